@@ -1,0 +1,48 @@
+# Every command sets up what it needs: Python >= 3.11, make and git are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCE ?=
+DATA ?=
+AS_OF ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup nightly test lint format lock serve deploy benchmark-nightly benchmark-scale clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
+
+setup: $(STAMP) ## make the environment from the lock file
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"dwell needs Python 3.11 or newer, this is {v[0]}.{v[1]}: set PYTHON=...") if v < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+nightly: $(STAMP) ## run one night and print its decision (SOURCE=kuairand DATA=path AS_OF=2022-05-04)
+	$(BIN)/dwell nightly $(if $(SOURCE),--source $(SOURCE)) $(if $(DATA),--data $(DATA)) $(if $(AS_OF),--as-of $(AS_OF))
+
+test: $(STAMP) ## lint, types and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: $(STAMP) ## lint and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## write requirements.lock from what pyproject.toml resolves to now
+	infra/lock.sh
+
+clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
+	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock
