@@ -1,0 +1,1 @@
+"""The stages of a night: contract, ingest, validate, features, table, train, evaluate, gate, score, report."""

@@ -1,0 +1,29 @@
+"""The errors a person is meant to read: what is wrong, where, and what to do about it."""
+
+
+class DwellError(ValueError):
+    """Base of every error that dwell raises on purpose."""
+
+
+class ConfigError(DwellError):
+    """`params.yaml`, `run.yaml` or a command-line value is wrong."""
+
+
+class SourceError(DwellError):
+    """A source cannot be read, or does not hold what its layout promises."""
+
+
+class ContractError(DwellError):
+    """A table does not satisfy the contract (missing column, wrong type, refused feature source)."""
+
+
+class ValidationFailed(DwellError):
+    """A table rule stopped the run; the message lists every rule that failed."""
+
+
+class StorageError(DwellError):
+    """A file could not be written (disk full, folder not writable). What stood there before is untouched."""
+
+
+class RegistryError(DwellError):
+    """The registry refuses an action, or one of its entries is damaged."""

@@ -1,0 +1,25 @@
+"""What a partition was made from: the key that tells whether it can be re-used, and the counts a person asks for."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+_TASKS = Path(__file__).parent
+
+
+@cache
+def code_hash(*packages: str) -> str:
+    """Return one hash over the source of `tasks/<package>` for each package named, and of the contract.
+
+    A partition made by other code is made again: a cached result must equal a fresh one.
+
+    Args:
+        packages: folder or module names below `tasks/`, for example "features".
+    """
+    digest = hashlib.sha256()
+    for name in sorted({*packages, "contract"}):
+        path = _TASKS / name
+        sources = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        for source in sources:
+            digest.update(source.relative_to(_TASKS).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
