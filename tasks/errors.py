@@ -27,3 +27,7 @@ class StorageError(DwellError):
 
 class RegistryError(DwellError):
     """The registry refuses an action, or one of its entries is damaged."""
+
+
+USER_ERROR = 2
+"""Exit status for bad input: the message says what to mend, and trying again cannot help."""

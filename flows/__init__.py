@@ -1,0 +1,1 @@
+"""What runs when: the nightly and backfill flows, benchmarks, and the command line. Only wiring."""

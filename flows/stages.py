@@ -1,0 +1,153 @@
+"""Stages as Prefect tasks: the graph is read from `dvc.yaml`, each stage is one `dvc repro --single-item` child.
+
+A child process keeps a stage's memory and crashes to itself, lets a timeout end all that it started, and leaves the
+decision "run, skip or take from the run cache" to DVC, so the lock file is always true.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import networkx as nx
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from tasks.errors import USER_ERROR, DwellError
+
+
+class StageFailed(DwellError):
+    """A stage ended with an error; the message carries its cause."""
+
+
+class StageRefused(StageFailed):
+    """A stage refused its data or configuration: trying again cannot help."""
+
+
+def stage_graph(root: Path) -> dict[str, list[str]]:
+    """Return stage -> stages it depends on, in an order that can be run.
+
+    Raises:
+        DwellError: if dvc.yaml cannot be read.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            graph = repo.index.graph
+            order = list(nx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: stage.name))
+            return {stage.name: sorted(parent.name for parent in graph.successors(stage)) for stage in order}
+    except DvcException as error:
+        raise DwellError(f"dvc.yaml cannot be read: {error}") from error
+
+
+def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
+    return not isinstance(state.result(raise_on_failure=False), StageRefused)
+
+
+@task(
+    name="stage", task_run_name="{stage}", cache_policy=NO_CACHE, retry_delay_seconds=5, retry_condition_fn=_may_retry
+)
+def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
+    """Run one DVC stage in a child process, its log streamed into this task's.
+
+    Returns:
+        "ran", "unchanged" or "restored" (from DVC's run cache).
+
+    Raises:
+        StageRefused: if the stage refused its data or configuration.
+        StageFailed: if it failed otherwise or ran out of time.
+    """
+    logger = get_run_logger()
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    started = time.monotonic()
+    returncode, lines = _stream(command, Path(root), timeout_minutes, logger.info)
+    if returncode != 0:
+        raise _failure(stage, returncode, lines, timeout_minutes)
+    outcome = _outcome(lines)
+    create_markdown_artifact(
+        markdown=f"**{stage}** {outcome} in {time.monotonic() - started:.1f} s\n\n```\n"
+        + "\n".join(lines[-20:])
+        + "\n```",
+        key="stage-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-"),
+        description=f"{stage}: {outcome}",
+    )
+    return outcome
+
+
+def run_stages(
+    graph: Mapping[str, Sequence[str]], root: Path, parallel: int, timeout_minutes: float, retries: int
+) -> dict[str, str]:
+    """Run all stages in dependency order, `parallel` at a time; return stage -> outcome.
+
+    Raises:
+        StageFailed: the first failure; stages that do not depend on it may have finished.
+    """
+    configured = run_stage.with_options(retries=retries)
+    if parallel == 1:
+        return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
+    futures: dict[str, PrefectFuture[str]] = {}
+    with ThreadPoolTaskRunner(max_workers=parallel) as runner:
+        for stage, parents in graph.items():
+            futures[stage] = runner.submit(
+                configured,
+                {"stage": stage, "root": str(root), "timeout_minutes": timeout_minutes},
+                wait_for=[futures[parent] for parent in parents],
+            )
+        return {stage: future.result() for stage, future in futures.items()}
+
+
+def _stream(command: Sequence[str], root: Path, timeout_minutes: float, log: Any) -> tuple[int, list[str]]:
+    """Run a command in its own process group, hand every line to `log`, and end the whole group on any exit."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    process = subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", start_new_session=True,
+    )  # fmt: skip
+    timer = Timer(timeout_minutes * 60, _end_group, (process.pid,))
+    timer.start()
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if text := line.rstrip():
+                lines.append(text)
+                log(text)
+        return process.wait(), lines
+    finally:
+        timer.cancel()
+        _end_group(process.pid)
+
+
+def _end_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _failure(stage: str, returncode: int, lines: Sequence[str], timeout_minutes: float) -> StageFailed:
+    if returncode == -signal.SIGKILL:
+        return StageFailed(
+            f"stage {stage} was killed: it ran longer than {timeout_minutes:g} minutes, or the machine ran out of memory"
+        )
+    causes = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    cause = "\n".join(causes) if causes else "\n".join(lines[-3:])
+    kind = StageRefused if any(line.endswith(f"exited with {USER_ERROR}") for line in lines) else StageFailed
+    return kind(f"stage {stage} failed: {cause}")
+
+
+def _outcome(lines: Sequence[str]) -> str:
+    if any("didn't change, skipping" in line for line in lines):
+        return "unchanged"
+    return "restored" if any("is cached - skipping run" in line for line in lines) else "ran"

@@ -1,0 +1,103 @@
+"""Stages as Prefect tasks over a toy stage graph: order, outcomes, causes of failure, timeouts."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect import flow
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.stages import StageFailed, StageRefused, run_stages, stage_graph
+from tasks.errors import DwellError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embedded_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def toy(root: Path, **stages: dict[str, object]) -> Path:
+    (root / ".dvc").mkdir()
+    shutil.copy(REPOSITORY / ".dvc/config", root / ".dvc/config")
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+def night(root: Path, parallel: int = 1, timeout_minutes: float = 1, retries: int = 0) -> dict[str, str]:
+    @flow
+    def toy_night() -> dict[str, str]:
+        return run_stages(stage_graph(root), root, parallel, timeout_minutes, retries)
+
+    return toy_night()
+
+
+def test_graph_comes_from_dvc_yaml_in_an_order_that_can_run(tmp_path: Path) -> None:
+    root = toy(
+        tmp_path,
+        last={"cmd": "cat b c > d", "deps": ["b", "c"], "outs": ["d"]},
+        one={"cmd": "echo 1 > b", "outs": ["b"]},
+        two={"cmd": "cat b > c", "deps": ["b"], "outs": ["c"]},
+    )
+    graph = stage_graph(root)
+    assert list(graph) == ["one", "two", "last"]
+    assert graph["last"] == ["one", "two"]
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_second_night_with_the_same_inputs_has_nothing_to_do(tmp_path: Path, parallel: int) -> None:
+    root = toy(
+        tmp_path,
+        one={"cmd": "echo 1 > b", "outs": ["b"]},
+        other={"cmd": "echo 2 > c", "outs": ["c"]},
+        last={"cmd": "cat b c > d", "deps": ["b", "c"], "outs": ["d"]},
+    )
+    assert set(night(root, parallel).values()) == {"ran"}
+    assert (root / "d").read_text() == "1\n2\n"
+    assert set(night(root, parallel).values()) == {"unchanged"}
+    (root / "d").unlink()
+    assert night(root, parallel)["last"] == "restored"
+
+
+def test_failure_names_the_stage_and_its_cause_and_is_retried(tmp_path: Path) -> None:
+    root = toy(tmp_path, broken={"cmd": "echo tried >> tries; echo 'error: the disk melted'; exit 1", "outs": ["x"]})
+    with pytest.raises(StageFailed, match="stage broken failed: the disk melted"):
+        night(root, retries=1)
+    assert (root / "tries").read_text().count("tried") == 2
+
+
+def test_refused_input_is_not_retried(tmp_path: Path) -> None:
+    root = toy(
+        tmp_path, broken={"cmd": "echo tried >> tries; echo 'error: duration is negative'; exit 2", "outs": ["x"]}
+    )
+    with pytest.raises(StageRefused, match="duration is negative"):
+        night(root, retries=1)
+    assert (root / "tries").read_text().count("tried") == 1
+
+
+def test_timeout_ends_the_stage_and_all_it_started(tmp_path: Path) -> None:
+    root = toy(tmp_path, slow={"cmd": "sleep 300 & echo $! > child; wait", "outs": ["x"]})
+    with pytest.raises(StageFailed, match=r"stage slow was killed: it ran longer than 0\.1 minutes"):
+        night(root, timeout_minutes=0.1)
+    child = int((root / "child").read_text())
+    for _ in range(50):
+        if not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text():
+            return
+        time.sleep(0.1)
+    os.kill(child, 9)
+    pytest.fail("the stage's own child outlived it")
+
+
+def test_broken_stage_file_says_which(tmp_path: Path) -> None:
+    root = toy(tmp_path)
+    (root / "dvc.yaml").write_text("stages: {one: {outs: [b]}}")
+    with pytest.raises(DwellError, match=r"dvc\.yaml cannot be read"):
+        stage_graph(root)
