@@ -1,0 +1,1 @@
+"""Torch modules of dwell: encoders, trunks, heads, objectives, balance rules, calibrators. No files, no Prefect, no DVC."""

@@ -1,0 +1,74 @@
+"""The tensors that one training or scoring step sees.
+
+Shape legend, used by every file of `models/`: B rows of the batch, F categorical fields, D embedding width,
+N dense features, L history length, E encoder output width, H trunk output width, T tasks, O outputs of a head.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class History:
+    """The last L events of each row's user, oldest first, left-padded; position 0 of every code is the pad.
+
+    Attributes:
+        fields: name of a categorical field (video_id, author_id, tag, scene ...) -> rows of the packed table, int64 [B, L].
+        feedback_BL: int64 feedback code (0 pad, then `tasks.features.history.FEEDBACK` in order).
+        ratio_BL: int64 watch-ratio bucket (0 pad, 1..8).
+        gap_BL: int64 bucket of the log time gap between the event and the start of the row's day (0 pad, 1..16).
+        mask_BL: bool, True where an event stands.
+    """
+
+    fields: dict[str, Tensor]
+    feedback_BL: Tensor
+    ratio_BL: Tensor
+    gap_BL: Tensor
+    mask_BL: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One mini-batch. Labels are absent (empty dict, None) when scoring candidates.
+
+    Attributes:
+        ids_BF: int64 rows of the packed embedding table (field offsets already added; 0 of a field is "unknown").
+        dense_BN: float32 dense features, normalised with train-day statistics; missing values are 0.
+        duration_B: float32 seconds.
+        history: None when the recipe reads no history.
+        watch_B: float32 seconds, min(play, duration) unless the label says untruncated.
+        labels: binary task name -> float32 0/1 [B].
+        observed_B: float32, 1 where the label was observed (always 1 on impressions).
+        propensity_B: float32 in (0, 1], probability of being observed under the logging policy; 1 where unknown.
+        random_B: bool, True on rows exposed uniformly at random.
+    """
+
+    ids_BF: Tensor
+    dense_BN: Tensor
+    duration_B: Tensor
+    history: History | None = None
+    watch_B: Tensor | None = None
+    labels: dict[str, Tensor] = field(default_factory=dict)
+    observed_B: Tensor | None = None
+    propensity_B: Tensor | None = None
+    random_B: Tensor | None = None
+
+    def __len__(self) -> int:
+        return int(self.ids_BF.shape[0])
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the same batch with every tensor on `device`."""
+        return _move(self, device)  # type: ignore[no-any-return]
+
+
+def _move(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {key: _move(item, device) for key, item in value.items()}
+    if isinstance(value, (Batch, History)):
+        return type(value)(**{f.name: _move(getattr(value, f.name), device) for f in fields(value)})
+    return value

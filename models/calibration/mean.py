@@ -1,0 +1,52 @@
+"""The mean calibrator: isotonic regression, so that predicted totals match watched totals."""
+
+import numpy as np
+
+from models.calibration.base import Calibrator
+from models.calibration.curve import Array, isotonic
+from models.calibration.group_curves import GroupCurves
+from models.calibration.rows import CalibrationRefused, CalibrationRows, CalibratorConfig, held_out_users
+
+
+class MeanCalibrator(Calibrator):
+    """Isotonic least-squares regression of watch time on the head's mean or score (`watch_time.md` section 4)."""
+
+    tre_before: float
+    """Signed TRE of the raw value on the held-out users."""
+    tre_after: float
+    """The same after calibration by the other users' curves."""
+
+    @classmethod
+    def fit(cls, rows: CalibrationRows, edges: Array, day: str, config: CalibratorConfig) -> "MeanCalibrator":
+        """Fit on one day; the guard looks at a fifth of the users, the curves that serve see all of them.
+
+        Args:
+            rows: the day's rows.
+            edges: inner edges of the duration groups in seconds (train deciles).
+            day: name of the day.
+            config: variant and guards.
+
+        Raises:
+            CalibrationRefused: under `min_rows` rows, with too few users to hold some out, or with |TRE| over `max_tre` on the held-out users.
+        """
+        rows.refuse_if_few(config)
+        held_out = held_out_users(rows.user)
+        judge = rows.where(held_out)
+        if not 0 < len(judge) < len(rows):
+            raise CalibrationRefused(f"{len(judge)} of {len(rows)} rows are of held-out users: {day} has too few users")
+        trial = GroupCurves.fit(rows.where(~held_out), edges, config, isotonic)
+        tre_before = signed_tre(judge.value, judge.watch_s)
+        tre_after = signed_tre(trial.apply(judge.value, judge.duration_s), judge.watch_s)
+        if not abs(tre_after) <= config.max_tre:  # so that NaN is refused
+            raise CalibrationRefused(
+                f"the calibrated total of {day} is off by TRE {tre_after:+.3f} on {len(judge)} rows of held-out users "
+                f"(limit {config.max_tre}, before calibration {tre_before:+.3f})"
+            )
+        curves = GroupCurves.fit(rows, edges, config, isotonic)
+        return cls(day=day, curves=curves, tre_before=tre_before, tre_after=tre_after)
+
+
+def signed_tre(predicted_s: Array, watch_s: Array) -> float:
+    """Return sum(p - y) / sum(p), `metrics.md`'s tre_signed; not finite where the predictions sum to 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((predicted_s - watch_s).sum() / predicted_s.sum())

@@ -1,0 +1,65 @@
+"""What every encoder turns a batch into, and what every trunk reads.
+
+Shape legend: B rows, F categorical fields, D embedding width, E encoder output width.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from models.batch import Batch
+from models.component import ComponentConfig
+from models.schema import InputSchema
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One batch, encoded twice over: field by field for models of field interactions, and flat for the rest.
+
+    Attributes:
+        fields_BFD: one vector per categorical field and, where a history is read, its summary as one more field.
+        flat_BE: the same vectors end to end, then the dense features.
+    """
+
+    fields_BFD: Tensor
+    flat_BE: Tensor
+
+
+@dataclass(frozen=True)
+class EncodedShape:
+    """Sizes of an `Encoded`, known before the first batch.
+
+    Attributes:
+        num_fields: F of `fields_BFD`.
+        embedding_dim: D of `fields_BFD`.
+        width: E of `flat_BE`.
+    """
+
+    num_fields: int
+    embedding_dim: int
+    width: int
+
+
+class Encoder(nn.Module, ABC):
+    """Turns a batch into vectors.
+
+    Tables with one row per id are `nn.Embedding(..., sparse=True)`: the ranker finds them by that flag and hands them
+    to the row-sparse optimizer.
+    """
+
+    Config: ClassVar[type[ComponentConfig]]
+
+    @abstractmethod
+    def __init__(self, config: Any, schema: InputSchema) -> None:
+        super().__init__()
+
+    @property
+    @abstractmethod
+    def shape(self) -> EncodedShape:
+        """Sizes of what `forward` returns."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Encoded:
+        """Encode one batch."""

@@ -1,0 +1,20 @@
+"""History encoders by `kind`."""
+
+from typing import TYPE_CHECKING
+
+from models.component import ComponentConfig, one_of
+from models.encoders.history.attention import AttentionHistory
+from models.encoders.history.base import HistoryEncoder
+from models.encoders.history.none import NoHistory
+from models.encoders.history.pooled import PooledHistory
+
+HISTORIES: dict[str, type[HistoryEncoder]] = {
+    "none": NoHistory,
+    "pooled": PooledHistory,
+    "attention": AttentionHistory,
+}
+
+if TYPE_CHECKING:
+    HistoryConfig = ComponentConfig
+else:
+    HistoryConfig = one_of(HISTORIES)

@@ -1,0 +1,63 @@
+"""The default encoder: one embedding table for all ids, dense features beside it, a history on top.
+
+Shape legend: B rows, F categorical fields, D embedding width, N dense features, E encoder output width.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from models.batch import Batch
+from models.component import ComponentConfig
+from models.encoders.base import Encoded, EncodedShape, Encoder
+from models.encoders.history import HISTORIES, HistoryConfig
+from models.encoders.history.base import EMBEDDING_STD
+from models.encoders.history.none import NoHistoryConfig
+from models.schema import InputSchema
+
+
+class PackedConfig(ComponentConfig):
+    """Widths of the embeddings, and how dense features and the history enter."""
+
+    kind: Literal["packed"] = "packed"
+    embedding_dim: int = Field(default=16, ge=1)
+    dense_width: int | None = Field(default=None, ge=1)
+    """Project the dense features to this width; None passes them on as they are."""
+    history: HistoryConfig = NoHistoryConfig()
+
+
+class PackedEncoder(Encoder):
+    """Looks all categorical fields up in one table, so that a step costs what its batch touches, not the vocabulary."""
+
+    Config = PackedConfig
+
+    def __init__(self, config: PackedConfig, schema: InputSchema) -> None:
+        super().__init__(config, schema)
+        self.table = nn.Embedding(schema.num_rows, config.embedding_dim, sparse=True)
+        nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
+        self.dense: nn.Module = nn.Identity()
+        if config.dense_width is not None:
+            self.dense = nn.Linear(schema.num_dense, config.dense_width)
+        self.history = HISTORIES[config.history.kind](config.history, schema, config.embedding_dim)
+        self.history_columns = list(schema.history_columns)
+        num_fields = schema.num_fields + (1 if self.history.width else 0)
+        dense_width = schema.num_dense if config.dense_width is None else config.dense_width
+        width = num_fields * config.embedding_dim + dense_width
+        self._shape = EncodedShape(num_fields, config.embedding_dim, width)
+
+    @property
+    def shape(self) -> EncodedShape:
+        """Sizes of what `forward` returns."""
+        return self._shape
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encode one batch."""
+        fields_BFD = self.table(batch.ids_BF)
+        candidate_BD = fields_BFD[:, self.history_columns].sum(dim=1)
+        history_BD = self.history(batch.history, self.table, candidate_BD)
+        if self.history.width:
+            fields_BFD = torch.cat([fields_BFD, history_BD.unsqueeze(1)], dim=1)
+        flat_BE = torch.cat([fields_BFD.flatten(start_dim=1), self.dense(batch.dense_BN)], dim=1)
+        return Encoded(fields_BFD, flat_BE)

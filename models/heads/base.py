@@ -1,0 +1,79 @@
+"""The one interface of every watch-time head (specification `watch_time.md`, section 3).
+
+A head is a `torch.nn.Module` whose label state (quantiles, thresholds, scales ...) was fitted on train rows only and
+is held in buffers, so that it travels with `state_dict`, `torch.export` and the device. Units are seconds throughout.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.component import ComponentConfig
+
+LabelState = dict[str, NDArray[Any]]
+"""What a head learned from train labels: name -> array (a scalar is an array of shape ()). Saved as safetensors."""
+
+
+@dataclass(frozen=True)
+class TrainLabels:
+    """Labels of the train rows, the only rows label state may see.
+
+    Attributes:
+        watch_s: float64 [rows], seconds.
+        duration_s: float64 [rows], seconds.
+    """
+
+    watch_s: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.watch_s.shape != self.duration_s.shape or self.watch_s.ndim != 1:
+            raise ValueError(
+                f"watch_s {self.watch_s.shape} and duration_s {self.duration_s.shape} must be equal vectors"
+            )
+        if len(self.watch_s) == 0:
+            raise ValueError("label state cannot be fitted on no rows: the fit window holds no impression")
+
+
+class Head(nn.Module, ABC):
+    """Maps the watch-time tower's outputs to a loss, a ranking score, a mean and a median.
+
+    `monotone` says whether the score and the native mean give one order within a duration.
+    """
+
+    Config: ClassVar[type[ComponentConfig]]
+    monotone: ClassVar[bool]
+
+    @classmethod
+    @abstractmethod
+    def fit_state(cls, config: Any, labels: TrainLabels) -> LabelState:
+        """Fit the label state on train rows."""
+
+    def __init__(self, config: Any, state: LabelState) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """Outputs the head reads per row."""
+
+    @abstractmethod
+    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the unit-free loss of every row, [B]."""
+
+    @abstractmethod
+    def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the ranking score of every row, [B]."""
+
+    def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor | None:
+        """Return E[watch | x] in seconds, clipped to [0, duration], or None where the head has no native mean."""
+        return None
+
+    def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor | None:
+        """Return the median of watch given x in seconds, clipped to [0, duration], or None where it has none."""
+        return None

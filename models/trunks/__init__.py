@@ -1,0 +1,18 @@
+"""Trunks by `kind`."""
+
+from typing import TYPE_CHECKING
+
+from models.component import ComponentConfig, one_of
+from models.trunks.base import Trunk
+from models.trunks.mmoe import MMoE
+from models.trunks.shared_bottom import SharedBottom
+
+TRUNKS: dict[str, type[Trunk]] = {
+    "shared_bottom": SharedBottom,
+    "mmoe": MMoE,
+}
+
+if TYPE_CHECKING:
+    TrunkConfig = ComponentConfig
+else:
+    TrunkConfig = one_of(TRUNKS)

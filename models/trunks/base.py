@@ -1,0 +1,48 @@
+"""The one interface of every trunk: what tasks share, and how much of it.
+
+Shape legend: B rows, H trunk output width, O outputs of a head.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from models.component import ComponentConfig
+from models.encoders.base import Encoded, EncodedShape
+
+
+class Trunk(nn.Module, ABC):
+    """Turns the encoded batch into one representation per task.
+
+    Attributes:
+        width: H, the width of every task's representation.
+    """
+
+    Config: ClassVar[type[ComponentConfig]]
+    width: int
+
+    @abstractmethod
+    def __init__(self, config: Any, shape: EncodedShape, tasks: Sequence[str]) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
+        """Return task -> representation [B, H]."""
+
+    def couple(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tie the towers' raw outputs together, for example to the product chain of ESMM; by default they stay apart.
+
+        Args:
+            raw: task -> [B, O], as the towers gave them. Logits must come back as logits.
+        """
+        return raw
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that more than one task trains; by default all."""
+        return list(self.parameters())
+
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
+        """Return numbers worth logging, by name; by default none."""
+        return {}

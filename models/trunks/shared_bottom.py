@@ -1,0 +1,40 @@
+"""Shared bottom: one network for all tasks, which part only in their towers.
+
+Shape legend: B rows, H trunk output width.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from models.component import ComponentConfig
+from models.encoders.base import Encoded, EncodedShape
+from models.mlp import mlp
+from models.trunks.base import Trunk
+
+
+class SharedBottomConfig(ComponentConfig):
+    """Widths of the shared network."""
+
+    kind: Literal["shared_bottom"] = "shared_bottom"
+    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+class SharedBottom(Trunk):
+    """h = MLP(x), the same for every task (Caruana, 1997)."""
+
+    Config = SharedBottomConfig
+
+    def __init__(self, config: SharedBottomConfig, shape: EncodedShape, tasks: Sequence[str]) -> None:
+        super().__init__(config, shape, tasks)
+        self.tasks = tuple(tasks)
+        self.width = config.hidden[-1]
+        self.bottom = mlp(shape.width, config.hidden, config.dropout)
+
+    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
+        """Return the shared representation under every task's name, [B, H]."""
+        h_BH = self.bottom(encoded.flat_BE)
+        return dict.fromkeys(self.tasks, h_BH)

@@ -1,0 +1,52 @@
+"""The packed encoder: one table, the views it gives, and row-sparse gradients."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from models.batch import Batch
+from models.encoders.history.none import NoHistoryConfig
+from models.encoders.history.pooled import PooledConfig
+from models.encoders.packed import PackedConfig, PackedEncoder
+from models.schema import InputSchema
+
+
+def test_views_hold_the_same_vectors(schema: InputSchema, batch: Callable[..., Batch]) -> None:
+    rows = batch(5)
+    encoder = PackedEncoder(PackedConfig(embedding_dim=4, history=NoHistoryConfig()), schema)
+    encoded = encoder(rows)
+    assert encoded.fields_BFD.shape == (5, 3, 4)
+    torch.testing.assert_close(encoded.fields_BFD[2, 1], encoder.table.weight[rows.ids_BF[2, 1]])
+    torch.testing.assert_close(encoded.flat_BE, torch.cat([encoded.fields_BFD.flatten(1), rows.dense_BN], dim=1))
+    assert (encoder.shape.num_fields, encoder.shape.embedding_dim, encoder.shape.width) == (3, 4, 14)
+
+
+def test_history_is_one_more_field(schema: InputSchema, batch: Callable[..., Batch]) -> None:
+    encoder = PackedEncoder(PackedConfig(embedding_dim=4, dense_width=3, history=PooledConfig()), schema)
+    encoded = encoder(batch(5))
+    assert encoded.fields_BFD.shape == (5, 4, 4)
+    assert encoded.flat_BE.shape == (5, encoder.shape.width) == (5, 4 * 4 + 3)
+
+
+@pytest.mark.parametrize("kind", ["none", "pooled", "attention"])
+def test_gradient_touches_only_the_rows_of_the_batch(
+    kind: str, schema: InputSchema, batch: Callable[..., Batch]
+) -> None:
+    config = PackedConfig.model_validate({"history": {"kind": kind}})
+    encoder, rows = PackedEncoder(config, schema), batch(3)
+    encoder(rows).flat_BE.square().sum().backward()
+    gradient = encoder.table.weight.grad
+    assert gradient.is_sparse
+    read = set(rows.ids_BF.flatten().tolist())
+    if kind != "none":
+        read |= {row for ids in rows.history.fields.values() for row in ids.flatten().tolist()}
+    assert set(gradient.coalesce().indices()[0].tolist()) <= read
+
+
+def test_initial_embeddings_are_small() -> None:
+    torch.manual_seed(0)
+    wide = InputSchema(fields=(("user_id", 20_000),), num_dense=0)
+    table = PackedEncoder(PackedConfig(), wide).table.weight
+    assert table.std().item() == pytest.approx(0.02, rel=0.02)
+    assert table.mean().item() == pytest.approx(0, abs=2e-4)

@@ -1,0 +1,175 @@
+"""What every head promises (`watch_time.md` section 5.14). A new head is tested by standing in the registry."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.heads import HEADS
+from models.heads.base import Head, LabelState, TrainLabels
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+FITTED: dict[str, dict[str, Any]] = {"vr_mse": {"scale_s": None}, "vr_l1": {"scale_s": None}, "wlr": {"scale_s": None}}
+"""Configurations under which a head's state depends on the labels; the default does for the others."""
+
+MEDIAN_LIKE = {"d2q"}
+"""Heads whose `decode_median` is near the median but estimates something else; each has its own oracle test."""
+
+DEGENERATE = {
+    "no complete play": ([1.0, 2.0, 9.0], [10.0, 30.0, 90.0]),
+    "all complete": ([10.0, 30.0, 90.0], [10.0, 30.0, 90.0]),
+    "all zeros": ([0.0, 0.0, 0.0], [10.0, 30.0, 90.0]),
+    "one row": ([3.0], [10.0]),
+    "one duration": ([1.0, 5.0, 30.0], [30.0, 30.0, 30.0]),
+    "unseen durations": ([1.0, 4.0, 300.0], [1.0, 44.0, 3600.0]),
+    "shortest complete": ([5.0], [5.0]),
+    "longest complete": ([400.0], [400.0]),
+}
+
+
+def make(kind: str, labels: TrainLabels, **options: Any) -> Head:
+    config = HEADS[kind].Config(**options)
+    return HEADS[kind](config, HEADS[kind].fit_state(config, labels))
+
+
+def digest(state: LabelState) -> str:
+    parts = [name.encode() + str(value.dtype).encode() + value.tobytes() for name, value in sorted(state.items())]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def decodes(head: Head, out_BO: torch.Tensor, duration_B: torch.Tensor) -> dict[str, torch.Tensor]:
+    found = {"mean": head.decode_mean(out_BO, duration_B), "median": head.decode_median(out_BO, duration_B)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def fit_cells(head: Head, cells: Any) -> torch.Tensor:
+    """Minimise the head's loss over free outputs per cell and return them, [6, O]."""
+    cell_B = torch.from_numpy(cells.cell)
+    watch_B = torch.from_numpy(cells.labels.watch_s).float()
+    duration_B = torch.from_numpy(cells.labels.duration_s).float()
+    out_CO = torch.zeros(6, head.num_outputs, requires_grad=True)
+    optimizer = torch.optim.Adam([out_CO], lr=0.1)
+    steps = 500
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.001, steps)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        head.loss(out_CO[cell_B], watch_B, duration_B).mean().backward()
+        optimizer.step()
+        schedule.step()
+    return out_CO.detach()
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_oracle_recovery(kind: str, cells: Any) -> None:
+    head = make(kind, cells.labels)
+    out_CO, duration_C = fit_cells(head, cells), torch.from_numpy(cells.duration).float()
+    found = decodes(head, out_CO, duration_C)
+    if "mean" in found:
+        np.testing.assert_allclose(found["mean"], cells.mean, rtol=0.03)
+    if "median" in found and kind not in MEDIAN_LIKE:
+        error = np.abs(found["median"].numpy() - cells.median)
+        assert (error <= np.maximum(0.05 * cells.median, 0.3)).all(), error
+    if head.monotone:
+        order = head.score(out_CO, duration_C)
+        assert ((order[1::2] > order[::2]) == torch.from_numpy(cells.mean[1::2] > cells.mean[::2])).all()
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_state_depends_on_train_rows_and_not_on_their_order(kind: str) -> None:
+    config = HEADS[kind].Config(**FITTED.get(kind, {}))
+    watch, duration = np.arange(2000) / 50, np.repeat([40.0, 60.0], 1000)
+    before = digest(HEADS[kind].fit_state(config, TrainLabels(watch, duration)))
+    order = np.random.default_rng(0).permutation(len(watch))
+    assert digest(HEADS[kind].fit_state(config, TrainLabels(watch[order], duration[order]))) == before
+    changed = watch.copy()
+    changed[0] = 60.0
+    assert digest(HEADS[kind].fit_state(config, TrainLabels(changed, duration))) != before
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+@pytest.mark.parametrize("kind", HEADS)
+def test_degenerate_batches(kind: str, name: str, cells: Any) -> None:
+    head = make(kind, cells.labels)
+    watch_B, duration_B = (torch.tensor(values) for values in DEGENERATE[name])
+    for value in (-30.0, 0.0, 30.0):
+        out_BO = torch.full((len(watch_B), head.num_outputs), value, requires_grad=True)
+        loss_B = head.loss(out_BO, watch_B, duration_B)
+        loss_B.sum().backward()
+        assert loss_B.shape == watch_B.shape
+        assert torch.isfinite(loss_B).all()
+        assert torch.isfinite(out_BO.grad).all()
+        assert torch.isfinite(head.score(out_BO, duration_B)).all()
+        for seconds_B in decodes(head, out_BO.detach(), duration_B).values():
+            assert ((seconds_B >= 0) & (seconds_B <= duration_B)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("kind", HEADS)
+def test_train_rows_of_one_duration_without_watching(kind: str, rows: int) -> None:
+    head = make(kind, TrainLabels(np.zeros(rows), np.full(rows, 12.0)), **FITTED.get(kind, {}))
+    out_BO, duration_B = torch.zeros(2, head.num_outputs), torch.tensor([5.0, 400.0])
+    assert torch.isfinite(head.loss(out_BO, torch.zeros(2), duration_B)).all()
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_units_milliseconds_and_seconds_give_equal_targets(kind: str, cells: Any) -> None:
+    """The loader divides integer milliseconds by 1000; the loss must not see which precision did it."""
+    head = make(kind, cells.labels)
+    watch_ms = np.arange(0, 400_000, 37)
+    out_BO = torch.zeros(len(watch_ms), head.num_outputs)
+    duration_B = torch.full((len(watch_ms),), 400.0)
+    from_double = head.loss(out_BO, torch.from_numpy((watch_ms / 1000).astype(np.float32)), duration_B)
+    from_single = head.loss(out_BO, torch.from_numpy(watch_ms.astype(np.float32) / np.float32(1000)), duration_B)
+    assert torch.equal(from_double, from_single)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_batch_mates_do_not_matter(kind: str, cells: Any) -> None:
+    head = make(kind, cells.labels)
+    out_BO = torch.randn(16, head.num_outputs, generator=torch.Generator().manual_seed(0))
+    duration_B = torch.linspace(1, 120, 16)
+    together = [head.score(out_BO, duration_B), *decodes(head, out_BO, duration_B).values()]
+    alone = [head.score(out_BO[3:4], duration_B[3:4]), *decodes(head, out_BO[3:4], duration_B[3:4]).values()]
+    for whole, part in zip(together, alone, strict=True):
+        torch.testing.assert_close(whole[3:4], part, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_state_travels_with_the_module(kind: str, cells: Any) -> None:
+    head = make(kind, cells.labels)
+    other = make(kind, TrainLabels(cells.labels.watch_s, cells.labels.duration_s), **FITTED.get(kind, {}))
+    other.load_state_dict(head.state_dict())
+    out_BO, duration_B = torch.randn(8, head.num_outputs), torch.linspace(5, 90, 8)
+    assert torch.equal(head.score(out_BO, duration_B), other.score(out_BO, duration_B))
+
+
+def fingerprints() -> str:
+    """Return every head's state and scores on fixed rows under a fixed seed."""
+    rng = np.random.default_rng(5)
+    duration = rng.integers(5, 60, 500).astype(float)
+    labels = TrainLabels(np.round(duration * rng.random(500), 3), duration)
+    lines = []
+    for kind in HEADS:
+        head = make(kind, labels)
+        out_BO = torch.randn(9, head.num_outputs, generator=torch.Generator().manual_seed(1))
+        lines.append(
+            f"{kind} {digest(head.fit_state(head.config, labels))} {head.score(out_BO, torch.arange(9.0)).tolist()}"
+        )
+    return "\n".join(lines)
+
+
+def test_two_processes_agree() -> None:
+    code = "from tests.models.heads.test_contract import fingerprints; print(fingerprints())"
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    assert other.stdout.strip() == fingerprints()
+
+
+def test_no_train_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="fitted on no rows"):
+        TrainLabels(np.zeros(0), np.zeros(0))
