@@ -1,0 +1,70 @@
+"""Every margin of the promotion gate. Defaults are those of the specification (`metrics.md`, section 9)."""
+
+from pydantic import Field
+
+from tasks.settings import Block
+
+
+class HarmLimit(Block):
+    """ "No evidence of harm": what is tolerated where one day is too noisy to show non-inferiority."""
+
+    tolerance: float = Field(ge=0)
+    """the upper bound of the difference must reach minus this"""
+    floor: float = Field(lt=0)
+    """the difference itself must lie above this, whatever its uncertainty"""
+
+
+class GatePolicy(Block):
+    """The `gate` block of `params.yaml`."""
+
+    minimum_rows: int = Field(default=5000, ge=1)
+    """judge rows below which nothing is decided"""
+    minimum_users: int = Field(default=2000, ge=1)
+    """judge users below which nothing is decided"""
+    bound_z: float = Field(default=1.645, gt=0)
+    """standard errors between a difference and its one-sided bound (1.645: 5 %)"""
+
+    refresh_xauc_margin: float = Field(default=0.004, ge=0)
+    """refresh on fewer than `pooled_days` judge days: the lower bound of the XAUC difference must reach minus this"""
+    pooled_days: int = Field(default=4, ge=2)
+    """judge days from which the pooled margins hold for a refresh"""
+    pooled_xauc_margin: float = Field(default=0.002, ge=0)
+    """pooled judge days: non-inferiority margin of XAUC"""
+    pooled_xgauc_margin: float = Field(default=0.004, ge=0)
+    """pooled judge days: non-inferiority margin of XGAUC"""
+
+    upgrade_days: int = Field(default=7, ge=1)
+    """judge days, this night's included, that an upgrade needs and pools"""
+    upgrade_seeds: int = Field(default=3, ge=2)
+    """seeds that challenger and champion need each for an upgrade"""
+    significance: float = Field(default=0.05, gt=0, lt=1)
+    """family-wise error of the superiority tests of an upgrade (Holm over XAUC and XGAUC)"""
+
+    rmse_ratio: float = Field(default=1.01, gt=0)
+    """guardrail: upper bound of RMSE(watch_mean) over the champion's"""
+    mae_seconds: float = Field(default=0.3, ge=0)
+    """guardrail: upper bound of the difference in MAE(watch_median), seconds"""
+    tre: float = Field(default=0.05, ge=0)
+    """guardrail: |tre_signed| of watch_mean"""
+    dce_max: float = Field(default=0.20, ge=0)
+    """guardrail: largest relative calibration error of a duration decile ..."""
+    dce_slack: float = Field(default=0.05, ge=0)
+    """... or, if larger, the champion's plus this"""
+    ranking_harm: HarmLimit = HarmLimit(tolerance=0.002, floor=-0.02)
+    """guardrail: no evidence of harm on XGAUC, GAUC(long_view) and AUC(skip)"""
+    cold_start_harm: HarmLimit = HarmLimit(tolerance=0.005, floor=-0.03)
+    """guardrail: no evidence of harm on XAUC of new users and of new videos"""
+    sparse_harm: HarmLimit = HarmLimit(tolerance=0.01, floor=-0.05)
+    """guardrail: no evidence of harm on the AUC of each sparse task"""
+    sparse_positives: int = Field(default=100, ge=1)
+    """positives from which a sparse task is checked"""
+
+    trivial_baselines: tuple[str, ...] = ("constant", "duration_table", "item_user_effects")
+    """baselines that a first champion must beat in XAUC, with its bound"""
+
+    warn_score_psi: float = Field(default=0.2, ge=0)
+    """warning: population stability index of the score against the champion's"""
+    warn_scene_dce: float = Field(default=0.20, ge=0)
+    """warning: relative calibration error of a scene"""
+    warn_tied_share: float = Field(default=0.01, ge=0)
+    """warning: share of row pairs with equal score"""

@@ -1,0 +1,154 @@
+"""The decision of a night as a value: verdict, winner, reason, and every number it rests on. JSON holds it whole."""
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from tasks.errors import ConfigError, ContractError
+from tasks.files import hash_value, read_json, write_json
+from tasks.gate.compared import Compared, Number
+from tasks.gate.config import GatePolicy
+from tasks.settings import Block
+
+DECISION_FILE = "decision.json"
+
+Kind = Literal["first", "refresh", "upgrade", "keep", "forced"]
+Verdict = Literal["promote", "keep", "refuse"]
+Status = Literal["passed", "failed", "not_applicable"]
+
+
+class Check(Block):
+    """One condition of a verdict."""
+
+    name: str
+    """what was checked"""
+    status: Status
+    """whether it holds; "not_applicable" where the rows do not define it"""
+    value: Number = None
+    """the number that was held against the limit"""
+    limit: Number = None
+    """the limit"""
+    reason: str
+    """the check in words"""
+
+
+class ChallengerVerdict(Block):
+    """What the gate found on one challenger."""
+
+    name: str
+    recipe_hash: str
+    rule: Literal["first", "refresh", "upgrade"]
+    """the rule it was held against"""
+    passed: bool
+    """whether it may become champion"""
+    reason: str
+    """why, or why not"""
+    validation_xauc: Number
+    """chooses between several that pass"""
+    checks: tuple[Check, ...]
+    compared: tuple[Compared, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The conditions that do not hold."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+
+class Decision(Block):
+    """The verdict of one night."""
+
+    as_of: dt.date
+    verdict: Verdict
+    """promote: the winner becomes champion; keep: the champion stays; refuse: there is no champion and none is made"""
+    kind: Kind | None
+    """how the serving model came by its place; None when refused"""
+    winner: str | None
+    """recipe that becomes champion; None unless promoted"""
+    winner_recipe_hash: str | None
+    champion: str | None
+    """registry entry that was challenged"""
+    champion_recipe_hash: str | None
+    evidence: tuple[str, ...]
+    """registry ids of the earlier judge days that were at hand"""
+    expectations_passed: bool
+    reason: str
+    """in plain language"""
+    challengers: tuple[ChallengerVerdict, ...]
+    policy: GatePolicy
+    forced_reason: str | None = None
+    """why a person overruled the gate; stays with the entry for ever"""
+
+    @property
+    def id(self) -> str:
+        """Content hash: equal decisions have equal ids."""
+        return hash_value(self.model_dump(mode="json"))[:16]
+
+    def challenger(self, name: str) -> ChallengerVerdict:
+        """Return the verdict on one challenger.
+
+        Raises:
+            ConfigError: if there is none of that name.
+        """
+        for verdict in self.challengers:
+            if verdict.name == name:
+                return verdict
+        known = ", ".join(verdict.name for verdict in self.challengers)
+        raise ConfigError(f"night {self.as_of} judged no challenger {name!r} (it judged {known})")
+
+    def forced(self, name: str, reason: str) -> "Decision":
+        """Return the decision as a person overrules it: `name` is promoted, marked as forced.
+
+        Raises:
+            ConfigError: if no reason is given, or there is no such challenger.
+        """
+        if not reason.strip():
+            raise ConfigError("a forced promotion needs a reason: say why the gate is overruled")
+        forced = {
+            "verdict": "promote",
+            "kind": "forced",
+            "winner": name,
+            "winner_recipe_hash": self.challenger(name).recipe_hash,
+            "reason": f"{name} was promoted by force: {reason.strip()} (the gate had said: {self.reason})",
+            "forced_reason": reason.strip(),
+        }
+        return self.model_copy(update=forced)
+
+
+def write_decision(folder: Path, decision: Decision) -> Path:
+    """Write `decision.json` into a folder."""
+    return write_json(folder / DECISION_FILE, decision.model_dump(mode="json"))
+
+
+def load_decision(folder: Path) -> Decision:
+    """Read the decision that the stage `gate` wrote into a folder.
+
+    Raises:
+        ContractError: if there is none, or it cannot be read.
+    """
+    path = folder / DECISION_FILE
+    if not path.exists():
+        raise ContractError(f"{path} does not exist: run the stage gate first")
+    try:
+        return Decision.model_validate(read_json(path))
+    except ValueError as error:
+        raise ContractError(f"{path} is no decision: {error}") from error
+
+
+def headline(decision: Decision) -> dict[str, float]:
+    """Return the numbers of a decision as a flat table, for `metrics/gate.json`: undefined ones are left out."""
+    flat: dict[str, float] = {"promoted": float(decision.verdict == "promote")}
+    for verdict in decision.challengers:
+        flat[f"{verdict.name}.passed"] = float(verdict.passed)
+        for compared in verdict.compared:
+            where = f"{verdict.name}.{compared.scope}.{compared.reference}"
+            for delta in compared.deltas:
+                numbers = {"delta": delta.delta, "lower": delta.lower, "upper": delta.upper}
+                flat |= {f"{where}.{delta.name}.{key}": value for key, value in numbers.items() if value is not None}
+    return flat
+
+
+def all_hold(checks: Iterable[Check]) -> bool:
+    """Whether no check failed."""
+    return all(check.status != "failed" for check in checks)

@@ -1,0 +1,110 @@
+"""Immutable folders named by their content: copying in, checking, copying out."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.errors import RegistryError
+from tasks.files import hash_file, hash_tree, remove, writing
+
+ID_LENGTH = 16
+"""Hexadecimal digits of an id (64 bits of SHA-256)."""
+
+_log = logging.getLogger(__name__)
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Return relative name -> SHA-256 of every file below a folder, `.gitignore` left out."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".gitignore")
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy every file below a folder, links resolved, `.gitignore` left out.
+
+    Raises:
+        RegistryError: if the folder does not exist or is empty.
+    """
+    names = listing(source) if source.is_dir() else {}
+    if not names:
+        raise RegistryError(f"{source} holds no files to copy: run the stage that writes it first")
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)
+
+
+def admit(parent: Path, fill: Callable[[Path], None], prefix: str = "") -> str:
+    """Add a folder and return its id, `prefix` + hash of its content; the same content is added once.
+
+    The caller holds the registry's lock. The folder is on disk (synced) under its final name before this returns.
+
+    Args:
+        parent: where folders of this sort lie.
+        fill: writes the content into a new folder.
+        prefix: readable start of the id.
+    """
+    for stale in parent.glob(".*"):  # left by a process that was killed; nobody else writes while we hold the lock
+        remove(stale)
+    staging = parent / ".incoming"
+    try:
+        with writing(staging) as temporary:
+            temporary.mkdir(parents=True)
+            fill(temporary)
+            _sync(temporary)
+        identity = prefix + hash_tree(staging)[:ID_LENGTH]
+        target = parent / identity
+        if target.exists() and hash_tree(target) != hash_tree(staging):
+            _log.warning("%s was damaged and is replaced by a sound copy", target)
+            remove(target)
+        if not target.exists():
+            os.rename(staging, target)
+            sync_folder(parent)
+        return identity
+    finally:
+        remove(staging)
+
+
+def check(folder: Path, identity: str, files: dict[str, str], manifest: str) -> None:
+    """Check a folder against its id.
+
+    Args:
+        folder: a folder of the registry, or a copy of one.
+        identity: its id, whose last part is the hash of its content.
+        files: name -> hash of everything but the manifest, as the manifest states it.
+        manifest: name of the manifest file.
+
+    Raises:
+        RegistryError: naming the files that are missing, changed or foreign.
+    """
+    if hash_tree(folder)[:ID_LENGTH] == identity[-ID_LENGTH:]:
+        return
+    found = listing(folder)
+    found.pop(manifest, None)
+    wrong = [f"{name} is missing" for name in files if name not in found]
+    wrong += [f"{name} was changed" for name in files if name in found and found[name] != files[name]]
+    wrong += [f"{name} does not belong there" for name in found if name not in files]
+    raise RegistryError(
+        f"registry entry {folder} is damaged: {'; '.join(wrong) or f'{manifest} was changed'}. Restore it from a "
+        "backup of the registry, or roll back to another entry (`dwell rollback`)"
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's listing durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+    sync_folder(folder)

@@ -1,0 +1,217 @@
+"""The append-only, hash-chained record of every decision; nothing in it is ever rewritten.
+
+`ledger.jsonl` holds one event per line. Each carries the hash of the one before, so an edited, swapped or removed
+line breaks the chain; `ledger.head` holds the last hash, so removed *last* lines show too. This guards against
+accidents and edits by hand, not against someone who recomputes every hash.
+"""
+
+import contextlib
+import datetime as dt
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from tasks.errors import RegistryError, StorageError
+from tasks.files import hash_value, read_json, write_json
+from tasks.registry.content import sync_folder
+from tasks.settings import Block
+
+LEDGER = "ledger.jsonl"
+HEAD = "ledger.head"
+GENESIS = "0" * 64
+NO_CHAMPION = "none"
+
+EventKind = Literal["promoted", "refused", "kept", "rolled_back", "forced"]
+
+
+class Event(Block):
+    """One line of the ledger."""
+
+    sequence: int
+    """0, 1, 2 ..."""
+    kind: EventKind
+    as_of: dt.date
+    """the night decided on; for a rollback the first night it holds for"""
+    effective_from: dt.date
+    """first night whose champion it may change"""
+    entry: str | None
+    """champion after the event: the entry promoted, kept or rolled back to; None where there is none"""
+    previous: str | None
+    """champion before the event"""
+    decision: str | None
+    """id of the gate's decision; None for a rollback"""
+    evidence: str | None
+    """the night's judge tables; None for a rollback"""
+    reason: str
+    recorded_at: str
+    """wall clock, UTC; for people, no logic reads it"""
+    previous_hash: str
+    """hash of the event before"""
+    hash: str
+    """hash of everything above"""
+
+    def expected_hash(self) -> str:
+        """Return the hash that the content of this event calls for."""
+        return hash_value(self.model_dump(mode="json", exclude={"hash"}))
+
+
+class Head(Block):
+    """`ledger.head`: how long the ledger is, and how it ends."""
+
+    events: int = 0
+    hash: str = GENESIS
+
+
+class NewEvent(Block):
+    """What happened, before the ledger numbers and chains it."""
+
+    kind: EventKind
+    as_of: dt.date
+    effective_from: dt.date
+    entry: str | None
+    previous: str | None
+    decision: str | None = None
+    evidence: str | None = None
+    reason: str
+
+
+@contextlib.contextmanager
+def locked(registry: Path, timeout_s: float = 120) -> Iterator[None]:
+    """Hold the registry's lock: one writer at a time, across processes.
+
+    Raises:
+        RegistryError: if another process holds it for longer than the timeout.
+        StorageError: if the folder cannot be written.
+    """
+    try:
+        registry.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(registry / ".lock")
+        with lock.acquire(timeout=timeout_s):
+            yield
+    except Timeout as error:
+        raise RegistryError(
+            f"another process has been writing {registry} for {timeout_s:g} s: try again later"
+        ) from error
+    except PermissionError as error:
+        raise StorageError(
+            f"could not write {registry}: permission denied: make the folder writable for this user"
+        ) from error
+
+
+def read_ledger(registry: Path) -> tuple[Event, ...]:
+    """Return all events, oldest first, after checking the chain. A line a crash cut short does not count.
+
+    Raises:
+        RegistryError: if the ledger was tampered with; the message names the line.
+    """
+    path = registry / LEDGER
+    head, lines = _snapshot(registry)
+    events: list[Event] = []
+    for number, line in enumerate(lines, start=1):
+        events.append(_parse(line, number, path))
+        expected = events[-2].hash if len(events) > 1 else GENESIS
+        if events[-1].previous_hash != expected or events[-1].sequence != number - 1:
+            raise RegistryError(
+                f"{path}: line {number} does not follow the one before it: lines were removed, added or swapped"
+            )
+    if len(events) < head.events:
+        raise RegistryError(
+            f"{path} holds {len(events)} events, {HEAD} says {head.events}: the last lines were removed"
+        )
+    if len(events) > head.events + 1:
+        raise RegistryError(
+            f"{path} holds {len(events)} events, {HEAD} says {head.events}: lines were added, or {HEAD} is old"
+        )
+    if head.events and events[head.events - 1].hash != head.hash:
+        raise RegistryError(f"{path}: line {head.events} is not the one that {HEAD} names: the ledger was rewritten")
+    return tuple(events)
+
+
+def append(registry: Path, new: NewEvent) -> Event:
+    """Append one event and sync it to disk. The caller holds the lock.
+
+    Raises:
+        RegistryError: if the ledger was tampered with.
+        StorageError: if the disk is full; the ledger then is as it was.
+    """
+    events = read_ledger(registry)
+    if events:
+        _write_head(registry, events)  # a crash may have come between line and head
+    fields = {
+        **new.model_dump(),
+        "sequence": len(events),
+        "recorded_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "previous_hash": events[-1].hash if events else GENESIS,
+    }
+    unsigned = Event.model_validate({**fields, "hash": ""})
+    event = unsigned.model_copy(update={"hash": unsigned.expected_hash()})
+    _append_line(registry / LEDGER, json.dumps(event.model_dump(mode="json"), sort_keys=True))
+    _write_head(registry, (*events, event))
+    return event
+
+
+def _append_line(path: Path, line: str) -> None:
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        whole = sum(len(part) + 1 for part in _lines(path))
+        os.ftruncate(handle, whole)  # drop what a crash left of an unfinished line
+        data = f"{line}\n".encode()
+        try:
+            os.lseek(handle, whole, os.SEEK_SET)
+            if os.write(handle, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, whole)
+            raise StorageError(f"could not write {path}: {error.strerror}; nothing was recorded") from error
+    finally:
+        os.close(handle)
+    if is_new:
+        sync_folder(path.parent)
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the complete lines of the ledger, without their line ends."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _parse(line: bytes, number: int, path: Path) -> Event:
+    try:
+        event = Event.model_validate(json.loads(line))
+    except ValueError as error:
+        raise RegistryError(f"{path}: line {number} cannot be read: it was edited or damaged ({error})") from error
+    if event.hash != event.expected_hash():
+        raise RegistryError(
+            f"{path}: line {number} was edited: its content does not match its hash; restore it from a backup"
+        )
+    return event
+
+
+def _snapshot(registry: Path) -> tuple[Head, list[bytes]]:
+    """Return head and lines that belong together: at most one line is ahead (a writer at work, or a crash)."""
+    while True:
+        head = _read_head(registry)
+        lines = _lines(registry / LEDGER)
+        if _read_head(registry) == head:
+            return head, lines
+
+
+def _read_head(registry: Path) -> Head:
+    path = registry / HEAD
+    if not path.exists():
+        return Head()
+    try:
+        return Head.model_validate(read_json(path))
+    except ValueError as error:
+        raise RegistryError(f"{path} cannot be read: it was edited or damaged ({error})") from error
+
+
+def _write_head(registry: Path, events: tuple[Event, ...]) -> None:
+    write_json(registry / HEAD, Head(events=len(events), hash=events[-1].hash).model_dump())

@@ -1,0 +1,60 @@
+"""Gather what a night leaves in its workspace for the registry."""
+
+import hashlib
+from pathlib import Path
+
+from tasks.errors import RegistryError
+from tasks.files import hash_file, hash_value, read_json
+from tasks.gate.decision import Decision
+from tasks.layout import Workspace
+from tasks.registry.entry import Provenance
+from tasks.registry.record import NightArtifacts
+
+JUDGE_TABLE = "judge.parquet"
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifacts:
+    """Return a night's artifacts as they lie in its workspace.
+
+    Args:
+        workspace: where the stages have run.
+        source: name of the source.
+        decision: the night's decision, which names the challengers.
+
+    Raises:
+        RegistryError: if params.yaml or the features are missing.
+    """
+    names = [verdict.name for verdict in decision.challengers]
+    metrics = {name: workspace.metrics / f"{name}.json" for name in names}
+    return NightArtifacts(
+        source=source,
+        bundles={name: workspace.bundle(name) for name in names},
+        predictions={name: workspace.predictions(name) / JUDGE_TABLE for name in names},
+        champion_predictions=workspace.predictions("champion") / JUDGE_TABLE if decision.champion else None,
+        provenance=provenance(workspace),
+        metrics={name: read_json(path) for name, path in metrics.items() if path.exists()},
+    )
+
+
+def provenance(workspace: Workspace) -> Provenance:
+    """Return content hashes of the data, the code and the configuration of a night.
+
+    Data are named by the manifests of the feature partitions, which hold the hashes of all that they were made from.
+
+    Raises:
+        RegistryError: if there are none.
+    """
+    manifests = sorted(workspace.features.rglob("manifest.json"))
+    if not manifests or not workspace.params.exists():
+        raise RegistryError(f"{workspace.root.resolve()} holds no features or no params.yaml: run the night first")
+    data = {path.relative_to(workspace.features).as_posix(): hash_file(path) for path in manifests}
+    return Provenance(data=hash_value(data), code=_code_hash(), config=hash_file(workspace.params))
+
+
+def _code_hash() -> str:
+    digest = hashlib.sha256()
+    for package in ("models", "tasks"):
+        for source in sorted((_PROJECT / package).rglob("*.py")):
+            digest.update(source.relative_to(_PROJECT).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()

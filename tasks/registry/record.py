@@ -1,0 +1,175 @@
+"""Write to the registry: a night's decision, a forced promotion, a rollback. Each leaves exactly one event.
+
+Content goes in before the ledger names it, so a crash in between leaves an entry nobody refers to, and the next
+attempt finds it there.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import RegistryError
+from tasks.gate.decision import Decision
+from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
+from tasks.registry.evidence import add_evidence
+from tasks.registry.ledger import NO_CHAMPION, Event, EventKind, NewEvent, append, locked, read_ledger
+from tasks.registry.replay import BY_A_PERSON, current, last_night, succession
+
+_DAY = dt.timedelta(days=1)
+_KINDS: Mapping[str, EventKind] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
+
+
+@dataclass(frozen=True)
+class NightArtifacts:
+    """What a night leaves behind, for the registry to copy.
+
+    Attributes:
+        source: name of the source.
+        bundles: challenger -> folder of its model bundle.
+        predictions: challenger -> its judge table.
+        champion_predictions: the champion's judge table.
+        provenance: content hashes of data, code and configuration.
+        metrics: challenger -> its headline metrics.
+    """
+
+    source: str
+    bundles: Mapping[str, Path]
+    predictions: Mapping[str, Path]
+    champion_predictions: Path | None
+    provenance: Provenance
+    metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def register(registry: Path, night: NightArtifacts, decision: Decision) -> Event:
+    """Record the gate's decision of a night; the same decision twice leaves one event.
+
+    Raises:
+        RegistryError: if the champion it was held against is no longer the one of that night, if an artifact is
+            missing, or if the ledger was tampered with.
+        StorageError: if the registry cannot be written.
+    """
+    if decision.kind == "forced":
+        raise RegistryError("a forced decision is recorded with `force`, which asks for its reason")
+    with locked(registry):
+        events = read_ledger(registry)
+        of_night = [event for event in events if event.as_of == decision.as_of and event.kind not in BY_A_PERSON]
+        if of_night and of_night[-1].decision == decision.id:
+            return of_night[-1]
+        return _record(registry, night, decision, _KINDS[decision.verdict], events)
+
+
+def force(registry: Path, night: NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
+    """Promote a challenger against, or without, the gate's word. Entry and ledger bear the mark for ever.
+
+    Args:
+        registry: the registry of one source.
+        night: the night's artifacts.
+        decision: what the gate had decided.
+        challenger: name of the recipe to promote.
+        reason: why; may not be empty.
+
+    Raises:
+        ConfigError: if the reason is empty or there is no such challenger.
+        RegistryError: if a later night is already decided, or as for `register`.
+    """
+    forced = decision.forced(challenger, reason)
+    with locked(registry):
+        events = read_ledger(registry)
+        same = [event for event in events if event.kind == "forced" and event.decision == forced.id]
+        if same and events[-1] is same[-1]:
+            return same[-1]
+        _refuse_rewriting(events, decision.as_of + _DAY, "force a promotion")
+        return _record(registry, night, forced, "forced", events)
+
+
+def rollback(registry: Path, to: str | None, reason: str, as_of: dt.date | None = None) -> Event:
+    """Point back to an earlier champion. Nothing is deleted: roll back to the newer entry to undo it.
+
+    Args:
+        registry: the registry of one source.
+        to: entry id; None: the champion before the present one; "none": no champion, as on the first night.
+        reason: why; may not be empty.
+        as_of: first night it holds for; None: the one after the last night decided.
+
+    Raises:
+        RegistryError: if the reason is empty, the entry never was champion, is champion already or is damaged, there
+            is none to go back to, or a night from `as_of` on is already decided.
+    """
+    if not reason.strip():
+        raise RegistryError("a rollback needs a reason")
+    with locked(registry):
+        events = read_ledger(registry)
+        last = last_night(events)
+        if last is None:
+            raise RegistryError(f"{registry} records no night: there is nothing to roll back")
+        holds_from = as_of or last + _DAY
+        _refuse_rewriting(events, holds_from, "roll back")
+        line = succession(events)
+        target = _target(registry, to, events, line)
+        new = NewEvent(
+            kind="rolled_back",
+            as_of=holds_from,
+            effective_from=holds_from,
+            entry=None if target == NO_CHAMPION else target,
+            previous=current(line),
+            reason=reason.strip(),
+        )
+        return append(registry, new)
+
+
+def _record(
+    registry: Path, night: NightArtifacts, decision: Decision, kind: EventKind, events: Sequence[Event]
+) -> Event:
+    standing = current(succession(events, decision.as_of))
+    if decision.champion != standing:
+        raise RegistryError(
+            f"night {decision.as_of} was decided against champion {decision.champion or NO_CHAMPION}, but the registry "
+            f"now says {standing or NO_CHAMPION}: prepare and run the night again"
+        )
+    evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions)
+    entry = standing
+    if decision.winner is not None:
+        bundle, metrics = night.bundles.get(decision.winner), night.metrics.get(decision.winner, {})
+        if bundle is None:
+            raise RegistryError(f"night {decision.as_of}: no bundle was given for the winner {decision.winner}")
+        entry = add_entry(registry, night.source, decision, bundle, night.provenance, dict(metrics))
+    new = NewEvent(
+        kind=kind,
+        as_of=decision.as_of,
+        effective_from=decision.as_of + _DAY,
+        entry=entry,
+        previous=standing,
+        decision=decision.id,
+        evidence=evidence,
+        reason=decision.reason,
+    )
+    return append(registry, new)
+
+
+def _target(registry: Path, to: str | None, events: Sequence[Event], line: Sequence[str]) -> str:
+    standing = current(line) or NO_CHAMPION
+    if to is None:
+        if len(line) < 2:
+            raise RegistryError(
+                f"{standing} is the first champion: there is none to go back to (name 'none' to serve none)"
+            )
+        to = line[-2]
+    if to == standing:
+        raise RegistryError(f"{to} is the champion already")
+    if to != NO_CHAMPION:
+        served = sorted({event.entry for event in events if event.entry is not None})
+        if to not in served:
+            raise RegistryError(f"entry {to} never was champion; these were: {', '.join(served) or NO_CHAMPION}")
+        read_entry(registry / ENTRIES / to, to)
+    return to
+
+
+def _refuse_rewriting(events: Sequence[Event], holds_from: dt.date, action: str) -> None:
+    """What a recorded night started from may not be changed behind it: its rerun would find another champion."""
+    last = last_night(events)
+    if last is not None and last >= holds_from:
+        raise RegistryError(
+            f"cannot {action} from night {holds_from} on: night {last} is already decided; use {last + _DAY}"
+        )

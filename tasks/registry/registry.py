@@ -1,0 +1,77 @@
+"""The registry of one source, bound to its folder: the one object that flows and the command line need."""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import RegistryError
+from tasks.gate.decision import Decision
+from tasks.layout import Workspace
+from tasks.registry import record, replay
+from tasks.registry.ledger import NO_CHAMPION, Event
+from tasks.registry.night import gather
+from tasks.registry.replay import RegistryStatus
+
+if TYPE_CHECKING:
+    from tasks.config import RunKey
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Promoted models, evidence and ledger of one source.
+
+    Attributes:
+        path: its folder; need not exist before the first night is recorded.
+    """
+
+    path: Path
+
+    def champion_for(self, as_of: dt.date) -> str | None:
+        """Return the entry that night `as_of` has to beat; None: there is none (see `replay.champion_for`)."""
+        return replay.champion_for(self.path, as_of)
+
+    def evidence_for(self, as_of: dt.date, days: int = 7) -> tuple[str, ...]:
+        """Return ids of the evidence of the nights before `as_of` (see `replay.evidence_for`)."""
+        return replay.evidence_for(self.path, as_of, days)
+
+    def register(self, night: record.NightArtifacts, decision: Decision) -> Event:
+        """Record a night's decision, once (see `record.register`)."""
+        return record.register(self.path, night, decision)
+
+    def force(self, night: record.NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
+        """Promote a challenger against the gate's word (see `record.force`)."""
+        return record.force(self.path, night, decision, challenger, reason)
+
+    def rollback(self, to: str | None, reason: str, as_of: dt.date | None = None) -> Event:
+        """Point back to an earlier champion (see `record.rollback`)."""
+        return record.rollback(self.path, to, reason, as_of)
+
+    def history(self) -> tuple[Event, ...]:
+        """Return every event, oldest first."""
+        return replay.history(self.path)
+
+    def status(self) -> RegistryStatus:
+        """Return where the registry stands; printed, it is what a person reads."""
+        return replay.status(self.path)
+
+
+def register(registry: Registry, workspace: Workspace, key: "RunKey", decision: Decision) -> Event:
+    """Record the decision of the night that ran in a workspace; the same decision twice leaves one event.
+
+    Args:
+        registry: the registry of the source.
+        workspace: where the night's stages have run.
+        key: key of the night.
+        decision: what the stage `gate` decided.
+
+    Raises:
+        RegistryError: if the decision is another night's, or as for `record.register`.
+        StorageError: if the registry cannot be written.
+    """
+    if (decision.as_of, decision.champion or NO_CHAMPION) != (key.as_of, key.champion):
+        raise RegistryError(
+            f"run.yaml names night {key.as_of} and champion {key.champion}, the decision is of night {decision.as_of} "
+            f"against {decision.champion or NO_CHAMPION}: run the stage gate again"
+        )
+    return registry.register(gather(workspace, key.source, decision), decision)

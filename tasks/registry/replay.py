@@ -1,0 +1,149 @@
+"""What the registry said on a given night: the ledger replayed up to it, so that a rerun finds what the first found."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.registry.entry import ENTRIES, Entry, read_entry
+from tasks.registry.ledger import NO_CHAMPION, Event, read_ledger
+from tasks.settings import Block
+
+BY_A_PERSON = ("forced", "rolled_back")
+"""Events that overrule what the night itself decided for the same date."""
+
+_SHOWN = 5
+
+
+class RegistryStatus(Block):
+    """Where the registry of one source stands."""
+
+    champion: str | None
+    """entry that the next night has to beat"""
+    entry: Entry | None
+    """its manifest"""
+    since: dt.date | None
+    """first night it was champion of, without interruption"""
+    last_night: dt.date | None
+    """latest night decided"""
+    events: int
+    """length of the ledger"""
+    latest: tuple[Event, ...]
+    """the last few, oldest first"""
+
+    def __str__(self) -> str:
+        if self.champion is None or self.entry is None:
+            lines = ["champion: none"]
+        else:
+            lines = [
+                f"champion: {self.champion} ({self.entry.recipe} of night {self.entry.as_of}), since night {self.since}"
+            ]
+            if self.entry.forced_reason is not None:
+                lines.append(f"  promoted by force: {self.entry.forced_reason}")
+        lines.append(f"last night decided: {self.last_night or 'none'}; {self.events} events")
+        lines += [f"  {event.as_of} {event.kind:11s} {event.entry or '-':16s} {event.reason}" for event in self.latest]
+        return "\n".join(lines)
+
+
+def champion_for(registry: Path, as_of: dt.date) -> str | None:
+    """Return the entry that night `as_of` has to beat; None: there is none.
+
+    A night's decision counts for later nights only. A rollback counts from its own `as_of` on.
+
+    Raises:
+        RegistryError: if the ledger was tampered with.
+    """
+    return current(succession(read_ledger(registry), as_of))
+
+
+def evidence_for(registry: Path, as_of: dt.date, days: int = 7) -> tuple[str, ...]:
+    """Return ids of the evidence of the last nights before `as_of`, oldest first.
+
+    Args:
+        registry: the registry of one source.
+        as_of: the night that is about to run.
+        days: judge days to pool; night `as_of` brings one itself, so `days - 1` earlier ones are named.
+
+    Raises:
+        RegistryError: if the ledger was tampered with.
+    """
+    latest: dict[dt.date, str] = {}
+    for event in read_ledger(registry):
+        if event.evidence is not None and event.as_of < as_of:
+            latest[event.as_of] = event.evidence
+    nights = sorted(latest)
+    return tuple(latest[night] for night in nights[max(0, len(nights) - (days - 1)) :])
+
+
+def history(registry: Path) -> tuple[Event, ...]:
+    """Return every event, oldest first.
+
+    Raises:
+        RegistryError: if the ledger was tampered with.
+    """
+    return read_ledger(registry)
+
+
+def status(registry: Path) -> RegistryStatus:
+    """Return where the registry stands after everything recorded.
+
+    Raises:
+        RegistryError: if the ledger was tampered with, or the champion's entry is damaged.
+    """
+    events = read_ledger(registry)
+    champion = current(succession(events))
+    entry = read_entry(registry / ENTRIES / champion, champion) if champion else None
+    return RegistryStatus(
+        champion=champion,
+        entry=entry,
+        since=_since(events, champion),
+        last_night=last_night(events),
+        events=len(events),
+        latest=events[-_SHOWN:],
+    )
+
+
+def last_night(events: Sequence[Event]) -> dt.date | None:
+    """Return the latest night that was decided."""
+    return max((event.as_of for event in events if event.kind != "rolled_back"), default=None)
+
+
+def succession(events: Sequence[Event], as_of: dt.date | None = None) -> list[str]:
+    """Return the line of champions up to night `as_of` (None: up to now), the present one last.
+
+    A rollback takes off those after the entry it returns to; a later rollback then goes further back. Of a night that
+    was decided more than once, the last decision counts.
+    """
+    line: list[str] = []
+    for event in _changes(events, as_of):
+        entry = event.entry or NO_CHAMPION
+        if event.kind == "rolled_back" and entry in line:
+            del line[line.index(entry) + 1 :]
+        elif not line or line[-1] != entry:
+            line.append(entry)
+    return line
+
+
+def current(line: Sequence[str]) -> str | None:
+    """Return the champion at the end of a line of succession."""
+    return line[-1] if line and line[-1] != NO_CHAMPION else None
+
+
+def _changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
+    decided = {event.as_of: event for event in events if event.kind not in BY_A_PERSON}
+    chosen = [
+        event
+        for event in events
+        if event.kind in BY_A_PERSON or (event.kind == "promoted" and decided[event.as_of] is event)
+    ]
+    if as_of is not None:
+        chosen = [event for event in chosen if event.effective_from <= as_of]
+    return sorted(chosen, key=lambda event: (event.effective_from, event.kind in BY_A_PERSON, event.sequence))
+
+
+def _since(events: Sequence[Event], champion: str | None) -> dt.date | None:
+    """Return the date of the last change that led to the present champion."""
+    since, before = None, None
+    for event in _changes(events, None):
+        if event.entry != before:
+            since, before = event.effective_from, event.entry
+    return since if champion is not None else None

@@ -1,0 +1,115 @@
+"""The gate's self-tests (`metrics.md`, section 9) through the real comparison, on a world whose truth is known."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks.evaluate.compare import compare
+from tasks.evaluate.config import EvaluationConfig
+from tasks.gate.config import GatePolicy
+from tasks.gate.decision import Decision
+from tasks.gate.gate import decide, gate
+from tasks.gate.inputs import Contender, GateInputs, JudgeDay
+
+POLICY, EVALUATION = GatePolicy(), EvaluationConfig(replicates=200)
+AS_OF = dt.date(2022, 5, 4)
+Model = Callable[..., Path]
+
+
+def judged(candidate: Path, champion: Path, recipe: str = "old") -> Decision:
+    day = JudgeDay(AS_OF, (Contender("new", recipe, candidate),), Contender("old", "old", champion, entry="e0"))
+    return decide(GateInputs(day), POLICY, EVALUATION)
+
+
+def failed(decision: Decision) -> set[str]:
+    return {check.name for check in decision.challengers[0].failed}
+
+
+def test_champion_against_itself_passes_as_refresh(model: Model) -> None:
+    champion = model("champion")
+    decision = judged(champion, champion)
+    assert (decision.verdict, decision.kind) == ("promote", "refresh")
+    xauc = decision.challengers[0].compared[0].delta("xauc")
+    assert xauc is not None
+    assert (xauc.delta, xauc.standard_error) == (0.0, 0.0)
+
+
+def test_champion_against_itself_is_refused_as_upgrade(model: Model) -> None:
+    tables = [model("champion", day=day, seeds=(0, 1, 2)) for day in range(2)]
+    days = [
+        JudgeDay(AS_OF - dt.timedelta(days=1 - i), (Contender("new", "other", path),), Contender("old", "old", path))
+        for i, path in enumerate(tables)
+    ]
+    policy = POLICY.model_copy(update={"upgrade_days": 2})
+    decision = decide(GateInputs(days[1], evidence=(days[0],)), policy, EVALUATION)
+    assert failed(decision) == {"superior"}
+
+
+def test_another_fit_of_equal_quality_passes(model: Model) -> None:
+    assert judged(model("refit"), model("champion")).verdict == "promote"
+
+
+def test_better_recipe_is_an_upgrade_and_the_reverse_is_not(model: Model) -> None:
+    days = []
+    for i in range(3):
+        good, poor = (model(name, noise, i, (0, 1, 2)) for name, noise in (("good", 0.2), ("poor", 0.9)))
+        challengers = (Contender("good", "good", good),)
+        days.append(JudgeDay(AS_OF - dt.timedelta(days=2 - i), challengers, Contender("poor", "poor", poor)))
+    policy = POLICY.model_copy(update={"upgrade_days": 3})
+    inputs = GateInputs(days[2], evidence=tuple(days[:2]))
+    decision = decide(inputs, policy, EVALUATION)
+    assert (decision.winner, decision.kind) == ("good", "upgrade")
+    assert decision.challengers[0].compared[1].rows == 3 * 7_500
+    reversal = decide(inputs.swapped("good"), policy, EVALUATION)
+    assert reversal.verdict == "keep"
+    assert {"superior", "xauc_margin", "xgauc_margin"} <= failed(reversal)
+
+
+def test_noise_of_one_standard_deviation_is_refused(model: Model) -> None:
+    def noisy(outputs: dict[str, Any], rng: Any) -> dict[str, Any]:
+        score = outputs["score"]
+        return outputs | {"score": score + score.std() * rng.normal(0, 1, len(score))}
+
+    assert "xauc_margin" in failed(judged(model("noisy", change=noisy), model("champion")))
+
+
+def test_calibrated_mean_as_score_is_refused_on_xauc(model: Model) -> None:
+    def mean_as_score(outputs: dict[str, Any], _rng: Any) -> dict[str, Any]:
+        return outputs | {"score": outputs["watch_mean"]}
+
+    decision = judged(model("champion", change=mean_as_score), model("champion-true"))
+    assert "xauc_margin" in failed(decision)
+    assert not {"rmse_ratio", "tre", "mae"} & failed(decision)
+
+
+def test_swapped_mean_and_median_are_refused(model: Model) -> None:
+    def swapped(outputs: dict[str, Any], _rng: Any) -> dict[str, Any]:
+        return outputs | {"watch_mean": outputs["watch_median"], "watch_median": outputs["watch_mean"]}
+
+    assert {"rmse_ratio", "tre"} & failed(judged(model("swapped", change=swapped), model("champion")))
+
+
+def test_shuffled_labels_show_no_skill(model: Model, tmp_path: Path) -> None:
+    def constant(outputs: dict[str, Any], _rng: Any) -> dict[str, Any]:
+        return outputs | {"score": outputs["score"] * 0}
+
+    shuffled = []
+    for name, path in (("real", model("champion")), ("constant", model("constant", change=constant))):
+        frame = pl.read_parquet(path)
+        order = pl.Series(range(frame.height)).shuffle(seed=5)
+        shuffled.append(tmp_path / f"{name}.parquet")
+        frame.with_columns(y_s=frame["y_s"].gather(order)).write_parquet(shuffled[-1])
+    xauc = compare([shuffled[0]], [shuffled[1]], EVALUATION).metrics["xauc"]
+    assert xauc.reference == pytest.approx(0.5)
+    assert abs(xauc.candidate - 0.5) < 3 * xauc.standard_error
+
+
+def test_decision_is_a_pure_function(model: Model, tmp_path: Path) -> None:
+    day = JudgeDay(AS_OF, (Contender("new", "old", model("refit")),), Contender("old", "old", model("champion")))
+    results = [gate(GateInputs(day), POLICY, EVALUATION, tmp_path / name) for name in ("a", "b")]
+    assert results[0].decision.read_bytes() == results[1].decision.read_bytes()
+    assert results[0].reason == results[1].reason
