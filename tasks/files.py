@@ -18,6 +18,7 @@ from tasks.errors import StorageError
 
 _WRITE_ERRORS = {
     errno.ENOSPC: "the disk is full: free some space and run again",
+    errno.EFBIG: "the file is larger than this file system or its limits allow: choose another folder",
     errno.EDQUOT: "the disk quota is used up: free some space and run again",
     errno.EACCES: "permission denied: make the folder writable for this user",
     errno.EPERM: "not permitted: make the folder writable for this user",

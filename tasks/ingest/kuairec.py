@@ -1,0 +1,138 @@
+"""KuaiRec (Gao et al., CIKM 2022, https://kuairec.com) in its official layout.
+
+The log records no feedback but the watch time: every flag of the contract is 0, and the capabilities say so, so that no
+tower is trained on them. long_view is left empty, to be derived. Rows of the small matrix count as uniformly exposed
+(policy "random"): nearly every one of its users was shown every one of its videos. Some of its rows have no time; they
+are counted, and left out.
+
+`item_daily_features.csv` is read for what does not change from day to day (author, upload day, music ...), and its
+counts, which are statistics of the day they stand for and later, are not read.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.contract import FLAGS
+from tasks.errors import SourceError
+from tasks.ingest import delimited
+from tasks.ingest.catalogue import category, identifiers, read_table, whole
+from tasks.ingest.clock import end_of_hour, local_ms, milliseconds
+from tasks.ingest.config import KuaiRecConfig
+from tasks.ingest.folder import data_folder
+from tasks.ingest.log_file import LogFile
+from tasks.ingest.logs import LogFiles
+from tasks.ingest.source import DayWriter
+
+_NUMBERS = {"user_id": "user_id", "video_id": "video_id", "duration_ms": "video_duration", "watch_ms": "play_duration"}
+_STATIC = ("author_id", "video_type", "upload_dt", "upload_type", "video_duration", "music_id", "video_tag_id")
+_CATEGORY_LEVELS = ("first_level_category_id", "second_level_category_id", "third_level_category_id")
+
+
+class KuaiRecSource:
+    """The matrices and tables."""
+
+    name = "kuairec"
+
+    def __init__(self, config: KuaiRecConfig, earlier: Path | None = None) -> None:
+        self._folder = data_folder(Path(config.path), "*_matrix.csv")
+        self.timezone: str = config.timezone
+        self.capabilities: tuple[str, ...] = ("random_exposure",) if "small" in config.matrices else ()
+        files = [self._log_file(name) for name in config.matrices]
+        self._files = LogFiles(files, self.timezone, {"kind": config.kind}, earlier)
+
+    def _log_file(self, matrix: str) -> LogFile:
+        path = self._folder / f"{matrix}_matrix.csv"
+        delimited.require(path, delimited.header(path), [*_NUMBERS.values(), "timestamp"])
+        event = milliseconds("timestamp", pl.String(), "s")
+        columns = {
+            **{name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()},
+            "event_time_ms": event,
+            "known_at_ms": end_of_hour(event, self.timezone),
+            "scene": pl.lit(0, dtype=pl.Int16()),
+            "policy": pl.lit("random" if matrix == "small" else "standard"),
+            "position": pl.lit(None, dtype=pl.Int16()),
+            "exposure_probability": pl.lit(None, dtype=pl.Float64()),
+            **{flag: pl.lit(0, dtype=pl.Int8()) for flag in FLAGS},
+            "long_view": pl.lit(None, dtype=pl.Int8()),
+        }
+        origin = {**_NUMBERS, "event_time_ms": "timestamp"}
+        return LogFile(path, path.name, delimited.scan(path), columns, origin, untimed=matrix == "small")
+
+    def first_day(self) -> dt.date:
+        return min(self._files.rows_per_day)
+
+    def latest_day(self) -> dt.date:
+        return max(self._files.rows_per_day)
+
+    def holds(self, day: dt.date) -> bool:
+        return day in self._files.rows_per_day
+
+    def day_inputs(self, day: dt.date) -> Any:
+        return self._files.day_inputs(day)
+
+    def reading(self, days: Sequence[dt.date], scratch: Path) -> AbstractContextManager[DayWriter]:
+        return self._files.reading(days, scratch)
+
+    def remember(self, out: Path) -> None:
+        self._files.remember(out)
+
+    def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        path = self._folder / "user_features.csv"
+        names = delimited.header(path)
+        delimited.require(path, names, ["user_id"])
+        others = [name for name in names if name != "user_id"]
+        return read_table(
+            path, delimited.scan(path), "users", {"user_id": identifiers("user_id")}, {"user_id": "user_id"}, others
+        )
+
+    def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        path = self._folder / "item_categories.csv"
+        delimited.require(path, delimited.header(path), ["video_id", "feat"])
+        tagged = delimited.scan(path).select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
+        frame = tagged.join(self._static(), on="video_id", how="left").join(
+            self._categories(), on="video_id", how="left"
+        )
+        uploaded = pl.col("upload_dt").str.to_datetime("%Y-%m-%d", time_unit="ms", strict=False)
+        columns = {
+            **{name: identifiers(name) for name in ("video_id", "author_id", "music_id")},
+            "upload_time_ms": local_ms(uploaded, self.timezone),
+            "duration_ms": whole("video_duration"),
+            "tag": category("tag"),
+        }
+        origin = {"video_id": "video_id", "author_id": "author_id", "music_id": "music_id"}
+        others = ["video_type", "upload_type", "video_tag_id", *_CATEGORY_LEVELS]
+        return read_table(path, frame, "videos", columns, origin, others)
+
+    def _static(self) -> pl.LazyFrame:
+        """Return each video's unchanging columns as its first day has them."""
+        path = self._folder / "item_daily_features.csv"
+        delimited.require(path, delimited.header(path), ["video_id", "date", *_STATIC])
+        delimited.refuse_ragged(path)
+        daily = delimited.scan(path).select("video_id", "date", *_STATIC)
+        return daily.group_by("video_id").agg(pl.col(name).sort_by("date").first() for name in _STATIC)
+
+    def _categories(self) -> pl.LazyFrame:
+        """Return each video's category levels.
+
+        Captions hold line breaks that no reader of CSV agrees on: rows are taken apart with the csv module, and only
+        those that begin with a number count.
+        """
+        path = self._folder / "kuairec_caption_category.csv"
+        empty = {name: pl.String() for name in ("video_id", *_CATEGORY_LEVELS)}
+        if not path.is_file():
+            return pl.LazyFrame(schema=empty)
+        names = delimited.header(path)
+        delimited.require(path, names, list(empty))
+        places = [names.index(name) for name in empty]
+        found: dict[str, list[str]] = {}
+        for fields in delimited.rows(path):
+            if len(fields) == len(names) and fields[places[0]].removesuffix(".0").isdigit():
+                found.setdefault(fields[places[0]].removesuffix(".0"), [fields[place] for place in places[1:]])
+        if not found:
+            raise SourceError(f"{path} holds no row that begins with a video's number: deliver the file again")
+        return pl.LazyFrame([[video, *levels] for video, levels in found.items()], schema=empty, orient="row")

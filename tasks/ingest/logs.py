@@ -1,0 +1,132 @@
+"""Impression logs in files: which days they hold, whether they are sound, and their rows by arrival day.
+
+A file is read twice, each time as a stream: once for its index (rows per arrival day, values that cannot be read),
+which is kept for as long as the file's content stays the same, and once to part the days that are needed.
+"""
+
+import contextlib
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.contract import polars_schema
+from tasks.errors import SourceError
+from tasks.files import hash_file, hash_value, read_json, write_json
+from tasks.ingest.log_file import LogFile, index_file, part_by_day, reading
+from tasks.ingest.parquet import ORDER, PartWriter
+from tasks.ingest.source import DayWriter
+from tasks.manifest import code_hash
+
+INDEX = "files.json"
+
+
+class LogFiles:
+    """All log files of one source."""
+
+    def __init__(self, files: Sequence[LogFile], timezone: str, settings: Any, earlier: Path | None) -> None:
+        """Take note of the files; nothing is read yet.
+
+        Args:
+            files: at least one.
+            timezone: days begin at its midnight.
+            settings: JSON value of the configuration that decides how rows are read.
+            earlier: folder of an earlier run, whose index of unchanged files is used.
+        """
+        self.files = tuple(sorted(files, key=lambda file: file.label))
+        self._timezone = timezone
+        self._settings = hash_value({"settings": settings, "timezone": timezone, "code": code_hash("ingest")})
+        self._earlier = earlier
+
+    @cached_property
+    def index(self) -> dict[str, dict[dt.date, int]]:
+        """Rows per arrival day, by file.
+
+        Raises:
+            SourceError: if a file cannot be read, has no rows, or holds a value that is not what its column is for.
+        """
+        known = self._known()
+        return {file.label: known.get(file.label) or index_file(file, self._timezone) for file in self.files}
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file.
+
+        Raises:
+            SourceError: if two files are the very same: their days were delivered twice.
+        """
+        hashes = {}
+        for file in self.files:
+            with reading(file):
+                hashes[file.label] = hash_file(file.path)
+        first: dict[str, str] = {}
+        for label, value in hashes.items():
+            if value in first:
+                raise SourceError(
+                    f"{first[value]} and {label} are the same file twice: its days would count double; remove one"
+                )
+            first[value] = label
+        return hashes
+
+    @cached_property
+    def rows_per_day(self) -> dict[dt.date, int]:
+        """Rows that arrive on each day, in order of the days."""
+        total: Counter[dt.date] = Counter()
+        for days in self.index.values():
+            total.update(days)
+        return dict(sorted(total.items()))
+
+    def day_inputs(self, day: dt.date) -> Any:
+        """Return the hashes of the files that hold a day, and of how they are read."""
+        holding = {label: self.hashes[label] for label, days in self.index.items() if day in days}
+        return {"files": holding, "settings": self._settings}
+
+    def remember(self, out: Path) -> None:
+        """Keep the index in `out` for the next run."""
+        files = {
+            label: {"sha256": self.hashes[label], "days": {day.isoformat(): rows for day, rows in sorted(days.items())}}
+            for label, days in self.index.items()
+        }
+        write_json(out / INDEX, {"settings": self._settings, "files": files})
+
+    @contextlib.contextmanager
+    def reading(self, days: Sequence[dt.date], scratch: Path) -> Iterator[DayWriter]:
+        """Part the rows of some days below `scratch`, and yield what writes one of them."""
+        for number, file in enumerate(self.files):
+            wanted = sorted(set(days) & set(self.index[file.label]))
+            if wanted:
+                part_by_day(file, wanted, self._timezone, scratch / str(number))
+
+        def write(day: dt.date, part: Path) -> int:
+            pieces = sorted(scratch.glob(f"*/day={day.isoformat()}/*.parquet"))
+            schema = polars_schema("impressions")
+            with PartWriter(part, schema) as writer:
+                if pieces:
+                    frame = pl.read_parquet(pieces, hive_partitioning=False)
+                    order = [*ORDER, *(name for name in schema if name not in ORDER)]
+                    writer.write(frame.select(list(schema)).sort(order))
+                return writer.rows
+
+        yield write
+
+    def _known(self) -> dict[str, dict[dt.date, int]]:
+        path = self._earlier / INDEX if self._earlier else None
+        if path is None or not path.is_file():
+            return {}
+        try:
+            stored = read_json(path)
+            if stored["settings"] != self._settings:
+                return {}
+            return {
+                label: {dt.date.fromisoformat(day): int(rows) for day, rows in entry["days"].items()}
+                for label, entry in stored["files"].items()
+                if self.hashes.get(label) == entry["sha256"]
+            }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, SourceError):
+                raise
+            return {}

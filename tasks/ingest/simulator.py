@@ -1,0 +1,54 @@
+"""The simulator as a source."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.ingest.source import CAPABILITIES, DayWriter
+from tasks.manifest import code_hash
+from tasks.simulate.config import SimulatorConfig
+from tasks.simulate.run import users_table, videos_table, write_day
+
+
+class SimulatorSource:
+    """Days that are made when they are asked for."""
+
+    name = "simulator"
+
+    def __init__(self, config: SimulatorConfig, _out: Path | None = None) -> None:
+        self._config = config
+        self.timezone: str = config.timezone
+        self.capabilities: tuple[str, ...] = CAPABILITIES
+
+    def first_day(self) -> dt.date:
+        return self._config.start_day
+
+    def latest_day(self) -> dt.date:
+        return self._config.default_as_of()
+
+    def holds(self, day: dt.date) -> bool:
+        return day >= self._config.start_day
+
+    def day_inputs(self, day: dt.date) -> Any:
+        world = self._config.model_dump(mode="json", exclude={"as_of"})
+        return {"world": world, "code": code_hash("simulate")}
+
+    @contextlib.contextmanager
+    def reading(self, days: Sequence[dt.date], scratch: Path) -> Iterator[DayWriter]:
+        def write(day: dt.date, part: Path) -> int:
+            return write_day(self._config, day, part)
+
+        yield write
+
+    def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        return users_table(self._config, days)
+
+    def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        return videos_table(self._config, days)
+
+    def remember(self, out: Path) -> None:
+        """Nothing to remember: there are no files."""

@@ -1,0 +1,201 @@
+"""The ingest stage: the days of a run, adapted to the contract, with a manifest each."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.days import Days
+from tasks.errors import SourceError
+from tasks.files import hash_file, hash_value, read_json, remove, write_json, writing
+from tasks.ingest.config import SourceConfig
+from tasks.ingest.kuairand import KuaiRandSource
+from tasks.ingest.kuairec import KuaiRecSource
+from tasks.ingest.parquet import write_frame
+from tasks.ingest.simulator import SimulatorSource
+from tasks.ingest.source import Source
+from tasks.ingest.table import TableSource
+from tasks.layout import partition, partition_days
+from tasks.manifest import code_hash
+
+SOURCES: Mapping[str, Callable[..., Source]] = {
+    "kuairand": KuaiRandSource,
+    "kuairec": KuaiRecSource,
+    "table": TableSource,
+    "simulator": SimulatorSource,
+}
+"""kind of source -> adapter, made from its configuration and the folder of an earlier run"""
+
+MANIFEST = "manifest.json"
+_SCRATCH = ".staging"
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What ingest left in data/raw.
+
+    Attributes:
+        days: the days written or found unchanged, in order.
+        rows: impressions in them.
+        written: days that were made in this run; the others were re-used.
+        users: rows of the users table.
+        videos: rows of the videos table.
+    """
+
+    days: tuple[dt.date, ...]
+    rows: int
+    written: tuple[dt.date, ...]
+    users: int
+    videos: int
+
+
+def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
+    """Adapt the days of a run to the contract; every row of the source is kept, whatever it holds.
+
+    Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json.
+    A day whose inputs, configuration and code are unchanged is re-used; days outside the run are removed.
+
+    Args:
+        source: where to read.
+        days: what the run reads; days before the source begins are left out.
+        out: data/raw.
+
+    Raises:
+        SourceError: if the source cannot be read, or lacks a day; what `out` held before is then still there.
+        ContractError: if the configuration asks for statistics of the whole period.
+        ConfigError: if too few fit days remain after the source begins.
+        StorageError: if the disk is full or the folder cannot be written.
+    """
+    adapter = open_source(source, out)
+    wanted = _days_to_read(adapter, days)
+    keys = {day: _key(adapter, day) for day in wanted}
+    missing = [day for day in wanted if not _reusable(out, day, keys[day])]
+    scratch = out.with_name(f".{out.name}{_SCRATCH}")
+    remove(scratch)
+    try:
+        with adapter.reading(missing, scratch) as write_day:
+            for day in missing:
+                _write_partition(out, day, keys[day], adapter.day_inputs(day), write_day)
+    finally:
+        remove(scratch)
+    users, videos = (table(wanted, out / "impressions") for table in (adapter.users, adapter.videos))
+    for name, table in (("users", users), ("videos", videos)):
+        with writing(out / f"{name}.parquet") as path:
+            write_frame(table, path)
+    adapter.remember(out)
+    write_json(out / "source.json", _about(adapter))
+    for day in set(partition_days(out / "impressions")) - set(wanted):
+        remove(partition(out / "impressions", day).parent)
+    rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
+    return IngestResult(wanted, rows, tuple(missing), users.height, videos.height)
+
+
+def open_source(source: SourceConfig, earlier: Path | None = None) -> Source:
+    """Return the adapter of a source.
+
+    Args:
+        source: its configuration.
+        earlier: folder of an earlier run, which may know files that have not changed.
+
+    Raises:
+        SourceError: if the source is not there.
+    """
+    return SOURCES[source.kind](source, earlier)
+
+
+def default_as_of(source: SourceConfig) -> dt.date:
+    """Return the night that runs when none is named: the last day of the data, or what the simulator is set to.
+
+    Raises:
+        SourceError: if the source cannot be read.
+    """
+    return open_source(source).latest_day()
+
+
+def data_path(source: SourceConfig) -> Path:
+    """Return the path a source is read from; the simulator's own code where there is no data."""
+    return Path(getattr(source, "path", "tasks/simulate"))
+
+
+def first_day(folder: Path) -> dt.date:
+    """Return the first day of the source that a folder written by ingest (or a later stage) came from.
+
+    Raises:
+        SourceError: if the folder does not say.
+    """
+    path = folder / "source.json"
+    try:
+        return dt.date.fromisoformat(read_json(path)["first_day"])
+    except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"{path} does not name the source's first day ({error}): run the ingest stage") from error
+
+
+def _days_to_read(adapter: Source, days: Days) -> tuple[dt.date, ...]:
+    first, latest = adapter.first_day(), adapter.latest_day()
+    judge = days.judge[-1]
+    if not adapter.holds(judge):
+        where = f"{adapter.name} holds {first} to {latest}"
+        if first <= judge <= latest:
+            raise SourceError(f"{where}, but no row arrives on {judge}: deliver that day, or choose another as_of")
+        raise SourceError(
+            f"{where}; night {judge} lies outside: choose as_of between {first + dt.timedelta(days=3)} and {latest}"
+        )
+    days.since(first)
+    wanted = tuple(day for day in days.read if day >= first)
+    gaps = [day for day in wanted if not adapter.holds(day)]
+    if gaps:
+        named = ", ".join(day.isoformat() for day in gaps)
+        raise SourceError(
+            f"{adapter.name} has no rows on {named}, but the run reads {wanted[0]} to {wanted[-1]} without gaps: "
+            "deliver the missing days, or choose an as_of whose window avoids them"
+        )
+    return wanted
+
+
+def _key(adapter: Source, day: dt.date) -> str:
+    about = {"source": adapter.name, "timezone": adapter.timezone, "inputs": adapter.day_inputs(day)}
+    return hash_value({**about, "day": day.isoformat(), "code": code_hash("ingest")})
+
+
+def _reusable(out: Path, day: dt.date, key: str) -> bool:
+    manifest, part = (partition(out / "impressions", day, name) for name in (MANIFEST, "part.parquet"))
+    if not manifest.is_file() or not part.is_file():
+        return False
+    try:
+        stored = read_json(manifest)
+    except json.JSONDecodeError:
+        return False
+    return bool(stored.get("key") == key and stored.get("output") == hash_file(part))
+
+
+def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: Callable[[dt.date, Path], int]) -> None:
+    with writing(partition(out / "impressions", day).parent) as folder:
+        folder.mkdir()
+        part = folder / "part.parquet"
+        rows = write_day(day, part)
+        if rows == 0:
+            raise SourceError(
+                f"{day} is empty: no row of the source arrives on it; deliver the day, or choose another as_of"
+            )
+        manifest = {
+            "key": key,
+            "day": day.isoformat(),
+            "inputs": inputs,
+            "code": code_hash("ingest"),
+            "rows_in": rows,
+            "rows_out": rows,
+            "rows_quarantined": 0,
+            "output": hash_file(part),
+        }
+        write_json(folder / MANIFEST, manifest)
+
+
+def _about(adapter: Source) -> dict[str, Any]:
+    return {
+        "name": adapter.name,
+        "timezone": adapter.timezone,
+        "first_day": adapter.first_day().isoformat(),
+        "capabilities": list(adapter.capabilities),
+    }

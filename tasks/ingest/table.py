@@ -1,0 +1,180 @@
+"""Any log in Parquet or CSV files, mapped to the contract in `params.yaml`.
+
+Columns that are not mapped: policy is "standard", scene 0, every flag 0 (and missing from the capabilities, so that no
+tower is trained on it), known_at the end of the hour of the event; the rest is null.
+"""
+
+import datetime as dt
+import glob
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.contract import FLAGS, POLICIES, conform, polars_schema
+from tasks.errors import ContractError, SourceError
+from tasks.ingest import delimited
+from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
+from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds
+from tasks.ingest.config import Constant, TableConfig, TableFiles
+from tasks.ingest.log_file import LogFile
+from tasks.ingest.logs import LogFiles
+from tasks.ingest.source import DayWriter
+
+_TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
+_LENGTHS = ("duration_ms", "watch_ms")
+_NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
+_DEFAULTS: Mapping[str, Any] = {"policy": "standard", "scene": 0, **dict.fromkeys(FLAGS, 0)}
+_RECORDED = (*FLAGS, "long_view", "position", "exposure_probability")
+
+
+class TableSource:
+    """Files of impressions, and optionally of users and videos."""
+
+    name = "table"
+
+    def __init__(self, config: TableConfig, earlier: Path | None = None) -> None:
+        self._config = config
+        self.timezone = config.timezone
+        mapped = config.impressions.columns
+        missing = [name for name in _NEEDED if name not in mapped]
+        if missing:
+            raise ContractError(f"sources: impressions.columns must map {', '.join(missing)} (kind table)")
+        recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
+        self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
+        root = Path(config.path)
+        paths = _expand(root, config.impressions)
+        files = [self._log_file(path, path.relative_to(root).as_posix()) for path in paths]
+        settings = {"impressions": config.impressions.model_dump(mode="json"), "timezone": config.timezone}
+        self._files = LogFiles(files, self.timezone, settings, earlier)
+
+    def _log_file(self, path: Path, label: str) -> LogFile:
+        files = self._config.impressions
+        frame, schema = _open(path)
+        delimited.require(path, list(schema), [source for source in files.columns.values() if isinstance(source, str)])
+        columns = {}
+        for name, dtype in polars_schema("impressions").items():
+            source = files.columns.get(name, Constant(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
+            if isinstance(source, str):
+                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
+            else:
+                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
+        if "known_at_ms" not in files.columns:
+            columns["known_at_ms"] = end_of_hour(columns["event_time_ms"], self.timezone)
+        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
+        return LogFile(path, label, frame, columns, origin)
+
+    def first_day(self) -> dt.date:
+        return min(self._files.rows_per_day)
+
+    def latest_day(self) -> dt.date:
+        return max(self._files.rows_per_day)
+
+    def holds(self, day: dt.date) -> bool:
+        return day in self._files.rows_per_day
+
+    def day_inputs(self, day: dt.date) -> Any:
+        return self._files.day_inputs(day)
+
+    def reading(self, days: Sequence[dt.date], scratch: Path) -> AbstractContextManager[DayWriter]:
+        return self._files.reading(days, scratch)
+
+    def remember(self, out: Path) -> None:
+        self._files.remember(out)
+
+    def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        if self._config.users is not None:
+            return self._side_table("users", self._config.users)
+        return seen(impressions, days, "user_id").drop_nulls().unique().collect(engine="streaming").sort("user_id")
+
+    def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        if self._config.videos is not None:
+            return self._side_table("videos", self._config.videos)
+        logged = seen(impressions, days, "video_id", "duration_ms").drop_nulls("video_id").group_by("video_id")
+        lengths = logged.agg(pl.col("duration_ms").max()).collect(engine="streaming").sort("video_id")
+        schema = polars_schema("videos")
+        rest = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in lengths.columns]
+        return conform(lengths.lazy().with_columns(rest), "videos", "videos of the log").collect()
+
+    def _side_table(self, table: str, files: TableFiles) -> pl.DataFrame:
+        key = "user_id" if table == "users" else "video_id"
+        if key not in files.columns:
+            raise ContractError(f"sources: {table}.columns must map {key} (kind table)")
+        parts = [self._side_file(table, files, path) for path in _expand(Path(self._config.path), files)]
+        frame = pl.concat(parts).sort(key)
+        twice = frame.filter(pl.col(key).is_duplicated())[key]
+        if len(twice):
+            raise SourceError(f"{table}: {key} {twice[0]} stands in more than one of the files: keep one row each")
+        return frame
+
+    def _side_file(self, table: str, files: TableFiles, path: Path) -> pl.DataFrame:
+        frame, schema = _open(path)
+        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
+        delimited.require(path, list(schema), [*origin.values(), *files.categoricals])
+        columns = {}
+        for name, dtype in polars_schema(table).items():
+            source = files.columns.get(name)
+            if isinstance(source, str):
+                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
+            else:
+                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
+        return read_table(path, frame, table, columns, origin, files.categoricals)
+
+
+def _expand(root: Path, files: TableFiles) -> list[Path]:
+    """Return the files that the globs name, sorted.
+
+    Raises:
+        ContractError: if one holds statistics of the whole period.
+        SourceError: if a glob names no file.
+    """
+    found: set[Path] = set()
+    for pattern in files.files:
+        matches = [Path(match) for match in glob.glob(str(root / pattern), recursive=True) if Path(match).is_file()]
+        if not matches:
+            raise SourceError(f"no file matches {root.absolute() / pattern}: check the source's path and files")
+        found.update(matches)
+    for path in found:
+        refuse_statistics(str(path))
+    return sorted(found)
+
+
+def _open(path: Path) -> tuple[pl.LazyFrame, dict[str, pl.DataType]]:
+    if ".csv" in path.suffixes:
+        return delimited.scan(path), dict.fromkeys(delimited.header(path), pl.String())
+    if path.suffix != ".parquet":
+        raise SourceError(f"{path}: files must end in .parquet, .csv or .csv.gz")
+    try:
+        return pl.scan_parquet(path, hive_partitioning=False), dict(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SourceError(
+            f"{path} is not readable Parquet, perhaps truncated ({reason}): deliver the file again"
+        ) from error
+
+
+def _column(
+    name: str, source: str, found: pl.DataType, wanted: pl.DataType, files: TableFiles, timezone: str
+) -> pl.Expr:
+    """Return a contract column from a file column; null where a value cannot be read."""
+    unit: Unit = files.time_unit if name in _TIMES else files.duration_unit
+    if name in _TIMES:
+        return instant_ms(source, found, unit, timezone)
+    if name in _LENGTHS:
+        return milliseconds(source, found, unit)
+    value = pl.col(source)
+    if name == "policy":
+        text = value.cast(pl.Int8()) if found == pl.Boolean() else value
+        names = {
+            **{policy: policy for policy in POLICIES},
+            "0": "standard",
+            "1": "random",
+            "0.0": "standard",
+            "1.0": "random",
+        }
+        return text.cast(pl.String()).replace_strict(names, default=None, return_dtype=pl.String())
+    if wanted.is_integer() and found == pl.String():
+        return identifiers(source).cast(wanted, strict=False)
+    return value.cast(wanted, strict=False)
