@@ -59,6 +59,7 @@ class KuaiRandSource:
         self.name = f"kuairand-{config.variant}"
         self.timezone: str = config.timezone
         standard, random = self._logs("standard"), self._logs("random")
+        self.scenes: tuple[int, ...] | None = tuple(range(15))
         self.capabilities = (*_FLAGS, *(("random_exposure",) if random else ()))
         files = [self._log_file(path) for path in (*standard, *random)]
         self._files = LogFiles(files, self.timezone, {"kind": config.kind, "variant": config.variant}, earlier)

@@ -41,6 +41,7 @@ class KuaiRecSource:
     def __init__(self, config: KuaiRecConfig, earlier: Path | None = None) -> None:
         self._folder = data_folder(Path(config.path), "*_matrix.csv")
         self.timezone: str = config.timezone
+        self.scenes: tuple[int, ...] | None = (0,)
         self.capabilities: tuple[str, ...] = ("random_exposure",) if "small" in config.matrices else ()
         files = [self._log_file(name) for name in config.matrices]
         self._files = LogFiles(files, self.timezone, {"kind": config.kind}, earlier)

@@ -22,6 +22,7 @@ class SimulatorSource:
     def __init__(self, config: SimulatorConfig, _out: Path | None = None) -> None:
         self._config = config
         self.timezone: str = config.timezone
+        self.scenes: tuple[int, ...] | None = tuple(range(15))
         self.capabilities: tuple[str, ...] = CAPABILITIES
 
     def first_day(self) -> dt.date:

@@ -39,11 +39,13 @@ class Source(Protocol):
         name: what the source is called in source.json.
         timezone: days begin at its midnight.
         capabilities: which of `CAPABILITIES` its log records.
+        scenes: the scenes that exist; None: any that is not negative.
     """
 
     name: str
     timezone: str
     capabilities: tuple[str, ...]
+    scenes: tuple[int, ...] | None
 
     def first_day(self) -> dt.date:
         """Return the first day with rows."""

@@ -198,4 +198,5 @@ def _about(adapter: Source) -> dict[str, Any]:
         "timezone": adapter.timezone,
         "first_day": adapter.first_day().isoformat(),
         "capabilities": list(adapter.capabilities),
+        "scenes": None if adapter.scenes is None else list(adapter.scenes),
     }

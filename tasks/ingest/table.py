@@ -43,6 +43,7 @@ class TableSource:
         if missing:
             raise ContractError(f"sources: impressions.columns must map {', '.join(missing)} (kind table)")
         recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
+        self.scenes: tuple[int, ...] | None = None
         self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
         root = Path(config.path)
         paths = _expand(root, config.impressions)

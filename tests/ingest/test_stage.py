@@ -92,6 +92,7 @@ def test_source_json_says_what_the_log_records(tmp_path: Path) -> None:
         "timezone": "Asia/Shanghai",
         "first_day": "2026-01-01",
         "capabilities": list(CAPABILITIES),
+        "scenes": list(range(15)),
     }
 
 
