@@ -25,6 +25,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from tasks.errors import USER_ERROR, DwellError
 
 
+_HINTS = ("To track the changes with git", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`")
+"""What DVC tells a person at a prompt; noise in the log of a night."""
+
+
 class StageFailed(DwellError):
     """A stage ended with an error; the message carries its cause."""
 
@@ -120,7 +124,7 @@ def _stream(command: Sequence[str], root: Path, timeout_minutes: float, log: Any
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if text := line.rstrip():
+            if (text := line.rstrip()) and not text.strip().startswith(_HINTS):
                 lines.append(text)
                 log(text)
         return process.wait(), lines

@@ -82,10 +82,14 @@ def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
     present = frame.collect_schema()
     missing = [column.name for column in TABLES[table] if column.name not in present]
     if missing:
-        raise ContractError(f"{where}: the {table} table lacks {', '.join(missing)}; it has {', '.join(present.names())}")
+        raise ContractError(
+            f"{where}: the {table} table lacks {', '.join(missing)}; it has {', '.join(present.names())}"
+        )
     chosen = [pl.col(column.name).cast(column.dtype, strict=True) for column in TABLES[table]]
     if table != "impressions":
-        extra = sorted(name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table))
+        extra = sorted(
+            name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
+        )
         chosen += [pl.col(name) for name in extra]
         if "content" in present:
             chosen.append(pl.col("content").cast(pl.List(pl.Float32())))

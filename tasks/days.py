@@ -5,6 +5,7 @@ A night fits on [T-W, T-2], stops early and calibrates on T-1, judges on T and s
 """
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
 
 from tasks.errors import ConfigError
@@ -35,7 +36,7 @@ class Days:
         ordered = [*self.fit, self.validation, *self.judge]
         if not self.fit or not self.judge:
             raise ConfigError(f"a run needs fit and judge days, got fit {self.fit} and judge {self.judge}")
-        if any(later <= earlier for earlier, later in zip(ordered, ordered[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(ordered)):
             raise ConfigError(f"fit, validation and judge days must follow each other in time, got {ordered}")
 
     @classmethod

@@ -25,6 +25,10 @@ class StorageError(DwellError):
     """A file could not be written (disk full, folder not writable). What stood there before is untouched."""
 
 
+class TrainingError(DwellError):
+    """A fit cannot go on (a loss that is not finite), or a bundle cannot be read."""
+
+
 class RegistryError(DwellError):
     """The registry refuses an action, or one of its entries is damaged."""
 

@@ -1,20 +1,20 @@
 """Where everything lies in a workspace: the single place that spells a path.
 
-    run.yaml                         the run key: night, source, champion, evidence
-    data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet
-    data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
-    data/features/                   features     one partition per day, history per day
-    data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
-    artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
-    artifacts/models/RECIPE/         train        bundle: weights per seed, label state, calibrators, manifest
-    artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
-    artifacts/gate/                  gate         decision.json
-    artifacts/scores/                score        next day's scores and top-k lists
-    artifacts/report/                report       report.html
-    metrics/, plots/                 what `dvc metrics` and `dvc plots` read
-    registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
-    nights/AS_OF/                    archive of a night: report with timings, decision, lock file
-    .dwell/                          caches, checkpoints, timings, Prefect's home (may be deleted)
+run.yaml                         the run key: night, source, champion, evidence
+data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet
+data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
+data/features/                   features     one partition per day, history per day
+data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
+artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
+artifacts/models/RECIPE/         train        bundle: weights per seed, label state, calibrators, manifest
+artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
+artifacts/gate/                  gate         decision.json
+artifacts/scores/                score        next day's scores and top-k lists
+artifacts/report/                report       report.html
+metrics/, plots/                 what `dvc metrics` and `dvc plots` read
+registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
+nights/AS_OF/                    archive of a night: report with timings, decision, lock file
+.dwell/                          caches, checkpoints, timings, Prefect's home (may be deleted)
 """
 
 import datetime as dt
@@ -100,4 +100,6 @@ def partition(folder: Path, day: dt.date, name: str = "part.parquet") -> Path:
 
 def partition_days(folder: Path) -> list[dt.date]:
     """Return the days a partitioned folder holds, in order."""
-    return sorted(dt.date.fromisoformat(path.name.removeprefix("day=")) for path in folder.glob("day=*") if path.is_dir())
+    return sorted(
+        dt.date.fromisoformat(path.name.removeprefix("day=")) for path in folder.glob("day=*") if path.is_dir()
+    )

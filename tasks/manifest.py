@@ -23,3 +23,13 @@ def code_hash(*packages: str) -> str:
         for source in sources:
             digest.update(source.relative_to(_TASKS).as_posix().encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def models_hash() -> str:
+    """Return one hash over the source of `models/`, which every fit depends on."""
+    root = _TASKS.parent
+    digest = hashlib.sha256()
+    for source in sorted((root / "models").rglob("*.py")):
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()

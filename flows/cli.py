@@ -1,0 +1,190 @@
+"""The `dwell` command line. It only wires: every command calls what the flows and stages call."""
+
+import datetime as dt
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import environment
+from tasks.errors import DwellError
+from tasks.layout import Workspace
+
+app = typer.Typer(
+    name="dwell",
+    help="Nightly, evidence-gated watch-time models for short-video recommendation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+AsOf = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=["%Y-%m-%d"],
+        help="Night T: fit up to T-2, calibrate on T-1, judge on T. Default: the source's last day.",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", help="A name below `sources` in params.yaml. Default: the one params.yaml chooses."),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Read the source from this path instead of the one in params.yaml.")
+]
+
+
+def _date(value: dt.datetime | None) -> dt.date | None:
+    return value.date() if value else None
+
+
+@app.command()
+def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+    """Run one night as a Prefect flow: ingest to report, then register the decision."""
+    from flows.nightly import nightly as flow
+
+    outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+    typer.echo(outcome.summary())  # type: ignore[union-attr]
+
+
+@app.command()
+def backfill(
+    first: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First night to run.")],
+    last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last night to run.")],
+    source: Source = None,
+    data: Data = None,
+) -> None:
+    """Run missed nights, oldest first."""
+    from flows.backfill import backfill as flow
+
+    for outcome in flow(first.date(), last.date(), source, str(data) if data else None):
+        typer.echo(outcome.summary())
+
+
+@app.command()
+def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+    """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
+    from flows.run_key import prepare_night
+
+    key = prepare_night(Workspace(), _date(as_of), source, data)
+    typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml: ingest, validate, features, table, train, ...")],
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Recipe, for the stages train and evaluate.")] = None,
+) -> None:
+    """Run one stage of the night in run.yaml here, without DVC and Prefect."""
+    from tasks.main import run_stage
+    from tasks.stages import STAGES
+
+    if name not in STAGES:
+        raise DwellError(f"unknown stage {name!r}; there are {', '.join(STAGES)}")
+    run_stage(Workspace(), name, recipe)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write the days to.")],
+    days: Annotated[int, typer.Option(help="Number of days.", min=1)] = 15,
+    rows_per_day: Annotated[
+        int | None, typer.Option(help="Impressions per day. Default: as in params.yaml.", min=1)
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="The simulator's settings: a name below `sources` in params.yaml.")
+    ] = "simulator",
+    truth: Annotated[
+        bool, typer.Option(help="Also write the true exposure probability and expected watch time of every row.")
+    ] = False,
+) -> None:
+    """Write simulated impression days, with their truth if asked for."""
+    from tasks.config import load_params
+    from tasks.simulate import simulate_days
+
+    summary = simulate_days(load_params(Workspace().params).named_source(source), out, days, rows_per_day, truth)
+    typer.echo(json.dumps(summary, default=str))
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="kuairand-pure, kuairand-1k, kuairand-27k or kuairec")],
+    into: Annotated[Path, typer.Option(help="Folder to unpack into.")] = Path("datasets"),
+    url: Annotated[str | None, typer.Option(help="Fetch from a mirror instead of the official archive.")] = None,
+) -> None:
+    """Fetch a public data set from its official archive: resumes, checks the checksum, unpacks safely."""
+    from tasks.ingest.download import download as fetch
+
+    typer.echo(f"unpacked into {fetch(name, into, url)}")
+
+
+@app.command()
+def schema(
+    part: Annotated[str, typer.Option(help="params, recipe or contract")] = "params",
+) -> None:
+    """Print the JSON schema of params.yaml or of a recipe, or the data contract."""
+    from tasks.config import json_schema
+    from tasks.contract import TABLES
+
+    if part == "contract":
+        for table, columns in TABLES.items():
+            typer.echo(f"{table}:")
+            for column in columns:
+                null = "null" if column.nullable else "not null"
+                typer.echo(f"  {column.name:22s} {column.dtype!s:8s} {null:9s} {column.meaning}")
+        return
+    if part not in ("params", "recipe"):
+        raise DwellError(f"unknown part {part!r}; there are params, recipe, contract")
+    typer.echo(json.dumps(json_schema(part), indent=2))
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
+    source: Source = None,
+    to: Annotated[
+        str | None, typer.Option(help="Registry entry to return to. Default: the champion before the present one.")
+    ] = None,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
+        ),
+    ] = None,
+) -> None:
+    """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
+    from tasks.config import load_params
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
+    event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
+    typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
+
+
+@app.command()
+def status(source: Source = None) -> None:
+    """Show the champion, the last decisions and the night in run.yaml."""
+    from tasks.config import load_params, load_run_key
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    name = source or load_params(workspace.params).default_source
+    if workspace.run_key.exists():
+        key = load_run_key(workspace.run_key)
+        typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
+    typer.echo(str(Registry(workspace.registry(name)).status()))
+
+
+def main() -> None:
+    """Entry point: errors meant for a person are printed as one, without a traceback."""
+    environment.prepare(Path.cwd())
+    try:
+        app()
+    except DwellError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
+        sys.exit(2)

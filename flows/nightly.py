@@ -1,0 +1,79 @@
+"""The nightly flow: settle the run key, run the stages, publish what they decided."""
+
+import datetime as dt
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, State
+
+from flows.notify import notify
+from flows.publish import Outcome, publish
+from flows.run_key import only_night, prepare_night
+from flows.stages import run_stages, stage_graph
+from tasks.config import load_params
+from tasks.layout import Workspace
+
+
+@flow(name="nightly", on_failure=[notify], on_crashed=[notify])
+def nightly(
+    as_of: dt.date | None = None, source: str | None = None, data: str | None = None
+) -> Outcome | State[Outcome]:
+    """Run one night: every stage of dvc.yaml, then register the decision and archive the night.
+
+    Args:
+        as_of: night T. None: the day before the scheduled time for a deployment's run, else the source's default night.
+        source: a source of params.yaml; None: the default one.
+        data: path to read the source from instead of the one in params.yaml.
+    """
+    logger = get_run_logger()
+    workspace = Workspace(Path.cwd())
+    params = load_params(workspace.params)
+    if as_of is None and deployment.id is not None:
+        if newer := _newer_due_run():
+            return Cancelled(
+                message=f"superseded by run {newer}, which is due too; `dwell backfill` fills the nights between"
+            )
+        zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
+        as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
+    with only_night(workspace):
+        key = prepare_night(workspace, as_of, source, Path(data) if data else None)
+        logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
+        nightly_config = params.nightly
+        outcomes = run_stages(
+            stage_graph(workspace.root),
+            workspace.root,
+            nightly_config.parallel_stages,
+            nightly_config.stage_timeout_minutes,
+            nightly_config.stage_retries,
+        )
+        outcome = publish(workspace, key, outcomes)
+    create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
+    create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
+    return outcome
+
+
+def _newer_due_run() -> str | None:
+    """Return the name of a later run of this deployment that is due already (late runs collapse into the newest)."""
+    now = dt.datetime.now(dt.UTC)
+    with get_client(sync_client=True) as client:
+        due = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+                expected_start_time=FlowRunFilterExpectedStartTime(after_=flow_run.scheduled_start_time, before_=now),
+            )
+        )
+    newer = [run.name for run in due if str(run.id) != str(flow_run.id) and not run.parameters.get("as_of")]
+    return newer[0] if newer else None

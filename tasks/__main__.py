@@ -1,0 +1,7 @@
+"""`python -m tasks STAGE`."""
+
+import sys
+
+from tasks.main import main
+
+sys.exit(main())

@@ -1,0 +1,253 @@
+"""`params.yaml` and `run.yaml`, parsed once into frozen, typed settings.
+
+`params.yaml` says how nights are run and is edited by people. `run.yaml` is the key of one night (which day, which
+source, which champion it has to beat) and is written by `dwell`. DVC reads both, so a stage's lock entry names the
+values it was run with.
+"""
+
+import datetime as dt
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from tasks.baselines.config import BaselineConfig
+from tasks.days import Days
+from tasks.errors import ConfigError
+from tasks.evaluate.config import EvaluationConfig
+from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
+from tasks.gate.config import GatePolicy
+from tasks.ingest.config import SourceConfig
+from tasks.report.config import ReportConfig
+from tasks.score.config import ScoreConfig
+from tasks.settings import Block
+from tasks.table.config import TableConfig
+from tasks.train.config import TrainingConfig
+from tasks.validate.config import ValidationConfig
+
+if TYPE_CHECKING:
+    from models.recipe import Recipe
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Window(Block):
+    """Which days a night reads. Night T fits on [T - fit_days - 1, T-2], calibrates on T-1, judges on T."""
+
+    fit_days: int = Field(default=6, ge=2)
+    """days in the fit window (W - 1: the window [T-W, T-2] with W = 7 has six)"""
+    lookback_days: int = Field(default=7, ge=1)
+    """days of history before a row's day that its features may use"""
+
+    def days(self, as_of: dt.date) -> Days:
+        """Return the roles of the days of night `as_of`."""
+        return Days.of_night(as_of, self.fit_days, self.lookback_days)
+
+
+class Nightly(Block):
+    """What a night runs."""
+
+    recipes: tuple[str, ...] = Field(min_length=1)
+    """challengers, names of `recipes`; the order breaks ties"""
+    stage_timeout_minutes: float = Field(default=120, gt=0)
+    """a stage that runs longer is killed with everything it started"""
+    stage_retries: int = Field(default=1, ge=0)
+    """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
+    parallel_stages: int = Field(default=1, ge=1)
+    """how many independent stages may run at the same time on this machine"""
+
+
+class Params(Block):
+    """The whole of `params.yaml`."""
+
+    default_source: str
+    """which of `sources` a run reads unless it names another"""
+    sources: dict[str, SourceConfig]
+    """named data sources"""
+    window: Window = Window()
+    nightly: Nightly
+    validation: ValidationConfig = ValidationConfig()
+    features: FeatureConfig = FeatureConfig()
+    cluster: ClusterConfig = NoCluster()
+    table: TableConfig = TableConfig()
+    recipes: dict[str, dict[str, Any]]
+    """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""
+    training: TrainingConfig = TrainingConfig()
+    baselines: BaselineConfig = BaselineConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    gate: GatePolicy = GatePolicy()
+    score: ScoreConfig = ScoreConfig()
+    report: ReportConfig = ReportConfig()
+
+    def recipe(self, name: str) -> "Recipe":
+        """Return one recipe, fully checked.
+
+        Raises:
+            ConfigError: if there is no such recipe, or one of its keys or values is wrong.
+        """
+        from models.recipe import Recipe  # imports torch, which most stages do not need
+
+        if name not in self.recipes:
+            raise ConfigError(f"params.yaml: unknown recipe {name!r}{_nearest(name, self.recipes)}")
+        return parse(Recipe, self.recipes[name], "params.yaml", ("recipes", name))
+
+    def named_source(self, name: str) -> SourceConfig:
+        """Return one source.
+
+        Raises:
+            ConfigError: if there is no such source.
+        """
+        if name not in self.sources:
+            raise ConfigError(f"params.yaml: unknown source {name!r}{_nearest(name, self.sources)}")
+        return self.sources[name]
+
+    def check(self) -> None:
+        """Check what only the whole can tell: names that must exist, and every recipe.
+
+        Raises:
+            ConfigError: at the first name that does not exist or recipe that does not parse.
+        """
+        self.named_source(self.default_source)
+        for name in (*self.nightly.recipes, *self.recipes):
+            self.recipe(name)
+
+
+class RunKey(Block):
+    """`run.yaml`: what makes this night this night."""
+
+    as_of: dt.date
+    """night T"""
+    source: str
+    """name of the source in params.yaml"""
+    data: str
+    """path the source is read from; the simulator's own code where there is no data"""
+    champion: str = "none"
+    """registry entry that the challengers have to beat; 'none' on the first night"""
+    evidence: tuple[str, ...] = ()
+    """registry ids of earlier judge days that an upgrade may pool"""
+
+
+def load_params(path: Path) -> Params:
+    """Read and check `params.yaml`.
+
+    Raises:
+        ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
+    """
+    return parse(Params, read_yaml(path), path.name)
+
+
+def load_run_key(path: Path) -> RunKey:
+    """Read and check `run.yaml`.
+
+    Raises:
+        ConfigError: if it is missing or wrong.
+    """
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
+    return parse(RunKey, read_yaml(path), path.name)
+
+
+def json_schema(part: str = "params") -> dict[str, Any]:
+    """Return the JSON schema of params.yaml, or of one recipe (part "recipe")."""
+    if part == "recipe":
+        from models.recipe import Recipe
+
+        return TypeAdapter(Recipe).json_schema()
+    return Params.model_json_schema()
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        ConfigError: if it is missing or is no such file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist: run dwell in the project's root folder") from error
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys, got {type(value).__name__}")
+    return value
+
+
+def parse(model: type[Model], value: Any, file: str, prefix: tuple[str, ...] = ()) -> Model:
+    """Return a checked block.
+
+    Args:
+        model: type of the block.
+        value: what the file holds.
+        file: its name, for the message.
+        prefix: keys that lead to the block.
+
+    Raises:
+        ConfigError: one line per wrong key, with the nearest key that exists.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        lines = [_explain(item, model, value, file, prefix) for item in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any, file: str, prefix: tuple[str, ...]) -> str:
+    """Say in one line which key of which file is wrong, and which valid key is nearest to a misspelt one."""
+    location = [str(step) for step in item["loc"]]
+    where = f"{file}: {'.'.join([*prefix, *location])}"
+    if item["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model.model_json_schema(), location[:-1])
+        return f"{where}: unknown key {location[-1]!r}{_nearest(location[-1], allowed)}"
+    if item["type"] == "union_tag_invalid":
+        context = item["ctx"]
+        choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        return f"{where}: unknown kind {context['tag']!r}{_nearest(context['tag'], choices)}"
+    if item["type"] == "missing":
+        return f"{where}: missing; add the key"
+    return f"{where}: {item['msg']} (got {item['input']!r})"
+
+
+def _allowed_keys(schema: dict[str, Any], location: list[str]) -> list[str]:
+    """Return the keys that may stand at `location`, following references, maps and unions of the JSON schema."""
+    definitions = schema.get("$defs", {})
+    nodes = [schema]
+    for step in location:
+        nodes = [child for node in nodes for child in _children(node, step, definitions)]
+    return sorted({key for node in nodes for key in _resolve(node, definitions).get("properties", {})})
+
+
+def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+def _children(node: dict[str, Any], step: str, definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    node = _resolve(node, definitions)
+    options = node.get("oneOf") or node.get("anyOf") or [node]
+    found = []
+    for option in (_resolve(option, definitions) for option in options):
+        kind = option.get("properties", {}).get("kind", {}).get("const")
+        if kind == step:
+            found.append(option)
+        elif step in option.get("properties", {}):
+            found.append(option["properties"][step])
+        elif isinstance(option.get("additionalProperties"), dict):
+            found.append(option["additionalProperties"])
+        elif "items" in option:
+            found.append(option["items"])
+    return found
+
+
+def _nearest(name: str, choices: Any) -> str:
+    known = [str(choice) for choice in choices]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} (valid: {', '.join(known)})"

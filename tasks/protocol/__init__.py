@@ -1,0 +1,1 @@
+"""Fixed comparisons outside the nightly cycle: stated days, recipes and seeds, recorded with where they were run."""

@@ -1,0 +1,83 @@
+"""A protocol: which days, which inputs, which models. One YAML file below `benchmarks/` holds one."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from tasks.config import Params, read_yaml
+from tasks.config import parse as parse_block
+from tasks.days import Days
+from tasks.settings import Block
+from tasks.table.config import TableConfig
+
+
+class ProtocolDays(Block):
+    """Chronological days of a protocol; the judge days select nothing."""
+
+    fit: tuple[dt.date, ...] = Field(min_length=1)
+    """days the models are fitted on (quote dates in YAML)"""
+    validation: dt.date
+    """day of early stopping and calibration"""
+    judge: tuple[dt.date, ...] = Field(min_length=1)
+    """days of the table"""
+    frozen: bool = True
+    """features of the judge days use the state as it stood before the first of them"""
+
+    def days(self, lookback: int) -> Days:
+        """Return the roles of the days."""
+        return Days(self.fit, self.validation, self.judge, lookback, self.judge[0] if self.frozen else None)
+
+
+class Variant(Block):
+    """One choice of inputs, and the models that are fitted on it."""
+
+    title: str
+    """what the rows of the table are headed with"""
+    table: TableConfig = TableConfig()
+    """fields and dense features"""
+    recipes: tuple[str, ...] = ()
+    """names of `params.recipes`"""
+
+
+class Reference(Block):
+    """A figure to reach, and where it comes from."""
+
+    model: str
+    """as in the source"""
+    xauc: float
+    xgauc: float | None = None
+    mae: float | None = None
+    """seconds"""
+
+
+class Protocol(Block):
+    """Everything a benchmark run depends on besides the data."""
+
+    title: str
+    """heading of the results"""
+    about: str
+    """what is compared and how, in a few sentences"""
+    command: str
+    """how to run it"""
+    days: ProtocolDays
+    variants: dict[str, Variant]
+    baselines_on: str
+    """variant whose features the baselines are fitted on"""
+    references: tuple[Reference, ...] = ()
+    """published or measured figures on the same protocol"""
+    params: Params
+    """source, features, recipes, training, evaluation; seeds are `params.training.seeds`"""
+
+
+def load_protocol(path: Path) -> Protocol:
+    """Read and check a protocol.
+
+    Raises:
+        ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
+    """
+    value: dict[str, Any] = read_yaml(path)
+    protocol = parse_block(Protocol, value, path.name)
+    protocol.params.check()
+    return protocol

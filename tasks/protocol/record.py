@@ -1,0 +1,114 @@
+"""Write down what a protocol gave: one Markdown table and the numbers behind it, with where and how they were made."""
+
+import datetime as dt
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.files import write_json, write_text
+from tasks.protocol.config import Protocol
+
+COLUMNS: Mapping[str, tuple[str, int]] = {
+    "xauc": ("XAUC", 4),
+    "xgauc": ("XGAUC", 4),
+    "mae": ("MAE, s (calibrated median)", 2),
+    "rmse": ("RMSE, s (calibrated mean)", 2),
+    "tre_signed": ("signed TRE", 3),
+    "dce_rel": ("DCE_rel", 3),
+}
+
+
+def circumstances() -> dict[str, Any]:
+    """Return hardware, date, commit and versions of the machine that measures."""
+    import polars
+    import torch
+
+    return {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "commit": _commit(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "polars": polars.__version__,
+    }
+
+
+def record(protocol: Protocol, results: Mapping[str, Mapping[str, Any]], folder: Path) -> Path:
+    """Write results.json and results.md into `folder`; return the latter."""
+    where = circumstances()
+    seeds = protocol.params.training.seeds
+    write_json(folder / "results.json", {"circumstances": where, "seeds": seeds, "results": _compact(results)})
+    lines = [f"# {protocol.title}", "", protocol.about.strip(), "", f"Run it: `{protocol.command}`", ""]
+    lines += _table(results)
+    if protocol.references:
+        lines += ["", *_references(protocol)]
+    lines += [
+        "",
+        "Entries: mean over the fits ± standard deviation between fits [95 % user-bootstrap interval of that mean].",
+        f"Seeds {', '.join(map(str, seeds))}; baselines are fitted once.",
+        "",
+        f"Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, {where['cores']} cores, "
+        f"{where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}, polars {where['polars']}.",
+    ]
+    return write_text(folder / "results.md", "\n".join(lines) + "\n")
+
+
+def _table(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    head = ["model", "fits", *(label for label, _ in COLUMNS.values())]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for group, models in results.items():
+        lines.append(f"| **{group}** |" + " |" * (len(head) - 1))
+        for name, document in models.items():
+            cells = [_cell(document["metrics"].get(metric), digits) for metric, (_, digits) in COLUMNS.items()]
+            lines.append(f"| {name} | {len(document['seeds'])} | " + " | ".join(cells) + " |")
+    rows = {(document["rows"], document["users"]) for models in results.values() for document in models.values()}
+    stated = ", ".join(f"{row:,} rows of {users:,} users" for row, users in sorted(rows))
+    return [*lines, "", f"Judge rows: {stated}."]
+
+
+def _references(protocol: Protocol) -> list[str]:
+    lines = ["Reference figures on this protocol (their MAE is of each head's own median):", ""]
+    lines += ["| reference | XAUC | XGAUC | MAE, s |", "|---|---|---|---|"]
+    for row in protocol.references:
+        cells = [f"{row.xauc:.4f}", *(("" if value is None else f"{value:g}") for value in (row.xgauc, row.mae))]
+        lines.append(f"| {row.model} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(estimate: Mapping[str, Any] | None, digits: int) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "-"
+    spread = f" ± {estimate['seed_sd']:.{digits}f}" if estimate["seed_sd"] is not None else ""
+    interval = ""
+    if estimate["low"] is not None:
+        interval = f" [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
+    return f"{estimate['value']:.{digits}f}{spread}{interval}"
+
+
+def _compact(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    kept = ("value", "low", "high", "seed_sd", "per_seed")
+    return {
+        group: {
+            name: {metric: {key: value[key] for key in kept} for metric, value in document["metrics"].items()}
+            for name, document in models.items()
+        }
+        for group, models in results.items()
+    }
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    return done.stdout.strip() or "unknown"
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

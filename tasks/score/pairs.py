@@ -1,0 +1,56 @@
+"""Who is scored with what tomorrow: active users, a pool of videos, and the pairs of both in parts."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from tasks.errors import SourceError
+from tasks.features.buckets import DAY_MS, midnight_ms
+from tasks.features.state import POPULARITY_FILE, history_file
+from tasks.layout import partition
+from tasks.score.config import ScoreConfig
+
+
+def active_users(features: Path, day: dt.date, timezone: str, active_days: int) -> pl.DataFrame:
+    """Return user_id and scene (the one of the user's last event) of everybody seen in the last days before `day`.
+
+    Raises:
+        SourceError: if there is none.
+    """
+    since = midnight_ms(day, timezone) - active_days * DAY_MS
+    last = pl.scan_parquet(history_file(features, day), hive_partitioning=False).select(
+        "user_id", seen_ms=pl.col("event_time_ms").list.last(), scene=pl.col("scene").list.last()
+    )
+    users = last.filter(pl.col("seen_ms") >= since).select("user_id", "scene").sort("user_id").collect()
+    if users.is_empty():
+        raise SourceError(f"nobody was shown anything in the {active_days} days before {day}: raise score.active_days")
+    return users
+
+
+def video_pool(features: Path, day: dt.date, size: int) -> pl.DataFrame:
+    """Return the `size` most shown videos of the trailing days that have a known duration, most shown first.
+
+    Raises:
+        SourceError: if there is none.
+    """
+    shown = pl.scan_parquet(partition(features / "state", day, POPULARITY_FILE), hive_partitioning=False)
+    known = pl.scan_parquet(features / "videos.parquet").filter(pl.col("duration_ms") > 0).select("video_id")
+    pool = shown.join(known, on="video_id").sort(["popularity", "video_id"], descending=[True, False]).head(size)
+    videos = pool.select("video_id").collect()
+    if videos.is_empty():
+        raise SourceError(
+            f"no video with a known duration was shown in the days before {day}: there is nothing to score"
+        )
+    return videos
+
+
+def pair_chunks(
+    users: pl.DataFrame, videos: pl.DataFrame, event_time_ms: int, config: ScoreConfig
+) -> Iterator[pl.DataFrame]:
+    """Yield the pairs of all users with all videos, at most `chunk_pairs` (but at least one user) at a time."""
+    users_at_a_time = max(1, config.chunk_pairs // videos.height)
+    for begin in range(0, users.height, users_at_a_time):
+        some = users[begin : begin + users_at_a_time]
+        yield some.join(videos, how="cross").with_columns(event_time_ms=pl.lit(event_time_ms, dtype=pl.Int64))

@@ -1,0 +1,115 @@
+"""The score stage: predict every candidate pair of the next day, in parts, and keep each user's best."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import torch
+
+from tasks.days import Days
+from tasks.features.buckets import HOUR_MS, midnight_ms
+from tasks.features.candidates import candidates
+from tasks.files import write_json, writing
+from tasks.predict import load_bundle
+from tasks.score.config import ScoreConfig
+from tasks.score.pairs import active_users, pair_chunks, video_pool
+from tasks.table.source import FeatureFolder
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What was scored.
+
+    Attributes:
+        model: name of the recipe that scored; None: nothing serves, nothing was scored.
+        users: users with candidates.
+        pool: videos each was scored with.
+        pairs: rows of scores.parquet.
+    """
+
+    model: str | None
+    users: int
+    pool: int
+    pairs: int
+
+
+def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, out: Path) -> ScoreResult:
+    """Write scores of the day after the judge day.
+
+    Below `out`: scores.parquet (user_id, video_id, scene, calibrated `watch_mean` and `watch_median` in seconds, the
+    ranking `score`, one `p_<task>` per binary task; users in order, the pool in order), top_k.parquet (the same rows
+    for each user's best `top_k` by score, with `rank` from 1) and summary.json. Memory does not grow with the number
+    of pairs.
+
+    Args:
+        bundle: the model that serves; None where no model has ever passed the gate: then only a summary is written.
+        features: folder of the features stage, with the state of `days.serve`.
+        config: whom to score with what.
+        days: roles of the days.
+        out: artifacts/scores.
+
+    Raises:
+        SourceError: if there is no active user or no video to score.
+    """
+    if bundle is None:
+        with writing(out) as folder:
+            folder.mkdir(parents=True)
+            write_json(folder / "summary.json", {"day": days.serve.isoformat(), "model": None})
+        return ScoreResult(None, 0, 0, 0)
+    torch.set_num_threads(config.threads)
+    state_day = days.state_day(days.serve)
+    source = FeatureFolder.open(features)
+    users = active_users(features, state_day, source.timezone, config.active_days)
+    videos = video_pool(features, state_day, config.pool_size)
+    model = load_bundle(bundle)
+    histories = lru_cache(maxsize=1)(source.history)
+
+    def scored() -> Iterator[pl.DataFrame]:
+        shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
+        for pairs in pair_chunks(users, videos, shown_ms, config):
+            rows = candidates(features, pairs.lazy(), state_day).collect()
+            predicted = model.predict(rows, histories, "the candidates of the next day")
+            columns = [pl.Series(name, values).cast(pl.Float32) for name, values in predicted.items()]
+            yield rows.select("user_id", "video_id", "scene").with_columns(columns)
+
+    with writing(out) as folder:
+        folder.mkdir(parents=True)
+        pairs = _write(scored(), folder, config.top_k)
+        result = ScoreResult(str(model.manifest["name"]), users.height, videos.height, pairs)
+        summary = {
+            "day": days.serve.isoformat(),
+            "model": result.model,
+            "users": result.users,
+            "pool": result.pool,
+            "pairs": pairs,
+        }
+        write_json(folder / "summary.json", summary | {"top_k": config.top_k})
+    return result
+
+
+def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int) -> int:
+    """Write all pairs and each user's best, part by part (a part holds whole users); return the number of pairs."""
+    writers: dict[str, pq.ParquetWriter] = {}
+    pairs = 0
+    try:
+        for part in parts:
+            for name, frame in (("scores", part), ("top_k", best(part, top_k))):
+                table = frame.to_arrow()
+                if name not in writers:
+                    writers[name] = pq.ParquetWriter(folder / f"{name}.parquet", table.schema, compression="zstd")
+                writers[name].write_table(table)
+            pairs += part.height
+    finally:
+        for writer in writers.values():
+            writer.close()
+    return pairs
+
+
+def best(scored: pl.DataFrame, top_k: int) -> pl.DataFrame:
+    """Return each user's `top_k` rows by score (ties: the smaller video id first), with `rank` from 1."""
+    ordered = scored.sort(["user_id", "score", "video_id"], descending=[False, True, False])
+    ranked = ordered.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int16).over("user_id"))
+    return ranked.filter(pl.col("rank") <= top_k)

@@ -1,0 +1,225 @@
+"""The stages of a night by name: what each reads, writes and is configured by. Only wiring.
+
+Stage packages are imported where they run: a stage pays for the libraries it needs, not for those of the others.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.config import Params, RunKey, load_params, load_run_key
+from tasks.days import Days
+from tasks.errors import ConfigError
+from tasks.files import read_json, write_json, writing
+from tasks.ingest.config import SourceConfig
+from tasks.layout import Workspace
+
+
+@dataclass(frozen=True)
+class Night:
+    """Everything a stage may know: the configuration, the key of the night and where things lie."""
+
+    params: Params
+    key: RunKey
+    workspace: Workspace
+
+    @classmethod
+    def load(cls, workspace: Workspace) -> "Night":
+        """Read params.yaml and run.yaml."""
+        return cls(load_params(workspace.params), load_run_key(workspace.run_key), workspace)
+
+    @property
+    def source(self) -> SourceConfig:
+        """The source of this night, reading from the path in the run key."""
+        config = self.params.named_source(self.key.source)
+        return config.model_copy(update={"path": self.key.data}) if "path" in type(config).model_fields else config
+
+    @property
+    def days(self) -> Days:
+        """The roles of the days, as far as the source reaches back once ingest has run."""
+        from tasks.ingest import first_day
+
+        days = self.params.window.days(self.key.as_of)
+        return days.since(first_day(self.workspace.raw))
+
+
+def ingest(night: Night, recipe: str | None) -> Any:
+    from tasks.ingest import ingest as run
+
+    return run(night.source, night.params.window.days(night.key.as_of), night.workspace.raw)
+
+
+def validate(night: Night, recipe: str | None) -> Any:
+    from tasks.validate.stage import validate as run
+
+    return run(night.workspace.raw, night.params.validation, night.days, night.workspace.validated)
+
+
+def features(night: Night, recipe: str | None) -> Any:
+    from tasks.features.build import build_features
+
+    params, workspace = night.params, night.workspace
+    return build_features(workspace.validated, params.features, night.days, workspace.features, params.cluster)
+
+
+def table(night: Night, recipe: str | None) -> Any:
+    from tasks.table.build import build_table
+
+    return build_table(night.workspace.features, night.params.table, night.days, night.workspace.table)
+
+
+def champion(night: Night, recipe: str | None) -> Any:
+    from tasks.registry import checkout_champion
+
+    key, workspace = night.key, night.workspace
+    return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion)
+
+
+def train(night: Night, recipe: str | None) -> Any:
+    from tasks.train.run import train as run
+
+    name, workspace = _named("train", recipe), night.workspace
+    out, scratch = workspace.bundle(name), workspace.scratch
+    return run(workspace.table, name, night.params.recipe(name), night.params.training, out, scratch)
+
+
+def baselines(night: Night, recipe: str | None) -> Any:
+    from tasks.baselines.stage import fit_baselines
+    from tasks.evaluate.stage import evaluate as measure
+
+    workspace, params = night.workspace, night.params
+    with writing(workspace.predictions("baselines")) as out:
+        fitted = fit_baselines(workspace.features, night.days, params.baselines, out)
+        for name in fitted.tables:
+            folder = out / name
+            measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
+    return tuple(fitted.tables)
+
+
+def evaluate(night: Night, recipe: str | None) -> Any:
+    from tasks.evaluate.stage import write_summary
+
+    name, workspace = _named("evaluate", recipe), night.workspace
+    evaluation = _predict_and_measure(night, name, workspace.bundle(name), workspace.predictions(name))
+    plots = workspace.plots / name
+    write_summary(evaluation, workspace.metrics / f"{name}.json", plots)
+    shutil.copyfile(workspace.bundle(name) / "curves.csv", plots / "curves.csv")
+    return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
+
+
+def evaluate_champion(night: Night, recipe: str | None) -> Any:
+    from tasks.registry import read_checkout
+
+    workspace = night.workspace
+    checkout = read_checkout(workspace.champion)
+    out = workspace.predictions("champion")
+    if checkout.bundle is None:
+        with writing(out) as folder:
+            folder.mkdir(parents=True)
+            write_json(folder / "champion.json", {"champion": None})
+        return "there is no champion yet"
+    evaluation = _predict_and_measure(night, "champion", checkout.bundle, out)
+    return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
+
+
+def gate(night: Night, recipe: str | None) -> Any:
+    from tasks.gate.decision import headline, load_decision
+    from tasks.gate.gate import gate as run
+
+    params, workspace = night.params, night.workspace
+    result = run(_gate_inputs(night), params.gate, params.evaluation, workspace.gate)
+    write_json(workspace.metrics / "gate.json", headline(load_decision(workspace.gate)))
+    return result
+
+
+def score(night: Night, recipe: str | None) -> Any:
+    from tasks.gate import load_decision
+    from tasks.score.stage import score as run
+
+    workspace = night.workspace
+    winner = load_decision(workspace.gate).winner
+    bundle = workspace.bundle(winner) if winner else _champion_bundle(night)
+    return run(bundle, workspace.features, night.params.score, night.days, workspace.scores)
+
+
+def report(night: Night, recipe: str | None) -> Any:
+    from tasks.report import render_report
+
+    workspace = night.workspace
+    return render_report(workspace, night.params.report, night.key, workspace.report / "report.html")
+
+
+JUDGE = "judge.parquet"
+
+STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
+    "ingest": ingest,
+    "validate": validate,
+    "features": features,
+    "table": table,
+    "champion": champion,
+    "train": train,
+    "baselines": baselines,
+    "evaluate": evaluate,
+    "evaluate_champion": evaluate_champion,
+    "gate": gate,
+    "score": score,
+    "report": report,
+}
+"""Stage name -> function of the night and, for stages that run once per recipe, the recipe's name."""
+
+
+def _named(stage: str, recipe: str | None) -> str:
+    if recipe is None:
+        raise ConfigError(f"stage {stage} runs once per recipe: add --recipe NAME")
+    return recipe
+
+
+def _edges(night: Night) -> list[float]:
+    from tasks.evaluate.edges import fit_duration_edges
+
+    return fit_duration_edges(night.workspace.table, night.params.evaluation.duration_groups)
+
+
+def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> Any:
+    from tasks.evaluate.stage import evaluate as measure
+    from tasks.predict import predict_days
+
+    days, params = night.days, night.params
+    with writing(out) as folder:
+        predict_days(bundle, night.workspace.features, days.judge, folder / JUDGE, params.training.threads)
+        return measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
+
+
+def _champion_bundle(night: Night) -> Path | None:
+    from tasks.registry import read_checkout
+
+    return read_checkout(night.workspace.champion).bundle
+
+
+def _gate_inputs(night: Night) -> Any:
+    """Gather the judge tables of all contenders, and what else the decision depends on."""
+    from tasks.gate.inputs import Contender, GateInputs, JudgeDay, configuration_hash
+    from tasks.registry import read_checkout
+
+    workspace, params = night.workspace, night.params
+    shared = [block.model_dump(mode="json") for block in (params.training, params.table, params.features)]
+    checkout = read_checkout(workspace.champion)
+
+    def contender(name: str) -> Contender:
+        recipe = params.recipe(name).model_dump(mode="json")
+        xauc = read_json(workspace.bundle(name) / "validation.json")["mean_xauc"]
+        return Contender(name, configuration_hash(recipe, *shared), workspace.predictions(name) / JUDGE, xauc)
+
+    return GateInputs(
+        JudgeDay(
+            night.key.as_of,
+            tuple(contender(name) for name in params.nightly.recipes),
+            checkout.contender(workspace.predictions("champion") / JUDGE),
+            read_json(workspace.validated / "summary.json")["passed"],
+        ),
+        {name: workspace.predictions("baselines") / name / JUDGE for name in params.baselines.enabled},
+        checkout.evidence,
+        tuple(_edges(night)),
+    )
