@@ -1,6 +1,7 @@
 """Nights that were missed, one after the other: each is the same run with an older `as_of`."""
 
 import datetime as dt
+from typing import cast
 
 from prefect import flow
 
@@ -20,4 +21,4 @@ def backfill(first: dt.date, last: dt.date, source: str | None = None, data: str
     if last < first:
         raise ConfigError(f"the last night {last} is before the first one {first}")
     nights = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
-    return [nightly(as_of=night, source=source, data=data) for night in nights]
+    return [cast(Outcome, nightly(as_of=night, source=source, data=data)) for night in nights]

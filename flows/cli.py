@@ -105,7 +105,10 @@ def simulate(
     from tasks.config import load_params
     from tasks.simulate import simulate_days
 
-    summary = simulate_days(load_params(Workspace().params).named_source(source), out, days, rows_per_day, truth)
+    config = load_params(Workspace().params).named_source(source)
+    if config.kind != "simulator":
+        raise DwellError(f"source {source!r} is of kind {config.kind}: name one of kind simulator")
+    summary = simulate_days(config, out, days, rows_per_day, truth)
     typer.echo(json.dumps(summary, default=str))
 
 
@@ -188,3 +191,7 @@ def main() -> None:
         for line in str(error).splitlines():
             typer.echo(f"error: {line}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

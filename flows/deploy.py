@@ -1,10 +1,12 @@
 """Register what a scheduled installation needs: the work pool, the deployments, and the dead-run automation."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect.automations import Automation
 from prefect.client.schemas.objects import StateType
@@ -26,12 +28,12 @@ def deploy(root: Path) -> None:
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     subprocess.run([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"], check=True)
     subprocess.run([*prefect, "deploy", "--all"], cwd=root, env=environment, check=True)
-    _dead_run_automation()
+    asyncio.run(_register(_dead_run_automation()))
 
 
-def _dead_run_automation() -> None:
+def _dead_run_automation() -> Automation:
     """Without it, a run whose worker and engine both died stays Running and keeps its concurrency slot for ever."""
-    wanted = Automation(
+    return Automation(
         name=AUTOMATION,
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
@@ -46,10 +48,17 @@ def _dead_run_automation() -> None:
         ),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
     )
+
+
+async def _register(wanted: Automation) -> None:
     try:
-        existing = Automation.read(name=AUTOMATION)
+        existing: Any = await Automation.aread(name=wanted.name)
     except ValueError:
-        wanted.create()
+        await wanted.acreate()
     else:
         existing.trigger, existing.actions = wanted.trigger, wanted.actions
-        existing.update()
+        await existing.aupdate()
+
+
+if __name__ == "__main__":
+    deploy(Path.cwd())

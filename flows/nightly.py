@@ -14,9 +14,9 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import deployment, flow_run
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 
 from flows.notify import notify
 from flows.publish import Outcome, publish

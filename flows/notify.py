@@ -17,11 +17,16 @@ def notify(flow: Any, flow_run: Any, state: Any) -> None:
     block = os.environ.get(WEBHOOK_VARIABLE)
     if not block:
         return
-    from prefect.blocks.webhook import Webhook
     from prefect.utilities.asyncutils import run_coro_as_sync
 
     try:
-        webhook = run_coro_as_sync(Webhook.aload(block))
-        run_coro_as_sync(webhook.call(payload={"text": message}))  # type: ignore[union-attr]
+        run_coro_as_sync(_call(block, message))
     except Exception as error:
         logger.error("webhook block %s could not be called: %s", block, error)
+
+
+async def _call(block: str, message: str) -> None:
+    from prefect.blocks.webhook import Webhook
+
+    webhook: Any = await Webhook.aload(block)
+    await webhook.call(payload={"text": message})

@@ -24,8 +24,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.errors import USER_ERROR, DwellError
 
-
-_HINTS = ("To track the changes with git", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`")
+_HINTS = (
+    "To track the changes with git",
+    "git add",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+)
 """What DVC tells a person at a prompt; noise in the log of a night."""
 
 
@@ -101,7 +106,8 @@ def run_stages(
     if parallel == 1:
         return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
     futures: dict[str, PrefectFuture[str]] = {}
-    with ThreadPoolTaskRunner(max_workers=parallel) as runner:
+    pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
+    with pool as runner:
         for stage, parents in graph.items():
             futures[stage] = runner.submit(
                 configured,

@@ -1,0 +1,153 @@
+"""The baselines stage: fits every configured baseline and writes its predictions of the judge day.
+
+NAME/judge.parquet    the prediction table, laid out as that of a recipe with one seed, 0
+NAME/baseline.json    what is worth knowing of the fit
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from models.heads.duration_groups import duration_cuts
+from tasks.baselines.base import Baseline
+from tasks.baselines.config import BaselineConfig
+from tasks.baselines.registry import BASELINES
+from tasks.baselines.rows import BASE_COLUMNS, Examples, Floats, read_examples
+from tasks.contract import KEY
+from tasks.days import Days
+from tasks.errors import TrainingError
+from tasks.evaluate.role import refuse_judge
+from tasks.features.buckets import midnight_ms
+from tasks.features.labels import LABELS
+from tasks.files import write_json, writing
+from tasks.table.rows import seconds, watch_seconds
+from tasks.table.source import FeatureFolder
+from tasks.train.calibrate import Calibration, ValidationRows, calibrate
+
+SEED = 0
+ABOUT = (
+    *("scene", "hour", "is_new_user", "is_new_video", "popularity"),
+    *("policy", "position", "exposure_probability"),
+)
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """What the stage wrote.
+
+    Attributes:
+        tables: baseline -> its prediction table of the judge day, in the order configured.
+        duration_edges_s: edges of equal-count duration groups of the fit days, for the evaluation.
+    """
+
+    tables: Mapping[str, Path]
+    duration_edges_s: tuple[float, ...]
+
+
+def fit_baselines(features: Path, days: Days, config: BaselineConfig, out: Path) -> BaselineResult:
+    """Fit on fit days, stop and calibrate on the validation day, predict the judge day(s).
+
+    Args:
+        features: folder that the features stage wrote.
+        days: roles of the days.
+        config: which baselines.
+        out: folder to write, replaced as a whole.
+
+    Raises:
+        ContractError: if a day or a column is missing.
+        TrainingError: if the fit, validation or judge days hold no row.
+    """
+    source = FeatureFolder.open(features)
+    edges: Floats | None = None
+    with writing(out) as temporary:
+        for name in config.enabled:
+            kind = BASELINES[name]
+            fit, validation = _examples(source, days, kind, config)
+            edges = duration_cuts(fit.duration_s, config.calibration.groups) if edges is None else edges
+            baseline = kind.fit(fit, validation, config)
+            calibration = fit_calibration(baseline, fit, validation, days.validation, config)
+            del fit, validation
+            refused = calibration.refused if calibration else None
+            write_json(temporary / name / "baseline.json", {**baseline.about(), "calibration_refused": refused})
+            _write_table(baseline, calibration, source, days.judge, config, temporary / name / "judge.parquet")
+        temporary.mkdir(parents=True, exist_ok=True)
+    tables: dict[str, Path] = {name: out / name / "judge.parquet" for name in config.enabled}
+    return BaselineResult(tables, () if edges is None else tuple(edges.tolist()))
+
+
+def fit_calibration(
+    baseline: Baseline, fit: Examples, validation: Examples, day: dt.date, config: BaselineConfig
+) -> Calibration | None:
+    """Fit the calibrators of the validation day, the same that every recipe has.
+
+    Raises:
+        RoleError: if rows of the judge day are given.
+    """
+    refuse_judge(validation.role, "a calibrator")
+    if not baseline.calibrated:
+        return None
+    user = validation.frame["user_id"].to_numpy()
+    rows = ValidationRows(validation.watch_s, validation.duration_s, user, day.isoformat())
+    predicted = baseline.predict(validation.frame, validation.where)
+    return calibrate(predicted, rows, fit.duration_s, config.calibration)
+
+
+def _examples(
+    source: FeatureFolder, days: Days, kind: type[Baseline], config: BaselineConfig
+) -> tuple[Examples, Examples]:
+    """Return fit and validation rows as known when the judge day began."""
+    cutoff_ms = midnight_ms(days.judge[0], source.timezone)
+    columns, limit = kind.features(source, config), kind.max_fit_rows(config)
+    fit = read_examples(source, days.fit, "fit", columns, cutoff_ms, limit)
+    return fit, read_examples(source, (days.validation,), "validation", columns, cutoff_ms, limit)
+
+
+def _write_table(
+    baseline: Baseline,
+    calibration: Calibration | None,
+    source: FeatureFolder,
+    days: Sequence[dt.date],
+    config: BaselineConfig,
+    out: Path,
+) -> None:
+    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *ABOUT, "arrival_day", *type(baseline).features(source, config)]))
+    with writing(out) as temporary:
+        writer: pq.ParquetWriter | None = None
+        for frame, where in _chunks(source, days, columns):
+            table = _predicted(baseline, calibration, frame, where).to_arrow()
+            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            writer.write_table(table)
+        if writer is None:
+            raise TrainingError(f"baselines: the judge days {', '.join(map(str, days))} hold no row to predict")
+        writer.close()
+
+
+def _chunks(
+    source: FeatureFolder, days: Sequence[dt.date], columns: Sequence[str]
+) -> Iterator[tuple[pl.DataFrame, str]]:
+    for day in days:
+        for frame in source.chunks(day, columns):
+            yield frame, str(source.rows(day))
+
+
+def _predicted(baseline: Baseline, calibration: Calibration | None, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    duration_s = seconds(frame, where)
+    raw = baseline.predict(frame, where)
+    if calibration is None:
+        names = {"score": "score", "mean": "watch_mean", "median": "watch_median"}
+        values = {names.get(name, name): value for name, value in raw.items()}
+    else:
+        values = calibration.apply(raw, duration_s)
+    about = frame.select(
+        *KEY,
+        pl.col("arrival_day").alias("day"),
+        pl.Series("y_s", watch_seconds(frame, truncate=True)),
+        *("duration_ms", "watch_ms"),
+        *ABOUT,
+        *LABELS,
+    )
+    return about.with_columns(pl.Series(f"{name}_s{SEED}", value) for name, value in values.items())

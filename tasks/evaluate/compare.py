@@ -1,0 +1,124 @@
+"""Compare two models on identical rows, paired by user: what the promotion gate needs, no more."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tasks.evaluate.bins import BinEdges
+from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.estimate import Draw, difference, relative_difference, seed_sd
+from tasks.evaluate.metrics.inputs import FloatArray
+from tasks.evaluate.resampling import Resampler
+from tasks.evaluate.rows import logged_rows, observed
+from tasks.evaluate.side import Judged, Side, measure_side
+from tasks.evaluate.table import PredictionTable, require_same_rows
+
+__all__ = ["Comparison", "Guardrails", "PairedMetric", "compare"]
+
+LOWER_IS_BETTER = ("rmse_ratio", "mae")
+
+
+def compare(
+    candidate: Sequence[Path],
+    reference: Sequence[Path],
+    config: EvaluationConfig,
+    duration_edges_s: Sequence[float] | None = None,
+) -> Comparison:
+    """Compare two models, each given as one prediction table per judge day, in the same order of days.
+
+    Rows of all days are pooled, and a user of several days is one user. Randomly exposed rows are left out unless
+    there are no others.
+
+    Args:
+        candidate: tables of the challenger.
+        reference: tables of the champion (or any model to compare with).
+        config: how uncertainty is drawn, and which sparse tasks are reported.
+        duration_edges_s: edges of the duration groups of DCE, from fit days; None: equal-count groups of these rows.
+
+    Raises:
+        ContractError: if a table or a column is missing.
+        PredictionError: if a prediction is NaN or infinite, or the two sides hold different rows.
+    """
+    first, second = PredictionTable.read("candidate", candidate), PredictionTable.read("reference", reference)
+    require_same_rows(first, second)
+    judged = _judged(first, second, config, duration_edges_s)
+    sides = measure_side(first, judged, config), measure_side(second, judged, config)
+    return Comparison(
+        rows=len(judged.rows),
+        users=judged.rows.num_users,
+        days=first.days,
+        metrics=_paired(*sides, judged, config),
+        candidate=sides[0].guardrails,
+        reference=sides[1].guardrails,
+        score_psi=_population_stability(
+            second.score(second.seeds[0])[judged.index], first.score(first.seeds[0])[judged.index]
+        ),
+    )
+
+
+def _judged(
+    first: PredictionTable, second: PredictionTable, config: EvaluationConfig, duration_edges_s: Sequence[float] | None
+) -> Judged:
+    resampler = Resampler(first.num_users, config.replicates, config.seed)
+    tasks = tuple(task for task in first.tasks if task in second.tasks)
+    edges = BinEdges.of(first, config, duration_edges_s)
+    index = logged_rows(first)
+    rows = observed(first, edges.duration_groups(first), resampler, tasks, config.seed).take(index)
+    new = {name: np.flatnonzero(first.segment(f"is_{name}")[index] == 1) for name in ("new_user", "new_video")}
+    return Judged(rows, index, new, first.segment("scene")[index], tasks, resampler)
+
+
+def _paired(candidate: Side, reference: Side, judged: Judged, config: EvaluationConfig) -> dict[str, PairedMetric]:
+    found = {}
+    for name, draws in candidate.draws.items():
+        rows = judged.rows if name not in judged.subsets else judged.rows.take(judged.subsets[name])
+        task = name.split("_", 1)[1] if name.startswith(("auc_", "gauc_")) else None
+        positives = int(rows.labels[task].sum()) if task else None
+        found[name] = _metric(
+            name, draws, reference.draws[name], len(rows), rows.num_users, positives, config.confidence
+        )
+    return found
+
+
+def _metric(
+    name: str,
+    candidate: Sequence[Draw],
+    reference: Sequence[Draw],
+    rows: int,
+    users: int,
+    positives: int | None,
+    level: float,
+) -> PairedMetric:
+    compared = relative_difference if name == "rmse_ratio" else difference
+    delta, spread = compared(candidate, reference, level)
+    values = [[draw.result.value for draw in side] for side in (candidate, reference)]
+    return PairedMetric(
+        name=name,
+        candidate=float(np.mean(values[0])),
+        reference=float(np.mean(values[1])),
+        delta=delta,
+        standard_error=spread.standard_error,
+        low=spread.low,
+        high=spread.high,
+        higher_is_better=name not in LOWER_IS_BETTER,
+        candidate_seed_sd=seed_sd(values[0]),
+        reference_seed_sd=seed_sd(values[1]),
+        candidate_num_seeds=len(candidate),
+        reference_num_seeds=len(reference),
+        rows=rows,
+        users=users,
+        positives=positives,
+    )
+
+
+def _population_stability(reference_B: FloatArray, candidate_B: FloatArray) -> float:
+    """Return sum (q - p) ln(q / p) over the reference's deciles, shares floored at 1e-6."""
+    edges = np.unique(np.quantile(reference_B, np.arange(1, 10) / 10))
+    shares = [
+        np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1) / values.size
+        for values in (reference_B, candidate_B)
+    ]
+    p, q = (np.maximum(share, 1e-6) for share in shares)
+    return float(((q - p) * np.log(q / p)).sum())

@@ -1,0 +1,143 @@
+"""What the metrics would be under uniform exposure, from rows that the product's own policy exposed.
+
+Importance weights w = pi_e / pi_b with pi_e uniform over the videos (`debias.md`, section 5). An estimator is one
+function and one line of `ESTIMATORS`; the doubly robust ones find their place here.
+
+Shapes: B rows, U users.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.errors import ContractError
+from tasks.evaluate.metrics.groups import Groups
+from tasks.evaluate.metrics.inputs import FloatArray, IntArray
+from tasks.evaluate.metrics.pairwise import pair_label
+from tasks.evaluate.metrics.point import row_ratio
+from tasks.evaluate.metrics.uncertainty import Statistic
+from tasks.evaluate.metrics.user_statistics import UserInfluence
+from tasks.evaluate.rows import Predictions, Rows
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How far the logging policy covers uniform exposure.
+
+    Attributes:
+        rows: rows with a logged probability.
+        mean_weight: near 1 where the logged probabilities are right.
+        max_weight: largest weight after clipping.
+        effective_rows: (sum w)^2 / sum w^2.
+    """
+
+    rows: int
+    mean_weight: float
+    max_weight: float
+    effective_rows: float
+
+
+def importance_weights(probability_B: FloatArray, num_videos: int, clip: float | None) -> FloatArray:
+    """Return pi_e / pi_b for a uniform target policy.
+
+    Args:
+        probability_B: [B] logged probability of the exposure.
+        num_videos: candidates of the target policy.
+        clip: largest weight; None: not clipped.
+
+    Raises:
+        ContractError: if a probability lies outside (0, 1].
+    """
+    outside = np.flatnonzero(~((probability_B > 0) & (probability_B <= 1)))
+    if outside.size:
+        first = probability_B[outside[0]]
+        raise ContractError(f"exposure_probability lies outside (0, 1] in {outside.size} rows, first {first}")
+    weight_B = 1 / (num_videos * probability_B)
+    return weight_B if clip is None else np.minimum(weight_B, clip)
+
+
+def overlap(weight_B: FloatArray) -> Overlap:
+    """Return the diagnostics of importance weights."""
+    effective = float(weight_B.sum() ** 2 / np.square(weight_B).sum())
+    return Overlap(weight_B.size, float(weight_B.mean()), float(weight_B.max()), effective)
+
+
+def snips(rows: Rows, predictions: Predictions, weight_B: FloatArray) -> dict[str, Statistic]:
+    """Return self-normalised estimates: sum w m / sum w, pairs weighted by the product of their rows' weights."""
+    error_B, gap_B = np.abs(rows.watch_B - predictions.median_B), predictions.mean_B - rows.watch_B
+    return {
+        "xauc": weighted_xauc_influence(rows.watch_B, predictions.score_B, weight_B, rows.users),
+        "mae": row_ratio(weight_B * error_B, weight_B, rows.units),
+        "rmse": row_ratio(weight_B * np.square(gap_B), weight_B, rows.units, "sqrt"),
+        "tre_signed": row_ratio(weight_B * gap_B, weight_B * predictions.mean_B, rows.units),
+    }
+
+
+def ips(rows: Rows, predictions: Predictions, weight_B: FloatArray) -> dict[str, Statistic]:
+    """Return plain inverse-propensity estimates: mean of w m. Pair accuracy is a ratio and has none of its own."""
+    ones_B = np.ones(len(rows))
+    error_B, gap_B = np.abs(rows.watch_B - predictions.median_B), predictions.mean_B - rows.watch_B
+    return {
+        "mae": row_ratio(weight_B * error_B, ones_B, rows.units),
+        "rmse": row_ratio(weight_B * np.square(gap_B), ones_B, rows.units, "sqrt"),
+    }
+
+
+Estimator = Callable[[Rows, Predictions, FloatArray], dict[str, Statistic]]
+ESTIMATORS: Mapping[str, Estimator] = {"snips": snips, "ips": ips}
+
+
+def weighted_xauc_influence(
+    watch_B: FloatArray, score_B: FloatArray, weight_B: FloatArray, users: Groups
+) -> UserInfluence:
+    """Return XAUC with every pair weighted by the product of its rows' weights, and each user's influence on it.
+
+    Args:
+        watch_B: [B] seconds.
+        score_B: [B] scores.
+        weight_B: [B] positive weights; equal ones give the unweighted metric.
+        users: user of each row.
+    """
+    concordant_B, comparable_B = _weighted_concordance(pair_label(watch_B), score_B, weight_B)
+    concordant_U, comparable_U = users.sum(weight_B * concordant_B), users.sum(weight_B * comparable_B)
+    seen_twice = comparable_U.sum()
+    num_users = int((users.rows() > 0).sum())
+    if not seen_twice:
+        return UserInfluence(float("nan"), np.full(users.num_groups, np.nan), watch_B.size, num_users)
+    value = float(concordant_U.sum() / seen_twice)
+    return UserInfluence(value, (concordant_U - value * comparable_U) / (seen_twice / 2), watch_B.size, num_users)
+
+
+def _weighted_concordance(
+    label_B: IntArray, score_B: FloatArray, weight_B: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weight of each row's concordant (ties half) and comparable partners.
+
+    Rows with different labels part ways at exactly one bit of the label; there, running sums of weights in score
+    order give the partners below, at and above a row's score.
+    """
+    code_B = np.unique(label_B, return_inverse=True)[1]
+    concordant_B, comparable_B = np.zeros(label_B.size), np.zeros(label_B.size)
+    for bit in range(int(code_B.max(initial=0)).bit_length()):
+        prefix_B = code_B >> (bit + 1)
+        order = np.lexsort((score_B, prefix_B))
+        prefix, score, weight = prefix_B[order], score_B[order], weight_B[order]
+        one = ((code_B[order] >> bit) & 1).astype(bool)
+        ones = np.concatenate(([0.0], np.cumsum(weight * one)))
+        zeros = np.concatenate(([0.0], np.cumsum(weight * ~one)))
+        new_part = np.diff(prefix, prepend=-1) != 0
+        start, end = _runs(new_part)
+        tie_start, tie_end = _runs(new_part | (np.diff(score, prepend=np.nan) != 0))
+        below = zeros[tie_start] - zeros[start] + (zeros[tie_end] - zeros[tie_start]) / 2
+        above = ones[end] - ones[tie_end] + (ones[tie_end] - ones[tie_start]) / 2
+        concordant_B[order] += np.where(one, below, above)
+        comparable_B[order] += np.where(one, zeros[end] - zeros[start], ones[end] - ones[start])
+    return concordant_B, comparable_B
+
+
+def _runs(starts_here: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[IntArray, IntArray]:
+    """Return the start and end of each position's run."""
+    start = np.flatnonzero(starts_here)
+    end = np.append(start[1:], starts_here.size)
+    return np.repeat(start, end - start), np.repeat(end, end - start)

@@ -1,0 +1,56 @@
+"""A small workspace: the project's own stage graph and code, a night that takes seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def small_params() -> dict[str, Any]:
+    """Return the project's params.yaml with a night small enough for a test."""
+    params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["sources"]["simulator"] |= {"users": 300, "videos": 200, "impressions_per_day": 3000}
+    params["nightly"]["recipes"] = ["d2q"]
+    params["training"] |= {"seeds": [0], "max_epochs": 2, "calibration": {"min_rows": 100, "max_tre": 10}}
+    params["evaluation"] |= {"replicates": 100}
+    params["baselines"] |= {"lightgbm": {"learning_rate": 0.3, "max_rounds": 10, "tasks": []}}
+    params["gate"] |= {
+        "minimum_rows": 500,
+        "minimum_users": 100,
+        "trivial_baselines": ["constant"],
+        "tre": 10,
+        "dce_max": 10,
+    }
+    params["score"] |= {"pool_size": 20, "top_k": 5}
+    return params
+
+
+def make_workspace(root: Path, params: dict[str, Any]) -> Path:
+    """Copy the project's code and stage graph to `root`, a git and DVC repository of its own."""
+    root.mkdir(parents=True)
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("tasks", "models", "flows"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=ignore)
+    for name in ("dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, root / name)
+    (root / ".dvc").mkdir()
+    shutil.copy(REPOSITORY / ".dvc/config", root / ".dvc/config")
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+def run(arguments: list[str], root: Path, **environment_variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python module of the test environment in a workspace; the result holds its merged output."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=root,
+        env=os.environ | {"PATH": path, "PREFECT_HOME": str(root / ".dwell/prefect")} | environment_variables,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+    )  # fmt: skip
