@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models.balance import BALANCES
 from models.batch import Batch
+from models.by_task import ByTask
 from models.encoders import ENCODERS
 from models.encoders.base import Encoded
 from models.heads import HEADS
@@ -68,12 +69,10 @@ class Ranker(nn.Module):
         self.encoder = ENCODERS[recipe.encoder.kind](recipe.encoder, schema)
         self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.encoder.shape, self.tasks)
         self.head = HEADS[recipe.head.kind](recipe.head, head_state)
-        self.towers = nn.ModuleDict(
-            {task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks}
-        )
+        self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
         objective = OBJECTIVES[recipe.objective.kind]
-        self.objectives = nn.ModuleDict({task: objective(recipe.objective, recipe.propensity) for task in self.tasks})
-        self.auxiliary = nn.ModuleDict({task: self._auxiliary_towers() for task in self.tasks})
+        self.objectives = ByTask({task: objective(recipe.objective, recipe.propensity) for task in self.tasks})
+        self.auxiliary = ByTask({task: self._auxiliary_towers() for task in self.tasks})
         weights = {task: recipe.tasks[task].weight for task in self.tasks}  # type: ignore[index]
         self.balance = BALANCES[recipe.balance.kind](recipe.balance, weights)
         for task in set(self.tasks) - set(self.trained_tasks):
@@ -165,18 +164,13 @@ class Ranker(nn.Module):
             random_B=torch.zeros_like(ones_B, dtype=torch.bool) if batch.random_B is None else batch.random_B,
             loss_for=partial(self._row_loss, task, batch),
             label_of=partial(_label_of, task, batch),
-            auxiliary={name: tower(encoded.flat_BE)[:, 0] for name, tower in self._auxiliary_of(task).items()},
+            auxiliary={name: tower(encoded.flat_BE)[:, 0] for name, tower in self.auxiliary[task].items()},
         )
 
     def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, target_B: Tensor) -> Tensor:
         if task == WATCH_TIME:
             return self.head.loss(out_BO, target_B, batch.duration_B)
         return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
-
-    def _auxiliary_of(self, task: str) -> nn.ModuleDict:
-        towers = self.auxiliary[task]
-        assert isinstance(towers, nn.ModuleDict)
-        return towers
 
 
 def _refuse_non_finite(losses: dict[str, Tensor]) -> None:

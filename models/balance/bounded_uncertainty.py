@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.balance.base import Balance
+from models.by_task import key_of
 from models.component import ComponentConfig
 
 BOUND = 3.0
@@ -32,7 +33,7 @@ class BoundedUncertainty(Balance):
     def __init__(self, config: BoundedUncertaintyConfig, weights: Mapping[str, float]) -> None:
         super().__init__(config, weights)
         self.weights = dict(weights)
-        self.log_variance = nn.ParameterDict({task: nn.Parameter(torch.tensor(INITIAL)) for task in weights})
+        self.log_variance = nn.ParameterDict({key_of(task): nn.Parameter(torch.tensor(INITIAL)) for task in weights})
 
     def backward(self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> Tensor:
         """Fill the gradients and return the total, detached."""
@@ -42,7 +43,7 @@ class BoundedUncertainty(Balance):
         return total.detach()
 
     def _term(self, task: str, loss: Tensor) -> Tensor:
-        s = self.log_variance[task]
+        s = self.log_variance[key_of(task)]
         term: Tensor = self.weights[task] * (loss / (2 * torch.exp(s)) + s / 2)
         return term
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
@@ -40,7 +41,7 @@ class MMoE(Trunk):
         super().__init__(config, shape, tasks)
         self.width = config.hidden[-1]
         self.experts = nn.ModuleList(mlp(shape.width, config.hidden, config.dropout) for _ in range(config.num_experts))
-        self.gates = nn.ModuleDict({task: nn.Linear(shape.width, config.num_experts, bias=False) for task in tasks})
+        self.gates = ByTask({task: nn.Linear(shape.width, config.num_experts, bias=False) for task in tasks})
 
     def forward(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return every task's mixture of the experts, [B, H]."""

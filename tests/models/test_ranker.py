@@ -3,8 +3,9 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,9 +15,10 @@ from models.batch import Batch
 from models.encoders.base import Encoded, EncodedShape
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
+from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
-from models.ranker import Ranker
-from models.recipe import Recipe
+from models.ranker import InputSchema, Ranker
+from models.recipe import Recipe, TaskName
 from models.trunks import TRUNKS
 from models.trunks.shared_bottom import SharedBottom, SharedBottomConfig
 
@@ -85,6 +87,19 @@ def test_every_task_reaches_every_shared_parameter(
     for loss in model.losses(batch(9)).values():
         gradients = torch.autograd.grad(loss, model.shared_parameters(), retain_graph=True)
         assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("balance", BALANCES)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_every_task_has_a_usable_name(trunk: str, balance: str) -> None:
+    """The task `forward` is also the name of a method of every module."""
+    recipe = Recipe.model_validate(
+        {"trunk": {"kind": trunk}, "balance": {"kind": balance}, "tasks": {task: {} for task in get_args(TaskName)}}
+    )
+    schema = InputSchema(fields=(("video_id", 5),), num_dense=1)
+    labels = TrainLabels(np.linspace(0, 9, 50), np.full(50, 10.0))
+    state = HEADS[recipe.head.kind].fit_state(recipe.head, labels)
+    assert Ranker(recipe, schema, state).trained_tasks == get_args(TaskName)
 
 
 @pytest.mark.parametrize(("task", "field"), [("watch_time", "watch_B"), ("skip", "labels")])

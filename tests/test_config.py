@@ -1,0 +1,120 @@
+"""params.yaml and run.yaml: what is right parses, what is wrong is named with the nearest right thing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.config import json_schema, load_params, load_run_key
+from tasks.errors import ConfigError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def written(tmp_path: Path, **changes: Any) -> Path:
+    """Write the project's params.yaml with some keys set, `a__b__c` for a.b.c."""
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        block = params
+        for name in parents:
+            block = block[name]
+        block[last] = value
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(params))
+    return file
+
+
+def test_the_projects_own_configuration_is_valid() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    params.check()
+    assert set(params.nightly.recipes) <= set(params.recipes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trainin": {}}, r"params.yaml: trainin: unknown key 'trainin'; did you mean 'training'\?"),
+        (
+            {"training__learning_rat": 0.1},
+            r"training.learning_rat: unknown key 'learning_rat'; did you mean 'learning_rate'\?",
+        ),
+        ({"training__learning_rate": "fast"}, r"training.learning_rate: .*got 'fast'"),
+        ({"training__seeds": []}, r"training.seeds: .*at least 1 item"),
+        ({"window__fit_days": 1}, r"window.fit_days: .*greater than or equal to 2 \(got 1\)"),
+        ({"sources__simulator__kind": "simulater"}, r"unknown kind 'simulater'; did you mean 'simulator'\?"),
+        ({"sources__simulator__user": 3}, r"unknown key 'user'; did you mean 'users'\?"),
+        ({"cluster": {"kind": "kubernetes"}}, r"cluster: unknown kind 'kubernetes'"),
+        ({"gate__tre": -1}, r"gate.tre: .*\(got -1\)"),
+        ({"nightly": {}}, r"nightly.recipes: missing; add the key"),
+        ({"sources__simulator__start_day": "someday"}, r"start_day: .*got 'someday'"),
+    ],
+)
+def test_a_wrong_value_names_file_key_and_remedy(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_params(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nightly__recipes": ["d2q", "d2k"]}, r"unknown recipe 'd2k'; did you mean 'd2q'\?"),
+        ({"default_source": "kuairan"}, r"unknown source 'kuairan'; did you mean 'kuairand'\?"),
+        ({"recipes__d2q__head": {"kind": "d2"}}, r"recipes.d2q.head: unknown kind 'd2'; did you mean 'd2q'\?"),
+        (
+            {"recipes__d2q__head": {"kind": "d2q", "group": 5}},
+            r"recipes.d2q.head.*unknown key 'group'; did you mean 'groups'\?",
+        ),
+        ({"recipes__d2q__trunk__experts": 5}, r"recipes.d2q.trunk.*unknown key 'experts'"),
+        ({"recipes__d2q__tasks": {"skip": {}}}, r"recipes.d2q.*lack 'watch_time'"),
+        ({"recipes__d2q__tasks__shares": {}}, r"recipes.d2q.tasks.*shares"),
+    ],
+)
+def test_a_wrong_recipe_is_found_before_anything_runs(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    params = load_params(written(tmp_path, **changes))
+    with pytest.raises(ConfigError, match=message):
+        params.check()
+
+
+def test_several_mistakes_are_all_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_params(written(tmp_path, trainin={}, gate__tre=-1))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_broken_yaml_and_missing_files_say_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"run dwell in the project's root folder"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a")
+    with pytest.raises(ConfigError, match="must hold a mapping"):
+        load_params(tmp_path / "params.yaml")
+    with pytest.raises(ConfigError, match="`dwell prepare` writes it"):
+        load_run_key(tmp_path / "run.yaml")
+
+
+def test_schemas_hold_every_documented_key() -> None:
+    schema = json.dumps(json_schema("params"))
+    for key in ("lookback_days", "impressions_per_day", "max_quarantined_share", "bound_z", "pool_size"):
+        assert key in schema
+    assert "num_experts" in json.dumps(json_schema("recipe"))
+
+
+def test_configuration_is_frozen() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.window = params.window  # type: ignore[misc]
+
+
+def test_reading_the_configuration_needs_none_of_the_heavy_libraries() -> None:
+    import subprocess
+    import sys
+
+    heavy = ("torch", "polars", "great_expectations", "lightgbm", "prefect", "matplotlib")
+    code = f"import sys, tasks.config; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
