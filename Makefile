@@ -9,7 +9,7 @@ AS_OF ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test lint format lock serve deploy benchmark-nightly benchmark-scale clean
+.PHONY: help setup nightly test lint format lock serve deploy benchmark-r0 benchmark-scale clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -43,6 +43,18 @@ format: $(STAMP) ## format the code
 
 lock: $(STAMP) ## write requirements.lock from what pyproject.toml resolves to now
 	infra/lock.sh
+
+serve: $(STAMP) ## a Prefect server on 127.0.0.1:4200 and a worker, until Ctrl-C
+	$(BIN)/dwell serve
+
+deploy: $(STAMP) ## register work pool, deployments and the dead-run automation with that server
+	$(BIN)/dwell deploy
+
+benchmark-r0: $(STAMP) ## KuaiRand-Pure, protocol R0 (DATA=path/to/KuaiRand-Pure); about an hour on 2 cores
+	$(BIN)/dwell benchmark benchmarks/kuairand_r0 $(if $(DATA),--data $(DATA))
+
+benchmark-scale: $(STAMP) ## time and memory of every stage for growing simulated nights (ROWS="100000 1000000")
+	$(BIN)/python -m benchmarks.scale $(ROWS)
 
 clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
 	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -122,6 +123,38 @@ def download(
     from tasks.ingest.download import download as fetch
 
     typer.echo(f"unpacked into {fetch(name, into, url)}")
+
+
+@app.command()
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="A folder of benchmarks/ that holds a protocol.yaml.")],
+    data: Data = None,
+) -> None:
+    """Run a benchmark protocol and write its results beside it."""
+    from flows.benchmark import benchmark as flow
+
+    typer.echo(f"results: {flow(folder, data)}")
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) -> None:
+    """Run a Prefect server and a worker until interrupted."""
+    from flows.serve import serve as run
+
+    raise typer.Exit(run(port))
+
+
+@app.command()
+def deploy(
+    port: Annotated[
+        int, typer.Option(help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")
+    ] = 4200,
+) -> None:
+    """Register work pool, deployments and the dead-run automation with a running server; harmless to repeat."""
+    os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    from flows.deploy import deploy as run
+
+    run(Path.cwd())
 
 
 @app.command()

@@ -58,7 +58,3 @@ async def _register(wanted: Automation) -> None:
     else:
         existing.trigger, existing.actions = wanted.trigger, wanted.actions
         await existing.aupdate()
-
-
-if __name__ == "__main__":
-    deploy(Path.cwd())

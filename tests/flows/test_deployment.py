@@ -21,7 +21,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[
     params = small_params()
     params["nightly"]["stage_retries"] = 0
     root = make_workspace(tmp_path_factory.mktemp("installation") / "workspace", params)
-    deployed = run(["flows.deploy"], root, **prefect_server)
+    deployed = run(["flows.cli", "deploy"], root, **prefect_server)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
     log = (root / "worker.log").open("w")

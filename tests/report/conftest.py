@@ -1,0 +1,257 @@
+"""A small night as the stages leave it: prediction tables of a made-up world, measured and judged by the real code."""
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.config import RunKey
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.stage import evaluate
+from tasks.features.labels import LABELS
+from tasks.files import hash_value, write_json, write_text
+from tasks.gate import Decision
+from tasks.gate.config import GatePolicy
+from tasks.gate.decision import write_decision
+from tasks.gate.gate import decide
+from tasks.gate.inputs import Contender, GateInputs, JudgeDay
+from tasks.layout import Workspace
+
+AS_OF = dt.date(2026, 1, 15)
+EVALUATION = EvaluationConfig(replicates=100)
+POLICY = GatePolicy(minimum_rows=500, minimum_users=200)
+ROWS, USERS = 2500, 700
+NOISE = {"d2q": 0.2, "wlr_mmoe": 0.8, "champion": 0.35, "item_user_effects": 1.5, "duration_table": 3.0}
+
+
+@dataclass(frozen=True)
+class MadeNight:
+    """A workspace with everything the report reads, and its key."""
+
+    workspace: Workspace
+    key: RunKey
+    decision: Decision
+
+
+def judge_rows(random_share: float) -> pl.DataFrame:
+    """Return the judge day of the made-up world, with what is true of every row in column `truth`."""
+    rng = np.random.default_rng(3)
+    duration = np.round(np.exp(rng.normal(3.0, 0.6, ROWS)).clip(5, 90), 3)
+    truth = rng.normal(0, 1, ROWS)
+    watched = np.minimum(duration, rng.exponential(8, ROWS) * np.exp(0.8 * truth) + 1)
+    at_random = rng.random(ROWS) < random_share
+    binary = {"skip": watched < 3, "long_view": watched >= np.minimum(duration, 18), "like": rng.random(ROWS) < 0.05}
+    columns: dict[str, Any] = {
+        "user_id": rng.integers(0, USERS, ROWS),
+        "video_id": rng.integers(0, 300, ROWS),
+        "event_time_ms": np.arange(ROWS) * 1000,
+        "day": [AS_OF.isoformat()] * ROWS,
+        "y_s": watched,
+        "duration_ms": (duration * 1000).round().astype(np.int64),
+        "watch_ms": (watched * 1000).round().astype(np.int64),
+        "scene": rng.integers(0, 12, ROWS),
+        "hour": rng.integers(0, 24, ROWS),
+        "is_new_user": (np.arange(ROWS) % 10 == 0).astype(np.int8),
+        "is_new_video": (np.arange(ROWS) % 7 == 0).astype(np.int8),
+        "popularity": rng.integers(0, 100, ROWS),
+        "policy": np.where(at_random, "random", "standard"),
+        "exposure_probability": np.full(ROWS, np.nan),
+        **{name: np.asarray(binary.get(name, np.zeros(ROWS))).astype(np.int8) for name in LABELS},
+        "truth": truth,
+    }
+    return pl.DataFrame(columns)
+
+
+def predictions(frame: pl.DataFrame, noise: float, seeds: Sequence[int], tasks: bool) -> dict[str, pl.Series]:
+    """Return the outputs of a model that sees the truth through noise."""
+    duration, columns = frame["duration_ms"].to_numpy() / 1000, {}
+    for seed in seeds:
+        belief = frame["truth"].to_numpy() + noise * np.random.default_rng([int(noise * 100), seed]).normal(0, 1, ROWS)
+        mean = np.minimum(0.9 * duration, 8 * np.exp(0.5 * belief) + 1)
+        columns |= {f"score_s{seed}": mean, f"watch_mean_s{seed}": mean, f"watch_median_s{seed}": 0.8 * mean}
+        if tasks:
+            chance = 1 / (1 + np.exp(-belief))
+            columns |= {
+                f"p_skip_s{seed}": 0.4 * (1 - chance),
+                f"p_long_view_s{seed}": chance,
+                f"p_like_s{seed}": 0.1 * chance,
+            }
+    return {name: pl.Series(values) for name, values in columns.items()}
+
+
+def write_model(folder: Path, frame: pl.DataFrame, name: str, seeds: Sequence[int], tasks: bool = True) -> Path:
+    """Write a model's judge table and measure it."""
+    folder.mkdir(parents=True)
+    table = folder / "judge.parquet"
+    frame.drop("truth").with_columns(**predictions(frame, NOISE[name], seeds, tasks)).write_parquet(table)
+    evaluate(table, EVALUATION, folder, name=name)
+    return table
+
+
+def write_bundle(folder: Path, name: str, refused: bool = False) -> None:
+    """Write what the report reads of a fitted recipe with two seeds."""
+    manifest = {
+        "name": name,
+        "days": {"fit": ["2026-01-08", "2026-01-13"], "validation": ["2026-01-14"]},
+        "rows": {"fit": 97318, "validation": 15984},
+        "seeds": [0, 1],
+        "serving_seed": 1,
+        "best_epoch": {"0": 2, "1": 3},
+        "validation_loss": {"0": 0.0725, "1": 0.0722},
+        "positives": {"skip": 9000, "like": 40},
+        "frozen_tasks": ["like"] if refused else [],
+        "calibration_refused": {"0": "totals are off by 14 % on held-out users"} if refused else {},
+        "hashes": {part: hash_value([name, part]) for part in ("data", "code", "config")},
+    }
+    metrics = {"xauc": 0.66, "xgauc": 0.61, "rmse": 22.1, "mae": 14.2, "tre_signed": 0.001, "tre_before": 0.2}
+    seeds = {str(seed): {"loss": 0.072, "best_epoch": 2 + seed, **metrics, "tre_after": -0.01} for seed in (0, 1)}
+    lines = ["seed,epoch,train_watch_time,train_skip,validation_watch_time,validation_skip,validation_xauc,best"]
+    for seed in (0, 1):
+        for epoch in (1, 2, 3, 4):
+            loss = 0.07 + 0.01 / epoch + 0.001 * seed
+            lines.append(f"{seed},{epoch},{loss - 0.002},0.64,{loss},0.65,{0.66 - 0.02 / epoch},{epoch == 2 + seed}")
+    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "validation.json", {**seeds, "mean_xauc": 0.66})
+    write_text(folder / "curves.csv", "\n".join(lines) + "\n")
+
+
+def data_summary() -> dict[str, Any]:
+    """Return what the validate stage says of nine days, the last one with a drift warning."""
+    verdicts = {"passed": 70, "warning": 0, "failed": 0, "accepted": 0, "skipped": 3}
+    days = []
+    for number in range(9):
+        last = number == 8
+        problem = {
+            "rule": "drift",
+            "column": "watch",
+            "status": "warning",
+            "sentence": "2026-01-15 drift(watch): stability index 0.137 against the 7 days before, expected at most 0.5",
+        }
+        days.append(
+            {
+                "day": f"2026-01-{7 + number:02d}",
+                "rows_in": 16000 + 100 * number,
+                "rows_out": 15700 + 100 * number,
+                "rows_quarantined": 300,
+                "quarantined": {"exact_duplicate": 280, "negative_watch": 20},
+                "notes": {"late_row": 150 + number, "replay": 1200, "slow_log": 2400},
+                "mean_watch_s": 25.5,
+                "volume_factor": 1.01 if number > 1 else None,
+                "drift": {"watch": 0.137 if last else 0.002, "scene": 0.005} if number > 1 else {},
+                "verdicts": verdicts | ({"warning": 1} if last else {}),
+                "problems": [problem] if last else [],
+            }
+        )
+    rows_in, rows_out = (sum(day[name] for day in days) for name in ("rows_in", "rows_out"))
+    side = {"rows": 5400, "problems": [], "verdicts": verdicts}
+    return {
+        "source": "simulator",
+        "duration_filter": "duration_5_400s",
+        "rows_in": rows_in,
+        "rows_out": rows_out,
+        "cleaning": [
+            {"step": "raw", "taken": 0, "rows": rows_in},
+            {"step": "exact_duplicate", "taken": 2520, "rows": rows_in - 2520},
+            {"step": "negative_watch", "taken": 180, "rows": rows_out},
+        ],
+        "days": days,
+        "side_tables": {"users": side | {"found": {}}, "videos": side | {"found": {"joined_tags": {"tag": 446}}}},
+        "why": {"exact_duplicate": "the same row stands there already", "negative_watch": "watch time is negative"},
+    }
+
+
+def write_scores(folder: Path, model: str | None) -> None:
+    """Write tomorrow's scores: 40 users with a list of five."""
+    serves = (AS_OF + dt.timedelta(days=1)).isoformat()
+    if model is None:
+        write_json(folder / "summary.json", {"day": serves, "model": None})
+        return
+    write_json(
+        folder / "summary.json", {"day": serves, "model": model, "users": 40, "pool": 100, "pairs": 4000, "top_k": 5}
+    )
+    user, rank = np.repeat(np.arange(40), 5), np.tile(np.arange(1, 6), 40)
+    columns = {
+        "user_id": user,
+        "rank": rank.astype(np.int16),
+        "video_id": (user // 20 + rank) % 9,
+        "score": (1 / rank).astype(np.float32),
+        "watch_mean": (20 / rank).astype(np.float32),
+        "watch_median": (15 / rank).astype(np.float32),
+        "p_like": (0.1 / rank).astype(np.float32),
+    }
+    pl.DataFrame(columns).write_parquet(folder / "top_k.parquet")
+
+
+def write_champion(folder: Path) -> None:
+    """Write the checked-out champion, an earlier d2q."""
+    entry = {
+        "source": "simulator",
+        "recipe": "d2q",
+        "recipe_hash": "recipe-d2q",
+        "as_of": "2026-01-14",
+        "kind": "first",
+        "forced_reason": None,
+        "decision": "0123456789abcdef",
+        "provenance": {"data": "d", "code": "c", "config": "f"},
+        "metrics": {},
+        "files": {},
+    }
+    write_json(folder / "entry/entry.json", entry)
+    write_bundle(folder / "entry/bundle", "d2q")
+
+
+def build(root: Path, champion: bool, random_share: float, baselines: bool, policy: GatePolicy) -> MadeNight:
+    """Write a night's artifacts."""
+    workspace, frame = Workspace(root), judge_rows(random_share)
+    contenders = []
+    for name in ("d2q", "wlr_mmoe"):
+        table = write_model(workspace.predictions(name), frame, name, (0, 1))
+        write_bundle(workspace.bundle(name), name, refused=name == "wlr_mmoe")
+        contenders.append(Contender(name, f"recipe-{name}", table, validation_xauc=0.66 if name == "d2q" else 0.65))
+    standing = None
+    if champion:
+        write_champion(workspace.champion)
+        table = write_model(workspace.predictions("champion"), frame, "champion", (0, 1))
+        standing = Contender("d2q", "recipe-d2q", table, entry="entry-of-d2q")
+    names = ("duration_table", "item_user_effects") if baselines else ()
+    folder = workspace.predictions("baselines")
+    tables = {name: write_model(folder / name, frame, name, (0,), tasks=False) for name in names}
+    decision = decide(GateInputs(JudgeDay(AS_OF, tuple(contenders), standing), tables), policy, EVALUATION)
+    write_decision(workspace.gate, decision)
+    write_json(workspace.validated / "summary.json", data_summary())
+    write_scores(workspace.scores, decision.winner or ("d2q" if champion else None))
+    key = RunKey(
+        as_of=AS_OF, source="simulator", data="tasks/simulate", champion="entry-of-d2q" if champion else "none"
+    )
+    return MadeNight(workspace, key, decision)
+
+
+@pytest.fixture(scope="session")
+def made_nights(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, MadeNight]:
+    """Three nights: the first one, one with a champion and random exposure, one in which nothing passes."""
+    trivial = {"trivial_baselines": ("duration_table", "item_user_effects")}
+    lenient = POLICY.model_copy(update={"tre": 1.0, "dce_max": 2.0, **trivial})
+    settings: dict[str, tuple[bool, float, bool, GatePolicy]] = {
+        "first": (False, 0.0, True, lenient),
+        "later": (True, 0.2, True, lenient),
+        "refused": (False, 0.0, False, POLICY),
+    }
+    return {name: build(tmp_path_factory.mktemp(name), *chosen) for name, chosen in settings.items()}
+
+
+@pytest.fixture
+def copy_of(made_nights: Mapping[str, MadeNight], tmp_path: Path) -> Callable[[str], MadeNight]:
+    """Return a function that copies a night for a test that changes it."""
+
+    def copy(name: str) -> MadeNight:
+        night = made_nights[name]
+        shutil.copytree(night.workspace.root, tmp_path / name)
+        return MadeNight(Workspace(tmp_path / name), night.key, night.decision)
+
+    return copy

@@ -1,0 +1,88 @@
+"""The page in a real browser, on a desktop and on a phone: it fits, and it asks for nothing but itself."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.report import render_report
+from tasks.report.config import ReportConfig
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+MEASURE = """<script>
+const wide = [...document.querySelectorAll("body *")].filter(
+  (e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, pre, svg"));
+const asked = performance.getEntriesByType("resource").map((entry) => entry.name);
+const small = [...document.querySelectorAll("svg text")].filter(
+  (e) => e.getBoundingClientRect().height > 0 && e.getBoundingClientRect().width > 0 && Math.min(
+    e.getBoundingClientRect().height, e.getBoundingClientRect().width) < 4).length;
+parent.postMessage(JSON.stringify({width: innerWidth, scrolls: document.documentElement.scrollWidth,
+  wide: wide.map((e) => e.tagName + "." + e.className).slice(0, 5), asked, small,
+  charts: document.querySelectorAll("svg").length}), "*");
+</script>"""
+WRAPPER = """<body><pre id="found">nothing was measured</pre><iframe src="page.html" width="{width}" height="900"
+style="border: 0"></iframe><script>
+addEventListener("message", (event) => document.getElementById("found").textContent = event.data);
+</script></body>"""
+
+Load = Callable[[int], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def load(made_nights: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
+    """Return a function that opens the page, every part unfolded, at some width and returns what it measured there.
+
+    A browser window has a least width; a frame of the wanted width inside it has not.
+    """
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip(f"needs a headless browser, one of {', '.join(BROWSERS)}")
+    folder = tmp_path_factory.mktemp("browser")
+    night = made_nights["later"]
+    page = render_report(night.workspace, ReportConfig(), night.key, folder / "page.html")
+    html = page.read_text(encoding="utf-8").replace("<details>", "<details open>")
+    page.write_text(html.replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
+
+    def measure(width: int) -> dict[str, Any]:
+        import html as entities
+        import json
+
+        wrapper = folder / f"wrapper{width}.html"
+        wrapper.write_text(WRAPPER.format(width=width), encoding="utf-8")
+        dom = _dump(browser, wrapper, folder / f"profile{width}")
+        found = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
+        assert found, dom[:500]
+        measured: dict[str, Any] = json.loads(entities.unescape(found[1]))
+        return measured
+
+    yield measure
+
+
+def _dump(browser: str, page: Path, profile: Path) -> str:
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+        *(
+            f"--user-data-dir={profile}",
+            "--window-size=1400,1000",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            page.as_uri(),
+        ),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_and_asks_for_nothing(load: Load, width: int) -> None:
+    found = load(width)
+    assert found["width"] == width
+    assert found["asked"] == []
+    assert found["wide"] == []
+    assert found["scrolls"] <= width
+    assert found["charts"] > 10
+    assert found["small"] == 0

@@ -1,0 +1,143 @@
+"""The whole page: one file, nothing to fetch, the same bytes from the same night, and honest about what is missing."""
+
+import re
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import ContractError
+from tasks.files import remove
+from tasks.layout import Workspace
+from tasks.report import Operations, render_report
+from tasks.report.config import ReportConfig
+from tasks.report.inputs import MissingArtifact
+
+Nights = Mapping[str, Any]
+OPERATIONS = Operations({"ingest": "ran"}, {"ingest": {"seconds": 12.9, "peak_mib": 201.0}})
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and whether all are closed in order."""
+
+    void = frozenset({"meta", "link", "br", "hr", "img", "use", "path", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+            self.open.pop()
+
+
+@pytest.fixture(scope="module")
+def pages(made_nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The page of every made-up night."""
+    folder = tmp_path_factory.mktemp("pages")
+    written = {
+        name: render_report(night.workspace, ReportConfig(), night.key, folder / f"{name}.html")
+        for name, night in made_nights.items()
+    }
+    return {name: path.read_text(encoding="utf-8") for name, path in written.items()}
+
+
+@pytest.mark.parametrize("name", ["first", "later", "refused"])
+def test_page_is_sound_and_fetches_nothing(pages: dict[str, str], name: str) -> None:
+    elements = Elements(pages[name])
+    assert not elements.open
+    fetched = [value for _, attributes in elements.found for key, value in attributes.items() if key in ("src", "href")]
+    assert fetched
+    assert all(value.startswith("#") or value == "data:," for value in fetched)
+    assert not [tag for tag, _ in elements.found if tag in ("script", "iframe", "img", "object")]
+    assert "http" not in pages[name] and "@import" not in pages[name] and "@font-face" not in pages[name]
+
+
+@pytest.mark.parametrize("name", ["first", "later", "refused"])
+def test_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) -> None:
+    found = Elements(pages[name]).found
+    ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    anchors = {attributes["href"][1:] for tag, attributes in found if tag == "a"}
+    assert anchors <= set(ids)
+    tags = [tag for tag, _ in found]
+    assert tags.count("h1") == 1
+    assert tags.count("table") == tags.count("caption") > 5
+    assert all("scope" in attributes for tag, attributes in found if tag == "th")
+    charts = [attributes for tag, attributes in found if tag == "svg"]
+    assert charts and all(len(attributes["aria-label"]) > 20 for attributes in charts)
+    scrolled = [attributes for _, attributes in found if attributes.get("class") == "scroll"]
+    assert all(attributes["tabindex"] == "0" and attributes["aria-label"] for attributes in scrolled)
+    assert dict(found)["html"]["lang"] == "en"
+
+
+def test_equal_nights_give_equal_bytes_wherever_they_lie(
+    pages: dict[str, str], copy_of: Callable[[str], Any], tmp_path: Path
+) -> None:
+    copied = copy_of("later")
+    page = render_report(copied.workspace, ReportConfig(), copied.key, tmp_path / "elsewhere/report.html")
+    assert page.read_text(encoding="utf-8") == pages["later"]
+    assert str(tmp_path) not in pages["later"]
+
+
+def test_the_archived_copy_differs_by_its_timings_alone(
+    made_nights: Nights, pages: dict[str, str], tmp_path: Path
+) -> None:
+    night = made_nights["later"]
+    page = render_report(night.workspace, ReportConfig(), night.key, tmp_path / "report.html", OPERATIONS)
+    archived = page.read_text(encoding="utf-8")
+    assert "12.9 s" in archived and "12.9 s" not in pages["later"]
+    section = re.compile(r'<section id="timings">.*?</section>', re.S)
+    assert section.sub("", archived) == section.sub("", pages["later"])
+
+
+def test_a_title_is_text_not_markup(made_nights: Nights, tmp_path: Path) -> None:
+    night = made_nights["refused"]
+    config = ReportConfig(title="<b>Market & Co</b>")
+    page = render_report(night.workspace, config, night.key, tmp_path / "report.html").read_text()
+    assert "<h1>&lt;b&gt;Market &amp; Co&lt;/b&gt;: night 2026-01-15</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("missing", "stage"),
+    [
+        ("artifacts/predictions/d2q/metrics.json", "evaluate@d2q"),
+        ("artifacts/predictions/d2q/segments.json", "evaluate@d2q"),
+        ("artifacts/predictions/wlr_mmoe/judge.parquet", "evaluate@wlr_mmoe"),
+        ("artifacts/predictions/champion", "evaluate_champion"),
+        ("artifacts/predictions/baselines/duration_table/metrics.json", "baselines"),
+        ("artifacts/models/d2q/curves.csv", "train@d2q"),
+        ("artifacts/models/wlr_mmoe", "train@wlr_mmoe"),
+        ("artifacts/champion", "champion"),
+        ("artifacts/scores", "score"),
+        ("artifacts/scores/top_k.parquet", "score"),
+        ("data/validated/summary.json", "validate"),
+    ],
+)
+def test_what_is_missing_names_the_stage_to_run(
+    copy_of: Callable[[str], Any], tmp_path: Path, missing: str, stage: str
+) -> None:
+    night = copy_of("later")
+    remove(night.workspace.root / missing)
+    with pytest.raises(MissingArtifact, match=f"does not exist: run the stage {stage} first"):
+        render_report(night.workspace, ReportConfig(), night.key, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_without_a_decision_there_is_no_page(made_nights: Nights, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="run the stage gate first"):
+        render_report(Workspace(tmp_path), ReportConfig(), made_nights["first"].key, tmp_path / "report.html")

@@ -1,0 +1,271 @@
+"""Each part of the page says what its artifact says."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tasks.report import Operations
+from tasks.report.config import ReportConfig
+from tasks.report.inputs import Artifacts
+from tasks.report.page import leaders_of
+from tasks.report.sections.by_segment import by_segment
+from tasks.report.sections.calibration import calibration
+from tasks.report.sections.challengers import challengers, check_name
+from tasks.report.sections.data import drift, volume
+from tasks.report.sections.expectations import expectations
+from tasks.report.sections.exposure import exposure
+from tasks.report.sections.leaders import leaders
+from tasks.report.sections.lineage import lineage
+from tasks.report.sections.timings import timings
+from tasks.report.sections.top import top
+from tasks.report.sections.training import training
+from tasks.report.view import Details, Section, Table
+
+Nights = Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def read(made_nights: Nights) -> dict[str, Artifacts]:
+    """The artifacts of every made-up night."""
+    return {name: Artifacts.read(night.workspace) for name, night in made_nights.items()}
+
+
+def flat(section: Section) -> Iterator[Any]:
+    """Yield every block, those folded away too."""
+
+    def walk(blocks: Any) -> Iterator[Any]:
+        for block in blocks:
+            yield block
+            if isinstance(block, Details):
+                yield from walk(block.blocks)
+
+    return walk(section.blocks)
+
+
+def tables(section: Section) -> list[Table]:
+    return [block for block in flat(section) if isinstance(block, Table)]
+
+
+def words(section: Section) -> str:
+    return " ".join(block.text for block in flat(section) if block.kind in ("text", "heading"))
+
+
+def texts(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in table.rows]
+
+
+class TestTop:
+    def test_first_night_says_there_was_no_champion(self, read: dict[str, Artifacts]) -> None:
+        found = top(read["first"])
+        assert (found.verdict, found.tone) == ("Promoted", "good")
+        assert found.headline == "d2q becomes the first champion (there was none before), and serves 2026-01-16."
+        assert found.reasons[0].startswith("d2q beats every trivial baseline")
+        assert any(fact.label.startswith("XAUC over") and fact.detail for fact in found.facts)
+
+    def test_refresh_names_the_champion_it_replaces(self, read: dict[str, Artifacts]) -> None:
+        found = top(read["later"])
+        assert (
+            found.headline
+            == "d2q, refitted on newer data, replaces the champion d2q of night 2026-01-14, and serves 2026-01-16."
+        )
+        assert any(fact.label == "XAUC over champion (d2q)" for fact in found.facts)
+        assert any("wlr_mmoe was refused" in reason and "enough judge days" in reason for reason in found.reasons)
+
+    def test_a_champion_that_stays_serves(self, read: dict[str, Artifacts]) -> None:
+        night = read["later"]
+        verdicts = tuple(verdict.model_copy(update={"passed": False}) for verdict in night.decision.challengers)
+        kept = {"verdict": "keep", "kind": "keep", "winner": None, "challengers": verdicts}
+        found = replace(night, decision=night.decision.model_copy(update=kept))
+        assert top(found).headline == "The champion stays: d2q of night 2026-01-14 serves 2026-01-16."
+        assert found.serving is found.model("champion")
+
+    def test_nothing_serves_where_nothing_passed(self, read: dict[str, Artifacts]) -> None:
+        found = top(read["refused"])
+        assert (found.verdict, found.tone) == ("Nothing serves", "bad")
+        assert "nothing serves 2026-01-16" in found.headline
+        assert read["refused"].serving is None
+
+    def test_a_forced_promotion_is_marked(self, read: dict[str, Artifacts]) -> None:
+        night = read["later"]
+        found = top(replace(night, decision=night.decision.forced("wlr_mmoe", "the launch cannot wait")))
+        assert found.verdict == "Promoted by force"
+        assert found.reasons[0] == "A person overruled the gate: the launch cannot wait."
+
+    def test_what_needs_a_look_is_listed(self, read: dict[str, Artifacts]) -> None:
+        attention = top(read["later"]).attention
+        assert "1 data rule warned or failed (2026-01-15): see Expectations." in attention
+        assert "wlr_mmoe did not learn like: too few positives in the fit days." in attention
+        assert any("seed 0: its calibrator broke a guard" in remark for remark in attention)
+
+
+def test_every_number_that_has_an_interval_shows_it(read: dict[str, Artifacts]) -> None:
+    night = read["later"]
+    sections = [
+        challengers(night),
+        leaders(night, leaders_of(night)),
+        by_segment(night, ReportConfig()),
+        exposure(night),
+    ]
+    named = ("XAUC", "XGAUC", "MAE", "RMSE", "Total error", "Worst decile", "Difference", "Challenger", "Reference")
+    seen = 0
+    for table in (table for section in sections for table in tables(section)):
+        for row in table.rows:
+            for head, cell in zip(table.heads, row.cells, strict=True):
+                if head.text in named and any(letter.isdigit() for letter in cell.text):
+                    seen += 1
+                    assert cell.detail, f"{table.caption}: {row.cells[0].text}, {head.text} stands without its interval"
+    assert seen > 200
+
+
+class TestChallengers:
+    def test_every_condition_of_the_gate_is_shown(self, read: dict[str, Artifacts]) -> None:
+        night = read["later"]
+        shown = {
+            row[0] for table in tables(challengers(night)) if table.heads[0].text == "Condition" for row in texts(table)
+        }
+        assert shown == {check_name(check.name) for verdict in night.decision.challengers for check in verdict.checks}
+
+    def test_failed_conditions_come_with_their_reason(self, read: dict[str, Artifacts]) -> None:
+        failed = next(
+            table for table in tables(challengers(read["later"])) if table.caption == "Conditions that do not hold"
+        )
+        assert ["enough judge days", "failed", "An upgrade needs 7 judge days, has 1."] in texts(failed)
+
+    def test_first_night_compares_with_the_baselines(self, read: dict[str, Artifacts]) -> None:
+        section = challengers(read["first"])
+        assert "There is no champion yet" in words(section)
+        against = next(table for table in tables(section) if table.caption.startswith("Against the trivial baselines"))
+        assert [row[0] for row in texts(against)] == ["duration table", "item user effects"]
+
+    def test_no_comparison_is_said(self, read: dict[str, Artifacts]) -> None:
+        night = read["refused"]
+        bare = tuple(verdict.model_copy(update={"compared": ()}) for verdict in night.decision.challengers)
+        found = replace(night, decision=night.decision.model_copy(update={"challengers": bare}))
+        assert "there was nothing to compare it with" in words(challengers(found))
+
+
+class TestLeaders:
+    def test_best_first_with_the_column_each_metric_reads(self, read: dict[str, Artifacts]) -> None:
+        night = read["later"]
+        values = tables(leaders(night, leaders_of(night)))[0]
+        xauc = [float(row[1]) for row in texts(values)]
+        assert xauc == sorted(xauc, reverse=True)
+        assert len(xauc) == 5
+        assert {head.text: head.detail for head in values.heads}["MAE"] == "watch_median"
+        assert [row.cells[0].text for row in values.rows if row.marked] == ["d2q"]
+
+    def test_no_baselines_is_said(self, read: dict[str, Artifacts]) -> None:
+        night = read["refused"]
+        assert "No baseline was computed" in words(leaders(night, leaders_of(night)))
+
+
+def test_only_the_largest_scenes_are_shown(read: dict[str, Artifacts]) -> None:
+    night = read["first"]
+    section = by_segment(night, ReportConfig(segments=("scene", "hour_block"), max_scenes=3))
+    scenes = next(table for table in tables(section) if table.caption.startswith("By scene"))
+    sizes = sorted((part["rows"] for part in night.focus.segments if part["segment"] == "scene"), reverse=True)
+    shown = sorted((int(row[1].replace(",", "")) for row in texts(scenes)), reverse=True)
+    assert shown == sizes[:3]
+    assert "9 smaller ones in segments.json" in scenes.caption
+
+
+def test_a_segment_that_was_not_computed_is_said(read: dict[str, Artifacts]) -> None:
+    assert "Not computed this night: galaxy" in words(
+        by_segment(read["first"], ReportConfig(segments=("scene", "galaxy")))
+    )
+
+
+def test_calibration_plots_the_serving_seed(read: dict[str, Artifacts]) -> None:
+    night = read["first"]
+    section = calibration(night)
+    captions = [chart.caption for block in flat(section) if block.kind == "charts" for chart in block.charts]
+    assert {"Fast skip, by predicted probability.", "Long view, by predicted probability."} <= set(captions)
+    table = next(table for table in tables(section) if table.caption.endswith("d2q, seed 1"))
+    bins = [row for row in night.focus.reliability if row["table"] == "duration_decile" and row["seed"] == "1"]
+    assert [row[2] for row in texts(table)] == [f"{float(found['predicted']):.2f}" for found in bins]
+
+
+def test_training_shows_epochs_frozen_tasks_and_refused_calibrators(read: dict[str, Artifacts]) -> None:
+    section = training(read["first"])
+    assert "Frozen for want of positives: like" in words(section)
+    seeds = next(table for table in tables(section) if table.caption.startswith("wlr_mmoe on the validation day"))
+    assert [row[-1] for row in texts(seeds)] == ["refused", "kept"]
+    assert [(row.cells[1].text, row.cells[1].detail) for row in seeds.rows] == [("2", "of 4"), ("3", "of 4")]
+
+
+class TestExposure:
+    def test_random_rows_stand_beside_logged_ones(self, read: dict[str, Artifacts]) -> None:
+        captions = [table.caption.split()[0] for table in tables(exposure(read["later"]))]
+        assert captions[:2] == ["Logged", "Random"]
+
+    def test_without_them_it_says_so(self, read: dict[str, Artifacts]) -> None:
+        section = exposure(read["first"])
+        assert not tables(section)
+        assert "no randomly exposed rows" in words(section)
+
+
+class TestData:
+    def test_quarantine_adds_up(self, read: dict[str, Artifacts]) -> None:
+        summary = read["first"].validation
+        reasons = next(table for table in tables(volume(summary)) if table.caption.startswith("Quarantined rows"))
+        taken = [int(row[1].replace(",", "")) for row in texts(reasons)]
+        assert sum(taken) == summary["rows_in"] - summary["rows_out"]
+        assert reasons.rows[0].cells[0].detail == "the same row stands there already"
+
+    def test_days_show_late_rows(self, read: dict[str, Artifacts]) -> None:
+        section = volume(read["first"].validation)
+        newest = texts(tables(section)[0])[0]
+        assert newest[:5] == ["2026-01-15", "16,800", "16,500", "300", "158"]
+        assert "videos of 5 to 400 s" in words(section)
+        assert "Table videos: 5,400 rows; joined tags in tag: 446 rows." in words(section)
+
+    def test_a_clean_source_is_said(self, read: dict[str, Artifacts]) -> None:
+        summary = {
+            **read["first"].validation,
+            "cleaning": [{"step": "raw", "taken": 0, "rows": 10}],
+            "duration_filter": "none",
+        }
+        assert "No row was quarantined." in words(volume(summary))
+
+    def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
+        assert texts(tables(drift(read["first"].validation))[0]) == [
+            ["watch", "0.1370", "0.0020", "warning"],
+            ["scene", "0.0050", "0.0050", "stable"],
+        ]
+
+    def test_no_drift_without_days_before(self, read: dict[str, Artifacts]) -> None:
+        summary = read["first"].validation
+        assert "enough days" in words(drift({**summary, "days": [{**day, "drift": {}} for day in summary["days"]]}))
+
+
+def test_expectations_count_and_explain(read: dict[str, Artifacts]) -> None:
+    section = expectations(read["first"].validation)
+    assert "804 rules judged: 1 warning, 33 skipped, 770 passed." in words(section)
+    problem = next(table for table in tables(section) if table.caption.startswith("What did not hold"))
+    assert texts(problem)[0][:3] == ["2026-01-15", "drift (watch)", "warning"]
+
+
+class TestTimings:
+    def test_stages_that_did_not_run_are_not_counted(self) -> None:
+        taken = {"ingest": {"seconds": 65.4, "peak_mib": 201.2}, "train@d2q": {"seconds": 75.0, "peak_mib": 602.0}}
+        section = timings(Operations({"ingest": "restored", "train@d2q": "ran", "gate": "ran"}, taken))
+        assert "2 stages ran for 1 min 15 s in all; peak memory of a stage 602 MiB; 1 were" in words(section)
+        assert texts(tables(section)[0])[0] == ["ingest", "restored", "1 min 05 s", "201"]
+        assert texts(tables(section)[0])[2][2:] == ["\N{EN DASH}", "\N{EN DASH}"]
+
+    def test_the_stage_of_the_pipeline_holds_none(self) -> None:
+        assert "holds no timings" in words(timings(None))
+
+
+def test_lineage_names_inputs_and_says_how_to_repeat(made_nights: Nights, read: dict[str, Artifacts]) -> None:
+    section = lineage(read["later"], made_nights["later"].key)
+    key = dict(texts(tables(section)[0]))
+    assert (key["Night (as_of)"], key["Seeds"], key["Champion challenged"]) == ("2026-01-15", "0, 1", "entry-of-d2q")
+    assert key["Decision"] == read["later"].decision.id
+    commands = [line for block in flat(section) if block.kind == "commands" for line in block.lines]
+    assert "dwell nightly --as-of 2026-01-15 --source simulator" in commands
+    assert any(line.startswith("dwell rollback") for line in commands)
+    hashes = dict(texts(next(table for table in tables(section) if table.caption == "SHA-256")))
+    assert len(hashes["judge table of d2q"]) == 64

@@ -1,0 +1,25 @@
+"""Every command the README prints is run by CI."""
+
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def commands() -> list[str]:
+    text = (REPOSITORY / "README.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_ci_runs_every_command_of_the_readme() -> None:
+    run = (REPOSITORY / ".ci/run").read_text()
+    stated = re.findall(r"^# README: (.*)$", (REPOSITORY / ".ci/readme").read_text(), flags=re.MULTILINE)
+    missing = [command for command in commands() if command not in stated and f"step {command}\n" not in run]
+    assert missing == []
+
+
+def test_ci_calls_exactly_the_readmes_test_command() -> None:
+    assert "make test" in commands()
+    assert "step make test\n" in (REPOSITORY / ".ci/run").read_text()

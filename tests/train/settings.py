@@ -1,0 +1,26 @@
+"""Recipes and training settings of the training tests."""
+
+from typing import Any
+
+from models.recipe import Recipe
+from tasks.train.config import CalibrationConfig, TrainingConfig
+
+TASKS: dict[str, Any] = {"watch_time": {}, "skip": {}, "long_view": {}, "hate": {"positive_floor": 100_000}}
+RECIPE = Recipe.model_validate(
+    {"tasks": TASKS, "encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "pooled"}}}
+)
+
+
+def training(**changes: Any) -> TrainingConfig:
+    """Return settings that fit the small night in about a second."""
+    defaults = {
+        "max_epochs": 3,
+        "patience": 3,
+        "batch_size": 128,
+        "shard_rows": 400,
+        "checkpoint_steps": 5,
+        "learning_rate": 5e-3,
+        "device": "cpu",
+        "calibration": CalibrationConfig(min_rows=100, min_group_rows=40, groups=4, max_tre=1.0),
+    }
+    return TrainingConfig(**{**defaults, **changes})

@@ -1,0 +1,166 @@
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from models.serving import history_tensors
+from tasks.errors import ContractError, TrainingError
+from tasks.evaluate.table import PredictionTable
+from tasks.files import hash_file
+from tasks.layout import partition
+from tasks.predict import Bundle, example_rows, export_bundle, load_bundle, predict_days
+from tasks.table.source import FeatureFolder
+from tasks.train.run import train
+from tests.table.small_night import DAYS, rewrite_rows
+from tests.train.settings import RECIPE, training
+
+
+@pytest.fixture(scope="module")
+def path(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    train(table, "small", RECIPE, training(seeds=(0, 1), max_epochs=2), folder / "small", folder / "scratch")
+    return folder / "small"
+
+
+@pytest.fixture(scope="module")
+def bundle(path: Path) -> Bundle:
+    return load_bundle(path)
+
+
+@pytest.fixture(scope="module")
+def judge(features: Path) -> pl.DataFrame:
+    return pl.read_parquet(partition(features / "rows", DAYS.judge[0]), hive_partitioning=False)
+
+
+def test_the_judge_table_is_what_evaluation_reads(
+    path: Path, features: Path, judge: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = predict_days(path, features, DAYS.judge, tmp_path / "judge.parquet")
+    table = PredictionTable.read("small", [tmp_path / "judge.parquet"])
+    assert rows == len(table) == judge.height
+    assert table.seeds == (0, 1)
+    assert table.tasks == ("skip", "long_view")
+    assert table.frame["event_time_ms"].to_list() == judge["event_time_ms"].to_list()
+    for seed in table.seeds:
+        assert ((table.watch_mean(seed) >= 0) & (table.watch_mean(seed) <= table.duration)).all()
+        assert np.corrcoef(table.score(seed), table.y)[0, 1] > 0.1
+
+
+def test_predictions_repeat_byte_for_byte(path: Path, features: Path, tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        predict_days(path, features, (DAYS.validation, *DAYS.judge), tmp_path / name)
+    assert hash_file(tmp_path / "a.parquet") == hash_file(tmp_path / "b.parquet")
+
+
+def test_predictions_do_not_depend_on_the_rows_beside(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
+    histories = FeatureFolder.open(features).history
+    whole = bundle.predict(judge, histories, "judge")
+    for begin, end in ((0, 1), (100, 240)):
+        part = bundle.predict(judge[begin:end], histories, "judge")
+        for name, values in part.items():
+            np.testing.assert_allclose(values, whole[name][begin:end], rtol=1e-5)
+
+
+def test_the_serving_seed_is_the_default(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
+    histories = FeatureFolder.open(features).history
+    served = bundle.predict(judge, histories, "judge")
+    chosen = bundle.predict(judge, histories, "judge", seed=bundle.serving_seed)
+    other = bundle.predict(judge, histories, "judge", seed=1 - bundle.serving_seed)
+    assert (served["score"] == chosen["score"]).all()
+    assert (served["score"] != other["score"]).any()
+
+
+def test_unseen_ids_are_predicted_as_unknown(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
+    histories = FeatureFolder.open(features).history
+    strangers = judge.with_columns(user_id=pl.col("user_id") + 10**9, tag=pl.lit("never seen"))
+    found = bundle.predict(strangers, histories, "judge")
+    assert all(np.isfinite(values).all() for values in found.values())
+    rows = bundle.encode(strangers, histories, "judge")
+    assert (rows.columns["history_index"] == 0).all()
+    assert (bundle.preprocessor.local_codes(rows.columns["ids"], "user_id") == 0).all()
+
+
+def test_an_empty_frame_gives_empty_predictions(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
+    found = bundle.predict(judge.head(0), FeatureFolder.open(features).history, "nowhere")
+    assert {len(values) for values in found.values()} == {0}
+
+
+def test_a_champion_scores_rows_of_another_night(path: Path, features: Path, tmp_path: Path) -> None:
+    """Its own vocabulary and normalisation are used: columns it does not know are ignored, order does not matter."""
+    other = Path(shutil.copytree(features, tmp_path / "features"))
+    when = DAYS.judge[0]
+    part = partition(other / "rows", when)
+    frame = pl.read_parquet(part, hive_partitioning=False)
+    frame.select(sorted(frame.columns)).with_columns(brand_new=pl.lit(1.0)).write_parquet(part)
+    for folder, name in ((features, "a"), (other, "b")):
+        predict_days(path, folder, [when], tmp_path / f"{name}.parquet")
+    assert hash_file(tmp_path / "a.parquet") == hash_file(tmp_path / "b.parquet")
+
+
+def test_a_missing_column_is_named_and_nothing_is_written(path: Path, features: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(features, tmp_path / "features"))
+    part = partition(other / "rows", DAYS.judge[0])
+    pl.read_parquet(part, hive_partitioning=False).drop("activity").write_parquet(part)
+    with pytest.raises(ContractError, match=r"lacks the column\(s\) activity.*train the bundle anew"):
+        predict_days(path, other, DAYS.judge, tmp_path / "judge.parquet")
+    assert not (tmp_path / "judge.parquet").exists()
+
+
+def test_labels_do_not_reach_predictions(path: Path, features: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(features, tmp_path / "features"))
+    changes = [
+        (pl.col("watch_ms") // 5),
+        (1 - pl.col("skip")).cast(pl.Int8).alias("skip"),
+        (1 - pl.col("like")).cast(pl.Int8).alias("like"),
+    ]
+    rewrite_rows(other, DAYS.judge[0], changes)
+    for folder, name in ((features, "a"), (other, "b")):
+        predict_days(path, folder, DAYS.judge, tmp_path / f"{name}.parquet")
+    a, b = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in "ab")
+    columns = [name for name in a.columns if name.endswith("_s0")]
+    assert a.select(columns).equals(b.select(columns))
+    assert not a.equals(b)
+
+
+def test_no_bundle_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"holds no manifest\.json"):
+        load_bundle(tmp_path)
+
+
+def test_weights_that_do_not_fit_are_an_error(path: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(path, tmp_path / "b"))
+    (broken / "weights-seed1.safetensors").unlink()
+    with pytest.raises(TrainingError, match="weights of seed 1 are missing"):
+        load_bundle(broken)
+
+
+def test_the_exported_program_computes_what_the_module_does(
+    path: Path, bundle: Bundle, features: Path, judge: pl.DataFrame, tmp_path: Path
+) -> None:
+    export_bundle(path, tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    raw = bundle.predict_raw(rows, bundle.serving_seed)
+    for end in (1, 2, 333):
+        batch = rows.batch(0, end)
+        history = history_tensors(bundle.rankers[bundle.serving_seed], batch)
+        found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)
+        np.testing.assert_allclose(found["score"].numpy(), raw["score"][:end], rtol=1e-5)
+        np.testing.assert_allclose(found["probability/skip"].numpy(), raw["p_skip"][:end], rtol=1e-5)
+
+
+def test_an_exported_program_repeats_and_names_no_path(path: Path, tmp_path: Path) -> None:
+    for name in ("a.pt2", "b.pt2"):
+        export_bundle(path, tmp_path / name)
+    assert hash_file(tmp_path / "a.pt2") == hash_file(tmp_path / "b.pt2")
+    with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
+        assert not any(str(Path.cwd()).encode() in archive.read(member) for member in archive.namelist())
+
+
+def test_the_example_fits_the_bundle(bundle: Bundle) -> None:
+    found = bundle.predict_encoded(example_rows(bundle), bundle.serving_seed)
+    assert all(len(values) == 2 and np.isfinite(values).all() for values in found.values())

@@ -1,0 +1,104 @@
+import time
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.train.row_sparse import RowSparseAdamW
+
+LR, DECAY = 1e-2, 1e-1
+
+
+def losses(table: nn.Parameter, ids: Tensor, target: Tensor, *, sparse: bool) -> Tensor:
+    return (functional.embedding(ids, table, sparse=sparse) - target[ids]).square().mean()
+
+
+def train_both(batches: list[Tensor], num_rows: int) -> tuple[Tensor, Tensor]:
+    """Return the tables that dense and row-sparse AdamW reach on the same batches."""
+    torch.manual_seed(0)
+    start, target = torch.randn(num_rows, 4), torch.randn(num_rows, 4)
+    dense, packed = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    reference = torch.optim.AdamW([dense], lr=LR, weight_decay=DECAY)
+    optimizer = RowSparseAdamW([packed], lr=LR, weight_decay=DECAY)
+    for ids in batches:
+        reference.zero_grad()
+        losses(dense, ids, target, sparse=False).backward()
+        reference.step()
+        optimizer.prepare(ids)
+        losses(packed, ids, target, sparse=True).backward()
+        optimizer.step(optimizer.gradients())
+    optimizer.catch_up_all()
+    return dense.detach(), packed.detach()
+
+
+def test_it_is_dense_adamw_when_every_row_is_read_at_every_step() -> None:
+    dense, packed = train_both([torch.arange(20).repeat(2)] * 50, 20)
+    torch.testing.assert_close(packed, dense, rtol=0, atol=1e-6)
+
+
+def test_rows_that_rest_follow_dense_adamw_too() -> None:
+    g = torch.Generator().manual_seed(1)
+    batches = [torch.randint(0, 50, (7,), generator=g) for _ in range(400)]
+    batches += [torch.randint(0, 5, (7,), generator=g) for _ in range(400)]  # 45 rows rest longer than the window
+    dense, packed = train_both(batches, 50)
+    torch.testing.assert_close(packed, dense, rtol=0, atol=1e-5)
+
+
+def test_only_rows_of_the_batch_are_written() -> None:
+    table = nn.Parameter(torch.randn(1000, 4))
+    optimizer = RowSparseAdamW([table], lr=LR)
+    before = table.detach().clone()
+    ids = torch.tensor([3, 7, 7, 900])
+    for _ in range(3):
+        optimizer.prepare(ids)
+        losses(table, ids, torch.zeros(1000, 4), sparse=True).backward()
+        optimizer.step(optimizer.gradients())
+    changed = (table.detach() != before).any(dim=1).nonzero().flatten()
+    assert changed.tolist() == [3, 7, 900]
+
+
+def test_the_cost_follows_the_batch_not_the_vocabulary() -> None:
+    def seconds(num_rows: int) -> float:
+        table = nn.Parameter(torch.zeros(num_rows, 8))
+        optimizer = RowSparseAdamW([table], lr=LR)
+        target, ids = torch.ones(1, 8).expand(num_rows, 8), torch.randint(0, num_rows, (500,))
+        best = float("inf")
+        for _ in range(15):
+            started = time.perf_counter()
+            optimizer.prepare(ids)
+            losses(table, ids, target, sparse=True).backward()
+            optimizer.step(optimizer.gradients())
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    # a dense update of two million rows costs a hundred times one of twenty thousand
+    assert seconds(2_000_000) < 10 * seconds(20_000)
+
+
+def test_the_restored_state_goes_on_with_the_same_bits() -> None:
+    g = torch.Generator().manual_seed(1)
+    batches = [torch.randint(0, 30, (9,), generator=g) for _ in range(300)]
+    target = torch.randn(30, 4)
+
+    def run(optimizer: RowSparseAdamW, part: list[Tensor]) -> None:
+        for ids in part:
+            optimizer.prepare(ids)
+            losses(optimizer.tables[0], ids, target, sparse=True).backward()
+            optimizer.step(optimizer.gradients())
+
+    whole = RowSparseAdamW([nn.Parameter(torch.ones(30, 4))], lr=LR)
+    run(whole, batches)
+    half = RowSparseAdamW([nn.Parameter(torch.ones(30, 4))], lr=LR)
+    run(half, batches[:280])
+    resumed = RowSparseAdamW([nn.Parameter(half.tables[0].detach().clone())], lr=LR)
+    resumed.load_state_tensors({name: value.clone() for name, value in half.state_tensors().items()})
+    run(resumed, batches[280:])
+    for optimizer in (whole, resumed):
+        optimizer.catch_up_all()
+    assert torch.equal(resumed.tables[0], whole.tables[0])
+
+
+def test_tables_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="common number of rows"):
+        RowSparseAdamW([nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(4, 2))], lr=LR)
