@@ -152,7 +152,8 @@ def _failure(stage: str, returncode: int, lines: Sequence[str], timeout_minutes:
             f"stage {stage} was killed: it ran longer than {timeout_minutes:g} minutes, or the machine ran out of memory"
         )
     causes = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    cause = "\n".join(causes) if causes else "\n".join(lines[-3:])
+    own = [line for line in lines if not line.startswith("ERROR: failed to reproduce")]
+    cause = "\n".join(causes) if causes else (own or lines)[-1] if lines else "it printed nothing"
     kind = StageRefused if any(line.endswith(f"exited with {USER_ERROR}") for line in lines) else StageFailed
     return kind(f"stage {stage} failed: {cause}")
 

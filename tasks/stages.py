@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tasks.config import Params, RunKey, load_params, load_run_key
@@ -209,7 +210,7 @@ def _gate_inputs(night: Night) -> Any:
 
     def contender(name: str) -> Contender:
         recipe = params.recipe(name).model_dump(mode="json")
-        xauc = read_json(workspace.bundle(name) / "validation.json")["mean_xauc"]
+        xauc = fmean(fit["xauc"] for fit in read_json(workspace.bundle(name) / "validation.json").values())
         return Contender(name, configuration_hash(recipe, *shared), workspace.predictions(name) / JUDGE, xauc)
 
     return GateInputs(

@@ -13,7 +13,7 @@ from tasks.days import Days
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
 from tasks.files import write_json, writing
-from tasks.predict import load_bundle
+from tasks.predict import export_bundle, load_bundle
 from tasks.score.config import ScoreConfig
 from tasks.score.pairs import active_users, pair_chunks, video_pool
 from tasks.table.source import FeatureFolder
@@ -41,7 +41,8 @@ def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, 
 
     Below `out`: scores.parquet (user_id, video_id, scene, calibrated `watch_mean` and `watch_median` in seconds, the
     ranking `score`, one `p_<task>` per binary task; users in order, the pool in order), top_k.parquet (the same rows
-    for each user's best `top_k` by score, with `rank` from 1) and summary.json. Memory does not grow with the number
+    for each user's best `top_k` by score, with `rank` from 1), model.pt2 (the model as a `torch.export` program, before
+    calibration) and summary.json. Memory does not grow with the number
     of pairs.
 
     Args:
@@ -78,6 +79,7 @@ def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, 
     with writing(out) as folder:
         folder.mkdir(parents=True)
         pairs = _write(scored(), folder, config.top_k)
+        export_bundle(bundle, folder / "model.pt2")
         result = ScoreResult(str(model.manifest["name"]), users.height, videos.height, pairs)
         summary = {
             "day": days.serve.isoformat(),

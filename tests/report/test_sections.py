@@ -1,59 +1,23 @@
 """Each part of the page says what its artifact says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from tasks.report import Operations
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import Artifacts
 from tasks.report.page import leaders_of
 from tasks.report.sections.by_segment import by_segment
 from tasks.report.sections.calibration import calibration
 from tasks.report.sections.challengers import challengers, check_name
-from tasks.report.sections.data import drift, volume
-from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
 from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
-from tasks.report.sections.timings import timings
 from tasks.report.sections.top import top
 from tasks.report.sections.training import training
-from tasks.report.view import Details, Section, Table
+from tests.report.reading import flat, tables, texts, words
 
 Nights = Mapping[str, Any]
-
-
-@pytest.fixture(scope="module")
-def read(made_nights: Nights) -> dict[str, Artifacts]:
-    """The artifacts of every made-up night."""
-    return {name: Artifacts.read(night.workspace) for name, night in made_nights.items()}
-
-
-def flat(section: Section) -> Iterator[Any]:
-    """Yield every block, those folded away too."""
-
-    def walk(blocks: Any) -> Iterator[Any]:
-        for block in blocks:
-            yield block
-            if isinstance(block, Details):
-                yield from walk(block.blocks)
-
-    return walk(section.blocks)
-
-
-def tables(section: Section) -> list[Table]:
-    return [block for block in flat(section) if isinstance(block, Table)]
-
-
-def words(section: Section) -> str:
-    return " ".join(block.text for block in flat(section) if block.kind in ("text", "heading"))
-
-
-def texts(table: Table) -> list[list[str]]:
-    return [[cell.text for cell in row.cells] for row in table.rows]
 
 
 class TestTop:
@@ -200,63 +164,25 @@ class TestExposure:
         captions = [table.caption.split()[0] for table in tables(exposure(read["later"]))]
         assert captions[:2] == ["Logged", "Random"]
 
+    def test_weights_that_cannot_be_right_are_doubted(self, read: dict[str, Artifacts]) -> None:
+        night = read["later"]
+        logged = night.focus.metrics["random_exposure"]["logged"]
+
+        def told(mean_weight: float) -> str:
+            part = {**logged, "diagnostics": {"mean_weight": mean_weight, "effective_rows": 3636.0}}
+            metrics = {**night.focus.metrics, "random_exposure": {"ips": part, "logged": logged}}
+            models = tuple(replace(model, metrics=metrics) for model in night.models)
+            section = exposure(replace(night, models=models))
+            assert [table.caption.split()[0] for table in tables(section)] == ["Logged", "IPS"]
+            return words(section)
+
+        assert "The mean importance weight is 0.0035 and should be near 1" in told(0.0035)
+        assert "mean importance weight" not in told(1.08)
+
     def test_without_them_it_says_so(self, read: dict[str, Artifacts]) -> None:
         section = exposure(read["first"])
         assert not tables(section)
         assert "no randomly exposed rows" in words(section)
-
-
-class TestData:
-    def test_quarantine_adds_up(self, read: dict[str, Artifacts]) -> None:
-        summary = read["first"].validation
-        reasons = next(table for table in tables(volume(summary)) if table.caption.startswith("Quarantined rows"))
-        taken = [int(row[1].replace(",", "")) for row in texts(reasons)]
-        assert sum(taken) == summary["rows_in"] - summary["rows_out"]
-        assert reasons.rows[0].cells[0].detail == "the same row stands there already"
-
-    def test_days_show_late_rows(self, read: dict[str, Artifacts]) -> None:
-        section = volume(read["first"].validation)
-        newest = texts(tables(section)[0])[0]
-        assert newest[:5] == ["2026-01-15", "16,800", "16,500", "300", "158"]
-        assert "videos of 5 to 400 s" in words(section)
-        assert "Table videos: 5,400 rows; joined tags in tag: 446 rows." in words(section)
-
-    def test_a_clean_source_is_said(self, read: dict[str, Artifacts]) -> None:
-        summary = {
-            **read["first"].validation,
-            "cleaning": [{"step": "raw", "taken": 0, "rows": 10}],
-            "duration_filter": "none",
-        }
-        assert "No row was quarantined." in words(volume(summary))
-
-    def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
-        assert texts(tables(drift(read["first"].validation))[0]) == [
-            ["watch", "0.1370", "0.0020", "warning"],
-            ["scene", "0.0050", "0.0050", "stable"],
-        ]
-
-    def test_no_drift_without_days_before(self, read: dict[str, Artifacts]) -> None:
-        summary = read["first"].validation
-        assert "enough days" in words(drift({**summary, "days": [{**day, "drift": {}} for day in summary["days"]]}))
-
-
-def test_expectations_count_and_explain(read: dict[str, Artifacts]) -> None:
-    section = expectations(read["first"].validation)
-    assert "804 rules judged: 1 warning, 33 skipped, 770 passed." in words(section)
-    problem = next(table for table in tables(section) if table.caption.startswith("What did not hold"))
-    assert texts(problem)[0][:3] == ["2026-01-15", "drift (watch)", "warning"]
-
-
-class TestTimings:
-    def test_stages_that_did_not_run_are_not_counted(self) -> None:
-        taken = {"ingest": {"seconds": 65.4, "peak_mib": 201.2}, "train@d2q": {"seconds": 75.0, "peak_mib": 602.0}}
-        section = timings(Operations({"ingest": "restored", "train@d2q": "ran", "gate": "ran"}, taken))
-        assert "2 stages ran for 1 min 15 s in all; peak memory of a stage 602 MiB; 1 were" in words(section)
-        assert texts(tables(section)[0])[0] == ["ingest", "restored", "1 min 05 s", "201"]
-        assert texts(tables(section)[0])[2][2:] == ["\N{EN DASH}", "\N{EN DASH}"]
-
-    def test_the_stage_of_the_pipeline_holds_none(self) -> None:
-        assert "holds no timings" in words(timings(None))
 
 
 def test_lineage_names_inputs_and_says_how_to_repeat(made_nights: Nights, read: dict[str, Artifacts]) -> None:

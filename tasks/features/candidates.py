@@ -1,0 +1,37 @@
+"""The features of arbitrary pairs on a day that is served: the very join that made the training rows."""
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+
+from tasks.errors import ContractError
+from tasks.features.config import FeatureConfig
+from tasks.features.join import State, join_features
+from tasks.files import read_json
+
+REQUIRED = ("user_id", "video_id", "scene", "event_time_ms")
+
+
+def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame:
+    """Add the feature columns to candidate pairs, in their order; further columns are kept.
+
+    Args:
+        features: data/features.
+        rows: user_id, video_id, scene, event_time_ms (when the pair would be shown); optionally duration_ms where it
+            is known better than by the catalogue, and known_at_ms.
+        day: state to read, `days.state_day(days.serve)` for tomorrow's candidates.
+
+    Raises:
+        ContractError: if `rows` lacks a column.
+        SourceError: if no state was built for that day.
+    """
+    present = rows.collect_schema().names()
+    missing = [name for name in REQUIRED if name not in present]
+    if missing:
+        raise ContractError(f"candidates lack {', '.join(missing)}; they have {', '.join(present)}")
+    schema = read_json(features / "schema.json")
+    config = FeatureConfig.model_validate(schema["config"]).model_copy(update={"hour": "event"})
+    if "duration_ms" not in present:
+        rows = rows.with_columns(duration_ms=pl.lit(None, dtype=pl.Int64))
+    return join_features(rows, State.scan(features, day, config), config, schema["timezone"])

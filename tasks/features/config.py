@@ -1,0 +1,100 @@
+"""Which features are built, and where the partition functions run. Cheap to import: no Polars, no Dask."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tasks.settings import Block
+
+Key = Literal["user_id", "video_id", "author_id", "music_id", "tag", "scene", "duration_bucket"]
+Statistic = Literal[
+    "ratio", "percentile", "watch", "skip", "valid_play", "long_view", "finish",
+    "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
+]  # fmt: skip
+Window = Annotated[int, Field(ge=1)] | Literal["decayed"]
+
+RATES: tuple[Statistic, ...] = ("ratio", "percentile", "skip", "valid_play", "long_view", "like")
+
+
+class FeatureGroup(Block):
+    """Aggregates of past impressions that share the values of some keys."""
+
+    keys: tuple[Key, ...] = Field(min_length=1)
+    """columns whose values an impression must share with the row it describes"""
+    windows: tuple[Window, ...] = Field(default=("decayed",), min_length=1)
+    """trailing windows in days, or 'decayed' for the whole lookback with exponentially falling weight"""
+    statistics: tuple[Statistic, ...] = RATES
+    """means to keep beside the count of every window"""
+    prior_strength: float = Field(default=10.0, gt=0)
+    """impressions' worth of the global mean of the same window that is mixed into every mean"""
+
+
+def default_groups() -> dict[str, FeatureGroup]:
+    """Return the groups of the reference table, entities over 1/3/7 days and decayed, pairs decayed."""
+    trailing: tuple[Window, ...] = (1, 3, 7, "decayed")
+    return {
+        "user": FeatureGroup(keys=("user_id",), windows=trailing),
+        "video": FeatureGroup(keys=("video_id",), windows=trailing),
+        "author": FeatureGroup(keys=("author_id",), windows=trailing),
+        "tag": FeatureGroup(keys=("tag",), windows=trailing),
+        "scene": FeatureGroup(keys=("scene",), windows=trailing),
+        "music": FeatureGroup(keys=("music_id",)),
+        "user_scene": FeatureGroup(keys=("user_id", "scene")),
+        "video_scene": FeatureGroup(keys=("video_id", "scene")),
+        "user_tag": FeatureGroup(keys=("user_id", "tag")),
+        "scene_duration": FeatureGroup(keys=("scene", "duration_bucket")),
+        "duration": FeatureGroup(keys=("duration_bucket",)),
+    }
+
+
+class FeatureConfig(Block):
+    """The features stage."""
+
+    groups: dict[str, FeatureGroup] = Field(default_factory=default_groups)
+    """aggregates by name; `user` and `video` must be among them"""
+    half_life_days: float = Field(default=7.0, gt=0)
+    """age in days at which an impression counts half in 'decayed' windows"""
+    history_length: int = Field(default=20, ge=1)
+    """recent events kept per user"""
+    tags: Literal["joined", "each"] = "joined"
+    """whether a comma-joined tag list is one key, or pools the impressions of each of its tags"""
+    hour: Literal["event", "logged"] = "event"
+    """hour feature: of the event, or of its logging (known only afterwards; for reference tables that used it)"""
+    user_columns: tuple[str, ...] | Literal["all"] = "all"
+    """String columns of the users table that become categorical features"""
+    video_columns: tuple[str, ...] | Literal["all"] = "all"
+    """further String columns of the videos table that become categorical features"""
+
+    @model_validator(mode="after")
+    def _groups_are_usable(self) -> "FeatureConfig":
+        for name, keys in (("user", ("user_id",)), ("video", ("video_id",))):
+            if name not in self.groups or self.groups[name].keys != keys:
+                raise ValueError(
+                    f"features.groups must hold {name!r} with keys {list(keys)}: it tells known from new ids"
+                )
+        return self
+
+
+class NoCluster(Block):
+    """Partitions are built one after the other in this process, each with all cores."""
+
+    kind: Literal["none"] = "none"
+
+
+class LocalCluster(Block):
+    """Partitions are built by Dask worker processes on this machine."""
+
+    kind: Literal["local"] = "local"
+    workers: int = Field(default=2, ge=1)
+    """worker processes, one thread each"""
+
+
+class ClusterAddress(Block):
+    """Partitions are built by a running Dask cluster that sees the same files."""
+
+    kind: Literal["address"] = "address"
+    address: str
+    """scheduler address, for example tcp://scheduler:8786"""
+
+
+ClusterConfig = Annotated[NoCluster | LocalCluster | ClusterAddress, Field(discriminator="kind")]

@@ -1,0 +1,115 @@
+"""First partition function: integer sums of one arrival day per key group, and each user's last events of that day."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.features import events, history
+from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
+from tasks.features.partitions import Built, code_key, reusable, slice_hash, write_parquet
+from tasks.files import hash_file, hash_value, read_json, write_json, writing
+
+UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
+"""Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
+HISTORY_FILE = "last_events.parquet"
+
+
+@dataclass(frozen=True)
+class DailyTask:
+    """One arrival day to aggregate into `folder`."""
+
+    day: dt.date
+    sources: events.Sources
+    config: FeatureConfig
+    folder: Path
+
+
+def build_daily(task: DailyTask) -> Built:
+    """Write the sums of one arrival day, unless they are there already."""
+    inputs = _inputs(task)
+    key = hash_value(inputs)
+    if reusable(task.folder, key):
+        manifest = read_json(task.folder / "manifest.json")
+        return Built(task.day, key, tuple(map(dt.date.fromisoformat, manifest["event_days"])), reused=True)
+    events.check_known(task.sources.impressions, task.day, task.sources.timezone)
+    manifest = {"key": key, "day": task.day.isoformat(), "inputs": inputs}
+    with writing(task.folder) as temporary:
+        temporary.mkdir(parents=True)
+        manifest |= _write_sums(task, temporary)
+        write_json(temporary / "manifest.json", manifest)
+    return Built(task.day, key, tuple(map(dt.date.fromisoformat, manifest["event_days"])), reused=False)
+
+
+def _inputs(task: DailyTask) -> dict[str, Any]:
+    shown = pl.scan_parquet(task.sources.impressions, hive_partitioning=False).select("video_id").unique()
+    catalogue = pl.scan_parquet(task.sources.videos).select("video_id", "author_id", "music_id", "tag", "duration_ms")
+    config = task.config
+    return {
+        "impressions": hash_file(task.sources.impressions),
+        "videos": slice_hash(catalogue, shown, "video_id"),
+        "timezone": task.sources.timezone,
+        "config": hash_value([daily_groups(config), config.tags, config.history_length]),
+        "code": code_key(),
+    }
+
+
+def daily_groups(config: FeatureConfig) -> dict[str, list[list[str]]]:
+    """Return the part of the groups that daily sums depend on: name -> keys and statistics."""
+    return {name: [list(group.keys), list(group.statistics)] for name, group in config.groups.items()}
+
+
+def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
+    """Write one file per group into `folder`; return counts, totals and event days for the manifest."""
+    groups = task.config.groups
+    statistics = sorted({statistic for group in groups.values() for statistic in group.statistics})
+    with measured_file(task.sources, folder) as file:
+        measured = pl.scan_parquet(file, hive_partitioning=False)
+        for name, group in groups.items():
+            sums = group_sums(measured, group, task.config.tags).collect(engine="streaming")
+            write_parquet(sums.sort(group.keys), folder / f"{name}.parquet")
+        write_parquet(history.last_events_of_day(measured, task.config.history_length), folder / HISTORY_FILE)
+        totals = measured.select(pl.len().cast(pl.Int64).alias("n"), *(_sum(statistic) for statistic in statistics))
+        total = totals.collect(engine="streaming").row(0, named=True)
+        days = measured.select(events.event_day(task.sources.timezone)).unique().collect(engine="streaming").to_series()
+    rows_in = pl.scan_parquet(task.sources.impressions, hive_partitioning=False).select(pl.len()).collect().item()
+    return {
+        "rows_in": rows_in,
+        "rows_out": total["n"],
+        "dropped": {"no_duration": rows_in - total["n"]},
+        "totals": total,
+        "event_days": [day.isoformat() for day in days.sort()],
+    }
+
+
+@contextmanager
+def measured_file(sources: events.Sources, folder: Path) -> Iterator[Path]:
+    """Yield a short-lived file of one day's events with their measures.
+
+    Every group then reads the few columns it needs; one plan for all groups holds the whole day in memory.
+    """
+    scanned = events.scan_events(sources.impressions, sources.videos)
+    percentiles = events.watch_percentiles(scanned)
+    file = folder / "measured.parquet"
+    events.with_measures(scanned, percentiles.lazy()).sink_parquet(file, compression="lz4", engine="streaming")
+    try:
+        yield file
+    finally:
+        file.unlink()
+
+
+def group_sums(measured: pl.LazyFrame, group: FeatureGroup, tags: str) -> pl.LazyFrame:
+    """Return count and integer sums per key of one group; impressions with an unknown key are left out."""
+    rows = measured.filter(pl.all_horizontal(pl.col(key).is_not_null() for key in group.keys))
+    if "tag" in group.keys and tags == "each":
+        rows = rows.with_columns(pl.col("tag").str.split(",").list.unique(maintain_order=True)).explode("tag")
+    sums = [_sum(statistic) for statistic in group.statistics]
+    return rows.group_by(group.keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums)
+
+
+def _sum(statistic: str) -> pl.Expr:
+    return pl.col(statistic).cast(pl.Int64).sum()

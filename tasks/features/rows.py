@@ -1,0 +1,108 @@
+"""Third partition function: the examples of one arrival day, each joined with the state of its event day."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from tasks.features import events
+from tasks.features.config import FeatureConfig
+from tasks.features.join import State, join_features
+from tasks.features.partitions import ROW_GROUP, Built, code_key, reusable, slice_hash
+from tasks.features.schema import row_columns
+from tasks.files import hash_file, hash_value, write_json, writing
+
+ORDER = ("event_time_ms", "user_id", "video_id", "known_at_ms")
+
+
+@dataclass(frozen=True)
+class RowsTask:
+    """One arrival day of examples.
+
+    Attributes:
+        day: arrival day.
+        sources: its inputs.
+        states: event day -> the day before whose start its features stop looking, and that state's key.
+        config: features.
+        features: folder of the stage; states are read below it, rows written.
+    """
+
+    day: dt.date
+    sources: events.Sources
+    states: Mapping[dt.date, tuple[dt.date, str]]
+    config: FeatureConfig
+    features: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.features / "rows" / f"day={self.day.isoformat()}"
+
+
+def build_rows(task: RowsTask) -> Built:
+    """Write the examples of one arrival day, unless they are there already."""
+    inputs = _inputs(task)
+    key = hash_value(inputs)
+    if reusable(task.folder, key):
+        return Built(task.day, key, reused=True, rows=_count(task.folder / "part.parquet"))
+    with writing(task.folder) as temporary:
+        temporary.mkdir(parents=True)
+        rows_out = _write_blocks(task, temporary / "part.parquet")
+        rows_in = _count(task.sources.impressions)
+        manifest = {"key": key, "day": task.day.isoformat(), "inputs": inputs, "rows_in": rows_in, "rows_out": rows_out}
+        write_json(temporary / "manifest.json", manifest | {"dropped": {"no_duration": rows_in - rows_out}})
+    return Built(task.day, key, rows=rows_out)
+
+
+def _write_blocks(task: RowsTask, part: Path) -> int:
+    """Write the examples block by block: all features of a whole day at once would take kilobytes per row."""
+    days = events.event_day(task.sources.timezone)
+    scanned = events.scan_events(task.sources.impressions, task.sources.videos)
+    rows = scanned.with_columns(event_day=days, arrival_day=pl.lit(task.day)).collect(engine="streaming").sort(*ORDER)
+    users, videos = (list(pl.read_parquet_schema(file)) for file in (task.sources.users, task.sources.videos))
+    columns = row_columns(task.config, users, videos)
+    with ExitStack() as stack:
+        writer = None
+        for block in _blocks(task, rows):
+            table = block.select(columns).collect(engine="streaming").to_arrow(compat_level=pl.CompatLevel.oldest())
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(part, table.schema, compression="zstd"))
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    return rows.height
+
+
+def _blocks(task: RowsTask, rows: pl.DataFrame) -> Iterator[pl.LazyFrame]:
+    """Yield plans for consecutive blocks of a day's rows with their features; one empty plan if there are no rows.
+
+    State days ascend with event time, so taking one after the other keeps the order.
+    """
+    state_days = sorted({day for day, _ in task.states.values()}) or [task.day]
+    for state_day in state_days:
+        event_days = [day for day, (state, _) in task.states.items() if state == state_day]
+        mine = rows.filter(pl.col("event_day").is_in(event_days))
+        state = State.scan(task.features, state_day, task.config).restricted_to(mine, task.config)
+        for start in range(0, max(mine.height, 1), ROW_GROUP):
+            block = mine.slice(start, ROW_GROUP).drop("author_id", "music_id", "tag", "duration_bucket")
+            yield join_features(block.lazy(), state, task.config, task.sources.timezone)
+
+
+def _inputs(task: RowsTask) -> dict[str, Any]:
+    shown = pl.scan_parquet(task.sources.impressions, hive_partitioning=False)
+    users, videos = pl.scan_parquet(task.sources.users), pl.scan_parquet(task.sources.videos)
+    return {
+        "impressions": hash_file(task.sources.impressions),
+        "users": slice_hash(users, shown.select("user_id").unique(), "user_id"),
+        "videos": slice_hash(videos, shown.select("video_id").unique(), "video_id"),
+        "states": sorted([day.isoformat(), state.isoformat(), key] for day, (state, key) in task.states.items()),
+        "timezone": task.sources.timezone,
+        "config": hash_value(task.config.model_dump()),
+        "code": code_key(),
+    }
+
+
+def _count(part: Path) -> int:
+    return int(pl.scan_parquet(part, hive_partitioning=False).select(pl.len()).collect().item())

@@ -1,0 +1,62 @@
+"""The stage's copies of users and videos: the contract's columns and the String columns that become features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tasks.contract import USERS, VIDEOS
+from tasks.errors import ConfigError, ContractError
+from tasks.features.config import FeatureConfig
+from tasks.features.partitions import write_parquet
+from tasks.features.schema import row_columns
+from tasks.files import writing
+
+
+def write_side_tables(validated: Path, out: Path, config: FeatureConfig) -> None:
+    """Write `users.parquet` and `videos.parquet` of the features folder, sorted by key.
+
+    A String column that both tables have, or whose name a row already uses, gets the prefix `user_` or `video_`.
+
+    Raises:
+        ConfigError: if the configuration names a column that the table lacks.
+        ContractError: if a key repeats, or two columns end up under one name.
+    """
+    users = _read(validated / "users.parquet", "user_id")
+    videos = _read(validated / "videos.parquet", "video_id")
+    of_users = _chosen(users, [column.name for column in USERS], config.user_columns, "features.user_columns")
+    fixed = [column.name for column in VIDEOS]
+    of_videos = _chosen(videos, fixed, config.video_columns, "features.video_columns")
+    taken = {*row_columns(config, [], []), *fixed, *(set(of_users) & set(of_videos))}
+    users = _cut(users, [column.name for column in USERS], of_users, "user", taken)
+    videos = _cut(videos, fixed, of_videos, "video", taken)
+    both = (set(users.columns) & set(videos.columns)) | (set(users.columns[1:]) & taken)
+    if both:
+        raise ContractError(f"{validated}: users and videos both give a feature column {sorted(both)}: rename one")
+    for name, table in (("users", users), ("videos", videos)):
+        with writing(out / f"{name}.parquet") as temporary:
+            write_parquet(table, temporary)
+
+
+def _read(path: Path, key: str) -> pl.DataFrame:
+    table = pl.read_parquet(path).sort(key)
+    repeats = table.height - table[key].n_unique()
+    if repeats:
+        raise ContractError(f"{path}: {key} must be unique, but {repeats} rows repeat one")
+    return table
+
+
+def _chosen(table: pl.DataFrame, fixed: Sequence[str], wanted: Sequence[str] | str, option: str) -> list[str]:
+    """Return the String columns of a side table that become features, sorted."""
+    strings = sorted(name for name, dtype in table.schema.items() if dtype == pl.String and name not in fixed)
+    if wanted == "all":
+        return strings
+    unknown = sorted(set(wanted) - set(strings))
+    if unknown:
+        raise ConfigError(f"{option}: no String column {', '.join(unknown)} (valid: {', '.join(strings)})")
+    return sorted(wanted)
+
+
+def _cut(table: pl.DataFrame, fixed: Sequence[str], extra: Sequence[str], prefix: str, taken: set[str]) -> pl.DataFrame:
+    renamed = [pl.col(name).alias(f"{prefix}_{name}" if name in taken else name) for name in extra]
+    return table.select(*fixed, *renamed)

@@ -1,0 +1,39 @@
+"""The morning report: one self-contained HTML page per night, for a person who has not slept with the pipeline."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.layout import Workspace
+from tasks.report.config import ReportConfig
+from tasks.report.operations import Operations
+
+if TYPE_CHECKING:
+    from tasks.config import RunKey
+
+__all__ = ["Operations", "render_report"]
+
+
+def render_report(
+    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+) -> Path:
+    """Write the page of one night.
+
+    Args:
+        workspace: where the stages have run.
+        config: what the page shows.
+        key: the night.
+        out_file: file to write.
+        operations: what ran and how long it took, for the archive. Without them the page is a pure function of the
+            night's artifacts: equal inputs give equal bytes.
+
+    Returns:
+        `out_file`.
+
+    Raises:
+        MissingArtifact: if a stage that the page depends on has not run; the message names it.
+        ContractError: if there is no decision, or it cannot be read.
+        StorageError: if the page cannot be written.
+    """
+    from tasks.report.page import render  # drawing libraries are loaded only where a page is made
+
+    return render(workspace, config, key, out_file, operations)

@@ -1,0 +1,188 @@
+"""Charts of the page as inline SVG: no script, no font to fetch, the same bytes for the same numbers.
+
+Text stays text, so it can be read out, searched and set in the reader's own font.
+"""
+
+import hashlib
+import html
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+INK, MUTED, ACCENT, WARM = "#1d2433", "#6b7280", "#1d4ed8", "#b45309"
+CYCLE = (ACCENT, WARM, "#047857", "#7e22ce", "#b91c1c", "#0e7490")
+WIDTH = 4.6
+"""Inches. Narrow, so that letters are still readable where a phone shrinks the drawing to its own width."""
+
+_STYLE: Any = {
+    "svg.hashsalt": "dwell",  # ids are random otherwise
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "font.family": "DejaVu Sans",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e8ee",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart.
+
+    Attributes:
+        name: its entry in the legend; "" for none.
+        x: horizontal values.
+        y: vertical values.
+        colour: number of its colour; lines that belong together share one.
+        dashed: whether it is the lesser of them.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: int = 0
+    dashed: bool = False
+
+
+def intervals(
+    rows: Sequence[tuple[str, float, float, float]], label: str, description: str, reference: float | None = None
+) -> str:
+    """Draw one point with its interval per row.
+
+    Args:
+        rows: (name, value, low, high), drawn top to bottom.
+        label: what the horizontal axis measures, with its unit.
+        description: the chart in words.
+        reference: a value marked by a vertical line.
+    """
+
+    def draw(axes: Axes) -> None:
+        for position, (_, value, low, high) in enumerate(rows):
+            axes.plot([low, high], [position, position], color=ACCENT, linewidth=2, solid_capstyle="round")
+            axes.plot([value], [position], "o", color=ACCENT, markersize=5)
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel(label)
+        if reference is not None:
+            axes.axvline(reference, color=MUTED, linewidth=1, linestyle="--")
+
+    return _svg(draw, 0.6 + 0.26 * max(len(rows), 2), description)
+
+
+def lines(series: Sequence[Series], x_label: str, y_label: str, description: str, whole_x: bool = False) -> str:
+    """Draw lines; `whole_x` where only whole numbers mean something on the horizontal axis."""
+
+    def draw(axes: Axes) -> None:
+        for line in series:
+            colour = CYCLE[line.colour % len(CYCLE)]
+            style = "--" if line.dashed else "-"
+            axes.plot(
+                line.x, line.y, style, marker="o", markersize=3, linewidth=1.5, color=colour, label=line.name or None
+            )
+        if whole_x:
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        _legend(axes, [line.name for line in series])
+
+    return _svg(draw, 2.7, description)
+
+
+def reliability(series: Sequence[Series], unit: str, description: str) -> str:
+    """Draw observed (y) against predicted (x) means, with the diagonal of a calibrated model."""
+
+    def draw(axes: Axes) -> None:
+        top = max((value for line in series for value in (*line.x, *line.y)), default=1.0) or 1.0
+        axes.plot([0, top], [0, top], color=MUTED, linewidth=1, linestyle="--")
+        for line in series:
+            colour = CYCLE[line.colour % len(CYCLE)]
+            axes.plot(line.x, line.y, marker="o", markersize=3, linewidth=1.2, color=colour, label=line.name or None)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel(f"predicted, {unit}")
+        axes.set_ylabel(f"observed, {unit}")
+        _legend(axes, [line.name for line in series])
+
+    return _svg(draw, 3.0, description)
+
+
+def stacked_bars(labels: Sequence[str], parts: Mapping[str, Sequence[float]], y_label: str, description: str) -> str:
+    """Draw one bar per label, stacked from the named parts."""
+
+    def draw(axes: Axes) -> None:
+        base = [0.0] * len(labels)
+        for colour, (name, values) in zip(cycle(CYCLE), parts.items(), strict=False):
+            axes.bar(range(len(labels)), values, bottom=base, color=colour, label=name, width=0.7)
+            base = [low + value for low, value in zip(base, values, strict=True)]
+        axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_ylim(0, max([*base, 1]) * 1.18)  # room for the legend
+        axes.grid(axis="x", visible=False)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_ylabel(y_label)
+        axes.legend(loc="upper left", ncols=2)
+
+    return _svg(draw, 2.7, description)
+
+
+def bars(rows: Sequence[tuple[str, float]], label: str, description: str) -> str:
+    """Draw one horizontal bar per row, top to bottom."""
+
+    def draw(axes: Axes) -> None:
+        axes.barh(range(len(rows)), [value for _, value in rows], color=ACCENT, height=0.6)
+        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(label)
+
+    return _svg(draw, 0.6 + 0.24 * max(len(rows), 2), description)
+
+
+def _legend(axes: Axes, names: Iterable[str]) -> None:
+    if any(names):
+        axes.legend()
+
+
+def _svg(draw: Callable[[Axes], None], height: float, description: str) -> str:
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc of this machine says
+        matplotlib.rcParams.update(_STYLE)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure.add_subplot())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    svg = buffer.getvalue()
+    return _embeddable(svg[svg.index("<svg") :], description)
+
+
+def _embeddable(svg: str, description: str) -> str:
+    """Make a drawing fit to stand beside others in one page: a label, ids of its own, no fixed size or font."""
+    prefix = "c" + hashlib.sha256((description + svg).encode()).hexdigest()[:8]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;\"]*; ?", "", svg, flags=re.S)
+    svg = re.sub(r"font: [^;\"]*?(\d+(?:\.\d+)?)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r"\n\s+", "\n", svg)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    svg = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    label = html.escape(description, quote=True)
+    opening = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{label}">'
+    return re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', opening, svg, count=1, flags=re.S)

@@ -1,0 +1,116 @@
+"""Put the page together: read the night, turn each artifact into view values, render one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.leaderboard import leaderboard
+from tasks.files import write_text
+from tasks.layout import Workspace
+from tasks.report.config import ReportConfig
+from tasks.report.inputs import Artifacts
+from tasks.report.operations import Operations
+from tasks.report.sections.by_segment import by_segment
+from tasks.report.sections.calibration import calibration
+from tasks.report.sections.challengers import challengers
+from tasks.report.sections.data import drift, volume
+from tasks.report.sections.expectations import expectations
+from tasks.report.sections.exposure import exposure
+from tasks.report.sections.glossary import glossary
+from tasks.report.sections.leaders import leaders
+from tasks.report.sections.lineage import lineage
+from tasks.report.sections.scores import Lists, scores
+from tasks.report.sections.timings import timings
+from tasks.report.sections.top import top
+from tasks.report.sections.training import training
+from tasks.report.tops import read_lists
+from tasks.report.view import Page, Section
+
+if TYPE_CHECKING:
+    from tasks.config import RunKey
+
+_HERE = Path(__file__).parent
+
+
+def render(
+    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+) -> Path:
+    """Write the page; `tasks.report.render_report` says what it promises."""
+    artifacts = Artifacts.read(workspace)
+    lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
+    page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations)
+    return write_text(out_file, html(page))
+
+
+def leaders_of(artifacts: Artifacts) -> Sequence[Mapping[str, Any]]:
+    """Return the leaderboard's rows, differences taken to the model the page is about."""
+    settings = EvaluationConfig.model_validate(artifacts.focus.metrics["config"])
+    folders = {model.name: model.folder for model in artifacts.models}
+    return leaderboard(folders, artifacts.focus.name, settings).to_dicts()
+
+
+def compose(
+    artifacts: Artifacts,
+    lines: Sequence[Mapping[str, Any]],
+    lists: Lists | None,
+    config: ReportConfig,
+    key: "RunKey",
+    operations: Operations | None = None,
+) -> Page:
+    """Return the page as values.
+
+    Args:
+        artifacts: what the stages left.
+        lines: rows of the leaderboard.
+        lists: head of tomorrow's lists; None where nothing serves.
+        config: what is shown.
+        key: the night.
+        operations: what ran, for the archive.
+    """
+    return Page(
+        title=f"{config.title}: night {key.as_of.isoformat()}",
+        subtitle=f"Source {key.source}, judged on {', '.join(artifacts.focus.metrics['days'])}, serving {artifacts.scores['day']}",
+        top=top(artifacts),
+        sections=_sections(artifacts, lines, lists, config, key, operations),
+    )
+
+
+def _sections(
+    artifacts: Artifacts,
+    lines: Sequence[Mapping[str, Any]],
+    lists: Lists | None,
+    config: ReportConfig,
+    key: "RunKey",
+    operations: Operations | None,
+) -> tuple[Section, ...]:
+    return (
+        challengers(artifacts),
+        leaders(artifacts, lines),
+        by_segment(artifacts, config),
+        calibration(artifacts),
+        exposure(artifacts),
+        training(artifacts),
+        volume(artifacts.validation),
+        drift(artifacts.validation),
+        expectations(artifacts.validation),
+        scores(artifacts.scores, lists),
+        timings(operations),
+        lineage(artifacts, key),
+        glossary(),
+    )
+
+
+def html(page: Page) -> str:
+    """Render the page: one file, nothing to fetch."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(page=page, style=style)

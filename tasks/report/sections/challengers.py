@@ -1,0 +1,162 @@
+"""Champion against challengers: every paired difference with its interval, and every condition with its outcome."""
+
+from collections.abc import Iterator, Sequence
+
+from tasks.gate.compared import Compared
+from tasks.gate.decision import ChallengerVerdict, Check
+from tasks.report.inputs import Artifacts
+from tasks.report.sections.deltas import delta_table, difference_chart
+from tasks.report.view import Block, Cell, Head, Heading, Points, Row, Section, Table, Text, fold
+from tasks.report.wording import (
+    NOTHING,
+    difference_cell,
+    in_words,
+    measure,
+    plural,
+    sentence,
+)
+
+_OUTCOMES = {
+    "failed": Cell("failed", tone="bad"),
+    "passed": Cell("passed", tone="good"),
+    "not_applicable": Cell("not applicable", tone="muted"),
+}
+_RULES = {
+    "first": "first champion",
+    "refresh": "refresh: same recipe, newer data",
+    "upgrade": "upgrade: another recipe",
+}
+_CHECKS = {
+    "expectations": "data expectations",
+    "rows": "enough rows",
+    "users": "enough users",
+    "finite": "finite predictions",
+    "tasks": "predicts every task",
+    "days": "enough judge days",
+    "seeds": "enough seeds",
+    "superior": "superiority",
+    "tre": "total calibration",
+    "dce_max": "calibration by duration",
+    "rmse_ratio": "RMSE of the mean",
+    "mae": "MAE of the median",
+}
+
+
+def challengers(artifacts: Artifacts) -> Section:
+    """Return the section."""
+    decision = artifacts.decision
+    blocks: list[Block] = [Text(_introduction(artifacts))]
+    for verdict in decision.challengers:
+        blocks += _challenger(verdict, artifacts)
+    title = "Challengers and champion" if decision.champion else "Challengers"
+    return Section("challengers", title, tuple(blocks))
+
+
+def _introduction(artifacts: Artifacts) -> str:
+    decision, champion = artifacts.decision, artifacts.champion
+    z, level = decision.policy.bound_z, "differences are challenger minus reference, paired by user on identical rows"
+    if champion is None:
+        start = (
+            "There is no champion yet. A first champion has to beat every trivial baseline in XAUC and be calibrated"
+        )
+    else:
+        start = f"The champion is {champion.recipe}, promoted in night {champion.as_of} ({champion.kind})"
+    return (
+        f"{start}; {level}. Brackets are two-sided bootstrap intervals over users; a condition uses the one-sided "
+        f"bound at {z:g} standard errors."
+    )
+
+
+def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+    won = verdict.name == artifacts.decision.winner
+    badge = "promoted" if won else "passed, not needed" if verdict.passed else "refused"
+    rule = _RULES[verdict.rule]
+    yield Heading(f"{verdict.name} ({rule})", badge, "good" if won else "plain" if verdict.passed else "bad")
+    failed = verdict.failed
+    if failed:
+        yield _check_table("Conditions that do not hold", failed)
+    else:
+        yield Text(sentence(in_words(verdict.reason)), "good")
+    if verdict.warnings:
+        yield Text("Remarks that decide nothing:", "warn")
+        yield Points(tuple(sentence(warning) for warning in verdict.warnings))
+    yield from _comparisons(verdict, artifacts)
+    others = [check for check in verdict.checks if check.status != "failed"]
+    which = "All other conditions" if failed else "All conditions"
+    yield fold(f"{which} ({len(others)})", _check_table("Conditions", others))
+
+
+def _check_table(caption: str, checks: Sequence[Check]) -> Table:
+    rows = tuple(
+        Row((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(in_words(check.reason)))))
+        for check in checks
+    )
+    return Table(caption, (Head("Condition"), Head("Outcome"), Head("In numbers")), rows)
+
+
+def check_name(name: str) -> str:
+    """Return a condition in words."""
+    if name in _CHECKS:
+        return _CHECKS[name]
+    if name.startswith("beats_"):
+        return f"beats {name.removeprefix('beats_').replace('_', ' ')}"
+    if name.endswith("_margin"):
+        return f"{measure(name.removesuffix('_margin')).label} not inferior"
+    return f"no harm to {measure(name).label}"
+
+
+def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+    if not verdict.compared:
+        unusable = any(check.name == "finite" for check in verdict.failed)
+        why = "its predictions cannot be used" if unusable else "there was nothing to compare it with"
+        yield Text(f"No comparison was made: {why}.", "muted")
+        return
+    if artifacts.decision.champion is None:
+        yield from _against_baselines(verdict, artifacts)
+        return
+    for pair in verdict.compared:
+        reference = artifacts.model(pair.reference)
+        sides = (artifacts.model(verdict.name), reference) if pair.scope == "judge" else None
+        table = delta_table(pair, _where(pair, artifacts.label(reference.name)), sides)
+        drawn = difference_chart(
+            [
+                (measure(d.name).label, d)
+                for d in pair.deltas
+                if d.name in ("xauc", "xgauc", "gauc_long_view", "auc_skip")
+            ],
+            f"{verdict.name} against the champion, {pair.scope} rows",
+        )
+        yield from (table, drawn) if drawn else (table,)
+
+
+def _where(pair: Compared, reference: str) -> str:
+    rows = f"{plural(pair.rows, 'row')} of {plural(pair.users, 'user')}"
+    scope = "this night's judge rows" if pair.scope == "judge" else f"{len(pair.days)} judge days pooled"
+    return f"Against {reference} on {scope}: {rows}"
+
+
+def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+    names = ("xauc", "xgauc", "mae", "rmse_ratio")
+    heads = (Head("Baseline"), *(Head(measure(n).label, "difference", numeric=True) for n in names))
+    rows = []
+    for pair in verdict.compared:
+        found = {delta.name: delta for delta in pair.deltas}
+        cells = [
+            difference_cell(n, found[n].delta, found[n].interval_low, found[n].interval_high)
+            if n in found
+            else Cell(NOTHING, numeric=True)
+            for n in names
+        ]
+        rows.append(Row((Cell(artifacts.label(pair.reference)), *cells)))
+    first = verdict.compared[0]
+    yield Table(
+        f"Against the trivial baselines: {plural(first.rows, 'row')} of {plural(first.users, 'user')}",
+        heads,
+        tuple(rows),
+    )
+    drawn = difference_chart(
+        [(artifacts.label(pair.reference), d) for pair in verdict.compared if (d := pair.delta("xauc"))],
+        f"XAUC of {verdict.name} minus that of each trivial baseline",
+    )
+    if drawn:
+        yield drawn

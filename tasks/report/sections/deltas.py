@@ -1,0 +1,105 @@
+"""Paired differences of two models, as a table and as a chart."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.gate.compared import Compared, Delta
+from tasks.report import charts
+from tasks.report.inputs import Model
+from tasks.report.view import Cell, Chart, Charts, Head, Row, Table
+from tasks.report.wording import (
+    NOTHING,
+    count,
+    defined,
+    difference_cell,
+    interval,
+    measure,
+    number,
+    plural,
+    rank_of,
+)
+
+_SEGMENTS = {"xauc_new_user": ("is_new_user", "new user"), "xauc_new_video": ("is_new_video", "new video")}
+Sides = tuple[Model, Model]
+
+
+def delta_table(pair: Compared, caption: str, sides: Sides | None = None) -> Table:
+    """Return every paired metric of one comparison.
+
+    Args:
+        pair: the comparison.
+        caption: what was compared on which rows.
+        sides: challenger and reference as they were measured alone, for the intervals of their own values; None where
+            they were not measured on these rows.
+    """
+    heads = (
+        Head("Metric"),
+        Head("Difference", "with interval", numeric=True),
+        Head("One-sided bounds", numeric=True),
+        Head("Challenger", numeric=True),
+        Head("Reference", numeric=True),
+        Head("Rows", numeric=True),
+    )
+    ordered = sorted(pair.deltas, key=lambda delta: (rank_of(delta.name), delta.name))
+    return Table(caption, heads, tuple(_row(delta, sides) for delta in ordered))
+
+
+def _row(delta: Delta, sides: Sides | None) -> Row:
+    how = measure(delta.name)
+    challenger, reference = sides or (None, None)
+    return Row(
+        (
+            Cell(how.label),
+            difference_cell(delta.name, delta.delta, delta.interval_low, delta.interval_high),
+            Cell(interval(delta.lower, delta.upper, how, signed=True) or NOTHING, numeric=True),
+            _level(delta.name, delta.candidate, delta.candidate_seed_sd, delta.candidate_num_seeds, challenger),
+            _level(delta.name, delta.reference, delta.reference_seed_sd, delta.reference_num_seeds, reference),
+            Cell(
+                count(delta.rows),
+                plural(delta.positives, "positive") if delta.positives is not None else "",
+                numeric=True,
+            ),
+        )
+    )
+
+
+def _level(name: str, value: float | None, seed_sd: float | None, seeds: int, model: Model | None) -> Cell:
+    """Return one side's own value, with its interval where it was measured on these rows, else its spread over seeds."""
+    how = measure("rmse" if name == "rmse_ratio" else name)
+    alone = _alone(model, name) if model else {}
+    detail = interval(alone.get("low"), alone.get("high"), how)
+    if not detail and defined(seed_sd):
+        detail = f"± {number(seed_sd, how, unit=False)} over {seeds} seeds"
+    return Cell(number(value, how), detail, numeric=True)
+
+
+def _alone(model: Model, name: str) -> Mapping[str, Any]:
+    """Return a model's own estimate of a paired metric."""
+    if name in _SEGMENTS:
+        segment, value = _SEGMENTS[name]
+        found = [part for part in model.segments if (part["segment"], part["value"]) == (segment, value)]
+        return found[0]["metrics"].get("xauc", {}) if found else {}
+    return model.metric("rmse" if name == "rmse_ratio" else name) or {}
+
+
+def difference_chart(named: Sequence[tuple[str, Delta]], what: str) -> Charts | None:
+    """Draw differences with their intervals; None where none is defined.
+
+    Args:
+        named: label -> difference, all in one unit.
+        what: what is compared.
+    """
+    rows = [
+        (name, delta.delta, delta.interval_low, delta.interval_high)
+        for name, delta in named
+        if delta.delta is not None and delta.interval_low is not None and delta.interval_high is not None
+    ]
+    if not rows:
+        return None
+    how = measure("xauc")
+    said = "; ".join(
+        f"{name} {number(value, how, signed=True)} {interval(low, high, how, signed=True)}"
+        for name, value, low, high in rows
+    )
+    svg = charts.intervals(rows, "difference, with interval", f"{what}: {said}", reference=0)
+    return Charts((Chart(f"{what}. The dashed line is no difference.", svg),))

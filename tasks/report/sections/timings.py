@@ -1,0 +1,60 @@
+"""How long the night took, and how much memory."""
+
+from tasks.report import charts
+from tasks.report.operations import Operations
+from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, Tone
+from tasks.report.wording import NOTHING
+
+_TONES: dict[str, Tone] = {"ran": "plain", "unchanged": "muted", "restored": "muted"}
+
+
+def timings(operations: Operations | None) -> Section:
+    """Return the section; without operations it says where they are."""
+    if operations is None:
+        text = (
+            "This page is a stage of the pipeline: equal inputs give equal bytes, so it holds no timings. The archived copy "
+            "of the night (nights/) has them."
+        )
+        return Section("timings", "Timings", (Text(text, "muted"),))
+    ran = [name for name, outcome in operations.stages.items() if outcome == "ran"]
+    seconds = sum(operations.timings[name]["seconds"] for name in ran if name in operations.timings)
+    peaks = [operations.timings[name]["peak_mib"] for name in ran if name in operations.timings]
+    tail = f"; peak memory of a stage {max(peaks):,.0f} MiB" if peaks else ""
+    others = len(operations.stages) - len(ran)
+    text = (
+        f"{len(ran)} stages ran for {_duration(seconds)} in all{tail}; {others} were unchanged or restored from the cache, "
+        "and show what their last real run took."
+    )
+    blocks: list[Block] = [Text(text), _table(operations)]
+    timed = [(name, operations.timings[name]["seconds"]) for name in ran if name in operations.timings]
+    if timed:
+        said = "; ".join(f"{name} {_duration(value)}" for name, value in timed)
+        svg = charts.bars(timed, "seconds", f"Seconds of the stages that ran: {said}")
+        blocks.append(Charts((Chart("Seconds of the stages that ran.", svg),)))
+    return Section("timings", "Timings", tuple(blocks))
+
+
+def _table(operations: Operations) -> Table:
+    heads = (Head("Stage"), Head("Outcome"), Head("Time", numeric=True), Head("Peak memory", "MiB", numeric=True))
+    rows = []
+    for name, outcome in operations.stages.items():
+        timing = operations.timings.get(name)
+        rows.append(
+            Row(
+                (
+                    Cell(name),
+                    Cell(outcome, tone=_TONES.get(outcome, "plain")),
+                    Cell(_duration(timing["seconds"]) if timing else NOTHING, numeric=True),
+                    Cell(f"{timing['peak_mib']:,.0f}" if timing else NOTHING, numeric=True),
+                )
+            )
+        )
+    return Table("Stages in the order they ran", heads, tuple(rows))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,37 @@
+"""Read the head of tomorrow's lists: counts and whole milliseconds, so that equal files give equal numbers."""
+
+from pathlib import Path
+
+import polars as pl
+
+from tasks.report.config import ReportConfig
+from tasks.report.sections.scores import Lists
+
+
+def read_lists(top_k: Path, config: ReportConfig) -> Lists:
+    """Summarise `top_k.parquet` without holding it in memory.
+
+    Args:
+        top_k: user_id, rank, video_id, score, watch_mean, watch_median and one `p_<task>` per binary task.
+        config: how much of it is shown.
+    """
+    lists = pl.scan_parquet(top_k)
+    milliseconds = (pl.col("watch_mean").cast(pl.Float64) * 1000).round().cast(pl.Int64).sum()
+    videos = lists.group_by("video_id").agg(
+        first=(pl.col("rank") == 1).sum(), listed=pl.len(), milliseconds=milliseconds
+    )
+    often = (
+        videos.sort(["first", "listed", "video_id"], descending=[True, True, False])
+        .head(config.top_videos)
+        .with_columns(watch_mean_s=pl.col("milliseconds") / 1000 / pl.col("listed"))
+    )
+    users = lists.select(pl.col("user_id").unique().bottom_k(config.example_users)).collect()["user_id"].sort()
+    heads = lists.filter(pl.col("user_id").is_in(users.implode()) & (pl.col("rank") <= config.example_length))
+    examples = heads.sort("user_id", "rank").collect()
+    tasks = tuple(name.removeprefix("p_") for name in examples.columns if name.startswith("p_"))
+    return Lists(
+        videos=often.collect().to_dicts(),
+        num_videos=int(lists.select(pl.col("video_id").n_unique()).collect().item()),
+        examples={user: examples.filter(pl.col("user_id") == user).to_dicts() for user in users},
+        tasks=tasks,
+    )

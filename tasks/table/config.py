@@ -1,0 +1,26 @@
+"""What the training table encodes, and the floors below which a level is unknown."""
+
+from pydantic import Field
+
+from tasks.settings import Block
+
+
+class TableConfig(Block):
+    """The `table` block of `params.yaml`."""
+
+    categorical: tuple[str, ...] | None = None
+    """categorical fields to encode; null: every field the features stage offers"""
+    dense: tuple[str, ...] | None = None
+    """dense features to encode; null: every one the features stage offers, an empty list: none"""
+    min_count: int = Field(default=2, ge=1)
+    """rows of the fit days a level of `rare_fields` needs; rarer levels are unknown (0)"""
+    rare_fields: tuple[str, ...] = ("user_id", "video_id", "author_id", "music_id")
+    """fields with so many levels that those seen once teach nothing"""
+    duration_buckets: int = Field(default=30, ge=2)
+    """equal-count duration buckets (edges from fit days), a categorical field of their own"""
+    unscaled: tuple[str, ...] = ("duration_log", "video_age_log", "hour_sin", "hour_cos")
+    """dense features that come on a fixed scale and enter as they are; all others are standardised on fit days"""
+    dense_clip: float = Field(default=10.0, gt=0)
+    """standardised dense features are clipped to [-clip, clip]"""
+    truncate_watch: bool = True
+    """label min(play, duration); false: play, replays included"""

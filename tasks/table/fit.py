@@ -1,0 +1,80 @@
+"""Fits the preprocessor in one pass over the fit days, a chunk at a time."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.errors import ConfigError
+from tasks.table.config import TableConfig
+from tasks.table.normalisation import MomentAccumulator
+from tasks.table.preprocessor import Preprocessor
+from tasks.table.rows import dense_matrix
+from tasks.table.source import CHUNK_ROWS, FeatureFolder
+from tasks.table.vocabulary import LevelCounter
+
+
+def fit_preprocessor(
+    features: FeatureFolder, config: TableConfig, days: Sequence[dt.date], cutoff_ms: int, chunk_rows: int = CHUNK_ROWS
+) -> Preprocessor:
+    """Fit vocabularies, duration edges and normalisation on the rows of `days` known at the cut-off.
+
+    Raises:
+        ConfigError: if the configuration names a field or feature that the features stage does not offer.
+    """
+    fields = _chosen("categorical", config.categorical, features.categorical)
+    dense = _chosen("dense", config.dense, features.dense)
+    counters = [LevelCounter(field) for field in fields]
+    moments, durations = MomentAccumulator(dense), DurationCounter()
+    columns = tuple(dict.fromkeys([*fields, *dense, "duration_ms", "known_at_ms"]))
+    for day in days:
+        for chunk in features.chunks(day, columns, chunk_rows):
+            rows = chunk.filter(pl.col("known_at_ms") <= cutoff_ms)
+            for counter in counters:
+                counter.add(rows[counter.field])
+            moments.add(dense_matrix(rows, dense))
+            durations.add(rows["duration_ms"])
+    floors = {field: config.min_count if field in config.rare_fields else 1 for field in fields}
+    return Preprocessor(
+        vocabularies=tuple(counter.vocabulary(floors[counter.field]) for counter in counters),
+        duration_edges_s=durations.edges(config.duration_buckets),
+        normalisation=moments.normalisation(config.dense_clip, config.unscaled),
+        history_fields=tuple(field for field in features.history_fields if field in fields),
+        history_length=features.history_length,
+        truncate_watch=config.truncate_watch,
+        timezone=features.timezone,
+    )
+
+
+def _chosen(kind: str, wanted: Sequence[str] | None, offered: Sequence[str]) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(offered)
+    unknown = [name for name in wanted if name not in offered]
+    if unknown:
+        raise ConfigError(
+            f"params.yaml: table.{kind} names {', '.join(unknown)}; the features stage offers {', '.join(offered)}"
+        )
+    return tuple(wanted)
+
+
+class DurationCounter:
+    """Counts every distinct duration, so that quantiles are exact whatever the number of rows."""
+
+    def __init__(self) -> None:
+        self._counts = pl.DataFrame(schema={"value": pl.Int64(), "count": pl.Int64()})
+
+    def add(self, duration_ms: pl.Series) -> None:
+        """Count one chunk."""
+        chunk = pl.DataFrame({"value": duration_ms.cast(pl.Int64)}).group_by("value").agg(count=pl.len().cast(pl.Int64))
+        self._counts = pl.concat([self._counts, chunk]).group_by("value").agg(pl.col("count").sum())
+
+    def edges(self, buckets: int) -> NDArray[np.float64]:
+        """Return the distinct inner edges in seconds of equal-count buckets (a row on an edge is in the upper bucket)."""
+        ordered = self._counts.sort("value")
+        values, cumulated = ordered["value"].to_numpy(), np.cumsum(ordered["count"].to_numpy())
+        if len(values) == 0:
+            return np.zeros(0)
+        ranks = np.arange(1, buckets) * cumulated[-1] // buckets
+        return np.unique(values[np.searchsorted(cumulated, ranks, side="right")]) / 1000

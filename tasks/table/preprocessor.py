@@ -1,0 +1,152 @@
+"""Everything fitted on fit days that turns rows into model inputs; a bundle carries its own copy.
+
+A champion of an earlier night is scored on today's rows with the vocabularies it was trained with, by this very code.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.schema import InputSchema
+from tasks.files import read_json, write_json
+from tasks.table.normalisation import Normalisation
+from tasks.table.rows import Array, PaddedSlots, dense_matrix, require, seconds
+from tasks.table.vocabulary import Vocabulary, pack
+
+DURATION_BUCKET = "duration_quantile"
+"""Name of the field of equal-count duration buckets; code 0 is never used by a row with a duration."""
+HISTORY_CODES = {"feedback": "feedback", "ratio": "ratio_bucket", "gap": "gap_bucket"}
+"""History column of the table -> list column of the features stage."""
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """Vocabularies, duration edges and normalisation.
+
+    Attributes:
+        vocabularies: one per categorical field, in packed order; the duration buckets come after them.
+        duration_edges_s: inner edges of the duration buckets, float64, increasing.
+        normalisation: of the dense features.
+        history_fields: categorical fields that history events carry.
+        history_length: events per sequence.
+        truncate_watch: whether the label is min(play, duration).
+        timezone: of the source; a row reads the history of its local day.
+    """
+
+    vocabularies: tuple[Vocabulary, ...]
+    duration_edges_s: NDArray[np.float64]
+    normalisation: Normalisation
+    history_fields: tuple[str, ...]
+    history_length: int
+    truncate_watch: bool
+    timezone: str
+
+    @property
+    def schema(self) -> InputSchema:
+        """What a ranker is built for."""
+        fields = [(vocabulary.field, vocabulary.size) for vocabulary in self.vocabularies]
+        return InputSchema(
+            fields=(*fields, (DURATION_BUCKET, len(self.duration_edges_s) + 2)),
+            num_dense=len(self.normalisation.names),
+            history_fields=self.history_fields,
+            history_length=self.history_length if self.history_fields else 0,
+        )
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """Columns that `encode` reads."""
+        names = (v.field for v in self.vocabularies)
+        return tuple(dict.fromkeys([*names, "duration_ms", *self.normalisation.names]))
+
+    def encode(self, frame: pl.DataFrame, where: str) -> dict[str, Array]:
+        """Return `ids` [rows, F] int32, `dense` [rows, N] float32 and `duration_s` float32 of rows.
+
+        Args:
+            frame: rows of the features stage.
+            where: file the rows came from, for the message.
+
+        Raises:
+            ContractError: if a column the preprocessor was fitted with is missing, or a row has no duration.
+        """
+        require(frame, self.row_columns, where)
+        duration_s = seconds(frame, where)
+        ids = np.empty((frame.height, len(self.vocabularies) + 1), dtype=np.int32)
+        offsets = pack(self.vocabularies)
+        for column, vocabulary in enumerate(self.vocabularies):
+            ids[:, column] = vocabulary.encode(frame[vocabulary.field]) + offsets[vocabulary.field]
+        ids[:, -1] = self.schema.offsets[-1] + 1 + np.searchsorted(self.duration_edges_s, duration_s, side="right")
+        dense = self.normalisation.apply(dense_matrix(frame, self.normalisation.names))
+        return {"ids": ids, "dense": dense, "duration_s": duration_s.astype(np.float32)}
+
+    def local_codes(self, ids: Array, field: str) -> NDArray[np.int64]:
+        """Return the codes of one field within its own vocabulary, 0 = unknown, from packed ids."""
+        column = [name for name, _ in self.schema.fields].index(field)
+        return ids[:, column].astype(np.int64) - self.schema.offsets[column]
+
+    def encode_history(self, frame: pl.DataFrame) -> dict[str, Array]:
+        """Return sequences [rows, L], left-padded: `feedback`, `ratio`, `gap` (uint8, 0 = pad) and one int32 per field."""
+        slots = PaddedSlots.of(frame["feedback"], self.history_length)
+        encoded: dict[str, Array] = {
+            name: slots.place(frame[column].explode().to_numpy().astype(np.uint8), pad=0)
+            for name, column in HISTORY_CODES.items()
+        }
+        offsets, by_field = pack(self.vocabularies), {v.field: v for v in self.vocabularies}
+        for field in self.history_fields:
+            codes = by_field[field].encode(frame[field].explode()) + np.int32(offsets[field])
+            encoded[field] = slots.place(codes, pad=offsets[field])
+        return encoded
+
+    def empty_history(self) -> dict[str, Array]:
+        """Return the one sequence of users without history: all padding."""
+        offsets = pack(self.vocabularies)
+        shape = (1, self.history_length)
+        codes: dict[str, Array] = {name: np.zeros(shape, dtype=np.uint8) for name in HISTORY_CODES}
+        return codes | {field: np.full(shape, offsets[field], dtype=np.int32) for field in self.history_fields}
+
+    def save(self, folder: Path) -> None:
+        """Write the preprocessor as JSON and one Parquet file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(
+            folder / "preprocessor.json",
+            {
+                "fields": [{"name": v.field, "dtype": str(v.keys.dtype), "size": v.size} for v in self.vocabularies],
+                "duration_edges_s": self.duration_edges_s.tolist(),
+                "dense": {
+                    "names": list(self.normalisation.names),
+                    "mean": self.normalisation.mean.tolist(),
+                    "scale": self.normalisation.scale.tolist(),
+                    "clip": self.normalisation.clip,
+                },
+                "history_fields": list(self.history_fields),
+                "history_length": self.history_length,
+                "truncate_watch": self.truncate_watch,
+                "timezone": self.timezone,
+            },
+        )
+        levels = [
+            pl.DataFrame({"field": [v.field] * len(v.keys), "key": v.keys.cast(pl.String)}) for v in self.vocabularies
+        ]
+        pl.concat(levels).write_parquet(folder / "vocabularies.parquet", compression="zstd", statistics=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Preprocessor":
+        """Read what `save` wrote."""
+        about = read_json(folder / "preprocessor.json")
+        levels = pl.read_parquet(folder / "vocabularies.parquet")
+        vocabularies = []
+        for field in about["fields"]:
+            keys = levels.filter(pl.col("field") == field["name"])["key"].rename(field["name"])
+            vocabularies.append(Vocabulary(field["name"], keys.cast(pl.Int64) if field["dtype"] == "Int64" else keys))
+        dense = about["dense"]
+        return cls(
+            tuple(vocabularies),
+            np.array(about["duration_edges_s"], dtype=np.float64),
+            Normalisation(tuple(dense["names"]), np.array(dense["mean"]), np.array(dense["scale"]), dense["clip"]),
+            tuple(about["history_fields"]),
+            about["history_length"],
+            about["truncate_watch"],
+            about["timezone"],
+        )

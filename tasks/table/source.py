@@ -1,0 +1,92 @@
+"""What the table reads of the features stage: rows per arrival day, histories per state day, and what columns mean."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from tasks.errors import ContractError
+from tasks.features.state import history_file
+from tasks.files import read_json
+from tasks.layout import partition
+
+CHUNK_ROWS = 65_536
+"""Rows encoded at a time: bounds memory."""
+
+
+@dataclass(frozen=True)
+class FeatureFolder:
+    """The folder that the features stage wrote.
+
+    Attributes:
+        path: data/features.
+        categorical: fields offered, in order.
+        dense: dense features offered, in order.
+        history_fields: raw identifiers that history events carry.
+        history_length: events per history at most.
+        timezone: of the source.
+    """
+
+    path: Path
+    categorical: tuple[str, ...]
+    dense: tuple[str, ...]
+    history_fields: tuple[str, ...]
+    history_length: int
+    timezone: str
+
+    @classmethod
+    def open(cls, path: Path) -> "FeatureFolder":
+        """Read the folder's own description.
+
+        Raises:
+            ContractError: if it is missing.
+        """
+        if not (path / "schema.json").is_file():
+            raise ContractError(f"{path} holds no schema.json: run the features stage first")
+        about: dict[str, Any] = read_json(path / "schema.json")
+        return cls(
+            path,
+            tuple(column["name"] for column in about["categorical"]),
+            tuple(about["dense"]),
+            tuple(about["history"]["fields"]),
+            int(about["history"]["length"]),
+            about["timezone"],
+        )
+
+    def rows(self, day: dt.date) -> Path:
+        """Return the file of one arrival day's rows.
+
+        Raises:
+            ContractError: if there is none.
+        """
+        path = partition(self.path / "rows", day)
+        if not path.is_file():
+            raise ContractError(f"{path} does not exist: the features stage has not built {day}")
+        return path
+
+    def chunks(self, day: dt.date, columns: Sequence[str], chunk_rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
+        """Yield the rows of one arrival day in order, some columns, `chunk_rows` at a time.
+
+        Raises:
+            ContractError: if the day or a column is missing.
+        """
+        path = self.rows(day)
+        file = pq.ParquetFile(path)
+        present = set(file.schema_arrow.names)
+        missing = [name for name in columns if name not in present]
+        if missing:
+            raise ContractError(
+                f"{path} lacks the column(s) {', '.join(missing)}; rebuild data/features with the configuration of this "
+                "table or bundle, or train the bundle anew"
+            )
+        for batch in file.iter_batches(batch_size=chunk_rows, columns=list(columns)):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+    def history(self, day: dt.date) -> pl.DataFrame | None:
+        """Return the histories as known before a state day, sorted by user_id, or None where there is none."""
+        path = history_file(self.path, day)
+        return pl.read_parquet(path, hive_partitioning=False) if path.is_file() else None

@@ -1,0 +1,152 @@
+"""From columns on disk to the tensors of a step: a shard is read and permuted once, a batch is a slice of it.
+
+Shapes as in `models/batch.py`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.batch import Batch, History
+from tasks.table.columns import Array, open_columns
+from tasks.train.order import shard_visits
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Encoded rows in memory, in the order they will be visited.
+
+    Attributes:
+        columns: name -> array [rows, ...]; `ids`, `dense`, `duration_s` always, the rest where the caller needs it.
+        history: name -> [sequences, L]; row i reads sequence `columns["history_index"][i]`. Empty: no history.
+        tasks: names of the columns of `labels`.
+    """
+
+    columns: Mapping[str, Array]
+    history: Mapping[str, Array]
+    tasks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.columns["ids"])
+
+    def batch(self, begin: int, end: int) -> Batch:
+        """Return rows [begin, end) as tensors."""
+        part = {name: torch.from_numpy(values[begin:end]) for name, values in self.columns.items()}
+        labels = part.get("labels")
+        tasks = {} if labels is None else {task: labels[:, i].float() for i, task in enumerate(self.tasks)}
+        return Batch(
+            ids_BF=part["ids"].long(),
+            dense_BN=part["dense"],
+            duration_B=part["duration_s"],
+            history=self._history(begin, end),
+            watch_B=part.get("watch_s"),
+            labels=tasks,
+            observed_B=torch.ones(end - begin),
+            propensity_B=part.get("propensity"),
+            random_B=part.get("random"),
+        )
+
+    def _history(self, begin: int, end: int) -> History | None:
+        if not self.history:
+            return None
+        index = self.columns["history_index"][begin:end]
+        codes = {name: torch.from_numpy(values[index]).long() for name, values in self.history.items()}
+        feedback_BL, ratio_BL, gap_BL = codes.pop("feedback"), codes.pop("ratio"), codes.pop("gap")
+        return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0)
+
+
+def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
+    """Append rows to rows; every part brings its own history sequences."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {name: [part.columns[name] for part in parts] for name in parts[0].columns}
+    if parts[0].history:
+        offsets = np.cumsum([0] + [len(part.history["feedback"]) for part in parts[:-1]])
+        columns["history_index"] = [part.columns["history_index"] + o for part, o in zip(parts, offsets, strict=True)]
+    history = {name: np.concatenate([part.history[name] for part in parts]) for name in parts[0].history}
+    return EncodedRows({name: np.concatenate(values) for name, values in columns.items()}, history, parts[0].tasks)
+
+
+class Split:
+    """One split of the table on disk (fit, validation or judge).
+
+    Args:
+        folder: folder of the split.
+        tasks: binary tasks, columns of `labels`.
+        names: columns that batches need.
+        with_history: whether the recipe reads histories.
+        extra: further columns held in memory, such as a fitted propensity.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tasks: tuple[str, ...],
+        names: Sequence[str],
+        with_history: bool,
+        extra: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.folder, self.tasks = folder, tasks
+        self._names = [*names, "history_index"] if with_history else list(names)
+        self._with_history = with_history
+        self._extra = dict(extra or {})
+        self.num_rows = len(open_columns(folder)["ids"])
+
+    def with_column(self, name: str, values: Array) -> "Split":
+        """Return the same split with one more column, held in memory."""
+        names = [column for column in self._names if column != "history_index"]
+        return Split(self.folder, self.tasks, names, self._with_history, {**self._extra, name: values})
+
+    def read(self, begin: int, end: int, order: NDArray[np.int64] | None = None) -> EncodedRows:
+        """Read rows [begin, end), permuted by `order`; the memory maps are dropped again."""
+        mapped = open_columns(self.folder)
+        columns = {name: _take(mapped[name], begin, end, order) for name in self._names}
+        columns |= {name: _take(values, begin, end, order) for name, values in self._extra.items()}
+        history: dict[str, Array] = {}
+        if self._with_history:
+            used, columns["history_index"] = np.unique(columns["history_index"], return_inverse=True)
+            stored = open_columns(self.folder / "history")
+            history = {name: values[used] for name, values in stored.items()}
+        return EncodedRows(columns, history, self.tasks)
+
+    def epoch(self, batch_size: int, shard_rows: int, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Yield the full batches of one epoch from batch number `skip` on; shards before it are not read."""
+        first_row = skip * batch_size
+        carried: list[EncodedRows] = []
+        for visit in shard_visits(self.num_rows, shard_rows, seed, epoch):
+            if visit.start + visit.end - visit.begin <= first_row:
+                continue
+            order = visit.order[max(first_row - visit.start, 0) :]
+            rows = join_rows([*carried, self.read(visit.begin, visit.end, order)])
+            full = len(rows) // batch_size * batch_size
+            for begin in range(0, full, batch_size):
+                yield rows.batch(begin, begin + batch_size)
+            carried = [_tail(rows, full)] if full < len(rows) else []
+        if carried and skip * batch_size < self.num_rows:
+            yield carried[0].batch(0, len(carried[0]))
+
+    def chunks(self, rows: int) -> Iterator[EncodedRows]:
+        """Yield the split in order, `rows` at a time."""
+        for begin in range(0, self.num_rows, rows):
+            yield self.read(begin, min(begin + rows, self.num_rows))
+
+    def num_batches(self, batch_size: int) -> int:
+        """Steps of one epoch, the last, smaller one included."""
+        return -(-self.num_rows // batch_size)
+
+
+def _take(values: Array, begin: int, end: int, order: NDArray[np.int64] | None) -> Array:
+    part = np.array(values[begin:end])
+    return part if order is None else part[order]
+
+
+def _tail(rows: EncodedRows, begin: int) -> EncodedRows:
+    columns = {name: np.array(values[begin:]) for name, values in rows.columns.items()}
+    if not rows.history:
+        return EncodedRows(columns, {}, rows.tasks)
+    used, columns["history_index"] = np.unique(columns["history_index"], return_inverse=True)
+    return EncodedRows(columns, {name: values[used] for name, values in rows.history.items()}, rows.tasks)

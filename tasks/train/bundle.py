@@ -1,0 +1,65 @@
+"""The folder a fit leaves: everything a recipe needs to predict, and nothing about where or when it was made.
+
+manifest.json               recipe, schema, seeds, hashes, counts
+preprocessor/               vocabularies, normalisation
+head_state.safetensors      label state of the head
+propensity.safetensors      state of the propensity model, where the objective weighs by one
+weights-seed<S>.safetensors one per seed
+calibrators.json            mean and median calibrator per seed
+curves.csv                  losses per seed and epoch
+validation.json             metrics on the validation day per seed
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import save_file
+
+from tasks.files import write_json, write_text
+from tasks.train.calibrate import Calibration
+from tasks.train.fit import Fitted
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def weights_file(folder: Path, seed: int) -> Path:
+    """Return the weights of one seed."""
+    return folder / f"weights-seed{seed}.safetensors"
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write named arrays; a scalar is an array of shape ()."""
+    save_arrays({name: np.ascontiguousarray(value).reshape(np.shape(value)) for name, value in arrays.items()}, path)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read named arrays."""
+    return load_arrays(path)
+
+
+def write_weights(folder: Path, fitted: Fitted) -> None:
+    """Write the best weights of one seed."""
+    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, weights_file(folder, fitted.seed))
+
+
+def write_calibrators(folder: Path, calibrations: Mapping[int, Calibration]) -> None:
+    """Write the calibrators of every seed."""
+    write_json(folder / "calibrators.json", {str(seed): value.to_dict() for seed, value in calibrations.items()})
+
+
+def write_curves(folder: Path, fits: Sequence[Fitted]) -> None:
+    """Write one row per seed and epoch."""
+    rows = [row for fitted in fits for row in fitted.curves]
+    names = ["seed", "epoch", *sorted(set(rows[0]) - {"seed", "epoch"})]  # a resumed fit's rows come from sorted JSON
+    lines = [names, *([format_number(row[name]) for name in names] for row in rows)]
+    write_text(folder / "curves.csv", "".join(",".join(line) + "\n" for line in lines))
+
+
+def format_number(value: Any) -> str:
+    """Return a number so that it reads back as the same number."""
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,93 @@
+"""The calibrators of one fit: from its score to mean and median seconds, fitted on the validation day."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calibration import CalibrationRefused, CalibrationRows, CalibratorConfig, MeanCalibrator, MedianCalibrator
+from models.heads.duration_groups import duration_cuts
+from tasks.train.config import CalibrationConfig
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ValidationRows:
+    """Labels of the validation day, the only rows calibrators see.
+
+    Attributes:
+        watch_s: seconds.
+        duration_s: seconds.
+        user: user ids.
+        day: ISO date.
+    """
+
+    watch_s: Floats
+    duration_s: Floats
+    user: NDArray[np.int64]
+    day: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Both calibrators of one fit.
+
+    Attributes:
+        mean_input: prediction the mean calibrator reads: the native mean where the head has one, else the score.
+        mean: mean calibrator.
+        median: median calibrator; it reads the score.
+        refused: why the mean calibrator must not serve; None: it may.
+    """
+
+    mean_input: str
+    mean: MeanCalibrator
+    median: MedianCalibrator
+    refused: str | None
+
+    def apply(self, predictions: dict[str, Floats], duration_s: Floats) -> dict[str, Floats]:
+        """Return `score`, `watch_mean`, `watch_median` and the probabilities."""
+        probabilities = {name: value for name, value in predictions.items() if name.startswith("p_")}
+        return {
+            "score": predictions["score"],
+            "watch_mean": self.mean.apply(predictions[self.mean_input], duration_s),
+            "watch_median": self.median.apply(predictions["score"], duration_s),
+            **probabilities,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibrators as JSON values."""
+        return {
+            "mean_input": self.mean_input,
+            "mean": json.loads(self.mean.to_json()),
+            "median": json.loads(self.median.to_json()),
+            "refused": self.refused,
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "Calibration":
+        """Return what `to_dict` gave."""
+        mean = MeanCalibrator.from_json(json.dumps(value["mean"]))
+        median = MedianCalibrator.from_json(json.dumps(value["median"]))
+        return cls(value["mean_input"], mean, median, value["refused"])
+
+
+def calibrate(
+    predictions: dict[str, Floats], rows: ValidationRows, train_duration_s: Floats, config: CalibrationConfig
+) -> Calibration:
+    """Fit both calibrators; one that breaks a guard is kept, marked as refused, and must not serve."""
+    edges = duration_cuts(train_duration_s, config.groups)
+    mean_input = "mean" if "mean" in predictions else "score"
+    guarded = CalibratorConfig(**config.model_dump(exclude={"groups"}))
+    relaxed = guarded.model_copy(update={"min_rows": 1, "max_tre": float("inf")})
+    mean_day = CalibrationRows(predictions[mean_input], rows.watch_s, rows.duration_s, rows.user)
+    median_day = CalibrationRows(predictions["score"], rows.watch_s, rows.duration_s, rows.user)
+    refused = None
+    try:
+        mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded)
+    except CalibrationRefused as error:
+        refused = str(error)
+        mean = MeanCalibrator.fit(mean_day, edges, rows.day, relaxed)
+    return Calibration(mean_input, mean, MedianCalibrator.fit(median_day, edges, rows.day, relaxed), refused)

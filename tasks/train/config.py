@@ -1,0 +1,67 @@
+"""How a recipe is fitted: optimizer, early stopping, precision, checkpoints."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from tasks.settings import Block
+
+
+class CalibrationConfig(Block):
+    """How the score becomes seconds; the fields of `models.calibration.CalibratorConfig`, without importing it."""
+
+    variant: Literal["per_group", "global"] = "per_group"
+    """one curve per duration group, or one for all"""
+    groups: int = Field(default=10, ge=1)
+    """equal-count duration groups (edges from fit days)"""
+    min_group_rows: int = Field(default=500, ge=1)
+    """a group with fewer rows uses the curve of all rows"""
+    min_rows: int = Field(default=2_000, ge=1)
+    """with fewer rows the calibrator is marked as refused"""
+    max_tre: float = Field(default=0.10, gt=0)
+    """with totals further off on held-out users the mean calibrator is marked as refused"""
+
+
+class TrainingConfig(Block):
+    """The `training` block of `params.yaml`."""
+
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """one fit per seed; the one with the lowest validation loss serves"""
+    max_epochs: int = Field(default=12, ge=1)
+    """passes over the fit days at most"""
+    patience: int = Field(default=2, ge=1)
+    """epochs without gain on the validation day before a fit ends; the best epoch's weights are kept"""
+    stop_on: Literal["watch_loss", "total_loss", "xauc"] = "watch_loss"
+    """what must gain on the validation day: the watch-time head's own loss, the sum of all tasks' losses, or XAUC"""
+    batch_size: int = Field(default=1024, ge=2)
+    """rows of one step"""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """step size of both optimizers"""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """decoupled decay of both optimizers"""
+    clip_norm: float | None = Field(default=10.0, gt=0)
+    """largest norm of the whole gradient; null: no clipping"""
+    shard_rows: int = Field(default=262_144, ge=1)
+    """rows read, shuffled and held in memory at a time; a pass visits the shards in shuffled order"""
+    evaluation_rows: int = Field(default=8_192, ge=1)
+    """rows predicted at a time"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a CUDA device where there is one"""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 autocast on CUDA, float32 on the CPU"""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile; auto: on CUDA only"""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of a fit; a fixed number, because the last bits of sums depend on it. The kernels are small: more than one
+    seldom gains, and loses much on a busy machine"""
+    calibration: CalibrationConfig = CalibrationConfig()
+    """from scores to seconds, fitted on the validation day"""
+    checkpoint_steps: int = Field(default=2_000, ge=1)
+    """steps between checkpoints, which are also written after every epoch"""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds must be distinct and not negative, got {seeds}")
+        return seeds

@@ -1,0 +1,178 @@
+"""One fit: epochs, early stopping, checkpoints. A killed fit that is started again ends with the same bytes."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from models.batch import Batch
+from models.recipe import WATCH_TIME
+from tasks.errors import TrainingError
+from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_checkpoint, under
+from tasks.train.config import TrainingConfig
+from tasks.train.device import Device
+from tasks.train.optimizers import Optimizers
+from tasks.train.problem import Problem
+from tasks.train.validate import Validation, validate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The outcome of one fit.
+
+    Attributes:
+        seed: its seed.
+        weights: state of the ranker after its best epoch, on the CPU.
+        best: lowest value of the stopping criterion.
+        best_epoch: epoch that reached it, from 1.
+        curves: one row per epoch.
+    """
+
+    seed: int
+    weights: Mapping[str, Tensor]
+    best: float
+    best_epoch: int
+    curves: list[dict[str, Any]]
+
+
+def fit_seed(problem: Problem, seed: int, config: TrainingConfig, checkpoints: Path) -> Fitted:
+    """Fit one seed, going on from its checkpoint where there is one.
+
+    Args:
+        problem: recipe and data.
+        seed: of weights, dropout and order.
+        config: how to fit.
+        checkpoints: folder of this seed's checkpoint.
+
+    Raises:
+        TrainingError: if a loss or a gradient is not finite.
+    """
+    fit = SeedFit(problem, seed, config, checkpoints)
+    fit.resume()
+    while not fit.progress.finished:
+        fit.epoch()
+    return fit.result()
+
+
+class SeedFit:
+    """The state of one fit: ranker, optimizers, progress and the best weights so far."""
+
+    def __init__(self, problem: Problem, seed: int, config: TrainingConfig, checkpoints: Path) -> None:
+        torch.manual_seed(seed)
+        self.problem, self.seed, self.config, self._folder = problem, seed, config, checkpoints
+        self.device = Device.of(config)
+        self.ranker = self.device.place(problem.ranker())
+        self.optimizers = Optimizers(self.ranker, config)
+        self._shared = self.ranker.shared_parameters()
+        self.progress = Progress()
+        self._best: dict[str, Tensor] = {}
+        self._sums = torch.zeros(len(self.ranker.trained_tasks), dtype=torch.float64, device=self.device.name)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        found = load_checkpoint(self._folder)
+        if found is None:
+            return
+        self.progress, tensors = found
+        self.ranker.load_state_dict(under("model", tensors))
+        self._best = under("best", tensors)
+        self._sums = tensors["sums"].to(self.device.name)
+        if not self.progress.finished:
+            self.optimizers.load_state_tensors(under("optimizers", tensors))
+        log.info("seed %d: resumed after epoch %d, step %d", self.seed, self.progress.epoch, self.progress.step)
+
+    def epoch(self) -> None:
+        """Train one epoch, or the rest of one, then validate."""
+        config, split = self.config, self.problem.fit
+        self.ranker.train()
+        epoch, total = self.progress.epoch, split.num_batches(config.batch_size)
+        batches = split.epoch(config.batch_size, config.shard_rows, self.seed, epoch, skip=self.progress.step)
+        with tqdm(
+            total=total * config.batch_size,
+            initial=self.progress.step * config.batch_size,
+            desc=f"seed {self.seed} epoch {epoch + 1}",
+            unit="samples",
+            unit_scale=True,
+            disable=not sys.stderr.isatty(),
+        ) as bar:
+            for batch in batches:
+                self._sums += self._step(batch.to(self.device.name))
+                self.progress.step += 1
+                bar.update(len(batch))
+                if self.progress.step % config.checkpoint_steps == 0 and self.progress.step < total:
+                    self._save()
+        self._close_epoch(total)
+
+    def _step(self, batch: Batch) -> Tensor:
+        """Take one step; return the tasks' losses. A data-parallel run would average gradients before the optimizers."""
+        self.optimizers.prepare(batch)
+        try:
+            with self.device.autocast():
+                losses = self.ranker.losses(batch)
+        except FloatingPointError as error:
+            raise self._not_finite(str(error)) from error
+        self.ranker.balance.backward(losses, self._shared)
+        norm = self.optimizers.step()
+        if not torch.isfinite(norm):
+            raise self._not_finite(
+                f"the gradient is not finite; losses {dict(zip(losses, map(float, losses.values()), strict=True))}"
+            )
+        self.ranker.balance.after_step(lambda: self.ranker.losses(batch))
+        return torch.stack([loss.detach().double() for loss in losses.values()])
+
+    def _not_finite(self, what: str) -> TrainingError:
+        where = f"seed {self.seed}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
+        return TrainingError(
+            f"{where}: {what}. Lower training.learning_rate or training.clip_norm, look for extreme labels or features "
+            "in the fit days, or set training.precision to float32; nothing was written"
+        )
+
+    def _close_epoch(self, steps: int) -> None:
+        self.optimizers.catch_up()
+        try:
+            found = validate(self.ranker, self.problem.validation, self.config, self.device)
+        except FloatingPointError as error:
+            raise self._not_finite(f"on the validation day {error}") from error
+        progress = self.progress
+        means = (self._sums / steps).tolist()
+        criterion = found.criterion(self.config)
+        better = progress.best is None or criterion < progress.best
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        progress.curves.append(self._curve(dict(zip(self.ranker.trained_tasks, means, strict=True)), found, better))
+        self._sums.zero_()
+        if better:
+            progress.best, progress.best_epoch = criterion, progress.epoch
+            self._best = {name: value.detach().cpu().clone() for name, value in self.ranker.state_dict().items()}
+        stale = progress.epoch - progress.best_epoch
+        progress.finished = progress.epoch >= self.config.max_epochs or stale >= self.config.patience
+        log.info(
+            "seed %d epoch %d: watch loss %.5f, validation %.5f, XAUC %.4f%s",
+            self.seed, progress.epoch, means[self.ranker.trained_tasks.index(WATCH_TIME)],
+            found.losses[WATCH_TIME], found.xauc, " *" if better else "",
+        )  # fmt: skip
+        self._save()
+
+    def _curve(self, means: Mapping[str, float], found: Validation, better: bool) -> dict[str, Any]:
+        train = {f"train_{task}": value for task, value in means.items()}
+        validation = {f"validation_{task}": value for task, value in found.losses.items()}
+        row = {"seed": self.seed, "epoch": self.progress.epoch, **train, **validation}
+        return row | {"validation_xauc": found.xauc, "best": better}
+
+    def _save(self) -> None:
+        tensors = prefixed("model", self.ranker.state_dict()) | prefixed("best", self._best) | {"sums": self._sums}
+        if not self.progress.finished:
+            tensors |= prefixed("optimizers", self.optimizers.state_tensors())
+        save_checkpoint(self._folder, self.progress, tensors)
+
+    def result(self) -> Fitted:
+        """Return the best weights of a finished fit."""
+        assert self.progress.best is not None
+        return Fitted(self.seed, self._best, self.progress.best, self.progress.best_epoch, self.progress.curves)

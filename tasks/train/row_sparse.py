@@ -1,0 +1,176 @@
+"""AdamW for packed embedding tables: the cost of a step follows the rows of the batch, not the vocabulary.
+
+Dense AdamW moves every row at every step: a row that is absent drifts along its decaying momentum and shrinks by the
+weight decay. Leaving that out ("lazy" Adam) trains rare ids far less than dense AdamW does. So the drift is kept, but
+replayed when a row is next read. With r = beta1 / sqrt(beta2), c(s) = lr * sqrt(1 - beta2^s) / (1 - beta1^s) and
+d = 1 - lr * weight_decay, a row last updated at step s0 has moved until step t to
+
+    d^(t-s0) * p - m / (sqrt(v) + eps_s0) * sum_{k=1..t-s0} r^k c(s0+k) d^(t-s0-k)
+
+and the sums for all s0 live in one vector, of which a step touches a fixed window. Up to eps (which the replay scales
+by sqrt(beta2^k)) and rounding this is dense AdamW; where every row is read at every step it is dense AdamW itself.
+
+Shapes: R unique rows of the batch, D embedding width, V rows of a table.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_WINDOW = 256  # r^256 < 1e-11 at the default betas: later momentum no longer moves a float32
+
+
+class RowSparseAdamW:
+    """Decoupled-decay Adam on embedding tables with `sparse=True` gradients.
+
+    One step is `prepare(ids)`, forward, backward, `gradients()`, `step(...)`. Call `catch_up_all()` before the tables
+    are read as a whole (evaluation, saving).
+
+    Args:
+        tables: parameters [V, D], all with the same V; row i belongs to the same id in each.
+        lr: learning rate.
+        weight_decay: decoupled decay, applied as in AdamW.
+        betas: decay of the first and second moment.
+        eps: added to the root of the second moment.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[nn.Parameter],
+        lr: float,
+        weight_decay: float = 1e-2,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        if not tables or len({len(table) for table in tables}) != 1:
+            raise ValueError(
+                f"packed tables must have one common number of rows, got {[tuple(t.shape) for t in tables]}"
+            )
+        self.tables = list(tables)
+        self.lr, self.betas, self.eps = lr, betas, eps
+        self.steps = 0
+        self._decay = 1 - lr * weight_decay
+        self._first = [torch.zeros_like(table) for table in self.tables]
+        self._second = [torch.zeros_like(table) for table in self.tables]
+        num_rows, device = len(self.tables[0]), self.tables[0].device
+        self._updated = torch.zeros(num_rows, dtype=torch.int64, device=device)
+        self._position = torch.zeros(num_rows, dtype=torch.int64, device=device)
+        self._powers = (betas[0] / betas[1] ** 0.5) ** torch.arange(_WINDOW, dtype=torch.float64, device=device)
+        self._drift = torch.zeros(0, dtype=torch.float64, device=device)
+        self._grow()
+        self._rows = torch.zeros(0, dtype=torch.int64, device=device)
+        self._state: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def prepare(self, ids: Tensor) -> None:
+        """Bring the rows of `ids` (any shape, duplicates welcome) to where dense AdamW would have them now."""
+        rows_R = torch.unique(ids)
+        self._position.index_copy_(0, rows_R, torch.arange(len(rows_R), device=rows_R.device))
+        self._rows, self._state = rows_R, [self._caught_up(index, rows_R) for index in range(len(self.tables))]
+        if self.steps:
+            for table, (values_RD, _, _) in zip(self.tables, self._state, strict=True):
+                table.index_copy_(0, rows_R, values_RD)
+
+    def _caught_up(self, index: int, rows_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return values and both moments of rows [R, D] as they stand after `self.steps` steps."""
+        values_RD = self.tables[index].index_select(0, rows_R)
+        first_RD = self._first[index].index_select(0, rows_R)
+        second_RD = self._second[index].index_select(0, rows_R)
+        if self.steps == 0:
+            return values_RD, first_RD, second_RD
+        since_R = self._updated.index_select(0, rows_R)
+        decay_R1, beta1_R1, beta2_R1, beyond_R1 = (
+            self._by_idle.index_select(0, self.steps - since_R).unsqueeze(-1).unbind(1)
+        )
+        drift_R1 = self._drift.index_select(0, since_R).float()[:, None] * beyond_R1
+        eps_R1 = self._eps_by_step.index_select(0, since_R)[:, None]
+        moved_RD = first_RD / second_RD.sqrt().add_(eps_R1)
+        values_RD.mul_(decay_R1).sub_(moved_RD.mul_(drift_R1))
+        return values_RD, first_RD.mul_(beta1_R1), second_RD.mul_(beta2_R1)
+
+    def _grow(self) -> None:
+        """Double the room for steps, and tabulate the powers that `_caught_up` looks up."""
+        capacity = max(_WINDOW, 2 * len(self._drift))
+        room = torch.zeros(capacity - len(self._drift), dtype=torch.float64, device=self._updated.device)
+        self._drift = torch.cat([self._drift, room])
+        step = torch.arange(capacity, dtype=torch.float64, device=self._updated.device)
+        beyond = (step - (_WINDOW - 1)).clamp_min(0)
+        powers = [self._decay**step, self.betas[0] ** step, self.betas[1] ** step, self._decay**beyond]
+        self._by_idle = torch.stack(powers, dim=1).float()
+        self._eps_by_step = (self.eps * (1 - self.betas[1] ** step).sqrt()).clamp_min(1e-12).float()
+
+    @torch.no_grad()
+    def catch_up_all(self, chunk: int = 1 << 18) -> None:
+        """Bring every row up to date, a chunk at a time."""
+        if self.steps == 0:
+            return
+        for begin in range(0, len(self._updated), chunk):
+            rows = torch.arange(begin, min(begin + chunk, len(self._updated)), device=self._updated.device)
+            for index in range(len(self.tables)):
+                self._store(index, rows, *self._caught_up(index, rows))
+            self._updated.index_fill_(0, rows, self.steps)
+
+    def _store(self, index: int, rows: Tensor, values: Tensor, first: Tensor, second: Tensor) -> None:
+        self.tables[index].index_copy_(0, rows, values)
+        self._first[index].index_copy_(0, rows, first)
+        self._second[index].index_copy_(0, rows, second)
+
+    @torch.no_grad()
+    def gradients(self) -> list[Tensor]:
+        """Return the summed gradient [R, D] of the prepared rows for every table, and clear it."""
+        return [self._gradient(table) for table in self.tables]
+
+    def _gradient(self, table: nn.Parameter) -> Tensor:
+        total_RD = table.new_zeros((len(self._rows), table.shape[1]))
+        if table.grad is not None:
+            slots = self._position.index_select(0, table.grad._indices()[0])
+            total_RD.index_add_(0, slots, table.grad._values())
+            table.grad = None
+        return total_RD
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """Apply one AdamW step to the prepared rows, given their gradients [R, D] per table."""
+        self.steps += 1
+        beta1, beta2 = self.betas
+        root = (1 - beta2**self.steps) ** 0.5
+        rate = self.lr * root / (1 - beta1**self.steps)
+        for index, (grad_RD, state) in enumerate(zip(gradients, self._state, strict=True)):
+            values_RD, first_RD, second_RD = state
+            first_RD.mul_(beta1).add_(grad_RD, alpha=1 - beta1)
+            second_RD.mul_(beta2).addcmul_(grad_RD, grad_RD, value=1 - beta2)
+            values_RD.mul_(self._decay).addcdiv_(first_RD, second_RD.sqrt().add_(self.eps * root), value=-rate)
+            self._store(index, self._rows, values_RD, first_RD, second_RD)
+        self._updated.index_fill_(0, self._rows, self.steps)
+        self._state = []
+        self._advance(rate)
+
+    def _advance(self, rate: float) -> None:
+        """Add this step's term to the drift of every earlier step still inside the window."""
+        if self.steps >= len(self._drift):
+            self._grow()
+        begin = max(self.steps - _WINDOW + 1, 0)
+        terms = self._powers[1 : self.steps - begin + 1].flip(0)
+        self._drift[begin : self.steps].mul_(self._decay).add_(terms, alpha=rate)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Return everything needed to go on exactly: moments, last updates, drift."""
+        tensors = {"updated": self._updated, "drift": self._drift[: self.steps + 1].clone()}
+        for index in range(len(self.tables)):
+            tensors[f"first.{index}"] = self._first[index]
+            tensors[f"second.{index}"] = self._second[index]
+        return tensors
+
+    @torch.no_grad()
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `state_tensors` returned."""
+        self.steps = len(tensors["drift"]) - 1
+        while self.steps >= len(self._drift):
+            self._grow()
+        self._drift.zero_()
+        self._drift[: self.steps + 1] = tensors["drift"]
+        self._updated.copy_(tensors["updated"])
+        for index in range(len(self.tables)):
+            self._first[index].copy_(tensors[f"first.{index}"])
+            self._second[index].copy_(tensors[f"second.{index}"])

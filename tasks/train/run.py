@@ -1,0 +1,179 @@
+"""The train stage: fits every seed of a recipe, calibrates it on the validation day and writes the bundle."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.recipe import Recipe
+from tasks.errors import TrainingError
+from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.groups import encode_groups
+from tasks.evaluate.metrics.pairwise import xauc
+from tasks.evaluate.metrics.point import mae, rmse, tre_signed
+from tasks.files import hash_value, read_json, remove, write_json, writing
+from tasks.manifest import code_hash, models_hash
+from tasks.table.columns import open_columns
+from tasks.train.bundle import write_arrays, write_calibrators, write_curves, write_weights
+from tasks.train.calibrate import Calibration, ValidationRows, calibrate
+from tasks.train.config import TrainingConfig
+from tasks.train.device import Device
+from tasks.train.fit import Fitted, fit_seed
+from tasks.train.problem import Problem, open_problem
+from tasks.train.validate import predict_split
+
+log = logging.getLogger(__name__)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What the stage did.
+
+    Attributes:
+        name: recipe's name.
+        rows: rows of the fit split.
+        serving_seed: seed with the lowest validation loss.
+        xauc: its XAUC on the validation day.
+        frozen_tasks: tasks with too few positives to learn.
+        refused: seeds whose mean calibrator broke a guard.
+    """
+
+    name: str
+    rows: int
+    serving_seed: int
+    xauc: float
+    frozen_tasks: tuple[str, ...]
+    refused: tuple[int, ...]
+
+
+def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: Path, scratch: Path) -> TrainResult:
+    """Fit one recipe and write its bundle.
+
+    Args:
+        table: folder that the table stage wrote; only its fit and validation splits are read.
+        name: name of the recipe.
+        recipe: what to fit.
+        config: how to fit it.
+        out: bundle to write; replaced as a whole.
+        scratch: checkpoints are kept below it while the fit runs, so that a killed run goes on where it was.
+
+    Raises:
+        TrainingError: if a loss is not finite, or the table lacks what the recipe needs.
+    """
+    torch.set_num_threads(config.threads)
+    if not (table / "table.json").is_file():
+        raise TrainingError(f"{table} holds no table.json: run the table stage first")
+    about = read_json(table / "table.json")
+    hashes = input_hashes(about, recipe, config)
+    checkpoints = scratch / "checkpoints" / hash_value([name, hashes])[:32]
+    problem = open_problem(table, recipe)
+    if problem.frozen:
+        log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
+    rows = _validation_rows(problem, about)
+    fits, calibrations, metrics = [], {}, {}
+    for seed in config.seeds:
+        fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
+        predictions = _predict_validation(problem, fitted, config)
+        calibration = calibrate(predictions, rows, problem.labels.duration_s, config.calibration)
+        metrics[seed] = _validation_metrics(fitted, predictions, calibration, rows)
+        calibrations[seed] = calibration
+        fits.append(fitted)
+    serving = min(fits, key=lambda fitted: fitted.best).seed
+    with writing(out) as temporary:
+        temporary.mkdir(parents=True)
+        shutil.copytree(table / "preprocessor", temporary / "preprocessor")
+        _write_states(temporary, problem)
+        for fitted in fits:
+            write_weights(temporary, fitted)
+        write_calibrators(temporary, calibrations)
+        write_curves(temporary, fits)
+        write_json(temporary / "validation.json", {str(seed): value for seed, value in metrics.items()})
+        write_json(
+            temporary / "manifest.json", _manifest(name, problem, config, about, hashes, fits, serving, calibrations)
+        )
+    remove(checkpoints)
+    refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
+    return TrainResult(name, problem.fit.num_rows, serving, metrics[serving]["xauc"], problem.frozen, refused)
+
+
+def input_hashes(about: Mapping[str, Any], recipe: Recipe, config: TrainingConfig) -> dict[str, str]:
+    """Return hashes of the data, code and configuration a fit depends on; the judge day is not among them."""
+    data = {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")}
+    code = [code_hash("train", "table"), models_hash()]
+    return {
+        "data": hash_value(data),
+        "code": hash_value(code),
+        "config": hash_value([recipe.model_dump(mode="json"), config.model_dump(mode="json")]),
+    }
+
+
+def _validation_rows(problem: Problem, about: Mapping[str, Any]) -> ValidationRows:
+    columns = open_columns(problem.validation.folder)
+    watch_s, duration_s = columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64)
+    return ValidationRows(watch_s, duration_s, np.array(columns["user_id"]), about["days"]["validation"][0])
+
+
+def _predict_validation(problem: Problem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
+    ranker = problem.ranker()
+    ranker.load_state_dict(dict(fitted.weights))
+    device = Device.of(config)
+    return predict_split(ranker.to(device.name), problem.validation, config, device)
+
+
+def _validation_metrics(
+    fitted: Fitted, predictions: dict[str, Floats], calibration: Calibration, rows: ValidationRows
+) -> dict[str, Any]:
+    """Return metrics of the validation day; the calibrated ones are in-sample, but for the held-out TRE."""
+    calibrated, users = calibration.apply(predictions, rows.duration_s), encode_groups(rows.user)
+    return {
+        "loss": fitted.best,
+        "best_epoch": fitted.best_epoch,
+        "xauc": xauc(rows.watch_s, predictions["score"]).value,
+        "xgauc": grouped_xauc(rows.watch_s, predictions["score"], users).value,
+        "rmse": rmse(rows.watch_s, calibrated["watch_mean"]).value,
+        "mae": mae(rows.watch_s, calibrated["watch_median"]).value,
+        "tre_signed": tre_signed(rows.watch_s, calibrated["watch_mean"]).value,
+        "tre_before": calibration.mean.tre_before,
+        "tre_after": calibration.mean.tre_after,
+    }
+
+
+def _write_states(folder: Path, problem: Problem) -> None:
+    write_arrays(folder / "head_state.safetensors", problem.head_state)
+    if problem.propensity is not None:
+        write_arrays(folder / "propensity.safetensors", problem.propensity)
+
+
+def _manifest(
+    name: str,
+    problem: Problem,
+    config: TrainingConfig,
+    about: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    fits: list[Fitted],
+    serving: int,
+    calibrations: Mapping[int, Calibration],
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "recipe": problem.recipe.model_dump(mode="json"),
+        "schema": problem.schema.model_dump(mode="json"),
+        "training": config.model_dump(mode="json"),
+        "days": {role: about["days"][role] for role in ("fit", "validation")},
+        "rows": {role: about["rows"][role] for role in ("fit", "validation")},
+        "seeds": list(config.seeds),
+        "serving_seed": serving,
+        "best_epoch": {str(fitted.seed): fitted.best_epoch for fitted in fits},
+        "validation_loss": {str(fitted.seed): fitted.best for fitted in fits},
+        "positives": dict(problem.positives),
+        "frozen_tasks": list(problem.frozen),
+        "calibration_refused": {str(seed): c.refused for seed, c in calibrations.items() if c.refused},
+        "hashes": dict(hashes),
+    }

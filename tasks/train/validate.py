@@ -1,0 +1,70 @@
+"""Losses and predictions of a ranker on the validation split, in bounded memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.ranker import Predictions, Ranker
+from models.recipe import WATCH_TIME
+from tasks.evaluate.metrics.pairwise import xauc
+from tasks.table.columns import open_columns
+from tasks.train.batches import Split
+from tasks.train.config import TrainingConfig
+from tasks.train.device import Device
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a ranker does on the validation split.
+
+    Attributes:
+        losses: task -> mean loss.
+        xauc: of the score against whole seconds.
+    """
+
+    losses: Mapping[str, float]
+    xauc: float
+
+    def criterion(self, config: TrainingConfig) -> float:
+        """Return what early stopping minimises."""
+        if config.stop_on == "xauc":
+            return -self.xauc
+        return self.losses[WATCH_TIME] if config.stop_on == "watch_loss" else sum(self.losses.values())
+
+
+def validate(ranker: Ranker, split: Split, config: TrainingConfig, device: Device) -> Validation:
+    """Measure a ranker in evaluation mode."""
+    ranker.eval()
+    totals: dict[str, float] = {}
+    scores = []
+    with torch.no_grad(), device.autocast():
+        for rows in split.chunks(config.evaluation_rows):
+            batch = rows.batch(0, len(rows)).to(device.name)
+            for task, loss in ranker.losses(batch).items():
+                totals[task] = totals.get(task, 0.0) + float(loss) * len(rows)
+            scores.append(ranker.predict(batch).score_B.double().cpu().numpy())
+    watch_s = open_columns(split.folder)["watch_s"].astype(np.float64)
+    losses = {task: total / split.num_rows for task, total in totals.items()}
+    return Validation(losses, xauc(watch_s, np.concatenate(scores)).value)
+
+
+def as_arrays(predictions: Predictions) -> dict[str, Floats]:
+    """Return `score`, native `mean` and `median` where the head has them, and `p_<task>`, in double precision."""
+    named = {"score": predictions.score_B, "mean": predictions.mean_B, "median": predictions.median_B}
+    named |= {f"p_{task}": value for task, value in predictions.probability.items()}
+    return {name: value.double().cpu().numpy() for name, value in named.items() if value is not None}
+
+
+def predict_split(ranker: Ranker, split: Split, config: TrainingConfig, device: Device) -> dict[str, Floats]:
+    """Return the predictions of a whole split before calibration, in float32 as they will be served."""
+    ranker.eval()
+    parts = []
+    with torch.no_grad():
+        for rows in split.chunks(config.evaluation_rows):
+            parts.append(as_arrays(ranker.predict(rows.batch(0, len(rows)).to(device.name))))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,61 @@
+"""What the page says of the data and of the run itself."""
+
+from tasks.report import Operations
+from tasks.report.inputs import Artifacts
+from tasks.report.sections.data import drift, volume
+from tasks.report.sections.expectations import expectations
+from tasks.report.sections.timings import timings
+from tests.report.reading import tables, texts, words
+
+
+class TestData:
+    def test_quarantine_adds_up(self, read: dict[str, Artifacts]) -> None:
+        summary = read["first"].validation
+        reasons = next(table for table in tables(volume(summary)) if table.caption.startswith("Quarantined rows"))
+        taken = [int(row[1].replace(",", "")) for row in texts(reasons)]
+        assert sum(taken) == summary["rows_in"] - summary["rows_out"]
+        assert reasons.rows[0].cells[0].detail == "the same row stands there already"
+
+    def test_days_show_late_rows(self, read: dict[str, Artifacts]) -> None:
+        section = volume(read["first"].validation)
+        newest = texts(tables(section)[0])[0]
+        assert newest[:5] == ["2026-01-15", "16,800", "16,500", "300", "158"]
+        assert "videos of 5 to 400 s" in words(section)
+        assert "Table videos: 5,400 rows; joined tags in tag: 446 rows." in words(section)
+
+    def test_a_clean_source_is_said(self, read: dict[str, Artifacts]) -> None:
+        summary = {
+            **read["first"].validation,
+            "cleaning": [{"step": "raw", "taken": 0, "rows": 10}],
+            "duration_filter": "none",
+        }
+        assert "No row was quarantined." in words(volume(summary))
+
+    def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
+        assert texts(tables(drift(read["first"].validation))[0]) == [
+            ["watch", "0.1370", "0.0020", "warning"],
+            ["scene", "0.0050", "0.0050", "stable"],
+        ]
+
+    def test_no_drift_without_days_before(self, read: dict[str, Artifacts]) -> None:
+        summary = read["first"].validation
+        assert "enough days" in words(drift({**summary, "days": [{**day, "drift": {}} for day in summary["days"]]}))
+
+
+def test_expectations_count_and_explain(read: dict[str, Artifacts]) -> None:
+    section = expectations(read["first"].validation)
+    assert "804 rules judged: 1 warning, 33 skipped, 770 passed." in words(section)
+    problem = next(table for table in tables(section) if table.caption.startswith("What did not hold"))
+    assert texts(problem)[0][:3] == ["2026-01-15", "drift (watch)", "warning"]
+
+
+class TestTimings:
+    def test_stages_that_did_not_run_are_not_counted(self) -> None:
+        taken = {"ingest": {"seconds": 65.4, "peak_mib": 201.2}, "train@d2q": {"seconds": 75.0, "peak_mib": 602.0}}
+        section = timings(Operations({"ingest": "restored", "train@d2q": "ran", "gate": "ran"}, taken))
+        assert "2 stages ran for 1 min 15 s in all; peak memory of a stage 602 MiB; 1 were" in words(section)
+        assert texts(tables(section)[0])[0] == ["ingest", "restored", "1 min 05 s", "201"]
+        assert texts(tables(section)[0])[2][2:] == ["\N{EN DASH}", "\N{EN DASH}"]
+
+    def test_the_stage_of_the_pipeline_holds_none(self) -> None:
+        assert "holds no timings" in words(timings(None))
