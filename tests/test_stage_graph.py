@@ -67,7 +67,9 @@ def stage_modules(stage: str) -> set[str]:
 def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     dependencies = [str(path) for path in DVC[stage]["deps"]]
     uncovered = {
-        file for file in closure(stage_modules(stage)) if not any(file == d or file.startswith(f"{d}/") for d in dependencies)
+        file
+        for file in closure(stage_modules(stage))
+        if not any(file == d or file.startswith(f"{d}/") for d in dependencies)
     }
     assert uncovered - {"models/__init__.py"} == set()
 
