@@ -84,6 +84,28 @@ def ips(rows: Rows, predictions: Predictions, weight_B: FloatArray) -> dict[str,
     }
 
 
+MEAN_WEIGHT_RANGE = (2 / 3, 3 / 2)
+"""Beyond, the logged probabilities are not those of drawing one video of all: per slot, say, or given a candidate set."""
+
+
+def refusal(name: str, seen: Overlap, minimum_effective_rows: float) -> str | None:
+    """Say why an estimator must not be trusted with these weights; None: nothing speaks against it.
+
+    A common factor of all weights leaves the self-normalised estimator as it is, and makes the plain one meaningless.
+
+    Args:
+        name: key of `ESTIMATORS`.
+        seen: diagnostics of the weights.
+        minimum_effective_rows: effective rows below which nothing is estimated.
+    """
+    if seen.effective_rows < minimum_effective_rows:
+        return f"{seen.effective_rows:.0f} effective rows are fewer than {minimum_effective_rows:g}"
+    low, high = MEAN_WEIGHT_RANGE
+    if name == "ips" and not low <= seen.mean_weight <= high:
+        return f"the mean weight is {seen.mean_weight:.3g}, not 1: the logged probabilities hold up to a factor only"
+    return None
+
+
 Estimator = Callable[[Rows, Predictions, FloatArray], dict[str, Statistic]]
 ESTIMATORS: Mapping[str, Estimator] = {"snips": snips, "ips": ips}
 

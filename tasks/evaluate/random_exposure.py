@@ -15,7 +15,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.headline import main_statistics
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
-from tasks.evaluate.off_policy import ESTIMATORS, importance_weights, overlap
+from tasks.evaluate.off_policy import ESTIMATORS, importance_weights, overlap, refusal
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import Predictions, Rows
 from tasks.evaluate.table import PredictionTable
@@ -72,10 +72,12 @@ def exposure_draws(
     for name, index in (("logged", exposure.logged), ("random", exposure.random)):
         if index.size:
             found[name] = resampler.draw(main_statistics(rows.take(index), predictions.take(index)))
-    if exposure.weighted.size and overlap(exposure.weight_B).effective_rows >= config.minimum_effective_rows:
+    if exposure.weighted.size:
         part, part_predictions = rows.take(exposure.weighted), predictions.take(exposure.weighted)
+        seen = overlap(exposure.weight_B)
         for name, estimator in ESTIMATORS.items():
-            found[name] = resampler.draw(estimator(part, part_predictions, exposure.weight_B))
+            if refusal(name, seen, config.minimum_effective_rows) is None:
+                found[name] = resampler.draw(estimator(part, part_predictions, exposure.weight_B))
     return found
 
 
@@ -90,10 +92,12 @@ def exposure_estimates(
         found.append(
             ExposureEstimate(name, sizes.get(name, exposure.weighted.size), metrics, _diagnostics(name, exposure))
         )
-    if exposure.weighted.size and "snips" not in draws[0]:
+    if exposure.weighted.size:
         seen = overlap(exposure.weight_B)
-        reason = f"{seen.effective_rows:.0f} effective rows are fewer than {config.minimum_effective_rows:g}"
-        found += [ExposureEstimate(name, seen.rows, {}, asdict(seen), reason) for name in ESTIMATORS]
+        for name in ESTIMATORS:
+            reason = refusal(name, seen, config.minimum_effective_rows)
+            if reason is not None:
+                found.append(ExposureEstimate(name, seen.rows, {}, asdict(seen), reason))
     return found
 
 

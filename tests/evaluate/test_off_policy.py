@@ -9,7 +9,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.evaluation import measure
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc_influence
-from tasks.evaluate.off_policy import importance_weights, overlap, weighted_xauc_influence
+from tasks.evaluate.off_policy import importance_weights, overlap, refusal, weighted_xauc_influence
 from tasks.evaluate.stage import evaluate
 
 CONFIG = EvaluationConfig(replicates=200, segments=())
@@ -89,3 +89,14 @@ def test_too_few_effective_rows_give_a_reason_and_no_number(write_table, table, 
 
 def test_a_log_without_exposure_says_nothing(write_table):
     assert measure(write_table("model"), CONFIG, name="model").exposures == ()
+
+
+def test_weights_off_by_a_factor_refuse_the_plain_estimator_only() -> None:
+    """A probability per slot, or given a candidate set, is right up to a factor; the self-normalised one forgives it."""
+    rng = np.random.default_rng(0)
+    right = overlap(importance_weights(rng.uniform(0.5, 1.5, 5_000) / 100, 100, None))
+    scaled = overlap(importance_weights(rng.uniform(0.5, 1.5, 5_000) / 2, 100, None))
+    assert refusal("ips", right, 100) is None
+    assert refusal("snips", scaled, 100) is None
+    assert "not 1" in str(refusal("ips", scaled, 100))
+    assert "effective rows" in str(refusal("snips", scaled, 10**6))
