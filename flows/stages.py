@@ -43,7 +43,7 @@ class StageRefused(StageFailed):
 
 
 def stage_graph(root: Path) -> dict[str, list[str]]:
-    """Return stage -> stages it depends on, in an order that can be run.
+    """Return stage -> stages it depends on, in an order that can be run: first what most has to wait for.
 
     Raises:
         DwellError: if dvc.yaml cannot be read.
@@ -54,10 +54,23 @@ def stage_graph(root: Path) -> dict[str, list[str]]:
     try:
         with Repo(str(root)) as repo:
             graph = repo.index.graph
-            order = list(nx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: stage.name))
+            behind = _longest_chains(graph)
+            order = nx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: (-behind[stage], stage.name))
             return {stage.name: sorted(parent.name for parent in graph.successors(stage)) for stage in order}
     except DvcException as error:
         raise DwellError(f"dvc.yaml cannot be read: {error}") from error
+
+
+def _longest_chains(graph: Any) -> dict[Any, int]:
+    """Return stage -> number of stages in the longest chain that waits for it.
+
+    Args:
+        graph: DVC's: edges lead from a stage to what it depends on.
+    """
+    behind: dict[Any, int] = {}
+    for stage in nx.topological_sort(graph):
+        behind[stage] = max((behind[child] + 1 for child in graph.predecessors(stage)), default=0)
+    return behind
 
 
 def _may_retry(_task: Any, _run: Any, state: Any) -> bool:

@@ -52,6 +52,17 @@ def test_graph_comes_from_dvc_yaml_in_an_order_that_can_run(tmp_path: Path) -> N
     assert graph["last"] == ["one", "two"]
 
 
+def test_what_most_stages_wait_for_runs_first(tmp_path: Path) -> None:
+    root = toy(
+        tmp_path,
+        alone={"cmd": "echo 1 > a", "outs": ["a"]},
+        begins={"cmd": "echo 1 > b", "outs": ["b"]},
+        goes_on={"cmd": "cat b > c", "deps": ["b"], "outs": ["c"]},
+        ends={"cmd": "cat a c > d", "deps": ["a", "c"], "outs": ["d"]},
+    )
+    assert list(stage_graph(root)) == ["begins", "alone", "goes_on", "ends"]
+
+
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_second_night_with_the_same_inputs_has_nothing_to_do(tmp_path: Path, parallel: int) -> None:
     root = toy(
