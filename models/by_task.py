@@ -25,6 +25,10 @@ class ByTask(nn.Module, Generic[Module]):
         super().__init__()
         self.of = nn.ModuleDict({key_of(task): module for task, module in modules.items()})
 
+    def get(self, task: str) -> Module | None:
+        """Return the module of a task, None where there is none."""
+        return self[task] if key_of(task) in self.of else None
+
     def __getitem__(self, task: str) -> Module:
         return cast(Module, self.of[key_of(task)])
 

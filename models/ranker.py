@@ -4,21 +4,22 @@ Shape legend: B rows, F categorical fields, E encoder output width, O outputs of
 """
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.batch import Batch
 from models.by_task import ByTask
 from models.encoders import ENCODERS
 from models.encoders.base import Encoded, Encoder, EncoderInput
 from models.heads import HEADS
-from models.heads.base import LabelState
+from models.heads.base import Head, LabelState
 from models.objectives import OBJECTIVES
 from models.objectives.base import TaskRows
 from models.recipe import WATCH_TIME, Recipe
@@ -34,27 +35,29 @@ class Predictions:
     """What a ranker says about the rows of a batch, before calibration.
 
     Attributes:
-        score_B: ranking score; only its order means something.
-        mean_B: seconds in [0, duration], None where the head has no native mean.
-        median_B: seconds in [0, duration], None where the head has no native median.
+        score_B: ranking score of the first head; only its order means something.
+        mean_B: seconds in [0, duration], of the first head that has a native mean; None where none has.
+        median_B: seconds in [0, duration], of the first head that has a native median; None where none has.
         probability: binary task -> probability [B]; frozen tasks are absent.
+        further_scores: task of a further head -> its ranking score [B].
     """
 
     score_B: Tensor
     mean_B: Tensor | None
     median_B: Tensor | None
     probability: dict[str, Tensor]
+    further_scores: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Ranker(nn.Module):
-    """Encoder, trunk, towers, head, objectives and balance of one recipe.
+    """Encoder, backbone, trunk, towers, heads, objectives and balance of one recipe.
 
     The same `torch.manual_seed` before construction gives the same weights.
 
     Args:
         recipe: which parts.
         schema: shape of the input.
-        head_state: what the head learned from train labels, see `Head.fit_state`.
+        head_state: what the heads learned from train labels, see `Recipe.fit_head_state`.
         frozen_tasks: binary tasks with too few positives (`Recipe.frozen_tasks`): not trained and not predicted.
     """
 
@@ -66,19 +69,24 @@ class Ranker(nn.Module):
         self.schema = schema
         self.tasks = recipe.task_names
         self.trained_tasks = tuple(task for task in self.tasks if task not in frozen_tasks)
-        self.encoder = ENCODERS[recipe.encoder.kind](
-            recipe.encoder, schema, EncoderInput.without(schema, recipe.set_apart)
-        )
+        self._objective = OBJECTIVES[recipe.objective.kind]
+        self._user_column, self._item_column = _column(schema, "user_id"), _column(schema, "video_id")
+        self.encoder = self._own_encoder()
         self.second_encoder = self._second_encoder()
-        self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.encoder.shape, self.tasks)
-        self.head = HEADS[recipe.head.kind](recipe.head, head_state)
+        self.backbone = BACKBONES[recipe.backbone.kind](recipe.backbone, self.encoder.shape)
+        self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.backbone.shape, self.tasks)
+        with_own = self.tasks if self.trunk.own_encoders else ()
+        self.task_encoders = ByTask({task: self._own_encoder() for task in with_own})
+        self.head, *further = (
+            HEADS[head.kind](head, recipe.head_state(task, head_state)) for task, head in recipe.heads.items()
+        )
+        self.further_heads = ByTask(dict(zip(list(recipe.heads)[1:], further, strict=True)))
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
-        objective = OBJECTIVES[recipe.objective.kind]
-        self.objectives = ByTask({task: objective(recipe.objective, recipe.propensity) for task in self.tasks})
+        self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for bound in self.objectives.values():
             bound.bind(schema)
         self.auxiliary = ByTask({task: self._auxiliary_towers() for task in self.tasks})
-        weights = {task: recipe.tasks[task].weight for task in self.tasks}  # type: ignore[index]
+        weights = {task: recipe.weight(task) for task in self.tasks}
         self.balance = BALANCES[recipe.balance.kind](recipe.balance, weights)
         for task in set(self.tasks) - set(self.trained_tasks):
             self.towers[task].requires_grad_(False)
@@ -86,7 +94,14 @@ class Ranker(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the raw outputs of every task, [B, O]: one logit for a binary task."""
-        return self._raw(self.encoder(batch))
+        return self._raw(self.encode(batch))
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Return what the trunk reads of a batch."""
+        encoded: Encoded = self.backbone(self.encoder(batch))
+        if not self.trunk.own_encoders:
+            return encoded
+        return replace(encoded, own={task: encoder(batch) for task, encoder in self.task_encoders.items()})
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scalar loss of every trained task, after the objective.
@@ -95,7 +110,7 @@ class Ranker(nn.Module):
             FloatingPointError: if a loss is not finite; the message names the task.
             ValueError: if the objective weighs by propensities and the batch has none.
         """
-        encoded = self.encoder(batch)
+        encoded = self.encode(batch)
         raw = self._raw(encoded)
         rows = self._task_rows(raw, encoded, batch)
         losses = {task: self.objectives[task](rows[task]) for task in self.trained_tasks}
@@ -107,7 +122,7 @@ class Ranker(nn.Module):
 
     def task_rows(self, batch: Batch) -> dict[str, TaskRows]:
         """Return what the objective of every trained task reads of a batch."""
-        encoded = self.encoder(batch)
+        encoded = self.encode(batch)
         return self._task_rows(self._raw(encoded), encoded, batch)
 
     def _task_rows(self, raw: dict[str, Tensor], encoded: Encoded, batch: Batch) -> dict[str, TaskRows]:
@@ -117,22 +132,23 @@ class Ranker(nn.Module):
     @torch.no_grad()
     def predict(self, batch: Batch) -> Predictions:
         """Return predictions before calibration. The caller puts the module in evaluation mode."""
-        encoded = self.encoder(batch)
+        encoded = self.encode(batch)
         raw = self._raw(encoded)
-        if OBJECTIVES[self.recipe.objective.kind].serves_auxiliary:
+        if self._objective.serves_auxiliary:
             second_BE = self._second(batch)
             auxiliary = {task: self._auxiliary(task, encoded.flat_BE, second_BE) for task in self.trained_tasks}
             raw |= {task: self.objectives[task].served(raw[task], auxiliary[task]) for task in self.trained_tasks}
-        out_BO = raw[WATCH_TIME]
+        scores = {task: head.score(raw[task], batch.duration_B) for task, head in self._heads()}
         return Predictions(
-            score_B=self.head.score(out_BO, batch.duration_B),
-            mean_B=self.head.decode_mean(out_BO, batch.duration_B),
-            median_B=self.head.decode_median(out_BO, batch.duration_B),
+            score_B=scores.pop(WATCH_TIME),
+            mean_B=_first(head.decode_mean(raw[task], batch.duration_B) for task, head in self._heads()),
+            median_B=_first(head.decode_median(raw[task], batch.duration_B) for task, head in self._heads()),
             probability={
                 task: self.objectives[task].probability(raw[task][:, 0])
                 for task in self.trained_tasks
-                if task != WATCH_TIME
+                if not self._learns_watch_time(task)
             },
+            further_scores=scores,
         )
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
@@ -142,7 +158,7 @@ class Ranker(nn.Module):
             for task in self.trained_tasks
             for name, value in self.objectives[task].diagnostics().items()
         }
-        return self.trunk.diagnostics(self.encoder(batch)) | learned
+        return self.trunk.diagnostics(self.encode(batch)) | learned
 
     def embedding_parameters(self) -> list[nn.Parameter]:
         """Return the packed tables, whose gradients are row-sparse."""
@@ -162,32 +178,49 @@ class Ranker(nn.Module):
         """Return the dense parameters that more than one task trains."""
         packed = {id(parameter) for parameter in self.embedding_parameters()}
         encoder = [parameter for parameter in self.encoder.parameters() if id(parameter) not in packed]
-        return encoder + self.trunk.shared_parameters()
+        return [*encoder, *self.backbone.parameters(), *self.trunk.shared_parameters()]
+
+    def _heads(self) -> Iterator[tuple[str, Head]]:
+        yield WATCH_TIME, self.head
+        yield from self.further_heads.items()
+
+    def _head(self, task: str) -> Head | None:
+        """Return the head of a task that learns watch time, None for a binary task."""
+        if task == WATCH_TIME:
+            return self.head
+        return self.further_heads.get(task)
+
+    def _learns_watch_time(self, task: str) -> bool:
+        return task == WATCH_TIME or self.further_heads.get(task) is not None
 
     def _outputs(self, task: str) -> int:
-        return self.head.num_outputs if task == WATCH_TIME else 1
+        head = self._head(task)
+        return 1 if head is None else head.num_outputs
+
+    def _own_encoder(self) -> Encoder:
+        """Return an encoder of what tasks may read."""
+        config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
+        return ENCODERS[config.kind](config, self.schema, reads)
 
     def _auxiliary_towers(self) -> nn.ModuleDict:
-        requested = OBJECTIVES[self.recipe.objective.kind].auxiliary_towers
-        first, dropout = self.encoder.shape.width, self.recipe.tower.dropout
+        first, dropout = self.backbone.shape.width, self.recipe.tower.dropout
         second = 0 if self.second_encoder is None else self.second_encoder.shape.width
         width = {"shared": first, "detached": first, "second": second, "both": first + second}
         return nn.ModuleDict(
             {
                 tower.name: Tower(TowerConfig(hidden=tower.hidden, dropout=dropout), width[tower.reads], 1)
-                for tower in requested
+                for tower in self._objective.auxiliary_towers
             }
         )
 
     def _second_encoder(self) -> Encoder | None:
         """Return the encoder that no task reads, if an auxiliary tower asks for it."""
-        objective = OBJECTIVES[self.recipe.objective.kind]
-        if not any(tower.reads in ("second", "both") for tower in objective.auxiliary_towers):
+        if not any(tower.reads in ("second", "both") for tower in self._objective.auxiliary_towers):
             return None
         apart = self.recipe.set_apart
         reads = (
             EncoderInput.without(self.schema, ())
-            if objective.second_reads == "all"
+            if self._objective.second_reads == "all"
             else EncoderInput.only(self.schema, apart)
         )
         config = self.recipe.second_encoder
@@ -204,8 +237,10 @@ class Ranker(nn.Module):
         inputs: dict[str, Tensor] = {"shared": encoded_BE, "detached": encoded_BE.detach()}
         if second_BE is not None:
             inputs |= {"second": second_BE, "both": torch.cat([encoded_BE.detach(), second_BE], dim=1)}
-        requested = OBJECTIVES[self.recipe.objective.kind].auxiliary_towers
-        return {tower.name: self.auxiliary[task][tower.name](inputs[tower.reads])[:, 0] for tower in requested}
+        return {
+            tower.name: self.auxiliary[task][tower.name](inputs[tower.reads])[:, 0]
+            for tower in self._objective.auxiliary_towers
+        }
 
     def _raw(self, encoded: Encoded) -> dict[str, Tensor]:
         h = self.trunk(encoded)
@@ -216,7 +251,7 @@ class Ranker(nn.Module):
         if self.objectives[task].weighs_by_propensity and batch.propensity_B is None:
             raise ValueError(f"objective {self.recipe.objective.kind!r} weighs by propensity, but the batch has none")
         ones_B = torch.ones_like(batch.duration_B)
-        label_B = _label(task, batch)
+        label_B = self._label(task, batch)
         return TaskRows(
             out_BO=out_BO,
             label_B=label_B,
@@ -226,28 +261,23 @@ class Ranker(nn.Module):
             propensity_B=ones_B if batch.propensity_B is None or self._always_seen(task) else batch.propensity_B,
             random_B=torch.zeros_like(ones_B, dtype=torch.bool) if batch.random_B is None else batch.random_B,
             loss_for=partial(self._row_loss, task, batch),
-            label_of=partial(_label_of, task, batch),
+            label_of=partial(self._label_of, task, batch),
             share_of=partial(self._share, task, batch),
-            share_label_B=_share_label(task, batch, label_B),
+            share_label_B=self._share_label(task, batch, label_B),
             latent_label_B=self._latent_label(task, batch, label_B),
             encoded_BE=encoded_BE,
-            user_B=batch.ids_BF[:, self._column("user_id")],
-            item_B=batch.ids_BF[:, self._column("video_id")],
+            user_B=batch.ids_BF[:, self._user_column],
+            item_B=batch.ids_BF[:, self._item_column],
             second_BE=second_BE,
             auxiliary=self._auxiliary(task, encoded_BE, second_BE),
             level_of=partial(self._level, batch),
-            binary=task != WATCH_TIME,
+            binary=not self._learns_watch_time(task),
         )
 
     def _level(self, batch: Batch, field: str) -> Tensor:
         """Return the code of a field in every row, [B]; 0 is "unknown"."""
-        column = [name for name, _ in self.schema.fields].index(field)
+        column = _column(self.schema, field)
         return batch.ids_BF[:, column] - self.schema.offsets[column]
-
-    def _column(self, field: str) -> int:
-        """Return the column of a field; the first one where the input has no such field."""
-        names = [name for name, _ in self.schema.fields]
-        return names.index(field) if field in names else 0
 
     def _observed(self, task: str, batch: Batch, ones_B: Tensor) -> Tensor:
         """Return which rows show the task's label."""
@@ -258,17 +288,36 @@ class Ranker(nn.Module):
         return task == "click" and self.recipe.selection.kind == "click"
 
     def _share(self, task: str, batch: Batch, out_BO: Tensor) -> Tensor | None:
-        if task != WATCH_TIME:
+        head = self._head(task)
+        if head is None:
             return self.objectives[task].probability(out_BO[:, 0])
-        mean_B = self.head.decode_mean(out_BO, batch.duration_B)
+        mean_B = head.decode_mean(out_BO, batch.duration_B)
         return None if mean_B is None else mean_B / batch.duration_B
 
+    def _label(self, task: str, batch: Batch) -> Tensor:
+        """Return the labels of one task, [B]."""
+        if not self._learns_watch_time(task):
+            return batch.labels[task]
+        assert batch.watch_B is not None
+        return batch.watch_B
+
+    def _share_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor:
+        """Return the label as a share in [0, 1]: of the duration for watch time."""
+        return (label_B / batch.duration_B).clamp(0, 1) if self._learns_watch_time(task) else label_B
+
+    def _label_of(self, task: str, batch: Batch, logit_B: Tensor) -> Tensor:
+        """Return an auxiliary tower's logits on the scale of the task's label, [B]."""
+        share_B = torch.sigmoid(logit_B.float())
+        return share_B * batch.duration_B if self._learns_watch_time(task) else share_B
+
     def _latent_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor | None:
-        return self.head.latent_label(label_B, batch.duration_B) if task == WATCH_TIME else label_B
+        head = self._head(task)
+        return label_B if head is None else head.latent_label(label_B, batch.duration_B)
 
     def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, target_B: Tensor) -> Tensor:
-        if task == WATCH_TIME:
-            return self.head.loss(out_BO, target_B, batch.duration_B)
+        head = self._head(task)
+        if head is not None:
+            return head.loss(out_BO, target_B, batch.duration_B)
         return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
 
 
@@ -280,20 +329,11 @@ def _refuse_non_finite(losses: dict[str, Tensor]) -> None:
         raise FloatingPointError(f"the loss is not finite: {broken}")
 
 
-def _label(task: str, batch: Batch) -> Tensor:
-    """Return the labels of one task, [B]."""
-    if task != WATCH_TIME:
-        return batch.labels[task]
-    assert batch.watch_B is not None
-    return batch.watch_B
+def _column(schema: InputSchema, field: str) -> int:
+    """Return the column of a field; the first one where the input has no such field."""
+    names = [name for name, _ in schema.fields]
+    return names.index(field) if field in names else 0
 
 
-def _share_label(task: str, batch: Batch, label_B: Tensor) -> Tensor:
-    """Return the label as a share in [0, 1]: of the duration for watch time."""
-    return (label_B / batch.duration_B).clamp(0, 1) if task == WATCH_TIME else label_B
-
-
-def _label_of(task: str, batch: Batch, logit_B: Tensor) -> Tensor:
-    """Return an auxiliary tower's logits on the scale of the task's label, [B]."""
-    share_B = torch.sigmoid(logit_B.float())
-    return share_B * batch.duration_B if task == WATCH_TIME else share_B
+def _first(values: Iterable[Tensor | None]) -> Tensor | None:
+    return next((value for value in values if value is not None), None)

@@ -5,11 +5,14 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.backbones import BackboneConfig
+from models.backbones.none import NoBackboneConfig
 from models.balance import BALANCES, BalanceConfig
 from models.balance.fixed import FixedConfig
 from models.encoders import EncoderConfig
 from models.encoders.packed import PackedConfig
-from models.heads import HeadConfig
+from models.heads import HEADS, HeadConfig
+from models.heads.base import LabelState, TrainLabels
 from models.heads.d2q import D2qConfig
 from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.objectives.naive import NaiveConfig
@@ -54,6 +57,17 @@ class TaskConfig(BaseModel):
     """Whether the task raises (1) or lowers (-1) a fused score; null takes -1 for skip and hate, 1 for the rest."""
 
 
+class FurtherHead(BaseModel):
+    """One more way to learn watch time, as a task of its own beside `Recipe.head`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    head: HeadConfig
+    """How it is learned and decoded."""
+    weight: float = Field(default=1.0, gt=0)
+    """Static weight of the head's unit-free loss."""
+
+
 class Recipe(BaseModel):
     """One model, fully described. Frozen, and a misspelt key is an error that names it.
 
@@ -65,12 +79,17 @@ class Recipe(BaseModel):
 
     encoder: EncoderConfig = PackedConfig()
     """Ids, dense features and history to vectors."""
+    backbone: BackboneConfig = NoBackboneConfig()
+    """Crosses of the encoded fields, before tasks part."""
     trunk: TrunkConfig = SharedBottomConfig()
     """What tasks share."""
     tower: TowerConfig = TowerConfig()
     """Layers of each task's own."""
     head: HeadConfig = D2qConfig()
     """How watch time is learned and decoded."""
+    further_heads: dict[str, FurtherHead] = {}
+    """Further watch-time heads by name. The ranking score is then the mean of the heads' percentiles, each in the scores
+    of the validation day; mean and median come from the first head that has them."""
     tasks: dict[TaskName, TaskConfig] = {"watch_time": TaskConfig()}
     """Tasks learned together; watch_time is always one of them."""
     objective: ObjectiveConfig = NaiveConfig()
@@ -94,6 +113,13 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _heads_have_names(self) -> "Recipe":
+        for name in self.further_heads:
+            if not name.isidentifier():
+                raise ValueError(f"further_heads {name!r}: a name is made of letters, digits and underscores")
+        return self
+
+    @model_validator(mode="after")
     def _objective_sees_the_unobserved(self) -> "Recipe":
         if OBJECTIVES[self.objective.kind].needs_unobserved and self.selection.kind == "impression":
             raise ValueError(
@@ -106,7 +132,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _balance_suits(self) -> "Recipe":
         balance, objective = BALANCES[self.balance.kind], OBJECTIVES[self.objective.kind]
-        weighted = [name for name, task in self.tasks.items() if task.weight != 1]
+        weighted = [task for task in self.task_names if self.weight(task) != 1]
         if weighted and not balance.uses_weights:
             raise ValueError(
                 f"balance {self.balance.kind!r} ignores static weights: leave out that of {', '.join(weighted)}"
@@ -119,14 +145,44 @@ class Recipe(BaseModel):
         return self
 
     @property
+    def heads(self) -> dict[str, HeadConfig]:
+        """Task -> head of every task that learns watch time: `watch_time`, then `watch_time_<name>` by name."""
+        further = {f"{WATCH_TIME}_{name}": self.further_heads[name].head for name in sorted(self.further_heads)}
+        return {WATCH_TIME: self.head, **further}
+
+    @property
     def task_names(self) -> tuple[str, ...]:
-        """Tasks in one fixed order, whatever the order of the configuration."""
-        return tuple(name for name in get_args(TaskName) if name in self.tasks)
+        """Tasks in one fixed order, whatever the order of the configuration: watch time, then the binary tasks."""
+        return (*self.heads, *self.label_names)
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Binary tasks, whose labels a batch must carry."""
-        return tuple(name for name in self.task_names if name != WATCH_TIME)
+        return tuple(name for name in get_args(TaskName) if name in self.tasks and name != WATCH_TIME)
+
+    def weight(self, task: str) -> float:
+        """Return the static weight of a task's loss."""
+        if task in self.tasks:
+            return self.tasks[task].weight
+        return self.further_heads[task.removeprefix(f"{WATCH_TIME}_")].weight
+
+    def fit_head_state(self, labels: TrainLabels) -> LabelState:
+        """Fit the label state of every head on train rows; that of further heads stands under `<task>/`."""
+        states = {task: HEADS[head.kind].fit_state(head, labels) for task, head in self.heads.items()}
+        further = {
+            f"{task}/{name}": value
+            for task, state in states.items()
+            if task != WATCH_TIME
+            for name, value in state.items()
+        }
+        return states[WATCH_TIME] | further
+
+    def head_state(self, task: str, state: LabelState) -> LabelState:
+        """Return the part of `fit_head_state` that belongs to one task's head."""
+        if task == WATCH_TIME:
+            return {name: value for name, value in state.items() if "/" not in name}
+        prefix = f"{task}/"
+        return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
     def sign(self, task: TaskName) -> int:
         """Return 1 if the task raises a fused score, -1 if it lowers it."""

@@ -21,7 +21,8 @@ class ServingRanker(nn.Module):
     def forward(
         self, ids_BF: Tensor, dense_BN: Tensor, duration_B: Tensor, history: tuple[Tensor, ...] = ()
     ) -> dict[str, Tensor]:
-        """Return `score`, `mean` and `median` (where the head has them) and `probability/<task>`, each [B].
+        """Return `score`, `mean` and `median` (where a head has them), `score/<task>` of further heads and
+        `probability/<task>`, each [B].
 
         Args:
             ids_BF: int64 rows of the packed table.
@@ -32,6 +33,7 @@ class ServingRanker(nn.Module):
         batch = Batch(ids_BF, dense_BN, duration_B, self._history(history))
         predictions = self.ranker.predict(batch)
         named = {"score": predictions.score_B, "mean": predictions.mean_B, "median": predictions.median_B}
+        named |= {f"score/{task}": value for task, value in predictions.further_scores.items()}
         named |= {f"probability/{task}": value for task, value in predictions.probability.items()}
         return {name: value for name, value in named.items() if value is not None}
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.batch import Batch
-from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.ranker import Ranker
 from models.recipe import WATCH_TIME, Recipe
@@ -94,7 +93,7 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
     torch.manual_seed(seed)
     seen = rows.observed_B > 0
     labels = TrainLabels(rows.watch_B[seen].double().numpy(), rows.duration_B[seen].double().numpy())
-    ranker = Ranker(recipe, schema, HEADS[recipe.head.kind].fit_state(recipe.head, labels))
+    ranker = Ranker(recipe, schema, recipe.fit_head_state(labels))
     optimizers, shared = Optimizers(ranker, config), ranker.shared_parameters()
     best, best_loss, stale = copy.deepcopy(ranker.state_dict()), float("inf"), 0
     for _ in range(config.max_epochs):

@@ -4,8 +4,8 @@ Shape legend: B rows, F categorical fields, D embedding width, E encoder output 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -22,10 +22,12 @@ class Encoded:
     Attributes:
         fields_BFD: one vector per categorical field and, where a history is read, its summary as one more field.
         flat_BE: the same vectors end to end, then the dense features.
+        own: task -> the batch as an encoder of the task's own sees it; empty unless the trunk asks for such encoders.
     """
 
     fields_BFD: Tensor
     flat_BE: Tensor
+    own: Mapping[str, "Encoded"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

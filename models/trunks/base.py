@@ -17,10 +17,12 @@ class Trunk(nn.Module, ABC):
     """Turns the encoded batch into one representation per task.
 
     Attributes:
+        own_encoders: whether every task gets an encoder of its own, too, whose output stands under `Encoded.own`.
         width: H, the width of every task's representation.
     """
 
     Config: ClassVar[type[ComponentConfig]]
+    own_encoders: ClassVar[bool] = False
     width: int
 
     @abstractmethod

@@ -1,13 +1,15 @@
 """The calibrators of one fit: from its score to mean and median seconds, fitted on the validation day."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import CalibrationRefused, CalibrationRows, CalibratorConfig, MeanCalibrator, MedianCalibrator
+from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.duration_groups import duration_cuts
 from tasks.train.config import CalibrationConfig
 
@@ -33,27 +35,30 @@ class ValidationRows:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Both calibrators of one fit.
+    """What turns the raw predictions of one fit into those that serve.
 
     Attributes:
-        mean_input: prediction the mean calibrator reads: the native mean where the head has one, else the score.
+        mean_input: prediction the mean calibrator reads: the native mean where a head has one, else the score.
         mean: mean calibrator.
         median: median calibrator; it reads the score.
         refused: why the mean calibrator must not serve; None: it may.
+        references: distribution of every score where there are several, whose percentiles are averaged.
     """
 
     mean_input: str
     mean: MeanCalibrator
     median: MedianCalibrator
     refused: str | None
+    references: Mapping[str, ReferenceScores] = field(default_factory=dict)
 
     def apply(self, predictions: dict[str, Floats], duration_s: Floats) -> dict[str, Floats]:
         """Return `score`, `watch_mean`, `watch_median` and the probabilities."""
         probabilities = {name: value for name, value in predictions.items() if name.startswith("p_")}
+        fused = predictions | {"score": _score(predictions, self.references)}
         return {
-            "score": predictions["score"],
-            "watch_mean": self.mean.apply(predictions[self.mean_input], duration_s),
-            "watch_median": self.median.apply(predictions["score"], duration_s),
+            "score": fused["score"],
+            "watch_mean": self.mean.apply(fused[self.mean_input], duration_s),
+            "watch_median": self.median.apply(fused["score"], duration_s),
             **probabilities,
         }
 
@@ -64,6 +69,7 @@ class Calibration:
             "mean": json.loads(self.mean.to_json()),
             "median": json.loads(self.median.to_json()),
             "refused": self.refused,
+            "references": {name: value.model_dump(mode="json") for name, value in self.references.items()},
         }
 
     @classmethod
@@ -71,23 +77,41 @@ class Calibration:
         """Return what `to_dict` gave."""
         mean = MeanCalibrator.from_json(json.dumps(value["mean"]))
         median = MedianCalibrator.from_json(json.dumps(value["median"]))
-        return cls(value["mean_input"], mean, median, value["refused"])
+        references = {name: ReferenceScores(**curve) for name, curve in value.get("references", {}).items()}
+        return cls(value["mean_input"], mean, median, value["refused"], references)
 
 
 def calibrate(
     predictions: dict[str, Floats], rows: ValidationRows, train_duration_s: Floats, config: CalibrationConfig
 ) -> Calibration:
-    """Fit both calibrators; one that breaks a guard is kept, marked as refused, and must not serve."""
+    """Fit both calibrators; one that breaks a guard is kept, marked as refused, and must not serve.
+
+    Args:
+        predictions: of the rows, by the names of `tasks.train.validate.as_arrays`.
+        rows: labels of the validation day.
+        train_duration_s: durations of the fit rows, for the duration groups.
+        config: how.
+    """
+    scores = {name: value for name, value in predictions.items() if name == "score" or name.startswith("score_")}
+    references = {name: ReferenceScores.fit(value) for name, value in scores.items()} if len(scores) > 1 else {}
+    fused = predictions | {"score": _score(predictions, references)}
     edges = duration_cuts(train_duration_s, config.groups)
     mean_input = "mean" if "mean" in predictions else "score"
     guarded = CalibratorConfig(**config.model_dump(exclude={"groups"}))
     relaxed = guarded.model_copy(update={"min_rows": 1, "max_tre": float("inf")})
-    mean_day = CalibrationRows(predictions[mean_input], rows.watch_s, rows.duration_s, rows.user)
-    median_day = CalibrationRows(predictions["score"], rows.watch_s, rows.duration_s, rows.user)
+    mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user)
+    median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user)
     refused = None
     try:
         mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded)
     except CalibrationRefused as error:
         refused = str(error)
         mean = MeanCalibrator.fit(mean_day, edges, rows.day, relaxed)
-    return Calibration(mean_input, mean, MedianCalibrator.fit(median_day, edges, rows.day, relaxed), refused)
+    median = MedianCalibrator.fit(median_day, edges, rows.day, relaxed)
+    return Calibration(mean_input, mean, median, refused, references)
+
+
+def _score(predictions: Mapping[str, Floats], references: Mapping[str, ReferenceScores]) -> Floats:
+    if not references:
+        return predictions["score"]
+    return rank_average([reference(predictions[name]) for name, reference in references.items()])

@@ -75,10 +75,9 @@ def correlations(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         profile: rho -> log-likelihood minus its maximum.
         warning: why rho should stay 0, or null.
     """
-    ranker = problem.ranker()
+    ranker = problem.fitted_ranker(fitted.weights)
     if not isinstance(ranker.objectives[WATCH_TIME], LatentExogenous):
         return {}
-    ranker.load_state_dict(dict(fitted.weights))
     found = {}
     stands_for, seen = _collect(problem, ranker.eval())
     for task, part in seen.items():

@@ -37,8 +37,7 @@ def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> dict[s
 
 
 def _numbers(problem: Problem, fitted: Fitted) -> dict[str, float]:
-    ranker = problem.ranker()
-    ranker.load_state_dict(dict(fitted.weights))
+    ranker = problem.fitted_ranker(fitted.weights)
     return {
         f"{task}/{name}": float(value)
         for task in ranker.trained_tasks

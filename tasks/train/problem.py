@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from models.heads import HEADS
 from models.heads.base import LabelState, TrainLabels
 from models.propensity.base import PropensityState
 from models.ranker import Ranker
@@ -31,7 +31,7 @@ class Problem:
     Attributes:
         recipe: the recipe; what the table encodes as exposure-only is set apart in it.
         schema: shape of the input.
-        head_state: label state of the head, fitted on the fit split.
+        head_state: label state of the heads, fitted on the fit split.
         labels: watch time and duration of the fit split.
         positives: binary task of the recipe -> rows of the fit split with label 1.
         frozen: tasks with fewer positives than their floor.
@@ -60,6 +60,16 @@ class Problem:
             return Ranker(self.recipe, self.schema, self.head_state, self.frozen)
         except ValueError as error:
             raise TrainingError(f"the recipe cannot be built: {error}") from error
+
+    def fitted_ranker(self, weights: Mapping[str, Tensor]) -> Ranker:
+        """Return a new ranker with the weights of a finished fit, on the CPU.
+
+        Raises:
+            TrainingError: as `ranker` does.
+        """
+        ranker = self.ranker()
+        ranker.load_state_dict(dict(weights))
+        return ranker
 
 
 def reads_history(recipe: Recipe) -> bool:
@@ -98,7 +108,7 @@ def open_problem(table: Path, recipe: Recipe) -> Problem:
     return Problem(
         recipe=recipe,
         schema=schema,
-        head_state=HEADS[recipe.head.kind].fit_state(recipe.head, labels),
+        head_state=recipe.fit_head_state(labels),
         labels=labels,
         positives={task: positives[task] for task in recipe.label_names},
         frozen=recipe.frozen_tasks(positives),

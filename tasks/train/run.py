@@ -126,8 +126,7 @@ def _validation_rows(problem: Problem, about: Mapping[str, Any]) -> ValidationRo
 
 
 def _predict_validation(problem: Problem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
-    ranker = problem.ranker()
-    ranker.load_state_dict(dict(fitted.weights))
+    ranker = problem.fitted_ranker(fitted.weights)
     device = Device.of(config)
     return predict_split(ranker.to(device.name), problem.validation.impressions, config, device)
 
@@ -140,8 +139,8 @@ def _validation_metrics(
     return {
         "loss": fitted.best,
         "best_epoch": fitted.best_epoch,
-        "xauc": xauc(rows.watch_s, predictions["score"]).value,
-        "xgauc": grouped_xauc(rows.watch_s, predictions["score"], users).value,
+        "xauc": xauc(rows.watch_s, calibrated["score"]).value,
+        "xgauc": grouped_xauc(rows.watch_s, calibrated["score"], users).value,
         "rmse": rmse(rows.watch_s, calibrated["watch_mean"]).value,
         "mae": mae(rows.watch_s, calibrated["watch_median"]).value,
         "tre_signed": tre_signed(rows.watch_s, calibrated["watch_mean"]).value,

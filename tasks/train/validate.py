@@ -25,7 +25,7 @@ class Validation:
 
     Attributes:
         losses: task -> mean loss over the recipe's population.
-        xauc: of the score against whole seconds, impressions only.
+        xauc: of the first head's score against whole seconds, impressions only.
     """
 
     losses: Mapping[str, float]
@@ -35,7 +35,8 @@ class Validation:
         """Return what early stopping minimises."""
         if config.stop_on == "xauc":
             return -self.xauc
-        return self.losses[WATCH_TIME] if config.stop_on == "watch_loss" else sum(self.losses.values())
+        watch = [loss for task, loss in self.losses.items() if task.startswith(WATCH_TIME)]
+        return sum(watch) if config.stop_on == "watch_loss" else sum(self.losses.values())
 
 
 def validate(ranker: Ranker, population: Population, config: TrainingConfig, device: Device) -> Validation:
@@ -55,8 +56,12 @@ def validate(ranker: Ranker, population: Population, config: TrainingConfig, dev
 
 
 def as_arrays(predictions: Predictions) -> dict[str, Floats]:
-    """Return `score`, native `mean` and `median` where the head has them, and `p_<task>`, in double precision."""
+    """Return predictions before calibration by name, in double precision.
+
+    Names: `score`, `score_<task>` of further heads, native `mean` and `median` where a head has them, `p_<task>`.
+    """
     named = {"score": predictions.score_B, "mean": predictions.mean_B, "median": predictions.median_B}
+    named |= {f"score_{task}": value for task, value in predictions.further_scores.items()}
     named |= {f"p_{task}": value for task, value in predictions.probability.items()}
     return {name: value.double().cpu().numpy() for name, value in named.items() if value is not None}
 

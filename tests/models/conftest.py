@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from models.batch import Batch, History
-from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.ranker import InputSchema, Ranker
 from models.recipe import Recipe
@@ -87,7 +86,7 @@ def ranker() -> Callable[..., Ranker]:
         parsed = recipe if isinstance(recipe, Recipe) else Recipe.model_validate(recipe)
         rows = make_batch(64, seed=1)
         labels = TrainLabels(rows.watch_B.double().numpy(), rows.duration_B.double().numpy())
-        state = HEADS[parsed.head.kind].fit_state(parsed.head, labels)
+        state = parsed.fit_head_state(labels)
         torch.manual_seed(0)
         return Ranker(parsed, SCHEMA, state, frozen_tasks)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.batch import Batch
 from models.encoders import ENCODERS
@@ -25,12 +26,12 @@ from models.trunks.shared_bottom import SharedBottom, SharedBottomConfig
 
 TASKS: dict[str, Any] = {"watch_time": {}, "skip": {"weight": 0.5}, "like": {}}
 PLAIN = {
-    "head": "wlr", "trunk": "shared_bottom", "encoder": "packed", "history": "none", "objective": "naive",
-    "balance": "fixed",
+    "head": "wlr", "trunk": "shared_bottom", "encoder": "packed", "history": "none", "backbone": "none",
+    "objective": "naive", "balance": "fixed",
 }  # fmt: skip
 REGISTRIES: dict[str, Mapping[str, Any]] = {
-    "head": HEADS, "trunk": TRUNKS, "encoder": ENCODERS, "history": HISTORIES, "objective": OBJECTIVES,
-    "balance": BALANCES,
+    "head": HEADS, "trunk": TRUNKS, "encoder": ENCODERS, "history": HISTORIES, "backbone": BACKBONES,
+    "objective": OBJECTIVES, "balance": BALANCES,
 }  # fmt: skip
 # One part other than plain at a time: every registry may grow without the number of tests multiplying.
 ONE_BY_ONE = [(part, kind) for part, registry in REGISTRIES.items() if part != "objective" for kind in registry]
@@ -40,7 +41,7 @@ TRUNKS_TRIED = ("shared_bottom", "mmoe")
 
 
 def recipe_of(
-    head: str, trunk: str, history: str, objective: str, balance: str, encoder: str = "packed"
+    head: str, trunk: str, history: str, objective: str, balance: str, encoder: str = "packed", backbone: str = "none"
 ) -> dict[str, Any]:
     """Return a small recipe; what the objective requires of the rest comes with it."""
     rule = OBJECTIVES[objective]
@@ -50,6 +51,7 @@ def recipe_of(
         "head": {"kind": head},
         "trunk": {"kind": trunk, **widths},
         "encoder": {"kind": encoder, **inputs},
+        "backbone": {"kind": backbone},
         "objective": {"kind": objective},
         "balance": {"kind": balance},
         "selection": {"kind": "click" if rule.needs_unobserved else "impression"},
@@ -264,3 +266,51 @@ def test_a_trunk_knows_its_input_before_the_first_batch(
         shape: EncodedShape = model.encoder.shape
         assert encoded.fields_BFD.shape == (4, shape.num_fields, shape.embedding_dim)
         assert encoded.flat_BE.shape == (4, shape.width)
+
+
+FURTHER = {"head": {"kind": "d2q"}, "further_heads": {"mean": {"head": {"kind": "wlr"}, "weight": 0.5}}, "tasks": TASKS}
+
+
+def test_a_further_head_is_a_task_of_its_own(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
+    model, rows = ranker(FURTHER).eval(), batch(16)
+    losses, found = model.losses(rows), model.predict(rows)
+    assert list(losses) == ["watch_time", "watch_time_mean", "skip", "like"]
+    assert set(found.further_scores) == {"watch_time_mean"}
+    assert set(found.probability) == {"skip", "like"}
+    raw = model(rows)
+    torch.testing.assert_close(found.score_B, model.head.score(raw["watch_time"], rows.duration_B))
+    expected_B = model.further_heads["watch_time_mean"].decode_mean(raw["watch_time_mean"], rows.duration_B)
+    torch.testing.assert_close(found.mean_B, expected_B)  # d2q has no native mean: the next head's is taken
+
+
+def test_heads_keep_their_label_states_apart(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
+    rows = batch(64, 1)
+    labels = TrainLabels(rows.watch_B.double().numpy(), rows.duration_B.double().numpy())
+    recipe = Recipe.model_validate(
+        {"head": {"kind": "d2q"}, "further_heads": {"more": {"head": {"kind": "d2q", "groups": 3}}}}
+    )
+    state = recipe.fit_head_state(labels)
+    for task, head in recipe.heads.items():
+        alone = HEADS[head.kind].fit_state(head, labels)
+        part = recipe.head_state(task, state)
+        assert set(part) == set(alone)
+        for name, value in alone.items():
+            np.testing.assert_array_equal(part[name], value)
+
+
+def test_the_weight_of_a_further_head_scales_its_gradient(
+    ranker: Callable[..., Ranker], batch: Callable[..., Batch]
+) -> None:
+    def gradient(weight: float) -> Tensor:
+        model = ranker({**FURTHER, "further_heads": {"mean": {"head": {"kind": "wlr"}, "weight": weight}}}).eval()
+        model.balance.backward(model.losses(batch(16)), model.shared_parameters())
+        grad = model.towers["watch_time_mean"].output.weight.grad
+        assert grad is not None
+        return grad
+
+    torch.testing.assert_close(gradient(2.0), 4 * gradient(0.5))
+
+
+def test_a_further_head_needs_a_name_that_can_be_a_column() -> None:
+    with pytest.raises(ValueError, match="letters, digits and underscores"):
+        Recipe.model_validate({"further_heads": {"a b": {"head": {"kind": "wlr"}}}})
