@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.debias.cells import spread
 from benchmarks.debias.part import Table
 from tasks.pairs.scoring import LOWER_IS_BETTER, PROBABILITY, RANKING, Estimate, Scores
 
@@ -187,10 +188,7 @@ def _plain(estimate: Estimate) -> str:
 
 
 def _spread(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    sd = "" if estimate.fit_sd is None else f" ± {_digits(estimate.fit_sd)}"
-    return _digits(estimate.value) + sd
+    return "" if estimate is None else spread(estimate.value, estimate.fit_sd, _digits)
 
 
 def _interval(estimate: Estimate) -> str:

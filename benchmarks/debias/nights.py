@@ -16,6 +16,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from benchmarks.debias.cells import mean_sd, mean_se
 from benchmarks.debias.part import Options, Table
 from tasks.config import Params, RunKey
 from tasks.files import read_json
@@ -159,9 +160,9 @@ def _table(rho: float, nights: Sequence[Measured], world: SimulatorConfig) -> Ta
         cells = []
         for exposure, metric in SHOWN:
             value = _values(nights, name, exposure, metric)
-            text = _mean_sd(value)
+            text = mean_sd(value)
             if name != "naive" and metric != "tre_signed":
-                text += f" ({_mean_se(value - _values(nights, 'naive', exposure, metric))})"
+                text += f" ({mean_se(value - _values(nights, 'naive', exposure, metric))})"
             cells.append(text)
         rows.append([name, *cells])
     learned = [night["latent_exogenous"]["learned"]["rho"] for night in nights]
@@ -177,7 +178,7 @@ def _table(rho: float, nights: Sequence[Measured], world: SimulatorConfig) -> Ta
             "rows of the log estimate the same from few rows: 5 % of a day.",
             "Mean seconds of every recipe come from a calibrator fitted on the impressions of the day before, as in every "
             "night: it restores the total of logged rows, and with it the level that selection gave them.",
-            f"rho as learned by latent_exogenous: {_mean_sd(np.array(learned), 2)}. Its D is all pairs of the day's users and "
+            f"rho as learned by latent_exogenous: {mean_sd(learned, 2)}. Its D is all pairs of the day's users and "
             "videos, which is coarser than the lists that the simulator draws from.",
             "snips: logged probabilities. dr_jl: logistic propensities on video and slot. proxy_priors: slot and video age "
             "set apart, y_u from random rows beside re-weighted ones, t = 0.",
@@ -195,7 +196,7 @@ def _curve(rho: float, curves: Sequence[Mapping[str, Any]]) -> Table:
         for exposure in exposures:
             for kind, digits in (("accuracy", 4), ("bias", 3)):
                 value = [_points(curve, exposure)[place][kind]["value"] for curve in curves]
-                cells.append(_mean_sd(np.array(value), digits))
+                cells.append(mean_sd(value, digits))
         rows.append([f"{t:g}", *cells])
     return Table(
         title=f"Proxy priors along t, rho = {rho:g}: {len(curves)} worlds, mean ± sd",
@@ -217,13 +218,3 @@ def _points(curve: Mapping[str, Any], exposure: str) -> Sequence[Any]:
 
 def _values(nights: Sequence[Measured], name: str, exposure: str, metric: str) -> NDArray[np.float64]:
     return np.array([night[name].get(exposure, {}).get(metric, float("nan")) for night in nights])
-
-
-def _mean_sd(value: NDArray[np.float64], digits: int = 4) -> str:
-    sd = value.std(ddof=1) if len(value) > 1 else float("nan")
-    return f"{value.mean():.{digits}f} ± {sd:.{digits}f}"
-
-
-def _mean_se(value: NDArray[np.float64]) -> str:
-    se = value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else float("nan")
-    return f"{value.mean():+.4f} ± {se:.4f}"

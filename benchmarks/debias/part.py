@@ -31,7 +31,7 @@ class Table:
         columns: names, the row's label first.
         rows: cells as text, `mean ± sd` or `value [low, high]` where there is an uncertainty.
         notes: what a reader must know: rows, choices, published figures and where they come from.
-        numbers: the same results unrounded, for `results.json`.
+        numbers: the same results unrounded, for `<part>.json`.
     """
 
     title: str

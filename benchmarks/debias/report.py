@@ -1,4 +1,7 @@
-"""Write the tables of a part: Markdown to read, JSON to compute with, both with where and how they were made."""
+"""Write the tables of a part: Markdown to read, JSON to compute with, both with where and how they were made.
+
+Git keeps the Markdown alone; nothing reads the JSON back.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

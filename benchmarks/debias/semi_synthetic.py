@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.debias.cells import mean_sd, mean_se
 from benchmarks.debias.exposed_log import Bools, Exposure, Floats, Regime, World, expose, read_world
 from benchmarks.debias.in_memory import Rows, fit, scores
 from benchmarks.debias.part import Options, Table
 from models.propensity.base import Exposures
+from models.propensity.diagnostics import effective_sample_size
 from models.propensity.network import Network, NetworkConfig
 from models.recipe import Recipe
 from models.schema import InputSchema
@@ -185,7 +187,7 @@ def _description(exposure: Exposure) -> dict[str, float]:
     return {
         "exposed": float(exposure.observed[fit_rows].mean()),
         "log_watch_shift": float(log_watch[seen].mean() - log_watch[fit_rows].mean()),
-        "effective_share": float(weight.sum() ** 2 / np.square(weight).sum() / seen.sum()),
+        "effective_share": float(effective_sample_size(weight) / seen.sum()),
         "clipped": float((exposure.propensity[seen] < CLIP).mean()),
     }
 
@@ -193,21 +195,16 @@ def _description(exposure: Exposure) -> dict[str, float]:
 def _cell(found: Mapping[str, list[dict[str, float]]], name: str, metric: str) -> str:
     """Return mean ± sd; of XAUC also the paired difference from naive with its standard error."""
     value = np.array([run[metric] for run in found[name]])
-    digits = DIGITS[metric]
-    text = f"{value.mean():.{digits}f} ± {_sd(value):.{digits}f}"
+    text = mean_sd(value, DIGITS[metric])
     if metric != "xauc" or name == "naive":
         return text
     gain = value - np.array([run[metric] for run in found["naive"]])
-    return f"{text} ({gain.mean():+.4f} ± {_sd(gain) / np.sqrt(len(gain)):.4f})"
+    return f"{text} ({mean_se(gain)})"
 
 
 def _rho(runs: Sequence[Mapping[str, float]]) -> str:
     value = np.array([run["rho"] for run in runs])
-    return "" if np.isnan(value).any() else f"{value.mean():.2f} ± {_sd(value):.2f}"
-
-
-def _sd(value: Floats) -> float:
-    return float(value.std(ddof=1)) if len(value) > 1 else float("nan")
+    return "" if np.isnan(value).any() else mean_sd(value, 2)
 
 
 def _notes(world: World, regime: Regime, about: Sequence[Mapping[str, float]]) -> list[str]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from statistics import fmean, stdev
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from benchmarks.debias import likelihood_cost as cost
+from benchmarks.debias.cells import mean_sd
 from benchmarks.debias.part import Options, Table
 from benchmarks.debias.synthetic_data import (
     NUM_PAIRS,
@@ -385,7 +386,6 @@ def _over(seeds: Sequence[int], cell: Callable[[int], dict[str, float]]) -> Numb
 
 
 def _cell(values: Sequence[float]) -> str:
-    """Return mean ± sd, with four decimals below .1 and three above."""
+    """Return mean ± sd, the value alone of one run, with four decimals below .1 and three above."""
     digits = 4 if abs(fmean(values)) < 0.1 else 3
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{fmean(values):.{digits}f}{spread}"
+    return mean_sd(values, digits) if len(values) > 1 else f"{values[0]:.{digits}f}"

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from models.heads.base import LabelState, TrainLabels
 from models.heads.label_scale import label_scale
-from models.heads.survival import log_complement, log_survival
+from models.heads.survival import log_survival
 from models.heads.threshold_head import ThresholdHead
 from models.heads.thresholds import ThresholdConfig, hazard_logits, survival_logits
+from models.logspace import log_complement
 
 
 class CreadConfig(ThresholdConfig):

@@ -15,6 +15,7 @@ from torch.nn import functional
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.completion import is_complete
+from models.logspace import logit_of_log
 
 CLAMP = 1e-6
 """Interest is kept this far from 0 and 1; with the default cost every play below 1.9 s counts as 1.9 s."""
@@ -61,7 +62,7 @@ class Cwm(Head):
     def index(self, watch_B: Tensor) -> Tensor:
         """Return logit(r(w)), [B]."""
         log_r_B = (-self.cost / (watch_B + 1)).clamp(math.log(CLAMP), math.log1p(-CLAMP))
-        return log_r_B - torch.log(-torch.expm1(log_r_B))
+        return logit_of_log(log_r_B)
 
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return (f - z)^2 / (2 sigma^2) of incomplete and -log s((f - z_d) / sigma) of complete rows, [B]."""

@@ -3,14 +3,10 @@
 Shape legend: B rows, J nodes; nodes are shared by all rows, [J], or a row's own, [B, J].
 """
 
-import math
-
 import torch
 from torch import Tensor
 
 _TINY = 1e-9
-_LARGEST_LOG = -1e-37
-"""Near the largest negative float32: log(1 - e^x) stays finite, and its gradient alive."""
 
 
 def restricted_mean(nodes: Tensor, survival_BJ: Tensor, upper_B: Tensor) -> Tensor:
@@ -56,13 +52,3 @@ def survival_median(nodes: Tensor, survival_BJ: Tensor, upper_B: Tensor) -> Tens
 def log_survival(logit_BJ: Tensor) -> Tensor:
     """Return log prod_{i <= j} (1 - s(o_i)) of hazard logits o, [B, J]: non-increasing for any logits."""
     return torch.nn.functional.logsigmoid(-logit_BJ).cumsum(dim=1)
-
-
-def log_complement(log_p: Tensor) -> Tensor:
-    """Return log(1 - e^x) for x <= 0, finite and without cancellation; p within 1e-37 of 1 is taken for that."""
-    x = log_p.clamp(max=_LARGEST_LOG)
-    near_one = x > -math.log(2)
-    # Each branch sees a harmless value where the other is taken: a NaN there would reach the gradient.
-    from_expm1 = torch.log(-torch.expm1(torch.where(near_one, x, -1.0)))
-    from_log1p = torch.log1p(-torch.exp(torch.where(near_one, -1.0, x)))
-    return torch.where(near_one, from_expm1, from_log1p)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from models.latent.bivariate_normal import log_ndtr, log_phi, log_phi2
+from models.logspace import log_complement
 
 LogCdf = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(a, b, rho) -> log Phi2: `log_phi2`, or an estimator of it."""
@@ -66,7 +67,7 @@ def ordinal(a_B: Tensor, b_B: Tensor, lower_B: Tensor, upper_B: Tensor, rho: Ten
     small_B = sign_B * torch.where(sign_B > 0, low_B, high_B)
     a_B, rho = a_B.double(), -sign_B * rho.double()
     whole_B = log_phi2(a_B, large_B, rho)
-    return whole_B + torch.log(-torch.expm1(log_phi2(a_B, small_B, rho) - whole_B))
+    return whole_B + log_complement(log_phi2(a_B, small_B, rho) - whole_B)
 
 
 def binary_outcome(b_B: Tensor, label_B: Tensor) -> Tensor:

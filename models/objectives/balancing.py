@@ -8,20 +8,16 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from models.component import ComponentConfig
 from models.objectives.base import TaskRows
-from models.objectives.exposure import exposure_loss, exposure_probability
-from models.objectives.share import entire_space_loss, share_of
+from models.objectives.exposure import exposure_probability
+from models.objectives.funnel import FunnelConfig, funnel_loss
+from models.objectives.share import share_of
 from models.objectives.weights import PropensityWeights
 
 
-class BalancingConfig(ComponentConfig):
-    """Weights of the terms. The publication tunes them and names no default; these are ours."""
+class BalancingConfig(FunnelConfig):
+    """Weights of the terms: alpha is `entire_space`, beta `counterfactual`. The publication names no default; all are ours."""
 
-    entire_space: float = Field(default=1.0, ge=0)
-    """alpha, of CE(p̂ r̂, o r); 0 leaves it out, which heads without a native mean need."""
-    counterfactual: float = Field(default=1.0, gt=0)
-    """beta, of the weighted loss."""
     balance: float = Field(default=1.0, ge=0)
     """gamma, of the balancing error."""
     balance_on: Literal["prediction", "representation"] = "representation"
@@ -29,15 +25,12 @@ class BalancingConfig(ComponentConfig):
 
 
 def balancing_loss(rows: TaskRows, config: BalancingConfig, weights: PropensityWeights) -> Tensor:
-    """Return CE(p̂, o) + alpha CE(p̂ r̂, o r) + gamma BMSE: all but the weighted loss."""
+    """Return CE(p̂, o) + alpha CE(p̂ r̂, o r) + gamma BMSE: the funnel and what balances it, all but the weighted loss."""
     propensity_B = exposure_probability(rows)
-    loss = exposure_loss(rows)
-    if config.entire_space > 0:
-        share_B = share_of(rows, config.kind, "set objective.entire_space to 0")
-        loss = loss + config.entire_space * entire_space_loss(rows, propensity_B, share_B)
-    if config.balance > 0:
-        loss = loss + config.balance * balancing_error(rows, _phi(rows, config), propensity_B, weights)
-    return loss
+    loss = funnel_loss(rows, config, propensity_B)
+    if config.balance == 0:
+        return loss
+    return loss + config.balance * balancing_error(rows, _phi(rows, config), propensity_B, weights)
 
 
 def balancing_error(rows: TaskRows, phi_BK: Tensor, propensity_B: Tensor, weights: PropensityWeights) -> Tensor:

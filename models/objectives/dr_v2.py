@@ -6,10 +6,10 @@ from torch import Tensor
 
 from models.objectives.balancing import BalancingConfig, balancing_loss
 from models.objectives.base import TaskRows
-from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
-from models.objectives.exposure import OWN_EXPOSURE, exposure_probability
+from models.objectives.doubly_robust import JointConfig
+from models.objectives.exposure import OWN_EXPOSURE
 from models.objectives.imputation import IMPUTATION
-from models.propensity.base import PropensityOptions
+from models.objectives.learned_dr import LearnedDoublyRobust
 
 
 class DrV2Config(BalancingConfig, JointConfig):
@@ -18,7 +18,7 @@ class DrV2Config(BalancingConfig, JointConfig):
     kind: Literal["dr_v2"] = "dr_v2"
 
 
-class DrV2(JointDoublyRobust):
+class DrV2(LearnedDoublyRobust):
     """CE(p̂, o) + alpha CE(p̂ r̂, o r) + beta (L_DR + imputation) + gamma BMSE.
 
     Source: Li et al., ICML 2023, with the loss of `debias.md` section 4.2; section 4.3. L_DR passes no gradient to p̂,
@@ -26,12 +26,8 @@ class DrV2(JointDoublyRobust):
     """
 
     Config = DrV2Config
+    config: DrV2Config
     auxiliary_towers = (IMPUTATION, OWN_EXPOSURE)
-    weighs_by_propensity = False
-
-    def __init__(self, config: DrV2Config, options: PropensityOptions) -> None:
-        super().__init__(config, options)
-        self.config = config
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss.
@@ -40,7 +36,3 @@ class DrV2(JointDoublyRobust):
             ValueError: if a term needs a native mean of watch time that the head does not have.
         """
         return self.config.counterfactual * super().forward(rows) + balancing_loss(rows, self.config, self.weights)
-
-    def propensity(self, rows: TaskRows) -> Tensor:
-        """Return p̂, [B]."""
-        return exposure_probability(rows)

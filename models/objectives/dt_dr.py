@@ -6,10 +6,9 @@ from torch import Tensor
 
 from models.objectives.base import TaskRows
 from models.objectives.disentangled import DISENTANGLED_EXPOSURE, DisentangledConfig, disentangling_loss
-from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
-from models.objectives.exposure import exposure_probability
+from models.objectives.doubly_robust import JointConfig
 from models.objectives.imputation import IMPUTATION
-from models.propensity.base import PropensityOptions
+from models.objectives.learned_dr import LearnedDoublyRobust
 
 
 class DtDrConfig(DisentangledConfig, JointConfig):
@@ -18,7 +17,7 @@ class DtDrConfig(DisentangledConfig, JointConfig):
     kind: Literal["dt_dr"] = "dt_dr"
 
 
-class DtDr(JointDoublyRobust):
+class DtDr(LearnedDoublyRobust):
     """L_DR + imputation + alpha CE(p̂, o) + beta |A'B|^2.
 
     Source: ICDE 2024, with the loss of `debias.md` section 4.2; section 4.4. L_DR passes no gradient to p̂;
@@ -26,17 +25,9 @@ class DtDr(JointDoublyRobust):
     """
 
     Config = DtDrConfig
+    config: DtDrConfig
     auxiliary_towers = (IMPUTATION, DISENTANGLED_EXPOSURE)
-    weighs_by_propensity = False
-
-    def __init__(self, config: DtDrConfig, options: PropensityOptions) -> None:
-        super().__init__(config, options)
-        self.config = config
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""
         return super().forward(rows) + disentangling_loss(rows, self.config)
-
-    def propensity(self, rows: TaskRows) -> Tensor:
-        """Return p̂, [B]."""
-        return exposure_probability(rows)

@@ -5,10 +5,10 @@ from typing import Literal
 from torch import Tensor
 
 from models.objectives.base import AuxiliaryTower, TaskRows
-from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
-from models.objectives.exposure import SHARED_EXPOSURE, exposure_probability
+from models.objectives.doubly_robust import JointConfig
+from models.objectives.exposure import SHARED_EXPOSURE
 from models.objectives.funnel import FunnelConfig, funnel_loss
-from models.propensity.base import PropensityOptions
+from models.objectives.learned_dr import LearnedDoublyRobust
 
 
 class Escm2DrConfig(FunnelConfig, JointConfig):
@@ -17,7 +17,7 @@ class Escm2DrConfig(FunnelConfig, JointConfig):
     kind: Literal["escm2_dr"] = "escm2_dr"
 
 
-class Escm2Dr(JointDoublyRobust):
+class Escm2Dr(LearnedDoublyRobust):
     """CE(p̂, o) + l_c (L_DR + imputation) + l_g CE(p̂ r̂, o r), all towers on the tasks' encoder.
 
     Source: Wang et al., SIGIR 2022, with the loss of `debias.md` section 4.2; section 4.3. L_DR passes no gradient to p̂,
@@ -25,12 +25,8 @@ class Escm2Dr(JointDoublyRobust):
     """
 
     Config = Escm2DrConfig
+    config: Escm2DrConfig
     auxiliary_towers = (AuxiliaryTower("imputation", reads="shared"), SHARED_EXPOSURE)
-    weighs_by_propensity = False
-
-    def __init__(self, config: Escm2DrConfig, options: PropensityOptions) -> None:
-        super().__init__(config, options)
-        self.config = config
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss.
@@ -38,8 +34,5 @@ class Escm2Dr(JointDoublyRobust):
         Raises:
             ValueError: if a term needs a native mean of watch time that the head does not have.
         """
-        return self.config.counterfactual * super().forward(rows) + funnel_loss(rows, self.config)
-
-    def propensity(self, rows: TaskRows) -> Tensor:
-        """Return p̂, [B]."""
-        return exposure_probability(rows)
+        weighted = self.config.counterfactual * super().forward(rows)
+        return weighted + funnel_loss(rows, self.config, self.propensity(rows))

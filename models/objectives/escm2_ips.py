@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from models.objectives.base import TaskRows
-from models.objectives.exposure import SHARED_EXPOSURE
+from models.objectives.exposure import SHARED_EXPOSURE, exposure_probability
 from models.objectives.funnel import FunnelConfig, funnel_loss
 from models.objectives.learned_ips import LearnedIps
 
@@ -32,4 +32,5 @@ class Escm2Ips(LearnedIps):
         Raises:
             ValueError: if a term needs a native mean of watch time that the head does not have.
         """
-        return self.config.counterfactual * self.risk(rows) + funnel_loss(rows, self.config)
+        weighted = self.config.counterfactual * self.risk(rows)
+        return weighted + funnel_loss(rows, self.config, exposure_probability(rows))

@@ -9,9 +9,10 @@ from pydantic import Field
 from torch import Tensor
 
 from models.objectives.base import TaskRows
-from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
-from models.objectives.exposure import OWN_EXPOSURE, exposure_loss, exposure_probability
+from models.objectives.doubly_robust import JointConfig
+from models.objectives.exposure import OWN_EXPOSURE, exposure_loss
 from models.objectives.imputation import IMPUTATION
+from models.objectives.learned_dr import LearnedDoublyRobust
 from models.objectives.weights import normalised
 from models.propensity.base import PropensityOptions
 
@@ -24,7 +25,7 @@ class StableDrConfig(JointConfig):
     """Weight of the squared constraint, of means over D (the published sums are |D| times larger)."""
 
 
-class StableDr(JointDoublyRobust):
+class StableDr(LearnedDoublyRobust):
     """SNIPS with a learned p̂ that is held to mean_D [(1 - o / p̂)(ê - mean_D ê)] = 0.
 
     Source: Li, Zheng & Wu, ICLR 2023; `debias.md` section 4.3. Under the constraint SNIPS of ê is mean_D ê, so the estimate
@@ -35,21 +36,16 @@ class StableDr(JointDoublyRobust):
     """
 
     Config = StableDrConfig
+    config: StableDrConfig
     auxiliary_towers = (IMPUTATION, OWN_EXPOSURE)
-    weighs_by_propensity = False
 
     def __init__(self, config: StableDrConfig, options: PropensityOptions) -> None:
         super().__init__(config, normalised(options, "batch"))
-        self.eta = config.eta
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""
-        learned = exposure_loss(rows) + self.eta * self.imbalance(rows).square()
+        learned = exposure_loss(rows) + self.config.eta * self.imbalance(rows).square()
         return super().forward(rows) + learned
-
-    def propensity(self, rows: TaskRows) -> Tensor:
-        """Return p̂, [B]."""
-        return exposure_probability(rows)
 
     def risk(self, rows: TaskRows) -> Tensor:
         """Return sum_O e / p̂ / sum_O 1 / p̂, which trains the prediction."""

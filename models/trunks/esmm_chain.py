@@ -6,11 +6,11 @@ Shape legend: B rows, O outputs of a head.
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from models.encoders.base import EncodedShape
+from models.logspace import logit_of_log
 from models.trunks.chain import chain_of
 from models.trunks.shared_bottom import SharedBottom, SharedBottomConfig
 
@@ -46,9 +46,3 @@ class EsmmChain(SharedBottom):
             log_p_BO = conditional_BO if log_p_BO is None else log_p_BO + conditional_BO
             coupled[task] = logit_of_log(log_p_BO)
         return coupled
-
-
-def logit_of_log(log_p: Tensor) -> Tensor:
-    """Return log p - log(1 - p) without losing p near 0 or 1; finite for every log p <= 0."""
-    bounded = log_p.clamp(max=-1e-7)
-    return bounded - torch.log(-torch.expm1(bounded))

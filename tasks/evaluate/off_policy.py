@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.propensity.diagnostics import effective_sample_size
 from tasks.errors import ContractError
 from tasks.evaluate.error_model import expected_error
 from tasks.evaluate.metrics.groups import Groups
@@ -62,7 +63,7 @@ def importance_weights(probability_B: FloatArray, num_videos: int, clip: float |
 
 def overlap(weight_B: FloatArray) -> Overlap:
     """Return the diagnostics of importance weights."""
-    effective = float(weight_B.sum() ** 2 / np.square(weight_B).sum())
+    effective = effective_sample_size(weight_B)
     return Overlap(weight_B.size, float(weight_B.mean()), float(weight_B.max()), effective)
 
 

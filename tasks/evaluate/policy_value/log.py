@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.propensity.diagnostics import effective_sample_size
 from tasks.errors import ContractError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
@@ -102,8 +103,7 @@ class Diagnostics:
     @classmethod
     def of(cls, reward_B: FloatArray, weight_B: FloatArray) -> "Diagnostics":
         """Describe the weights an estimator uses."""
-        squares = float(np.square(weight_B).sum())
-        effective = float(weight_B.sum()) ** 2 / squares if squares else 0.0
+        effective = effective_sample_size(weight_B)
         positives = int(((reward_B > 0) & (weight_B > 0)).sum())
         return cls(weight_B.size, float(weight_B.mean()), float(weight_B.max()), effective, positives)
 
