@@ -52,7 +52,7 @@ class Ordinal(ThresholdHead):
         above_BM = self.exceeds(watch_B)[:, 1:].float()
         return functional.binary_cross_entropy_with_logits(self.logits(out_BO), above_BM, reduction="none").mean(dim=1)
 
-    def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        """Return the mean in seconds, [B]: the integral of the steps p_m on (t_(m-1), t_m] up to the duration."""
-        width_BM = torch.minimum(self.cuts, duration_B.unsqueeze(1)).diff(dim=1)
-        return torch.minimum((self.survival(out_BO)[:, 1:] * width_BM).sum(dim=1), duration_B)
+    def integral(self, out_BO: Tensor, upper_B: Tensor) -> Tensor:
+        """Return the integral of the steps p_m on (t_(m-1), t_m] up to `upper_B`, seconds [B]."""
+        width_BM = torch.minimum(self.cuts, upper_B.unsqueeze(1)).diff(dim=1)
+        return torch.minimum((self.survival(out_BO)[:, 1:] * width_BM).sum(dim=1), upper_B)

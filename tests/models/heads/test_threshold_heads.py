@@ -143,3 +143,12 @@ def test_hazard_flags_are_shares_of_a_fitted_cell(cells: Any) -> None:
     assert found["finish"] == pytest.approx(0.1, abs=0.01)
     short = head.flags(out_BO, torch.tensor([6.0]))
     assert short["valid_play"] == short["long_view"] == short["finish"]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_score_does_not_depend_on_the_duration_and_the_mean_reaches_it(name: str, cells: Any) -> None:
+    head = build(name, cells)
+    out_BO, end = outputs(head, 5), float(head.cuts[-1])
+    score_B = head.score(out_BO, torch.full((5,), 7.0))
+    torch.testing.assert_close(score_B, head.score(out_BO, torch.full((5,), 80.0)))
+    torch.testing.assert_close(score_B, head.decode_mean(out_BO, torch.full((5,), end)))
