@@ -11,7 +11,7 @@ from benchmarks.debias import coat_methods as methods
 from benchmarks.debias import coat_tables as tables
 from benchmarks.debias.coat_methods import Candidate
 from benchmarks.debias.coat_tables import Judged
-from benchmarks.debias.part import Options, Table
+from benchmarks.parts.part import Options, Table
 from tasks.files import read_json, write_json
 from tasks.pairs.coat import read_coat
 from tasks.pairs.data import FloatArray, PairData

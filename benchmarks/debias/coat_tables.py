@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.debias.cells import spread
-from benchmarks.debias.part import Table
+from benchmarks.parts.cells import spread
+from benchmarks.parts.part import Table
 from tasks.pairs.scoring import LOWER_IS_BETTER, PROBABILITY, RANKING, Estimate, Scores
 
 LABELS = {

@@ -16,8 +16,8 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from benchmarks.debias.cells import mean_sd, mean_se
-from benchmarks.debias.part import Options, Table
+from benchmarks.parts.cells import mean_sd, mean_se
+from benchmarks.parts.part import Options, Table
 from tasks.config import Params, RunKey
 from tasks.files import read_json
 from tasks.layout import Workspace

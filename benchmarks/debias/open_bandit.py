@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.debias.part import Options, Table
+from benchmarks.parts.part import Options, Table
 from tasks.errors import SourceError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.debias.cells import mean_sd, mean_se
 from benchmarks.debias.exposed_log import Bools, Exposure, Floats, Regime, World, expose, read_world
 from benchmarks.debias.in_memory import Rows, fit, scores
-from benchmarks.debias.part import Options, Table
+from benchmarks.parts.cells import mean_sd, mean_se
+from benchmarks.parts.part import Options, Table
 from models.propensity.base import Exposures
 from models.propensity.diagnostics import effective_sample_size
 from models.propensity.network import Network, NetworkConfig

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.debias import likelihood_cost as cost
-from benchmarks.debias.cells import mean_sd
-from benchmarks.debias.part import Options, Table
 from benchmarks.debias.synthetic_data import (
     NUM_PAIRS,
     WATCH_SIGMA,
@@ -30,6 +28,8 @@ from benchmarks.debias.synthetic_fits import (
     naive_index,
     outcome_of,
 )
+from benchmarks.parts.cells import mean_sd
+from benchmarks.parts.part import Options, Table
 from models.latent.bivariate_normal import log_phi2
 from models.latent.ghk import log_phi2_ghk
 from models.latent.identification import SelectionFit

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.debias.cells import mean_sd, mean_se, spread
+from benchmarks.parts.cells import mean_sd, mean_se, spread
 
 
 def test_a_mean_comes_with_its_spread() -> None:

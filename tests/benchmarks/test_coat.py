@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from benchmarks.debias import coat
-from benchmarks.debias.__main__ import main
+from benchmarks.debias.__main__ import BENCHMARK
 from benchmarks.debias.coat_methods import not_for_pairs, on_biased_mf
 from benchmarks.debias.coat_tables import better
-from benchmarks.debias.part import Options, Table
-from benchmarks.debias.report import write_part
+from benchmarks.parts.part import Options, Table
+from benchmarks.parts.report import write_part
 from models.objectives import OBJECTIVES
 from tasks.files import read_json
 from tasks.pairs.scoring import Estimate
@@ -42,7 +42,9 @@ def test_better_asks_for_the_whole_interval() -> None:
 
 def test_results_say_where_and_how_they_were_made(tmp_path: Path) -> None:
     table = Table("Title", ["method", "AUC"], [["a|b", ".700"]], ["A note."], {"a|b": 0.7})
-    path = write_part("coat", [table], [0, 1], "python -m benchmarks.debias coat", 3.2, tmp_path)
+    path = write_part(
+        "Debiasing benchmark: coat", "coat", [table], [0, 1], "python -m benchmarks.debias coat", 3.2, tmp_path
+    )
     text = path.read_text()
     assert "| a\\|b | .700 |" in text
     assert "- A note." in text
@@ -55,5 +57,5 @@ def test_results_say_where_and_how_they_were_made(tmp_path: Path) -> None:
 
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["unknown"])
+        BENCHMARK.main(["unknown"])
     assert "semi_synthetic" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.debias.nights import DIAL, RECIPES, RHOS, SHOWN, measured, params, run
-from benchmarks.debias.part import Options, Table
+from benchmarks.parts.part import Options, Table
 from tasks.evaluate.trade_off import GRID
 from tasks.files import read_json
 from tasks.layout import Workspace

@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.debias.exposed_log import World, expose, read_world
 from benchmarks.debias.in_memory import Rows, fit, scores
-from benchmarks.debias.part import Options
 from benchmarks.debias.semi_synthetic import METHODS, QUICK_ROWS, REGIMES, estimated_propensity, run
+from benchmarks.parts.part import Options
 from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.evaluate.metrics.pairwise import xauc

@@ -6,18 +6,25 @@ Git keeps the Markdown alone; nothing reads the JSON back.
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.debias.part import Table
+from benchmarks.parts.part import Table
 from tasks.files import write_json, write_text
 from tasks.protocol.record import circumstances
 
 
 def write_part(
-    name: str, tables: Sequence[Table], seeds: Sequence[int], command: str, seconds: float, folder: Path
+    title: str,
+    name: str,
+    tables: Sequence[Table],
+    seeds: Sequence[int],
+    command: str,
+    seconds: float,
+    folder: Path,
 ) -> Path:
     """Write `<name>.md` and `<name>.json` into `folder`; return the former.
 
     Args:
-        name: of the part.
+        title: heading of the page.
+        name: of the part, and of the files.
         tables: its results.
         seeds: it was run with.
         command: that made them.
@@ -30,7 +37,7 @@ def write_part(
         folder / f"{name}.json",
         {"circumstances": where, "command": command, "seeds": list(seeds), "results": numbers},
     )
-    lines = [f"# Debiasing benchmark: {name}", "", f"Run it: `{command}`", ""]
+    lines = [f"# {title}", "", f"Run it: `{command}`", ""]
     for table in tables:
         lines += _table(table)
     lines += [

@@ -1,4 +1,4 @@
-"""What every part of the debiasing benchmark takes and gives."""
+"""What every part of a benchmark takes and gives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,4 +42,4 @@ class Table:
 
 
 Part = Callable[[Options], list[Table]]
-"""One part: `benchmarks/debias/<name>.py` offers it as `run`."""
+"""One part: `benchmarks/<benchmark>/<name>.py` offers it as `run`."""
