@@ -2,12 +2,24 @@
 
 from typing import TYPE_CHECKING
 
+from models.backbones.autoint import AutoInt
 from models.backbones.base import Backbone
+from models.backbones.dcnv2 import DcnV2
+from models.backbones.deepfm import DeepFm
+from models.backbones.finalmlp import FinalMlp
+from models.backbones.gdcn import Gdcn
+from models.backbones.masknet import MaskNet
 from models.backbones.none import NoBackbone
 from models.component import ComponentConfig, one_of
 
 BACKBONES: dict[str, type[Backbone]] = {
     "none": NoBackbone,
+    "dcnv2": DcnV2,
+    "gdcn": Gdcn,
+    "deepfm": DeepFm,
+    "autoint": AutoInt,
+    "masknet": MaskNet,
+    "finalmlp": FinalMlp,
 }
 
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ from models.component import ComponentConfig, one_of
 from models.trunks.aitm import Aitm
 from models.trunks.base import Trunk
 from models.trunks.esmm_chain import EsmmChain
+from models.trunks.home import Home
 from models.trunks.mmoe import MMoE
 from models.trunks.ple import Ple
 from models.trunks.shared_bottom import SharedBottom
+from models.trunks.stem import Stem
 
 TRUNKS: dict[str, type[Trunk]] = {
     "shared_bottom": SharedBottom,
@@ -16,6 +18,8 @@ TRUNKS: dict[str, type[Trunk]] = {
     "ple": Ple,
     "aitm": Aitm,
     "esmm_chain": EsmmChain,
+    "stem": Stem,
+    "home": Home,
 }
 
 if TYPE_CHECKING:
