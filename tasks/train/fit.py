@@ -16,6 +16,7 @@ from models.recipe import WATCH_TIME
 from tasks.errors import TrainingError
 from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_checkpoint, under
 from tasks.train.config import TrainingConfig
+from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
 from tasks.train.optimizers import Optimizers
 from tasks.train.problem import Problem
@@ -144,12 +145,12 @@ class SeedFit:
         except FloatingPointError as error:
             raise self._not_finite(f"on the validation day {error}") from error
         progress = self.progress
-        means = (self._sums / steps).tolist()
-        self.ranker.balance.after_epoch(dict(zip(self.ranker.trained_tasks, means, strict=True)))
+        means = dict(zip(self.ranker.trained_tasks, (self._sums / steps).tolist(), strict=True))
+        self.ranker.balance.after_epoch(means)
         criterion = found.criterion(self.config)
         better = progress.best is None or criterion < progress.best
         progress.epoch, progress.step = progress.epoch + 1, 0
-        progress.curves.append(self._curve(dict(zip(self.ranker.trained_tasks, means, strict=True)), found, better))
+        progress.curves.append(self._curve(means, found, better))
         self._sums.zero_()
         if better:
             progress.best, progress.best_epoch = criterion, progress.epoch
@@ -158,8 +159,7 @@ class SeedFit:
         progress.finished = progress.epoch >= self.config.max_epochs or stale >= self.config.patience
         log.info(
             "seed %d epoch %d: watch loss %.5f, validation %.5f, XAUC %.4f%s",
-            self.seed, progress.epoch, means[self.ranker.trained_tasks.index(WATCH_TIME)],
-            found.losses[WATCH_TIME], found.xauc, " *" if better else "",
+            self.seed, progress.epoch, means[WATCH_TIME], found.losses[WATCH_TIME], found.xauc, " *" if better else "",
         )  # fmt: skip
         self._save()
 
@@ -167,7 +167,16 @@ class SeedFit:
         train = {f"train_{task}": value for task, value in means.items()}
         validation = {f"validation_{task}": value for task, value in found.losses.items()}
         row = {"seed": self.seed, "epoch": self.progress.epoch, **train, **validation}
-        return row | {"validation_xauc": found.xauc, "best": better}
+        return row | {"validation_xauc": found.xauc, "best": better} | self._account()
+
+    def _account(self) -> dict[str, float]:
+        """Return how tasks pull on what they share and what the trunk does, on the first rows of the fit days."""
+        batch = next(self.problem.fit.evaluation(self.config.batch_size))[1].to(self.device.name)
+        with self.device.autocast():
+            gradients = gradient_account(self.ranker, batch)
+            with torch.no_grad():
+                trunk = self.ranker.trunk.diagnostics(self.ranker.encode(batch))
+        return gradients | {f"trunk_{name}": value for name, value in trunk.items()}
 
     def _save(self) -> None:
         tensors = prefixed("model", self.ranker.state_dict()) | prefixed("best", self._best) | {"sums": self._sums}
