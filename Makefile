@@ -10,7 +10,7 @@ PART ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test lint format lock serve deploy benchmark-r0 benchmark-scale benchmark-debias clean
+.PHONY: help setup nightly test lint format lock serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -60,6 +60,9 @@ benchmark-scale: $(STAMP) ## time and memory of every stage for growing simulate
 
 benchmark-debias: $(STAMP) ## debiasing on Coat, Open Bandit, simulated and real logs (DATA=../shared/data PART="coat synthetic")
 	$(BIN)/python -m benchmarks.debias $(PART) $(if $(DATA),--data $(DATA))
+
+benchmark-watchtime: $(STAMP) ## watch-time heads, trunks, balances, and what each step of a recipe gives (PART="heads ladder")
+	$(BIN)/python -m benchmarks.watchtime $(PART) $(if $(DATA),--data $(DATA))
 
 clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
 	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock

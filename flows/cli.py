@@ -77,7 +77,9 @@ def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
 @app.command()
 def stage(
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml: ingest, validate, features, table, train, ...")],
-    recipe: Annotated[str | None, typer.Option("--recipe", help="Recipe, for the stages train and evaluate.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Recipe or ensemble, for stages run per model.")
+    ] = None,
 ) -> None:
     """Run one stage of the night in run.yaml here, without DVC and Prefect."""
     from tasks.main import run_stage
@@ -134,6 +136,32 @@ def benchmark(
     from flows.benchmark import benchmark as flow
 
     typer.echo(f"results: {flow(folder, data)}")
+
+
+@app.command()
+def tune(
+    recipe: Annotated[str, typer.Argument(help="A name below `recipes` in params.yaml.")],
+    trials: Annotated[
+        int | None, typer.Option(help="Trials in all, those of earlier runs included. Default: tuning.trials.", min=2)
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes; one repeats itself exactly. Default: tuning.jobs.", min=1)
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also add the found recipe to params.yaml, as <recipe>_tuned.")
+    ] = False,
+) -> None:
+    """Search a recipe's hyper-parameters on the fit and validation days of the table; run again, it goes on."""
+    from tasks.tune.run import tune as search
+    from tasks.tune.study import report_progress
+    from tasks.tune.write import add_to_params
+
+    report_progress()
+    tuned = search(Workspace(), recipe, trials, jobs)
+    typer.echo(tuned.found.summary())
+    typer.echo(f"written: {tuned.recipe}, {tuned.trials}")
+    if write:
+        typer.echo(add_to_params(Workspace().params, tuned))
 
 
 @app.command()

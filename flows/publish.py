@@ -64,14 +64,14 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
         write_json(folder / "operations.json", {"stages": operations.stages, "timings": operations.timings})
         render_report(workspace, params.report, key, folder / "report.html", operations)
     return Outcome(
-        key.as_of, key.source, decision, _headline(workspace, params.nightly.recipes), archive / "report.html"
+        key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
     )
 
 
-def _headline(workspace: Workspace, recipes: tuple[str, ...]) -> tuple[str, ...]:
+def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
     """Return one line per challenger: the flat metrics with their intervals."""
     lines = []
-    for name in recipes:
+    for name in challengers:
         metrics = read_json(workspace.metrics / f"{name}.json")
         parts = [
             f"{label} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"

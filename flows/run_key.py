@@ -49,17 +49,18 @@ def prepare_night(
         champion=book.champion_for(night) or "none",
         evidence=tuple(book.evidence_for(night, params.gate.upgrade_days)),
     )
-    _forget_other_recipes(workspace, params)
+    _forget_other_models(workspace, params)
     text = "# Written by dwell: the key of one night. DVC reads it beside params.yaml.\n"
     write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True))
     return key
 
 
-def _forget_other_recipes(workspace: Workspace, params: Params) -> None:
-    """Remove what recipes that are no challengers any more left behind: a stage's dependency is a folder of all of them."""
+def _forget_other_models(workspace: Workspace, params: Params) -> None:
+    """Remove what models that are no challengers any more left behind: a stage's dependency is a folder of all of them."""
     for folder, keep in (
         (workspace.bundle("x").parent, set(params.nightly.recipes)),
-        (workspace.predictions("x").parent, {*params.nightly.recipes, "champion", "baselines"}),
+        (workspace.ensemble("x").parent, set(params.nightly.ensembles)),
+        (workspace.predictions("x").parent, {*params.nightly.challengers, "champion", "baselines"}),
     ):
         for path in folder.glob("*"):
             if path.name not in keep:

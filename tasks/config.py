@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tasks.baselines.config import BaselineConfig
 from tasks.days import Days
+from tasks.ensemble.config import EnsembleConfig
 from tasks.errors import ConfigError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
@@ -25,7 +26,8 @@ from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.settings import Block
 from tasks.table.config import TableConfig
-from tasks.train.config import TrainingConfig
+from tasks.train.config import TrainingBlock, TrainingConfig
+from tasks.tune.config import TuningConfig
 from tasks.validate.config import ValidationConfig
 
 if TYPE_CHECKING:
@@ -53,12 +55,19 @@ class Nightly(Block):
 
     recipes: tuple[str, ...] = Field(min_length=1)
     """challengers, names of `recipes`; the order breaks ties"""
+    ensembles: tuple[str, ...] = ()
+    """further challengers, names of `ensembles`, whose members stand under `recipes` above"""
     stage_timeout_minutes: float = Field(default=120, gt=0)
     """a stage that runs longer is killed with everything it started"""
     stage_retries: int = Field(default=1, ge=0)
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: int = Field(default=1, ge=1)
     """how many independent stages may run at the same time on this machine"""
+
+    @property
+    def challengers(self) -> tuple[str, ...]:
+        """Every model that is judged: recipes, then ensembles."""
+        return (*self.recipes, *self.ensembles)
 
 
 class Params(Block):
@@ -76,7 +85,10 @@ class Params(Block):
     table: TableConfig = TableConfig()
     recipes: dict[str, dict[str, Any]]
     """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""
-    training: TrainingConfig = TrainingConfig()
+    ensembles: dict[str, EnsembleConfig] = Field(default_factory=dict)
+    """ensembles by name; they share the names of recipes"""
+    training: TrainingBlock = TrainingBlock()
+    tuning: TuningConfig = TuningConfig()
     baselines: BaselineConfig = BaselineConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GatePolicy = GatePolicy()
@@ -95,6 +107,27 @@ class Params(Block):
             raise ConfigError(f"params.yaml: unknown recipe {name!r}{_nearest(name, self.recipes)}")
         return parse(Recipe, self.recipes[name], "params.yaml", ("recipes", name))
 
+    def ensemble(self, name: str) -> EnsembleConfig:
+        """Return one ensemble, its members checked.
+
+        Raises:
+            ConfigError: if there is no such ensemble, a recipe has its name, or a member is no recipe.
+        """
+        if name not in self.ensembles:
+            raise ConfigError(f"params.yaml: unknown ensemble {name!r}{_nearest(name, self.ensembles)}")
+        if name in self.recipes:
+            raise ConfigError(f"params.yaml: ensembles.{name}: a recipe has that name too; give one of them another")
+        for member in self.ensembles[name].members:
+            if member not in self.recipes:
+                raise ConfigError(
+                    f"params.yaml: ensembles.{name}.members: unknown recipe {member!r}{_nearest(member, self.recipes)}"
+                )
+        return self.ensembles[name]
+
+    def training_of(self, recipe: str) -> TrainingConfig:
+        """Return the training settings of one recipe: those of all, but for what `training.by_recipe` says."""
+        return self.training.of(recipe)
+
     def named_source(self, name: str) -> SourceConfig:
         """Return one source.
 
@@ -106,14 +139,28 @@ class Params(Block):
         return self.sources[name]
 
     def check(self) -> None:
-        """Check what only the whole can tell: names that must exist, and every recipe.
+        """Check what only the whole can tell: names that must exist, every recipe and every ensemble.
 
         Raises:
-            ConfigError: at the first name that does not exist or recipe that does not parse.
+            ConfigError: at the first name that does not exist, recipe that does not parse or ensemble that lacks a member.
         """
         self.named_source(self.default_source)
         for name in (*self.nightly.recipes, *self.recipes):
             self.recipe(name)
+        for name in (*self.nightly.ensembles, *self.ensembles):
+            self.ensemble(name)
+        for name in self.nightly.ensembles:
+            for member in self.ensembles[name].members:
+                if member not in self.nightly.recipes:
+                    raise ConfigError(
+                        f"params.yaml: nightly.ensembles: {name!r} needs its member {member!r} fitted the same night: add it "
+                        "to nightly.recipes"
+                    )
+        for name in self.training.by_recipe:
+            if name not in self.recipes:
+                raise ConfigError(
+                    f"params.yaml: training.by_recipe: unknown recipe {name!r}{_nearest(name, self.recipes)}"
+                )
 
 
 class RunKey(Block):

@@ -29,6 +29,10 @@ class TrainingError(DwellError):
     """A fit cannot go on (a loss that is not finite), or a bundle cannot be read."""
 
 
+class TuningError(DwellError):
+    """A search for hyper-parameters cannot start, or found nothing."""
+
+
 class RegistryError(DwellError):
     """The registry refuses an action, or one of its entries is damaged."""
 

@@ -6,7 +6,8 @@ data/validated/                  validate     the same, clean; quarantine/ and r
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
 artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
-artifacts/models/RECIPE/         train        bundle: weights per seed, label state, calibrators, manifest
+artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
+artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
 artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
 artifacts/gate/                  gate         decision.json
 artifacts/truth/                 truth        simulated sources: every model under uniform exposure
@@ -14,6 +15,7 @@ artifacts/scores/                score        next day's scores and top-k lists
 artifacts/report/                report       report.html
 metrics/, plots/                 what `dvc metrics` and `dvc plots` read
 registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
+tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/AS_OF/                    archive of a night: report with timings, decision, lock file
 .dwell/                          caches, checkpoints, timings, Prefect's home (may be deleted)
 """
@@ -58,7 +60,15 @@ class Workspace:
         return self.root / "artifacts/champion"
 
     def bundle(self, recipe: str) -> Path:
-        return self.root / "artifacts/models" / recipe
+        return self.root / "artifacts/models/recipes" / recipe
+
+    def ensemble(self, name: str) -> Path:
+        return self.root / "artifacts/models/ensembles" / name
+
+    def challenger(self, name: str) -> Path:
+        """Return the ensemble of that name where one was built, else the bundle of the recipe."""
+        ensemble = self.ensemble(name)
+        return ensemble if ensemble.is_dir() else self.bundle(name)
 
     def predictions(self, name: str) -> Path:
         return self.root / "artifacts/predictions" / name
@@ -86,6 +96,10 @@ class Workspace:
     @property
     def plots(self) -> Path:
         return self.root / "plots"
+
+    @property
+    def tuned(self) -> Path:
+        return self.root / "tuned"
 
     def registry(self, source: str) -> Path:
         return self.root / "registry" / source

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stage named on the command line in the current workspace; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tasks", description=__doc__)
     parser.add_argument("stage", choices=sorted(STAGES), help="stage to run")
-    parser.add_argument("--recipe", help="recipe of params.yaml, for stages that run once per recipe")
+    parser.add_argument("--recipe", help="recipe or ensemble of params.yaml, for stages that run once for each")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)

@@ -83,7 +83,15 @@ def train(night: Night, recipe: str | None) -> Any:
 
     name, workspace = _named("train", recipe), night.workspace
     out, scratch = workspace.bundle(name), workspace.scratch
-    return run(workspace.table, name, night.params.recipe(name), night.params.training, out, scratch)
+    return run(workspace.table, name, night.params.recipe(name), night.params.training_of(name), out, scratch)
+
+
+def ensemble(night: Night, recipe: str | None) -> Any:
+    from tasks.ensemble.stage import build_ensemble
+
+    name, workspace, params = _named("ensemble", recipe), night.workspace, night.params
+    members = {member: workspace.bundle(member) for member in params.ensemble(name).members}
+    return build_ensemble(workspace.table, name, members, params.training, workspace.ensemble(name))
 
 
 def baselines(night: Night, recipe: str | None) -> Any:
@@ -103,11 +111,20 @@ def evaluate(night: Night, recipe: str | None) -> Any:
     from tasks.evaluate.stage import write_summary
 
     name, workspace = _named("evaluate", recipe), night.workspace
-    evaluation = _predict_and_measure(night, name, workspace.bundle(name), workspace.predictions(name))
-    plots = workspace.plots / name
+    bundle, plots = workspace.bundle(name), workspace.plots / name
+    evaluation = _predict_and_measure(night, name, bundle, workspace.predictions(name))
     write_summary(evaluation, workspace.metrics / f"{name}.json", plots)
-    shutil.copyfile(workspace.bundle(name) / "curves.csv", plots / "curves.csv")
-    return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
+    shutil.copyfile(bundle / "curves.csv", plots / "curves.csv")
+    return _headline(evaluation)
+
+
+def evaluate_ensemble(night: Night, recipe: str | None) -> Any:
+    from tasks.evaluate.stage import write_summary
+
+    name, workspace = _named("evaluate_ensemble", recipe), night.workspace
+    evaluation = _predict_and_measure(night, name, workspace.ensemble(name), workspace.predictions(name))
+    write_summary(evaluation, workspace.metrics / f"{name}.json", workspace.plots / name)
+    return _headline(evaluation)
 
 
 def evaluate_champion(night: Night, recipe: str | None) -> Any:
@@ -121,8 +138,7 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
             folder.mkdir(parents=True)
             write_json(folder / "champion.json", {"champion": None})
         return "there is no champion yet"
-    evaluation = _predict_and_measure(night, "champion", checkout.bundle, out)
-    return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
+    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out))
 
 
 def gate(night: Night, recipe: str | None) -> Any:
@@ -140,7 +156,7 @@ def truth(night: Night, recipe: str | None) -> Any:
     from tasks.truth.stage import truth as run
 
     params, workspace = night.params, night.workspace
-    bundles = {name: workspace.bundle(name) for name in params.nightly.recipes}
+    bundles = {name: workspace.challenger(name) for name in params.nightly.challengers}
     champion = read_checkout(workspace.champion).bundle
     if champion is not None:
         bundles["champion"] = champion
@@ -158,8 +174,10 @@ def score(night: Night, recipe: str | None) -> Any:
 
     workspace = night.workspace
     winner = load_decision(workspace.gate).winner
-    bundle = workspace.bundle(winner) if winner else _champion_bundle(night)
-    return run(bundle, workspace.features, night.params.score, night.days, workspace.scores)
+    bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
+    judged = workspace.predictions(winner or "champion") / JUDGE
+    params = night.params
+    return run(bundle, workspace.features, params.score, night.days, workspace.scores, judged, params.evaluation)
 
 
 def report(night: Night, recipe: str | None) -> Any:
@@ -178,20 +196,24 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "table": table,
     "champion": champion,
     "train": train,
+    "ensemble": ensemble,
     "baselines": baselines,
     "evaluate": evaluate,
+    "evaluate_ensemble": evaluate_ensemble,
     "evaluate_champion": evaluate_champion,
     "gate": gate,
     "truth": truth,
     "score": score,
     "report": report,
 }
-"""Stage name -> function of the night and, for stages that run once per recipe, the recipe's name."""
+"""Stage name -> function of the night and, for stages that run once per recipe or ensemble, its name."""
 
 
 def _named(stage: str, recipe: str | None) -> str:
     if recipe is None:
-        raise ConfigError(f"stage {stage} runs once per recipe: add --recipe NAME")
+        raise ConfigError(
+            f"stage {stage} runs once per {'ensemble' if 'ensemble' in stage else 'recipe'}: add --recipe NAME"
+        )
     return recipe
 
 
@@ -213,6 +235,19 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> An
         return measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
 
 
+def _headline(evaluation: Any) -> dict[str, float]:
+    return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
+
+
+def configuration_of(params: Params, name: str) -> list[Any]:
+    """Return what defines a challenger: recipe and training settings, or those of every member and what joins them."""
+    if name not in params.nightly.ensembles:
+        return [block.model_dump(mode="json") for block in (params.recipe(name), params.training_of(name))]
+    joined = params.ensemble(name)
+    members = [configuration_of(params, member) for member in joined.members]
+    return [joined.model_dump(mode="json"), params.training.calibration.model_dump(mode="json"), members]
+
+
 def _champion_bundle(night: Night) -> Path | None:
     from tasks.registry import read_checkout
 
@@ -225,18 +260,18 @@ def _gate_inputs(night: Night) -> Any:
     from tasks.registry import read_checkout
 
     workspace, params = night.workspace, night.params
-    shared = [block.model_dump(mode="json") for block in (params.training, params.table, params.features)]
+    shared = [block.model_dump(mode="json") for block in (params.table, params.features)]
     checkout = read_checkout(workspace.champion)
 
     def contender(name: str) -> Contender:
-        recipe = params.recipe(name).model_dump(mode="json")
-        xauc = fmean(fit["xauc"] for fit in read_json(workspace.bundle(name) / "validation.json").values())
-        return Contender(name, configuration_hash(recipe, *shared), workspace.predictions(name) / JUDGE, xauc)
+        own = configuration_of(params, name)
+        xauc = fmean(fit["xauc"] for fit in read_json(workspace.challenger(name) / "validation.json").values())
+        return Contender(name, configuration_hash(*own, *shared), workspace.predictions(name) / JUDGE, xauc)
 
     return GateInputs(
         JudgeDay(
             night.key.as_of,
-            tuple(contender(name) for name in params.nightly.recipes),
+            tuple(contender(name) for name in params.nightly.challengers),
             checkout.contender(workspace.predictions("champion") / JUDGE),
             read_json(workspace.validated / "summary.json")["passed"],
         ),

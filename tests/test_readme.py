@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
@@ -38,6 +39,7 @@ def test_ci_calls_exactly_the_readmes_test_command() -> None:
     ("part", "registry"),
     [
         ("watch-time head", HEADS),
+        ("backbone", BACKBONES),
         ("trunk", TRUNKS),
         ("loss balance", BALANCES),
         ("propensity", PROPENSITIES),

@@ -32,6 +32,7 @@ class Table:
         rows: cells as text, `mean ± sd` or `value [low, high]` where there is an uncertainty.
         notes: what a reader must know: rows, choices, published figures and where they come from.
         numbers: the same results unrounded, for `<part>.json`.
+        figure: a drawing of them as SVG, if there is one (`tasks.report.charts`).
     """
 
     title: str
@@ -39,6 +40,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     numbers: object = field(default=None)
+    figure: str | None = None
 
 
 Part = Callable[[Options], list[Table]]

@@ -38,14 +38,23 @@ def write_part(
         {"circumstances": where, "command": command, "seeds": list(seeds), "results": numbers},
     )
     lines = [f"# {title}", "", f"Run it: `{command}`", ""]
-    for table in tables:
+    for number, table in enumerate(tables, start=1):
         lines += _table(table)
+        if table.figure is not None:
+            drawing = write_text(folder / f"{name}-{number}.svg", _alone(table.figure))
+            lines += [f"![{table.title}]({drawing.name})", ""]
     lines += [
         f"Seeds {', '.join(map(str, seeds))}. Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, "
         f"{where['cores']} cores, {where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}; "
         f"{where['seconds']} s.",
     ]
     return write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
+
+
+def _alone(figure: str) -> str:
+    """Return an inline drawing as a file of its own, on white: pages with a dark ground show it too."""
+    opened = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background: white" ', 1)
+    return opened + "\n"
 
 
 def _table(table: Table) -> list[str]:

@@ -60,9 +60,9 @@ class Measured:
 
 
 def has_dial(bundle: Path) -> bool:
-    """Tell whether a bundle blends two outputs."""
-    kind: str = read_json(bundle / "manifest.json")["recipe"]["objective"]["kind"]
-    return kind == "proxy_priors"
+    """Tell whether a bundle is of one recipe that blends two outputs."""
+    recipe: dict[str, Any] | None = read_json(bundle / "manifest.json").get("recipe")  # an ensemble has none
+    return recipe is not None and bool(recipe["objective"]["kind"] == "proxy_priors")
 
 
 def trade_off(

@@ -58,7 +58,7 @@ class ProtocolRun:
 
         params, place = self.protocol.params, self._variant(variant)
         bundle, out = place.bundle(recipe), place.predictions(recipe)
-        train(place.table, recipe, params.recipe(recipe), params.training, bundle, place.scratch)
+        train(place.table, recipe, params.recipe(recipe), params.training_of(recipe), bundle, place.scratch)
         judge = out / "judge.parquet"
         predict_days(bundle, self.workspace.features, self.days.judge, judge, params.training.threads)
         evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))

@@ -29,7 +29,7 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
     metrics = {name: workspace.metrics / f"{name}.json" for name in names}
     return NightArtifacts(
         source=source,
-        bundles={name: workspace.bundle(name) for name in names},
+        bundles={name: workspace.challenger(name) for name in names},
         predictions={name: workspace.predictions(name) / JUDGE_TABLE for name in names},
         champion_predictions=workspace.predictions("champion") / JUDGE_TABLE if decision.champion else None,
         provenance=provenance(workspace),

@@ -53,13 +53,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Bundle:
-    """One fitted recipe.
+    """One fitted recipe, or an ensemble of some.
 
     Attributes:
-        name: the recipe.
+        name: the recipe or ensemble.
         manifest: `manifest.json`.
         validation: seed -> metrics of the validation day.
-        curves: rows of `curves.csv`.
+        curves: rows of `curves.csv`; an ensemble has none.
         overlap: `overlap.json`; None where the objective does not weigh by propensities.
         learned: `learned.json`; None where the objective learns no number worth showing.
     """
@@ -70,6 +70,11 @@ class Bundle:
     curves: Sequence[Mapping[str, str]]
     overlap: Mapping[str, Any] | None = None
     learned: Mapping[str, Any] | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Recipes of an ensemble; empty for a recipe."""
+        return tuple(member["name"] for member in self.manifest.get("members", ()))
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Artifacts:
         scores: `artifacts/scores/summary.json`.
         top_k: the lists of tomorrow; None where nothing serves.
         hashes: judge table -> SHA-256, and that of the data summary.
+        fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
     """
 
     decision: Decision
@@ -95,6 +101,7 @@ class Artifacts:
     scores: Mapping[str, Any]
     top_k: Path | None
     hashes: Mapping[str, str]
+    fusion: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, workspace: Workspace) -> "Artifacts":
@@ -109,8 +116,9 @@ class Artifacts:
         bundles = tuple(_bundle(workspace, name) for name in names)
         seeds = {bundle.name: int(bundle.manifest["serving_seed"]) for bundle in bundles}
         truths = _truths(workspace)
+        measured_by = {b.name: f"evaluate_ensemble@{b.name}" if b.members else f"evaluate@{b.name}" for b in bundles}
         models = [
-            _model(workspace.predictions(n), n, "challenger", f"evaluate@{n}", seeds[n], truths.get(n, {}))
+            _model(workspace.predictions(n), n, "challenger", measured_by[n], seeds[n], truths.get(n, {}))
             for n in names
         ]
         if decision.champion is not None:
@@ -133,6 +141,7 @@ class Artifacts:
             top_k=_file(workspace.scores / "top_k.parquet", "score") if scores.get("model") else None,
             hashes={"data summary": hash_file(summary)}
             | {f"judge table of {model.name}": hash_file(model.folder / JUDGE) for model in models},
+            fusion=_optional(workspace.scores / "fusion.json"),
         )
 
     @cached_property
@@ -188,13 +197,23 @@ def _model(folder: Path, name: str, kind: Kind, stage: str, serving_seed: int, t
 
 
 def _bundle(workspace: Workspace, name: str) -> Bundle:
+    if workspace.ensemble(name).is_dir():
+        return _ensemble(workspace.ensemble(name), name)
     folder, stage = workspace.bundle(name), f"train@{name}"
     validation = _json(folder / "validation.json", stage)
-    per_seed = {seed: values for seed, values in validation.items() if seed.isdigit()}
-    optional = [
-        read_json(path) if path.is_file() else None for path in (folder / "overlap.json", folder / "learned.json")
-    ]
+    per_seed = _per_seed(validation)
+    optional = [_optional(folder / name) for name in ("overlap.json", "learned.json")]
     return Bundle(name, _json(folder / "manifest.json", stage), per_seed, _csv(folder / "curves.csv", stage), *optional)
+
+
+def _ensemble(folder: Path, name: str) -> Bundle:
+    stage = f"ensemble@{name}"
+    validation = _json(folder / "validation.json", stage)
+    return Bundle(name, _json(folder / "manifest.json", stage), _per_seed(validation), ())
+
+
+def _per_seed(validation: Mapping[str, Any]) -> dict[str, Any]:
+    return {seed: values for seed, values in validation.items() if seed.isdigit()}
 
 
 def _champion(workspace: Workspace) -> Entry:
@@ -205,6 +224,10 @@ def _file(path: Path, stage: str) -> Path:
     if not path.is_file():
         raise MissingArtifact(f"{path} does not exist: run the stage {stage} first")
     return path
+
+
+def _optional(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None
 
 
 def _json(path: Path, stage: str) -> Any:

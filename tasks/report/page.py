@@ -19,6 +19,7 @@ from tasks.report.sections.challengers import challengers
 from tasks.report.sections.data import drift, volume
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
+from tasks.report.sections.fusion import fusion
 from tasks.report.sections.glossary import glossary
 from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
@@ -100,6 +101,7 @@ def _sections(
         volume(artifacts.validation),
         drift(artifacts.validation),
         expectations(artifacts.validation),
+        *fusion(artifacts),
         scores(artifacts.scores, lists),
         timings(operations),
         lineage(artifacts, key),

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from tasks.fusion.config import FusionChoice, NoFusion
 from tasks.settings import Block
 
 
@@ -18,5 +19,7 @@ class ScoreConfig(Block):
     """hour of the served day that candidates are scored for"""
     chunk_pairs: int = Field(default=200_000, ge=1000)
     """user-video pairs scored at a time: bounds the memory"""
+    fusion: FusionChoice = NoFusion()
+    """how objectives are fused into the score that orders lists; none: watch time alone orders them"""
     threads: int = Field(default=1, ge=1)
     """processor threads; a fixed number gives fixed bits"""

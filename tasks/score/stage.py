@@ -10,10 +10,14 @@ import pyarrow.parquet as pq
 import torch
 
 from tasks.days import Days
+from tasks.evaluate.config import EvaluationConfig
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
 from tasks.files import write_json, writing
-from tasks.predict import export_bundle, load_bundle
+from tasks.fusion.config import NoFusion
+from tasks.fusion.serving import ServingFusion
+from tasks.fusion.stage import fuse
+from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.pairs import active_users, pair_chunks, video_pool
 from tasks.table.source import FeatureFolder
@@ -36,14 +40,23 @@ class ScoreResult:
     pairs: int
 
 
-def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, out: Path) -> ScoreResult:
+def score(
+    bundle: Path | None,
+    features: Path,
+    config: ScoreConfig,
+    days: Days,
+    out: Path,
+    judged: Path | None = None,
+    evaluation: EvaluationConfig | None = None,
+) -> ScoreResult:
     """Write scores of the day after the judge day.
 
     Below `out`: scores.parquet (user_id, video_id, scene, calibrated `watch_mean` and `watch_median` in seconds, the
     ranking `score`, one `p_<task>` per binary task; users in order, the pool in order), top_k.parquet (the same rows
     for each user's best `top_k` by score, with `rank` from 1), model.pt2 (the model as a `torch.export` program, before
-    calibration) and summary.json. Memory does not grow with the number
-    of pairs.
+    calibration; of an ensemble one program per member) and summary.json. With a fusion of objectives both
+    tables have a column `fused`, which orders the lists, and fusion.json says what it is and what it buys. Memory does
+    not grow with the number of pairs.
 
     Args:
         bundle: the model that serves; None where no model has ever passed the gate: then only a summary is written.
@@ -51,9 +64,12 @@ def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, 
         config: whom to score with what.
         days: roles of the days.
         out: artifacts/scores.
+        judged: the model's prediction table of the judge day, on which a fusion is judged; needed for one only.
+        evaluation: how uncertainty is drawn there.
 
     Raises:
         SourceError: if there is no active user or no video to score.
+        ConfigError: if the fusion reads a task that the model does not predict.
     """
     if bundle is None:
         with writing(out) as folder:
@@ -65,21 +81,28 @@ def score(bundle: Path | None, features: Path, config: ScoreConfig, days: Days, 
     source = FeatureFolder.open(features)
     users = active_users(features, state_day, source.timezone, config.active_days)
     videos = video_pool(features, state_day, config.pool_size)
-    model = load_bundle(bundle)
+    model = load_model(bundle)
     histories = lru_cache(maxsize=1)(source.history)
 
-    def scored() -> Iterator[pl.DataFrame]:
+    def scored(fusion: ServingFusion | None) -> Iterator[pl.DataFrame]:
         shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
         for pairs in pair_chunks(users, videos, shown_ms, config):
             rows = candidates(features, pairs.lazy(), state_day).collect()
             predicted = model.predict(rows, histories, "the candidates of the next day")
+            if fusion is not None:
+                predicted["fused"] = fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
             columns = [pl.Series(name, values).cast(pl.Float32) for name, values in predicted.items()]
             yield rows.select("user_id", "video_id", "scene").with_columns(columns)
 
     with writing(out) as folder:
         folder.mkdir(parents=True)
-        pairs = _write(scored(), folder, config.top_k)
-        export_bundle(bundle, folder / "model.pt2")
+        fusion = None
+        if not isinstance(config.fusion, NoFusion):
+            assert judged is not None
+            measured = evaluation or EvaluationConfig()
+            fusion = fuse(bundle, features, days, judged, config.fusion, measured, folder, config.threads)
+        pairs = _write(scored(fusion), folder, config.top_k)
+        export_model(bundle, folder)
         result = ScoreResult(str(model.manifest["name"]), users.height, videos.height, pairs)
         summary = {
             "day": days.serve.isoformat(),
@@ -111,7 +134,11 @@ def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int) -> int:
 
 
 def best(scored: pl.DataFrame, top_k: int) -> pl.DataFrame:
-    """Return each user's `top_k` rows by score (ties: the smaller video id first), with `rank` from 1."""
-    ordered = scored.sort(["user_id", "score", "video_id"], descending=[False, True, False])
+    """Return each user's `top_k` rows by fused score, or by score where there is none, with `rank` from 1.
+
+    Among equals the smaller video id comes first.
+    """
+    by = "fused" if "fused" in scored.columns else "score"
+    ordered = scored.sort(["user_id", by, "video_id"], descending=[False, True, False])
     ranked = ordered.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int16).over("user_id"))
     return ranked.filter(pl.col("rank") <= top_k)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from models.calibration import CalibrationRefused, CalibrationRows, CalibratorConfig, MeanCalibrator, MedianCalibrator
 from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.duration_groups import duration_cuts
+from tasks.table.columns import open_columns
 from tasks.train.config import CalibrationConfig
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,13 @@ class ValidationRows:
     duration_s: Floats
     user: NDArray[np.int64]
     day: str
+
+    @classmethod
+    def read(cls, split: Path, day: str) -> "ValidationRows":
+        """Read them from the validation split of a table."""
+        columns = open_columns(split)
+        watch_s, duration_s = columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64)
+        return cls(watch_s, duration_s, np.array(columns["user_id"]), day)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.settings import Block
 
@@ -23,7 +23,7 @@ class CalibrationConfig(Block):
 
 
 class TrainingConfig(Block):
-    """The `training` block of `params.yaml`."""
+    """How one recipe is fitted."""
 
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """one fit per seed; the one with the lowest validation loss serves"""
@@ -32,7 +32,7 @@ class TrainingConfig(Block):
     patience: int = Field(default=2, ge=1)
     """epochs without gain on the validation day before a fit ends; the best epoch's weights are kept"""
     stop_on: Literal["watch_loss", "total_loss", "xauc"] = "watch_loss"
-    """what must gain on the validation day: the watch-time head's own loss, the sum of all tasks' losses, or XAUC"""
+    """what must gain on the validation day: the loss of the watch-time heads, the sum of all tasks' losses, or XAUC"""
     batch_size: int = Field(default=1024, ge=2)
     """rows of one step"""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -65,3 +65,40 @@ class TrainingConfig(Block):
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds must be distinct and not negative, got {seeds}")
         return seeds
+
+
+class TrainingOverride(Block):
+    """Training settings of one recipe alone; what is left out is as for all."""
+
+    max_epochs: int | None = Field(default=None, ge=1)
+    """passes over the fit days at most"""
+    patience: int | None = Field(default=None, ge=1)
+    """epochs without gain before a fit ends"""
+    batch_size: int | None = Field(default=None, ge=2)
+    """rows of one step"""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """step size of both optimizers"""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """decoupled decay of both optimizers"""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """largest norm of the whole gradient; null: no clipping"""
+
+    @model_validator(mode="after")
+    def _stated(self) -> "TrainingOverride":
+        empty = [name for name in self.model_fields_set - {"clip_norm"} if getattr(self, name) is None]
+        if empty:
+            raise ValueError(f"{', '.join(sorted(empty))}: give a value, or leave the key out")
+        return self
+
+
+class TrainingBlock(TrainingConfig):
+    """The `training` block of `params.yaml`: settings of every recipe, and exceptions."""
+
+    by_recipe: dict[str, TrainingOverride] = Field(default_factory=dict)
+    """recipe -> what differs for it, as `dwell tune` finds it"""
+
+    def of(self, recipe: str) -> TrainingConfig:
+        """Return the settings one recipe is fitted with."""
+        shared = {name: getattr(self, name) for name in TrainingConfig.model_fields}
+        changed = self.by_recipe.get(recipe, TrainingOverride()).model_dump(exclude_unset=True)
+        return TrainingConfig(**{**shared, **changed})

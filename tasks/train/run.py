@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from models.recipe import Recipe
 from tasks.errors import TrainingError
-from tasks.evaluate.metrics.grouped import grouped_xauc
-from tasks.evaluate.metrics.groups import encode_groups
-from tasks.evaluate.metrics.pairwise import xauc
-from tasks.evaluate.metrics.point import mae, rmse, tre_signed
 from tasks.files import hash_value, read_json, remove, write_json, writing
 from tasks.manifest import code_hash, models_hash
-from tasks.table.columns import open_columns
 from tasks.train.bundle import write_arrays, write_calibrators, write_curves, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
+from tasks.train.calibrated import calibrated_metrics
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
 from tasks.train.fit import Fitted, fit_seed
@@ -78,13 +74,14 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
     problem = open_problem(table, recipe)
     if problem.frozen:
         log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
-    rows = _validation_rows(problem, about)
+    rows = ValidationRows.read(problem.validation.impressions.folder, about["days"]["validation"][0])
     fits, calibrations, metrics = [], {}, {}
     for seed in config.seeds:
         fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
         predictions = _predict_validation(problem, fitted, config)
         calibration = calibrate(predictions, rows, problem.labels.duration_s, config.calibration)
-        metrics[seed] = _validation_metrics(fitted, predictions, calibration, rows)
+        about_fit = {"loss": fitted.best, "best_epoch": fitted.best_epoch}
+        metrics[seed] = about_fit | calibrated_metrics(predictions, calibration, rows)
         calibrations[seed] = calibration
         fits.append(fitted)
     serving = min(fits, key=lambda fitted: fitted.best).seed
@@ -119,34 +116,10 @@ def input_hashes(about: Mapping[str, Any], recipe: Recipe, config: TrainingConfi
     }
 
 
-def _validation_rows(problem: Problem, about: Mapping[str, Any]) -> ValidationRows:
-    columns = open_columns(problem.validation.impressions.folder)
-    watch_s, duration_s = columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64)
-    return ValidationRows(watch_s, duration_s, np.array(columns["user_id"]), about["days"]["validation"][0])
-
-
 def _predict_validation(problem: Problem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
     ranker = problem.fitted_ranker(fitted.weights)
     device = Device.of(config)
     return predict_split(ranker.to(device.name), problem.validation.impressions, config, device)
-
-
-def _validation_metrics(
-    fitted: Fitted, predictions: dict[str, Floats], calibration: Calibration, rows: ValidationRows
-) -> dict[str, Any]:
-    """Return metrics of the validation day; the calibrated ones are in-sample, but for the held-out TRE."""
-    calibrated, users = calibration.apply(predictions, rows.duration_s), encode_groups(rows.user)
-    return {
-        "loss": fitted.best,
-        "best_epoch": fitted.best_epoch,
-        "xauc": xauc(rows.watch_s, calibrated["score"]).value,
-        "xgauc": grouped_xauc(rows.watch_s, calibrated["score"], users).value,
-        "rmse": rmse(rows.watch_s, calibrated["watch_mean"]).value,
-        "mae": mae(rows.watch_s, calibrated["watch_median"]).value,
-        "tre_signed": tre_signed(rows.watch_s, calibrated["watch_mean"]).value,
-        "tre_before": calibration.mean.tre_before,
-        "tre_after": calibration.mean.tre_after,
-    }
 
 
 def _write_states(folder: Path, problem: Problem) -> None:

@@ -12,7 +12,7 @@ from tasks.evaluate.stage import exposure_document, rounded
 from tasks.features.candidates import candidates
 from tasks.features.labels import with_labels
 from tasks.files import write_json
-from tasks.predict import load_bundle, predicted_rows
+from tasks.predict import load_model, predicted_rows
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.experiment import EXPECTED, uniform_impressions
 from tasks.table.source import FeatureFolder
@@ -54,12 +54,12 @@ def measure_bundle(
         config: how uncertainty is drawn.
         folder: where to write.
     """
-    model, opened = load_bundle(bundle), FeatureFolder.open(features)
+    model, opened = load_model(bundle), FeatureFolder.open(features)
     table = predicted_rows(model, rows, lru_cache(maxsize=2)(opened.history), "the uniformly exposed rows")
     assert table.select(KEY).equals(rows.select(KEY))
     path = folder / f"{name}.parquet"
     table.write_parquet(path)
-    expected = rows[EXPECTED].to_numpy() if model.preprocessor.truncate_watch else None
+    expected = rows[EXPECTED].to_numpy() if model.truncate_watch else None
     found = true_metrics(name, path, expected, config)
     path.unlink()
     write_json(folder / f"{name}.json", rounded({part.exposure: exposure_document(part) for part in found}))

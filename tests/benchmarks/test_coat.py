@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.parts.report import write_part
 from models.objectives import OBJECTIVES
 from tasks.files import read_json
 from tasks.pairs.scoring import Estimate
+from tasks.report import charts
 
 
 def test_a_quick_run_gives_all_tables(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
@@ -53,6 +55,14 @@ def test_results_say_where_and_how_they_were_made(tmp_path: Path) -> None:
     assert document["results"] == {"Title": {"a|b": 0.7}}
     assert document["seeds"] == [0, 1]
     assert {"date", "commit", "cpu", "torch", "seconds"} <= set(document["circumstances"])
+
+
+def test_a_drawing_stands_beside_its_table_as_a_file_that_browsers_open(tmp_path: Path) -> None:
+    figure = charts.intervals([("naive", 0.7, 0.6, 0.8)], "AUC", "AUC of one method")
+    table = Table("Title", ["method", "AUC"], [["naive", ".700"]], figure=figure)
+    page = write_part("A benchmark: a part", "part", [table], [0], "command", 1.0, tmp_path)
+    assert "![Title](part-1.svg)" in page.read_text()
+    assert ElementTree.parse(tmp_path / "part-1.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

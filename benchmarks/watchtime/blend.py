@@ -1,0 +1,96 @@
+"""Rank averages of fitted models, gradient-boosted trees among them: references and calibrators from the validation day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.watchtime.arena import Arena
+from benchmarks.watchtime.measure import Outputs
+from tasks.baselines.config import BaselineConfig
+from tasks.baselines.gradient_boosting import GradientBoosting
+from tasks.baselines.rows import read_examples
+from tasks.baselines.stage import fit_calibration
+from tasks.evaluate.metrics.pairwise import xauc
+from tasks.features.buckets import midnight_ms
+from tasks.predict.ensemble import combined
+from tasks.predict.model import Predictions
+from tasks.table.columns import open_columns
+from tasks.table.rows import seconds
+from tasks.table.source import FeatureFolder
+from tasks.train.calibrate import ValidationRows, calibrate
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """Calibrated predictions of one fitted model.
+
+    Attributes:
+        validation: of the rows calibrators see.
+        judge: of the judge days.
+    """
+
+    validation: Predictions
+    judge: Predictions
+
+
+def members(arena: Arena, bundle: Path) -> dict[int, Member]:
+    """Return one member per seed of a fitted recipe."""
+    validation, judge = arena.validation_outputs(bundle), arena.outputs(bundle)
+    return {seed: Member(_served(validation[seed]), _served(found)) for seed, found in judge.items()}
+
+
+def _served(outputs: Outputs) -> Predictions:
+    named = {"score": outputs.score_B, "watch_mean": outputs.mean_B, "watch_median": outputs.median_B}
+    return named | {f"p_{task}": value for task, value in outputs.probability.items()}
+
+
+class Blender:
+    """Averages members of one arena."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+
+    def blend(self, chosen: Sequence[Member]) -> tuple[Outputs, float]:
+        """Return the rank average of several members on the judge days, and its XAUC on the validation day."""
+        named = {str(number): member for number, member in enumerate(chosen)}
+        before = combined({name: member.validation for name, member in named.items()})
+        config = self.arena.training.calibration
+        calibration = calibrate(before, self._rows, self._fit_duration_s, config)
+        found = calibration.apply(combined({name: m.judge for name, m in named.items()}), self.arena.judge_duration_s)
+        probability = {name.removeprefix("p_"): value for name, value in found.items() if name.startswith("p_")}
+        outputs = Outputs(found["score"], found["watch_mean"], found["watch_median"], None, None, probability)
+        score_B = calibration.apply(before, self._rows.duration_s)["score"]
+        return outputs, xauc(self._rows.watch_s, score_B).value
+
+    def boosted(self, seed: int) -> Member:
+        """Fit LightGBM on the features of the fit days, stop and calibrate it on the validation day."""
+        source, days = FeatureFolder.open(self.arena.features), self.arena.days
+        config = BaselineConfig(seed=seed)
+        columns, cutoff_ms = GradientBoosting.features(source, config), midnight_ms(days.judge[0], source.timezone)
+        fit = read_examples(source, days.fit, "fit", columns, cutoff_ms)
+        validation = read_examples(source, (days.validation,), "validation", columns, cutoff_ms)
+        if not np.array_equal(validation.frame["user_id"].to_numpy(), self._rows.user):
+            raise AssertionError("trees and recipes must be calibrated on the same rows in the same order")
+        trees = GradientBoosting.fit(fit, validation, config)
+        calibration = fit_calibration(trees, fit, validation, days.validation, config)
+        assert calibration is not None
+
+        def served(frame: pl.DataFrame, where: str) -> Predictions:
+            return calibration.apply(trees.predict(frame, where), seconds(frame, where))
+
+        needed = tuple(dict.fromkeys(fit.frame.columns))
+        judge = pl.concat([part for day in days.judge for part in source.chunks(day, needed)])
+        return Member(served(validation.frame, validation.where), served(judge, "judge days"))
+
+    @cached_property
+    def _rows(self) -> ValidationRows:
+        return ValidationRows.read(self.arena.table / "validation", self.arena.days.validation.isoformat())
+
+    @cached_property
+    def _fit_duration_s(self) -> NDArray[np.float64]:
+        return open_columns(self.arena.table / "fit")["duration_s"].astype(np.float64)

@@ -1,0 +1,34 @@
+"""Protocol R0 on KuaiRand-Pure as arenas: raw identifiers only, as in the reference table, or with features and history."""
+
+from pathlib import Path
+
+from benchmarks.watchtime.arena import Arena
+from tasks.layout import Workspace
+from tasks.protocol.config import Protocol, load_protocol
+from tasks.protocol.run import ProtocolRun
+from tasks.train.config import TrainingConfig
+
+PROTOCOL = Path(__file__).resolve().parent.parent / "kuairand_r0" / "protocol.yaml"
+
+
+def r0_protocol() -> Protocol:
+    """Return the protocol of `benchmarks/kuairand_r0`."""
+    return load_protocol(PROTOCOL)
+
+
+def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) -> Arena:
+    """Build features and the table of one variant, unless an earlier run did.
+
+    Args:
+        data: the KuaiRand-Pure folder.
+        scratch: a folder for this variant and others.
+        variant: `ids` or `features` of the protocol.
+        training: seeds, and how recipes are fitted.
+    """
+    run = ProtocolRun(r0_protocol(), Workspace(scratch / "r0"), data)
+    if not (run.workspace.features / "schema.json").is_file():
+        run.prepare()
+    table = Workspace(run.workspace.root / "variants" / variant).table
+    if not (table / "table.json").is_file():
+        table = run.table(variant)
+    return Arena(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)

@@ -1,0 +1,1 @@
+"""Ensembles: several fitted recipes of a night that are judged, promoted and served as one model."""

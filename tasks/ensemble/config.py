@@ -1,0 +1,19 @@
+"""Configuration of an ensemble."""
+
+from pydantic import Field, field_validator
+
+from tasks.settings import Block
+
+
+class EnsembleConfig(Block):
+    """Recipes whose scores are averaged as percentiles (`watch_time.md` section 6)."""
+
+    members: tuple[str, ...] = Field(min_length=2)
+    """names of `recipes`; every one counts alike"""
+
+    @field_validator("members")
+    @classmethod
+    def _distinct(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(members)) != len(members):
+            raise ValueError(f"members must be distinct, got {', '.join(members)}")
+        return members

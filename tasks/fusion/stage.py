@@ -1,0 +1,189 @@
+"""Fit the fusion of the model that serves, and say what it buys: the part of the score stage that orders lists.
+
+Parameters are found on the validation day and judged on the next one, beside the plain score; the judge day chooses
+nothing. They are fitted anew every night, for whatever model serves, so they stand beside the scores and not in the
+bundle: a fit then does not depend on what a skip is thought to cost, and an old champion gets the latest day's.
+
+fusion.json holds the fusion that serves, and under `sweep` what others would have done for other costs of a skip.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.days import Days
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.estimate import Draw, average, difference
+from tasks.evaluate.metrics.inputs import FloatArray, IntArray
+from tasks.evaluate.resampling import Resampler
+from tasks.evaluate.rows import logged_rows
+from tasks.evaluate.stage import rounded
+from tasks.evaluate.table import PredictionTable
+from tasks.files import write_json
+from tasks.fusion.config import FusionConfig
+from tasks.fusion.fit import FittedFusion, Sign, chosen_signs, fit_fusion
+from tasks.fusion.lists import DayLists
+from tasks.fusion.serving import ServingFusion
+from tasks.predict import load_model, predict_days
+
+log = logging.getLogger(__name__)
+FILE = "fusion.json"
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedLists:
+    """Lists that fusions are judged on.
+
+    Attributes:
+        lists: rows of the judge day.
+        parts: exposure -> row numbers: logged and random, where there is enough to order.
+        resampler: of their users.
+        config: replicates and confidence.
+    """
+
+    lists: DayLists
+    parts: Mapping[str, IntArray]
+    resampler: Resampler
+    config: EvaluationConfig
+
+    @classmethod
+    def of(cls, table: PredictionTable, lists: DayLists, k: int, config: EvaluationConfig) -> "JudgedLists":
+        """Take the rows of a prediction table; a part of it counts where enough rows stand in lists longer than k."""
+        parts = {"logged": np.flatnonzero(table.logged), "random": np.flatnonzero(~table.logged)}
+        enough = {
+            name: index
+            for name, index in parts.items()
+            if _rows_to_order(table.user[index], k) >= config.minimum_segment_rows
+        }
+        return cls(lists, enough, Resampler(table.num_users, config.replicates, config.seed), config)
+
+
+def fuse(
+    bundle: Path,
+    features: Path,
+    days: Days,
+    judged: Path,
+    config: FusionConfig,
+    evaluation: EvaluationConfig,
+    folder: Path,
+    threads: int = 1,
+) -> ServingFusion:
+    """Fit the fusion of one model's serving seed, write `fusion.json` and return the fusion.
+
+    Args:
+        bundle: the model that serves.
+        features: folder of the features stage.
+        days: roles of the days.
+        judged: its prediction table of the judge day.
+        config: what is fitted, and what lists are worth.
+        evaluation: how uncertainty is drawn.
+        folder: where to write; the validation day's predictions stand there for a while.
+        threads: CPU threads; a fixed number gives fixed bits.
+
+    Raises:
+        ConfigError: if a task that should enter is not predicted.
+    """
+    model = load_model(bundle)
+    seed = model.serving_seed
+    signs = chosen_signs({task: model.sign(task) for task in model.tasks}, config)
+    fitted_on = _lists_of_validation(bundle, features, days.validation, config, folder, seed, signs, threads)
+    table = PredictionTable.read(str(model.manifest["name"]), [judged])
+    tasks = tuple(task for task in signs if task in table.tasks)
+    judge = JudgedLists.of(table, DayLists.of(table, seed, tasks, config.seed), config.k, evaluation)
+    fits = {multiple: fit_fusion(fitted_on, signs, config, multiple * config.skip) for multiple in config.sweep}
+    served = fits[1.0]
+    if served.utility <= served.plain:
+        log.warning(
+            "score.fusion: on %s the fused lists are worth %.3f s, those of the watch-time score %.3f s",
+            days.validation, served.utility, served.plain,
+        )  # fmt: skip
+    document = {
+        "model": model.manifest["name"],
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "tasks": [{"name": task, "sign": sign} for task, sign in signs.items()],
+        "days": {"fitted": [days.validation.isoformat()], "judged": list(table.days)},
+        "fitted": _search(served),
+        "fusion": served.serving.model_dump(mode="json"),
+        "exposures": {
+            name: {
+                "rows": index.size,
+                "plain": _measured(judge, index, judge.lists.score_B[index], config.k)[1],
+                "sweep": [
+                    {
+                        "skip": multiple * config.skip,
+                        **_search(fit),
+                        "metrics": _against_plain(judge, index, fit, config.k),
+                    }
+                    for multiple, fit in fits.items()
+                ],
+            }
+            for name, index in judge.parts.items()
+        },
+    }
+    write_json(folder / FILE, {**rounded(document), "fusion": document["fusion"]})
+    return served.serving
+
+
+def _lists_of_validation(
+    bundle: Path,
+    features: Path,
+    day: dt.date,
+    config: FusionConfig,
+    folder: Path,
+    seed: int,
+    signs: Mapping[str, Sign],
+    threads: int,
+) -> DayLists:
+    path = folder / "validation.parquet"
+    predict_days(bundle, features, [day], path, threads, [seed])
+    table = PredictionTable.read(bundle.name, [path], "validation")
+    tasks = tuple(task for task in signs if task in table.tasks)
+    lists = DayLists.of(table, seed, tasks, config.seed).take(logged_rows(table))
+    path.unlink()
+    return lists
+
+
+def _rows_to_order(user_B: IntArray, k: int) -> int:
+    """Return how many rows stand in lists longer than k: order changes the head of no other."""
+    rows_U = np.bincount(user_B)
+    return int(rows_U[rows_U > k].sum())
+
+
+def _search(fit: FittedFusion) -> dict[str, Any]:
+    return {"utility": fit.utility, "plain_utility": fit.plain, "trials": fit.trials}
+
+
+def _measured(
+    judge: JudgedLists, index: IntArray, ranking_B: FloatArray, k: int
+) -> tuple[dict[str, Draw], dict[str, Any]]:
+    """Return list metrics of a ranking of some rows: draws, and values with intervals."""
+    draws = judge.resampler.draw(judge.lists.take(index).statistics(ranking_B, k))
+    return draws, {name: _short(average([draw], judge.config.confidence)) for name, draw in draws.items()}
+
+
+def _against_plain(judge: JudgedLists, index: IntArray, fit: FittedFusion, k: int) -> dict[str, Any]:
+    """Return list metrics of a fusion with their paired differences to the plain score's."""
+    lists = judge.lists
+    ranking_B = fit.serving(predictions_of(lists), lists.duration_B)[index]
+    plain, _ = _measured(judge, index, lists.score_B[index], k)
+    fused, found = _measured(judge, index, ranking_B, k)
+    for name, entry in found.items():
+        delta, spread = difference([fused[name]], [plain[name]], judge.config.confidence)
+        entry |= {"delta": delta, "delta_low": spread.low, "delta_high": spread.high}
+    return found
+
+
+def predictions_of(lists: DayLists) -> dict[str, FloatArray]:
+    """Return a day's predictions by the names that `Model.predict` gives them."""
+    probabilities = {f"p_{task}": value_B for task, value_B in lists.probability.items()}
+    return {"score": lists.score_B, "watch_mean": lists.mean_B, **probabilities}
+
+
+def _short(estimate: Any) -> dict[str, float]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

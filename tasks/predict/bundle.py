@@ -1,0 +1,158 @@
+"""One fitted recipe as a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file
+
+from models.ranker import Ranker
+from models.recipe import Recipe
+from models.schema import InputSchema
+from tasks.errors import TrainingError
+from tasks.files import read_json
+from tasks.predict.model import Floats, Model, Predictions
+from tasks.table.history import DayHistories, HistoryLoader
+from tasks.table.preprocessor import Preprocessor
+from tasks.train.batches import EncodedRows
+from tasks.train.bundle import read_arrays, weights_file
+from tasks.train.calibrate import Calibration
+from tasks.train.problem import reads_history
+from tasks.train.validate import as_arrays
+
+BATCH_ROWS = 8_192
+"""Rows of one forward pass."""
+
+
+@dataclass(frozen=True)
+class Bundle(Model[EncodedRows]):
+    """A fitted recipe, ready to predict on the CPU.
+
+    Attributes:
+        preprocessor: encodes rows as the recipe was trained.
+        rankers: seed -> module in evaluation mode.
+    """
+
+    preprocessor: Preprocessor
+    rankers: dict[int, Ranker]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds whose weights were loaded."""
+        return tuple(self.rankers)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Binary tasks the bundle predicts; frozen ones are absent."""
+        ranker = next(iter(self.rankers.values()))
+        return tuple(task for task in ranker.recipe.label_names if task in ranker.trained_tasks)
+
+    def sign(self, task: str) -> int:
+        """Return 1 if a task raises a fused score, -1 if it lowers it."""
+        return next(iter(self.rankers.values())).recipe.sign(task)  # type: ignore[arg-type]
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """Feature columns that the preprocessor reads."""
+        return self.preprocessor.row_columns
+
+    @property
+    def truncate_watch(self) -> bool:
+        """Whether the label was min(play, duration)."""
+        return self.preprocessor.truncate_watch
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether the recipe looks at past events."""
+        return reads_history(next(iter(self.rankers.values())).recipe)
+
+    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> EncodedRows:
+        """Return feature rows as the ranker's inputs."""
+        return encode_rows(self.preprocessor, frame, histories, where, with_history=self.reads_history)
+
+    def duration_s(self, rows: EncodedRows) -> Floats:
+        """Return durations in seconds, [rows]."""
+        return rows.columns["duration_s"].astype(np.float64)
+
+    def predict_raw(self, rows: EncodedRows, seed: int) -> Predictions:
+        """Return scores, the native `mean` and `median` where a head has them, and `p_<task>`, uncalibrated."""
+        parts = []
+        with torch.no_grad():
+            for begin in range(0, max(len(rows), 1), BATCH_ROWS):
+                batch = rows.batch(begin, min(begin + BATCH_ROWS, len(rows)))
+                parts.append(as_arrays(self.rankers[seed].predict(batch)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def encode_rows(
+    preprocessor: Preprocessor, frame: pl.DataFrame, histories: HistoryLoader, where: str, *, with_history: bool
+) -> EncodedRows:
+    """Return feature rows as a preprocessor encodes them; a recipe without history may be given rows with one."""
+    columns = preprocessor.encode(frame, where)
+    if not with_history:
+        return EncodedRows(columns, {})
+    sequences = DayHistories(histories, preprocessor, first_index=1)
+    columns["history_index"], fresh = sequences.index(frame["user_id"], frame["state_day"])
+    empty = preprocessor.empty_history()
+    parts = [empty] if fresh is None else [empty, fresh]
+    return EncodedRows(columns, {name: np.concatenate([part[name] for part in parts]) for name in empty})
+
+
+def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
+    """Read the bundle of one recipe.
+
+    Args:
+        path: folder that `tasks.train.run.train` wrote.
+        seeds: seeds to load; None: all.
+
+    Raises:
+        TrainingError: if it is no bundle of a recipe, or its weights do not fit its recipe.
+    """
+    manifest = read_manifest(path)
+    if is_ensemble(manifest):
+        raise TrainingError(f"{path} is an ensemble of {', '.join(member_names(manifest))}, not one recipe")
+    recipe, schema = Recipe.model_validate(manifest["recipe"]), InputSchema.model_validate(manifest["schema"])
+    head_state = read_arrays(path / "head_state.safetensors")
+    rankers = {}
+    for seed in manifest["seeds"] if seeds is None else seeds:
+        ranker = Ranker(recipe, schema, head_state, manifest["frozen_tasks"])
+        try:
+            ranker.load_state_dict(load_file(weights_file(path, seed)))
+        except (FileNotFoundError, RuntimeError) as error:
+            raise TrainingError(
+                f"{path}: the weights of seed {seed} are missing or do not fit the recipe: {error}"
+            ) from error
+        rankers[seed] = ranker.eval()
+    return Bundle(manifest, read_calibrations(path), Preprocessor.load(path / "preprocessor"), rankers)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a bundle's manifest.
+
+    Raises:
+        TrainingError: if there is none.
+    """
+    if not (path / "manifest.json").is_file():
+        raise TrainingError(f"{path} holds no manifest.json: it is no bundle, or its training did not finish")
+    manifest: dict[str, Any] = read_json(path / "manifest.json")
+    return manifest
+
+
+def is_ensemble(manifest: dict[str, Any]) -> bool:
+    """Tell an ensemble's manifest from a recipe's."""
+    return manifest.get("kind") == "ensemble"
+
+
+def member_names(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Return the members of an ensemble, in the order of the configuration."""
+    return tuple(member["name"] for member in manifest["members"])
+
+
+def read_calibrations(path: Path) -> dict[int, Calibration]:
+    """Read the calibrators of every seed of a bundle."""
+    stored = read_json(path / "calibrators.json")
+    return {int(seed): Calibration.from_dict(value) for seed, value in stored.items()}

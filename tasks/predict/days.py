@@ -1,0 +1,99 @@
+"""The prediction table of whole days."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+import torch
+
+from tasks.contract import KEY
+from tasks.errors import TrainingError
+from tasks.features.labels import LABELS
+from tasks.files import writing
+from tasks.predict.load import load_model
+from tasks.predict.model import Model
+from tasks.table.history import HistoryLoader
+from tasks.table.rows import watch_seconds
+from tasks.table.source import FeatureFolder
+
+SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
+EXPOSURE = ("policy", "position", "exposure_probability")
+
+
+def predict_days(
+    bundle: Path,
+    features: Path,
+    days: Sequence[dt.date],
+    out: Path,
+    threads: int = 1,
+    seeds: Sequence[int] | None = None,
+) -> int:
+    """Write the prediction table of some arrival days and return its rows.
+
+    Columns: the key, `day` (arrival), `y_s`, duration, watch time, segments, exposure and labels of every row, then
+    per seed `score_s<seed>`, `watch_mean_s<seed>`, `watch_median_s<seed>` and `p_<task>_s<seed>`. Rows stand in the
+    order of the feature partitions. Memory does not grow with the number of rows.
+
+    Args:
+        bundle: what to predict with, of this night or an earlier one: one recipe or an ensemble.
+        features: folder of the features stage.
+        days: arrival days, in order.
+        out: Parquet file to write.
+        threads: CPU threads; a fixed number, because the last bits of sums depend on it.
+        seeds: whose predictions; None: every seed's.
+
+    Raises:
+        ContractError: if a day or a column is missing.
+        TrainingError: if the bundle cannot be read.
+    """
+    torch.set_num_threads(threads)
+    model, source = load_model(bundle, seeds), FeatureFolder.open(features)
+    histories = lru_cache(maxsize=4)(source.history)
+    own = (*KEY, "arrival_day", "state_day", "watch_ms", "duration_ms", *SEGMENTS, *EXPOSURE, *LABELS)
+    columns = tuple(dict.fromkeys([*own, *model.row_columns]))
+    rows = 0
+    with writing(out) as temporary:
+        writer: pq.ParquetWriter | None = None
+        for day in days:
+            for frame in source.chunks(day, columns):
+                table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
+                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table)
+                rows += frame.height
+        if writer is None:
+            raise TrainingError(f"{features}: the days {', '.join(map(str, days))} hold no row to predict")
+        writer.close()
+    return rows
+
+
+def predicted_rows(model: Model[Any], frame: pl.DataFrame, histories: HistoryLoader, where: str) -> pl.DataFrame:
+    """Return keys, labels and segments of rows beside every seed's predictions, as `predict_days` lays them out.
+
+    Args:
+        model: what predicts.
+        frame: feature rows with keys, labels and exposure; hold only as many as fit in memory.
+        histories: returns the histories of a state day.
+        where: where the rows came from, for messages.
+    """
+    y_s = watch_seconds(frame, model.truncate_watch)
+    about = frame.select(
+        *KEY,
+        pl.col("arrival_day").alias("day"),
+        pl.Series("y_s", y_s),
+        "duration_ms",
+        "watch_ms",
+        *SEGMENTS,
+        *EXPOSURE,
+        *LABELS,
+    )
+    encoded = model.encode(frame, histories, where)
+    series = [
+        pl.Series(f"{name}_s{seed}", values)
+        for seed in model.seeds
+        for name, values in model.predict_encoded(encoded, seed).items()
+    ]
+    return about.with_columns(series)

@@ -1,0 +1,75 @@
+"""Models as programs that run where no dwell code does."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+from torch.fx import GraphModule
+
+from models.serving import export_ranker
+from tasks.files import writing
+from tasks.predict.bundle import Bundle, is_ensemble, load_bundle, member_names, read_manifest
+from tasks.predict.ensemble import MEMBERS
+from tasks.train.batches import EncodedRows
+
+
+def export_model(path: Path, folder: Path) -> tuple[Path, ...]:
+    """Write the serving seed of a model, before calibration: `model.pt2`, or `model-<member>.pt2` for every member of an
+    ensemble (its members read inputs of their own; what joins them stands in `calibrators.json`).
+
+    Args:
+        path: bundle of a recipe, or an ensemble.
+        folder: where to write.
+
+    Returns:
+        The files written.
+    """
+    manifest = read_manifest(path)
+    if not is_ensemble(manifest):
+        export_bundle(path, folder / "model.pt2")
+        return (folder / "model.pt2",)
+    files = {name: folder / f"model-{name}.pt2" for name in member_names(manifest)}
+    for name, file in files.items():
+        export_bundle(path / MEMBERS / name, file, int(manifest["serving_seed"]))
+    return tuple(files.values())
+
+
+def export_bundle(path: Path, out: Path, seed: int | None = None) -> ExportedProgram:
+    """Write one seed of a recipe as a `torch.export` program (`.pt2`) that runs without dwell.
+
+    Equal bundles give equal bytes, which takes two precautions: torch writes the file's name into the archive (so it is
+    saved through a buffer) and source paths into the graph (so stack traces are dropped).
+
+    Args:
+        path: bundle of a recipe.
+        out: file to write.
+        seed: which; None: the serving seed.
+    """
+    bundle = load_bundle(path, None if seed is None else [seed])
+    ranker = bundle.rankers[bundle.serving_seed if seed is None else seed]
+    program = export_ranker(ranker, example_rows(bundle).batch(0, 2))
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
+            node.meta.pop("stack_trace", None)
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    with writing(out) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    return program
+
+
+def example_rows(bundle: Bundle) -> EncodedRows:
+    """Return two rows of unknown ids, to trace a program with."""
+    schema = bundle.preprocessor.schema
+    columns: dict[str, NDArray[Any]] = {
+        "ids": np.tile(np.array(schema.offsets, dtype=np.int32), (2, 1)),
+        "dense": np.zeros((2, schema.num_dense), dtype=np.float32),
+        "duration_s": np.full(2, 30, dtype=np.float32),
+    }
+    if not bundle.reads_history:
+        return EncodedRows(columns, {})
+    return EncodedRows(columns | {"history_index": np.zeros(2, dtype=np.int32)}, bundle.preprocessor.empty_history())

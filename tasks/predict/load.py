@@ -1,0 +1,23 @@
+"""Read whatever a folder holds: one recipe or an ensemble."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.predict.bundle import is_ensemble, load_bundle, read_manifest
+from tasks.predict.ensemble import load_ensemble
+from tasks.predict.model import Model
+
+
+def load_model(path: Path, seeds: Sequence[int] | None = None) -> Model[Any]:
+    """Read a bundle or an ensemble.
+
+    Args:
+        path: folder of the model.
+        seeds: seeds to load; None: all.
+
+    Raises:
+        TrainingError: if it is neither, or is damaged.
+    """
+    load = load_ensemble if is_ensemble(read_manifest(path)) else load_bundle
+    return load(path, seeds)

@@ -1,0 +1,93 @@
+"""What can serve: from feature rows to calibrated predictions, be it one fitted recipe or several together."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.table.history import HistoryLoader
+from tasks.train.calibrate import Calibration
+
+Floats = NDArray[np.float64]
+Predictions = dict[str, Floats]
+Encoded = TypeVar("Encoded")
+"""Rows as one kind of model reads them."""
+
+
+@dataclass(frozen=True)
+class Model(ABC, Generic[Encoded]):
+    """A model of a bundle, ready to predict on the CPU.
+
+    Attributes:
+        manifest: manifest.json.
+        calibrations: seed -> calibrators.
+    """
+
+    manifest: dict[str, Any]
+    calibrations: dict[int, Calibration]
+
+    @property
+    def serving_seed(self) -> int:
+        """The seed that did best on the validation day, whose predictions are served."""
+        return int(self.manifest["serving_seed"])
+
+    @property
+    @abstractmethod
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that can predict."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> tuple[str, ...]:
+        """Binary tasks the model predicts; frozen ones are absent."""
+
+    @abstractmethod
+    def sign(self, task: str) -> int:
+        """Return 1 if a task of `tasks` raises a fused score, -1 if it lowers it."""
+
+    @property
+    @abstractmethod
+    def row_columns(self) -> tuple[str, ...]:
+        """Feature columns that `encode` reads."""
+
+    @property
+    @abstractmethod
+    def truncate_watch(self) -> bool:
+        """Whether the label was min(play, duration)."""
+
+    @abstractmethod
+    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> Encoded:
+        """Return feature rows as the model's inputs; arguments as in `predict`."""
+
+    @abstractmethod
+    def duration_s(self, rows: Encoded) -> Floats:
+        """Return the durations of encoded rows in seconds, [rows]."""
+
+    @abstractmethod
+    def predict_raw(self, rows: Encoded, seed: int) -> Predictions:
+        """Return scores (`score`, `score_<name>`), `mean` and `median` where there are any, and `p_<task>`: what
+        `Calibration.apply` reads."""
+
+    def predict_encoded(self, rows: Encoded, seed: int) -> Predictions:
+        """Return calibrated predictions of encoded rows."""
+        return self.calibrations[seed].apply(self.predict_raw(rows, seed), self.duration_s(rows))
+
+    def predict(
+        self, frame: pl.DataFrame, histories: HistoryLoader, where: str, seed: int | None = None
+    ) -> Predictions:
+        """Return `score`, `watch_mean`, `watch_median` (seconds) and one `p_<task>` per binary task, float64 [rows].
+
+        Args:
+            frame: feature rows; hold only as many as fit in memory, the forward pass takes them in parts.
+            histories: returns the histories of a state day (`FeatureFolder.history`); unused by recipes without.
+            where: where the rows came from, for messages.
+            seed: whose predictions; None: the serving seed.
+
+        Raises:
+            ContractError: if a column that the model was trained with is missing.
+        """
+        rows = self.encode(frame, histories, where)
+        return self.predict_encoded(rows, self.serving_seed if seed is None else seed)

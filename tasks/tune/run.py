@@ -1,0 +1,134 @@
+"""`dwell tune`: searches one recipe's hyper-parameters and writes the best as configuration.
+
+Reads the fit and validation splits of the table, never the judge day: a recipe that was tuned has to win there.
+"""
+
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from tasks.config import Params, load_params, parse
+from tasks.errors import DwellError, TuningError
+from tasks.files import hash_value, read_json, write_text
+from tasks.layout import Workspace
+from tasks.manifest import code_hash, models_hash
+from tasks.tune.config import TuningConfig
+from tasks.tune.confirm import confirm
+from tasks.tune.result import Found, Gain, TrialRow
+from tasks.tune.space import Space
+from tasks.tune.study import ERROR, INDEX, Search, alone, run_search, settled
+
+MINIMUM_FOR_IMPORTANCE = 10
+_STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "given up", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the command did.
+
+    Attributes:
+        found: what the search found.
+        recipe: file with the found recipe.
+        trials: file with one line per trial.
+    """
+
+    found: Found
+    recipe: Path
+    trials: Path
+
+
+def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int | None = None) -> Tuned:
+    """Search the hyper-parameters of one recipe, or go on with a search, and write what was found below `tuned/`.
+
+    Args:
+        workspace: with params.yaml and the table of a night.
+        name: of the recipe.
+        trials: instead of `tuning.trials`.
+        jobs: instead of `tuning.jobs`.
+
+    Raises:
+        ConfigError: if there is no such recipe, or the search space does not suit it.
+        TuningError: if there is no table, another command works on the same search, or no trial was finished.
+        TrainingError: if the table lacks what the recipe needs.
+    """
+    params = load_params(workspace.params)
+    changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
+    config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, "params.yaml", ("tuning",))
+    recipe, training = params.recipe(name), params.training_of(name)
+    if not (workspace.table / "table.json").is_file():
+        raise TuningError(
+            f"{workspace.table} holds no table.json: run `dwell prepare` and `dvc repro table` (or `dwell stage` ingest, "
+            "validate, features and table) first"
+        )
+    about = read_json(workspace.table / "table.json")
+    space = Space.of(recipe, training, config.space, config.metric)
+    key = _key(about, space, config)
+    search = Search(name, workspace.table, workspace.scratch / "tuning" / name / key, space, config)
+    with alone(search):
+        study = run_search(search)
+        found = _found(search, study, about["days"]["validation"][0], params)
+    return _write(workspace, found, params)
+
+
+def _key(about: dict[str, Any], space: Space, config: TuningConfig) -> str:
+    """Name everything the trials depend on; the judge day and how many trials there are is not among it."""
+    return hash_value(
+        [
+            {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")},
+            [code_hash("train", "table", "evaluate", "tune"), models_hash(), version("optuna")],
+            [space.recipe, space.training.model_dump(mode="json")],
+            [[dimension.path, dimension.parameter.model_dump(mode="json")] for dimension in space.dimensions],
+            config.model_dump(mode="json", exclude={"space", "trials", "jobs", "confirmation_seeds"}),
+        ]
+    )[:16]
+
+
+def _found(search: Search, study: optuna.Study, day: str, params: Params) -> Found:
+    rows = [_row(search, trial) for trial in settled(study)[: search.config.trials]]
+    found = Found(search.name, search.config.metric, day, search.space, rows)
+    gain, doubt = _gain(search, found, params)
+    return Found(search.name, search.config.metric, day, search.space, rows, gain, doubt, _importance(study))
+
+
+def _row(search: Search, trial: FrozenTrial) -> TrialRow:
+    return TrialRow(
+        index=trial.user_attrs[INDEX],
+        state=_STATES[trial.state],
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        epochs=len(trial.intermediate_values),
+        values={d.path: d.value(trial.params[d.path]) for d in search.space.dimensions},
+        error=trial.user_attrs.get(ERROR, ""),
+    )
+
+
+def _gain(search: Search, found: Found, params: Params) -> tuple[Gain | None, str]:
+    if found.best.index == 0:
+        return None, "No trial beat the recipe as it is."
+    if found.rows[0].value is None:
+        return None, f"There is no gain to state, the recipe as it is failed: {found.rows[0].error}"
+    try:
+        return confirm(search, found.best.index, found.best.values, params.evaluation), ""
+    except DwellError as error:
+        return None, f"Doubtful: a fit with a fresh seed failed: {error}"
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(finished) < MINIMUM_FOR_IMPORTANCE:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return dict(optuna.importance.get_param_importances(study))
+
+
+def _write(workspace: Workspace, found: Found, params: Params) -> Tuned:
+    folder = workspace.tuned
+    spelled = params.recipes[found.name]
+    recipe = write_text(folder / f"{found.name}.yaml", found.to_yaml(spelled, params.training))
+    trials = write_text(folder / f"{found.name}.trials.csv", found.to_csv())
+    return Tuned(found, recipe, trials)

@@ -1,0 +1,133 @@
+"""One trial: fit a candidate with every seed and measure it on the validation day."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.recipe import WATCH_TIME
+from tasks.errors import TuningError
+from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.groups import encode_groups
+from tasks.evaluate.metrics.pairwise import xauc
+from tasks.files import read_json
+from tasks.train.calibrate import ValidationRows, calibrate
+from tasks.train.config import TrainingConfig
+from tasks.train.device import Device
+from tasks.train.fit import Fitted, SeedFit
+from tasks.train.problem import Problem, open_problem
+from tasks.train.validate import predict_split
+from tasks.tune.config import Metric
+from tasks.tune.space import Candidate
+
+Floats = NDArray[np.float64]
+Observer = Callable[[int, float], None]
+"""Called after every epoch of a trial's first fit with its number (from 1) and its value; may raise to end the trial."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One fit on the validation day.
+
+    Attributes:
+        value: of the metric, at the epoch whose weights are kept.
+        score_B: [B] score that would serve.
+    """
+
+    value: float
+    score_B: Floats
+
+
+def run_trial(
+    table: Path, candidate: Candidate, seeds: Sequence[int], metric: Metric, checkpoints: Path, observe: Observer
+) -> float:
+    """Fit a candidate with every seed; return the mean of the metric on the validation day.
+
+    Args:
+        table: folder that the table stage wrote; only its fit and validation splits are read.
+        candidate: recipe and training settings.
+        seeds: one fit each.
+        metric: what to measure.
+        checkpoints: folder from which an interrupted trial goes on.
+        observe: see `Observer`.
+
+    Raises:
+        TrainingError: if a fit cannot go on.
+        TuningError: if the metric is not defined on the validation day.
+    """
+    problem, measured = open_problem(table, candidate.recipe), []
+    for index, seed in enumerate(seeds):
+        watch = observe if index == 0 else ignore
+        measured.append(fit_and_measure(problem, candidate.training, seed, metric, checkpoints, watch).value)
+    return fmean(measured)
+
+
+def fit_and_measure(
+    problem: Problem,
+    training: TrainingConfig,
+    seed: int,
+    metric: Metric,
+    checkpoints: Path,
+    observe: Observer,
+) -> Measured:
+    """Fit one seed of an opened candidate, or go on with it, and measure it; errors as in `run_trial`."""
+    torch.set_num_threads(training.threads)
+    fitted = _fit(problem, seed, training, checkpoints / f"seed{seed}", metric, observe)
+    rows = validation_rows(problem.validation.impressions.folder.parent)
+    score_B = _served_score(problem, fitted, training, rows)
+    value = _value(metric, fitted, rows, score_B)
+    if not np.isfinite(value):
+        raise TuningError(f"{metric} is {value} on the validation day")
+    return Measured(value, score_B)
+
+
+def validation_rows(table: Path) -> ValidationRows:
+    """Return labels, durations and users of the validation day of a table."""
+    return ValidationRows.read(table / "validation", read_json(table / "table.json")["days"]["validation"][0])
+
+
+def _fit(
+    problem: Problem, seed: int, training: TrainingConfig, checkpoints: Path, metric: Metric, observe: Observer
+) -> Fitted:
+    fit = SeedFit(problem, seed, training, checkpoints)
+    fit.resume()
+    for row in fit.progress.curves:
+        observe(row["epoch"], _of_epoch(metric, row))
+    while not fit.progress.finished:
+        fit.epoch()
+        row = fit.progress.curves[-1]
+        observe(row["epoch"], _of_epoch(metric, row))
+    return fit.result()
+
+
+def _of_epoch(metric: Metric, row: Mapping[str, Any]) -> float:
+    """Return what an epoch is judged by: XAUC stands for XGAUC, which follows it and is not computed every epoch."""
+    return _watch_loss(row) if metric == "watch_loss" else float(row["validation_xauc"])
+
+
+def _watch_loss(row: Mapping[str, Any]) -> float:
+    return float(sum(value for name, value in row.items() if name.startswith(f"validation_{WATCH_TIME}")))
+
+
+def _served_score(problem: Problem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows) -> Floats:
+    ranker, device = problem.fitted_ranker(fitted.weights), Device.of(training)
+    predictions = predict_split(ranker.to(device.name), problem.validation.impressions, training, device)
+    calibration = calibrate(predictions, rows, problem.labels.duration_s, training.calibration)
+    return calibration.apply(predictions, rows.duration_s)["score"]
+
+
+def _value(metric: Metric, fitted: Fitted, rows: ValidationRows, score_B: Floats) -> float:
+    if metric == "watch_loss":
+        return _watch_loss(fitted.curves[fitted.best_epoch - 1])
+    if metric == "xauc":
+        return xauc(rows.watch_s, score_B).value
+    return grouped_xauc(rows.watch_s, score_B, encode_groups(rows.user)).value
+
+
+def ignore(epoch: int, value: float) -> None:
+    """Observe nothing."""

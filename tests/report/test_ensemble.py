@@ -1,0 +1,45 @@
+"""An ensemble on the page: it has members and calibrators, and neither epochs nor losses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tasks.files import read_json, write_json
+from tasks.report.inputs import Artifacts
+from tasks.report.sections.lineage import lineage
+from tasks.report.sections.training import training
+from tests.report.reading import tables, texts, words
+
+
+def into_ensemble(folder: Path, target: Path) -> None:
+    """Make an ensemble of what was written as a recipe's bundle."""
+    manifest, validation = read_json(folder / "manifest.json"), read_json(folder / "validation.json")
+    for name in ("best_epoch", "validation_loss", "positives"):
+        del manifest[name]
+    members = [{"name": name, "hash": name} for name in ("d2q", "wlr")]
+    write_json(target / "manifest.json", manifest | {"kind": "ensemble", "members": members})
+    kept = {
+        seed: {k: v for k, v in of.items() if k not in ("loss", "best_epoch")}
+        for seed, of in validation.items()
+        if seed in "01"
+    }
+    write_json(target / "validation.json", kept)
+
+
+def test_an_ensemble_stands_beside_the_recipes(copy_of: Callable[[str], Any]) -> None:
+    from tasks.report import render_report
+    from tasks.report.config import ReportConfig
+
+    night = copy_of("first")
+    workspace = night.workspace
+    into_ensemble(workspace.bundle("wlr_mmoe"), workspace.ensemble("wlr_mmoe"))
+    artifacts = Artifacts.read(workspace)
+    assert [bundle.members for bundle in artifacts.bundles] == [(), ("d2q", "wlr")]
+    section = training(artifacts)
+    assert "The mean of the percentiles of d2q and wlr" in words(section)
+    found = {table.caption: [head.text for head in table.heads] for table in tables(section)}
+    assert "Best epoch" in found["d2q on the validation day, by seed"]
+    assert {"Best epoch", "Loss"}.isdisjoint(found["wlr_mmoe on the validation day, by seed"])
+    assert any(row[0] == "wlr_mmoe" for table in tables(lineage(artifacts, night.key)) for row in texts(table))
+    page = render_report(workspace, ReportConfig(), night.key, workspace.root / "report.html").read_text()
+    assert "wlr_mmoe on the validation day, by seed" in page
