@@ -64,5 +64,8 @@ benchmark-debias: $(STAMP) ## debiasing on Coat, Open Bandit, simulated and real
 benchmark-watchtime: $(STAMP) ## watch-time heads, trunks, balances, and what each step of a recipe gives (PART="heads ladder")
 	$(BIN)/python -m benchmarks.watchtime $(PART) $(if $(DATA),--data $(DATA))
 
+benchmark-sequence: $(STAMP) ## sequence models (SINE and its relatives) on real and simulated logs (PART="kuairand simulator")
+	$(BIN)/python -m benchmarks.sequence $(PART) $(if $(DATA),--data $(DATA))
+
 clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
 	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock

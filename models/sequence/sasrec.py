@@ -1,0 +1,30 @@
+"""SASRec: the inner product of an item with the causal Transformer's state of the positives so far."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from models.sequence.base import Encoded, SequenceModel
+from models.sequence.causal import CausalConfig, CausalEncoder
+
+
+class SasRecConfig(CausalConfig):
+    """Nothing beyond the Transformer."""
+
+    kind: Literal["sasrec"] = "sasrec"
+
+
+class SasRec(SequenceModel):
+    """Source: Kang and McAuley, ICDM 2018; `watch_time.md` section 9 with `skip_margin` off or on is the pair to beat."""
+
+    Config = SasRecConfig
+
+    def __init__(self, config: SasRecConfig, num_items: int, max_length: int) -> None:
+        super().__init__(config, num_items, max_length)
+        self.encoder = CausalEncoder(config, max_length)
+        self.initialise()
+
+    def encode(self, item_BL: Tensor) -> Encoded:
+        """Return the states, [B, L, D]."""
+        mask_BL = item_BL != 0
+        return Encoded(self.encoder(self.items(item_BL), mask_BL), mask_BL)
