@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from models.component import ComponentConfig, one_of
 from models.encoders.history.attention import AttentionHistory
 from models.encoders.history.base import HistoryEncoder
+from models.encoders.history.feedback_aware import FeedbackAwareHistory
 from models.encoders.history.none import NoHistory
 from models.encoders.history.pooled import PooledHistory
 
@@ -12,6 +13,7 @@ HISTORIES: dict[str, type[HistoryEncoder]] = {
     "none": NoHistory,
     "pooled": PooledHistory,
     "attention": AttentionHistory,
+    "feedback_aware": FeedbackAwareHistory,
 }
 
 if TYPE_CHECKING:

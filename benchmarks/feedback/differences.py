@@ -1,0 +1,49 @@
+"""Paired differences between the feedback-aware recipe and every other one, on identical rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import norm
+
+from tasks.evaluate.compare import compare
+from tasks.evaluate.comparison import PairedMetric
+from tasks.evaluate.config import EvaluationConfig
+from tasks.gate.statistics import with_seed_variance
+
+CANDIDATE = "feedback_aware"
+METRICS = {"xauc": "XAUC", "xgauc": "XGAUC", "auc_skip": "skip AUC"}
+
+
+def differences(tables: Mapping[str, Path], config: EvaluationConfig) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return recipe -> metric -> value of the recipe, and feedback-aware minus recipe with its interval.
+
+    The interval holds the sampling of users, paired, and the variance between fits of both sides.
+
+    Args:
+        tables: recipe -> prediction table of the judge rows, the feedback-aware recipe among them.
+        config: how uncertainty is drawn.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, table in tables.items():
+        comparison = compare([tables[CANDIDATE]], [table], config)
+        found[name] = {
+            metric: _numbers(comparison.metrics[metric], config.confidence)
+            for metric in METRICS
+            if metric in comparison.metrics
+        }
+        found[name]["judged"] = {"rows": comparison.rows, "users": comparison.users}
+    return found
+
+
+def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:
+    reach = float(norm.ppf(0.5 + level / 2)) * with_seed_variance(metric)
+    return {
+        "value": metric.reference,
+        "seed_sd": metric.reference_seed_sd,
+        "delta": metric.delta,
+        "low": metric.delta - reach,
+        "high": metric.delta + reach,
+        "low_users_only": metric.low,
+        "high_users_only": metric.high,
+    }

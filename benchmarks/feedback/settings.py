@@ -1,0 +1,54 @@
+"""The settings of this benchmark: a protocol file, and what differs from it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from tasks.config import parse, read_yaml
+from tasks.protocol.config import Protocol
+from tasks.settings import Block
+
+HERE = Path(__file__).resolve().parent
+
+
+class Setting(Block):
+    """One set of days on which recipes are compared."""
+
+    title: str
+    """heading of its results"""
+    protocol: str
+    """file beside this one"""
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """merged into the protocol, key by key"""
+
+    def load(self, seeds: Sequence[int]) -> Protocol:
+        """Return the protocol with the changes, fitted with these seeds.
+
+        Raises:
+            ConfigError: if the result is no valid protocol.
+        """
+        document = merged(read_yaml(HERE / self.protocol), self.changes)
+        document = merged(document, {"params": {"training": {"seeds": list(seeds)}}})
+        protocol = parse(Protocol, document, self.protocol)
+        protocol.params.check()
+        return protocol
+
+
+class _Settings(Block):
+    settings: dict[str, Setting]
+
+
+def load_settings() -> dict[str, Setting]:
+    """Return the settings by name, in the order of `settings.yaml`."""
+    return parse(_Settings, read_yaml(HERE / "settings.yaml"), "settings.yaml").settings
+
+
+def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with the changes: mappings are merged, everything else is replaced."""
+    result = dict(document)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
