@@ -56,16 +56,21 @@ class Blender:
         self.arena = arena
 
     def blend(self, chosen: Sequence[Member]) -> tuple[Outputs, float]:
-        """Return the rank average of several members on the judge days, and its XAUC on the validation day."""
+        """Return the rank average of two members or more on the judge days, and its XAUC on the validation day."""
         named = {str(number): member for number, member in enumerate(chosen)}
         before = combined({name: member.validation for name, member in named.items()})
         config = self.arena.training.calibration
         calibration = calibrate(before, self._rows, self._fit_duration_s, config)
-        found = calibration.apply(combined({name: m.judge for name, m in named.items()}), self.arena.judge_duration_s)
+        validation = calibration.apply(before, self._rows.duration_s)
+        judge = combined({name: member.judge for name, member in named.items()})
+        return self.alone(Member(validation, calibration.apply(judge, self.arena.judge_duration_s)))
+
+    def alone(self, member: Member) -> tuple[Outputs, float]:
+        """Return one member on the judge days, and its XAUC on the validation day."""
+        found = member.judge
         probability = {name.removeprefix("p_"): value for name, value in found.items() if name.startswith("p_")}
         outputs = Outputs(found["score"], found["watch_mean"], found["watch_median"], None, None, probability)
-        score_B = calibration.apply(before, self._rows.duration_s)["score"]
-        return outputs, xauc(self._rows.watch_s, score_B).value
+        return outputs, xauc(self._rows.watch_s, member.validation["score"]).value
 
     def boosted(self, seed: int) -> Member:
         """Fit LightGBM on the features of the fit days, stop and calibrate it on the validation day."""

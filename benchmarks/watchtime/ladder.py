@@ -121,7 +121,10 @@ class Ladder:
         }
         rungs = []
         for title, by_seed in together.items():
-            found = {seed: blender.blend(chosen) for seed, chosen in by_seed.items()}
+            found = {
+                seed: blender.blend(chosen) if len(chosen) > 1 else blender.alone(chosen[0])
+                for seed, chosen in by_seed.items()
+            }
             outputs = {seed: blended for seed, (blended, _) in found.items()}
             rungs.append(self._rung(title, outputs, [xauc for _, xauc in found.values()]))
         return rungs

@@ -14,6 +14,7 @@ from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape, Encoder, EncoderInput
 from models.encoders.history import HISTORIES, HistoryConfig
 from models.encoders.history.base import EMBEDDING_STD
+from models.encoders.history.matches import MatchCounts, MatchesConfig
 from models.encoders.history.none import NoHistoryConfig
 from models.schema import InputSchema
 
@@ -26,6 +27,13 @@ class PackedConfig(ComponentConfig):
     dense_width: int | None = Field(default=None, ge=1)
     """Project the dense features to this width; None passes them on as they are."""
     history: HistoryConfig = NoHistoryConfig()
+    matches: MatchesConfig | None = None
+    """Counts of past events that share a history field with the candidate, as one more field; null: none."""
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether batches must carry histories."""
+        return self.history.kind != "none" or self.matches is not None
 
 
 class PackedEncoder(Encoder):
@@ -45,7 +53,8 @@ class PackedEncoder(Encoder):
             num_dense = config.dense_width
         self.history = HISTORIES[config.history.kind](config.history, schema, config.embedding_dim)
         self.history_columns = list(schema.history_columns)
-        num_fields = len(self.reads.columns) + (1 if self.history.width else 0)
+        self.matches = None if config.matches is None else MatchCounts(config.matches, schema, config.embedding_dim)
+        num_fields = len(self.reads.columns) + (self.history.width > 0) + (self.matches is not None)
         width = num_fields * config.embedding_dim + num_dense
         self._shape = EncodedShape(num_fields, config.embedding_dim, width)
 
@@ -64,6 +73,10 @@ class PackedEncoder(Encoder):
         history_BD = self.history(batch.history, self.table, candidate_BD)
         if self.history.width:
             fields_BFD = torch.cat([fields_BFD, history_BD.unsqueeze(1)], dim=1)
+        if self.matches is not None:
+            assert batch.history is not None
+            match_BD = self.matches(batch.history, batch.ids_BF[:, self.history_columns])
+            fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
         flat_BE = fields_BFD.flatten(start_dim=1)
         if self.reads.dense:
             flat_BE = torch.cat([flat_BE, self.dense(batch.dense_BN)], dim=1)

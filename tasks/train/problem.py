@@ -74,8 +74,7 @@ class Problem:
 
 def reads_history(recipe: Recipe) -> bool:
     """Tell whether an encoder of a recipe looks at past events."""
-    histories = [getattr(encoder, "history", None) for encoder in (recipe.encoder, recipe.second_encoder)]
-    return any(history is not None and history.kind != "none" for history in histories)
+    return any(getattr(encoder, "reads_history", False) for encoder in (recipe.encoder, recipe.second_encoder))
 
 
 def open_problem(table: Path, recipe: Recipe) -> Problem:

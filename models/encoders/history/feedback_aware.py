@@ -13,12 +13,11 @@ from models.batch import History
 from models.component import ComponentConfig
 from models.encoders.history.base import EMBEDDING_STD, HistoryEncoder
 from models.encoders.history.event_transformer import EventTransformer, TargetAttention
+from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
 from models.encoders.history.sharing import Sharing
 from models.schema import InputSchema
 
-SKIP = 1
-"""Feedback code of a skip."""
 SCENE = "scene"
 """History field that tells where an event happened rather than what was shown."""
 
