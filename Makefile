@@ -64,6 +64,9 @@ benchmark-debias: $(STAMP) ## debiasing on Coat, Open Bandit, simulated and real
 benchmark-watchtime: $(STAMP) ## watch-time heads, trunks, balances, and what each step of a recipe gives (PART="heads ladder")
 	$(BIN)/python -m benchmarks.watchtime $(PART) $(if $(DATA),--data $(DATA))
 
+benchmark-feedback: $(STAMP) ## feedback-aware histories: with skips and without (DATA=path/to/KuaiRand-Pure PART=simulated)
+	$(BIN)/python -m benchmarks.feedback $(PART) $(if $(DATA),--data $(DATA))
+
 benchmark-sequence: $(STAMP) ## sequence models (SINE and its relatives) on real and simulated logs (PART="kuairand simulator")
 	$(BIN)/python -m benchmarks.sequence $(PART) $(if $(DATA),--data $(DATA))
 

@@ -42,14 +42,27 @@ def test_a_recipe_differs_in_its_one_part(name: str) -> None:
     protocol = load_settings()[name].load([3, 4])
     assert protocol.params.training.seeds == (3, 4)
     assert set(protocol.params.recipes) == {CANDIDATE, *CHANGED} == set(NAMES)
+    run = {recipe for variant in protocol.variants.values() for recipe in variant.recipes} - {CANDIDATE}
     for recipe, path in CHANGED.items():
+        if recipe not in run:
+            continue
         aware, other = (protocol.params.recipe(each).model_dump() for each in (CANDIDATE, recipe))
         assert aware != other
         for document in (aware, other):
             _without(document, path)
+            _without(document, ("encoder", "matches"))
         assert aware == other
     for variant in protocol.variants.values():
         assert not variant.recipes or variant.recipes[0] == CANDIDATE
+
+
+@pytest.mark.parametrize("name", [name for name in load_settings() if name.endswith("_matches")])
+def test_counts_of_the_blind_recipe_hold_no_skips_either(name: str) -> None:
+    params = load_settings()[name].load([0]).params
+    aware, blind = (params.recipe(recipe).encoder for recipe in (CANDIDATE, "skip_blind"))
+    assert aware.matches.skips and not blind.matches.skips
+    assert aware.matches.feedback and blind.matches.feedback
+    assert not blind.history.reads.skips
 
 
 def test_settings_of_the_simulator_differ_in_boredom_alone() -> None:
@@ -58,7 +71,12 @@ def test_settings_of_the_simulator_differ_in_boredom_alone() -> None:
     strengths = {name: world.pop("strengths") for name, world in simulated.items()}
     assert all(world == simulated["simulated"] for world in simulated.values())
     boredom = {name: (found.pop("boredom"), found.pop("bored_skip")) for name, found in strengths.items()}
-    assert boredom == {"simulated": (0.9, 1.8), "simulated_none": (0, 0), "simulated_strong": (1.8, 3.6)}
+    assert boredom == {
+        "simulated": (0.9, 1.8),
+        "simulated_none": (0, 0),
+        "simulated_strong": (1.8, 3.6),
+        "simulated_matches": (0.9, 1.8),
+    }
     assert all(found == strengths["simulated"] for found in strengths.values())
 
 
