@@ -3,19 +3,17 @@
 Shape legend: B rows, E width of the flat encoding, K experts of a mixture, R rank.
 """
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from models.backbones.base import Backbone
-from models.component import ComponentConfig
-from models.encoders.base import Encoded, EncodedShape
+from models.backbones.cross import CrossBackbone, CrossConfig
+from models.encoders.base import EncodedShape
 
 
-class DcnV2Config(ComponentConfig):
+class DcnV2Config(CrossConfig):
     """Number and form of the cross layers, and what the trunk reads beside them.
 
     Raises:
@@ -23,14 +21,10 @@ class DcnV2Config(ComponentConfig):
     """
 
     kind: Literal["dcnv2"] = "dcnv2"
-    num_layers: int = Field(default=3, ge=1)
-    """Cross layers; the last one holds interactions of up to `num_layers` + 1 inputs."""
     rank: int | None = Field(default=None, ge=1)
     """W = U V' of this rank; null is a full matrix."""
     num_experts: int = Field(default=1, ge=1)
     """More than one: a gated mixture of low-rank crosses in every layer (DCN-Mix), which needs a rank."""
-    structure: Literal["parallel", "stacked"] = "parallel"
-    """Whether the trunk reads the cross beside the encoding, or in its place."""
 
     @model_validator(mode="after")
     def _experts_are_low_rank(self) -> "DcnV2Config":
@@ -39,33 +33,24 @@ class DcnV2Config(ComponentConfig):
         return self
 
 
-class DcnV2(Backbone):
+class DcnV2(CrossBackbone):
     """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l over the flat encoding, dense features included.
 
-    Source: Wang et al., WWW 2021 (arXiv 2008.13535). The deep network that the paper runs beside the cross (`parallel`) or
-    on top of it (`stacked`) is the trunk here, so that every trunk can stand on it; its first layer therefore reads both.
+    Source: Wang et al., WWW 2021 (arXiv 2008.13535).
     """
 
     Config = DcnV2Config
 
     def __init__(self, config: DcnV2Config, shape: EncodedShape) -> None:
         super().__init__(config, shape)
-        self.stacked = config.structure == "stacked"
         self.layers = nn.ModuleList(_weight(config, shape.width) for _ in range(config.num_layers))
-        width = shape.width if self.stacked else 2 * shape.width
-        self._shape = replace(shape, width=width)
 
-    @property
-    def shape(self) -> EncodedShape:
-        """Sizes of what `forward` returns."""
-        return self._shape
-
-    def forward(self, encoded: Encoded) -> Encoded:
-        """Return the cross, and behind it the encoding where the structure is parallel."""
-        first_BE = x_BE = encoded.flat_BE
+    def cross(self, flat_BE: Tensor) -> Tensor:
+        """Return the last cross layer's output, [B, E]."""
+        x_BE = flat_BE
         for layer in self.layers:
-            x_BE = first_BE * layer(x_BE) + x_BE
-        return replace(encoded, flat_BE=x_BE if self.stacked else torch.cat([x_BE, first_BE], dim=1))
+            x_BE = flat_BE * layer(x_BE) + x_BE
+        return x_BE
 
 
 def _weight(config: DcnV2Config, width: int) -> nn.Module:

@@ -3,53 +3,38 @@
 Shape legend: B rows, E width of the flat encoding, Y layers.
 """
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from models.backbones.base import Backbone
-from models.component import ComponentConfig
+from models.backbones.cross import CrossBackbone, CrossConfig
 from models.encoders.base import Encoded, EncodedShape
 
 
-class GdcnConfig(ComponentConfig):
+class GdcnConfig(CrossConfig):
     """Number of the gated cross layers, and what the trunk reads beside them."""
 
     kind: Literal["gdcn"] = "gdcn"
-    num_layers: int = Field(default=3, ge=1)
-    structure: Literal["parallel", "stacked"] = "parallel"
-    """Whether the trunk reads the cross beside the encoding, or in its place."""
 
 
-class Gdcn(Backbone):
+class Gdcn(CrossBackbone):
     """c_{l+1} = c_0 * (W_l c_l + b_l) * sigmoid(G_l c_l) + c_l over the flat encoding, dense features included.
 
-    Source: Wang et al., CIKM 2023 (arXiv 2311.04635). As in the paper the gate has no bias. The deep network beside or on
-    top of the cross is the trunk. Left out: the field-level choice of embedding widths, a compression after training.
+    Source: Wang et al., CIKM 2023 (arXiv 2311.04635). As in the paper the gate has no bias. Left out: the field-level
+    choice of embedding widths, a compression after training.
     """
 
     Config = GdcnConfig
 
     def __init__(self, config: GdcnConfig, shape: EncodedShape) -> None:
         super().__init__(config, shape)
-        self.stacked = config.structure == "stacked"
         self.crosses = nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(config.num_layers))
         self.gates = nn.ModuleList(nn.Linear(shape.width, shape.width, bias=False) for _ in range(config.num_layers))
-        width = shape.width if self.stacked else 2 * shape.width
-        self._shape = replace(shape, width=width)
 
-    @property
-    def shape(self) -> EncodedShape:
-        """Sizes of what `forward` returns."""
-        return self._shape
-
-    def forward(self, encoded: Encoded) -> Encoded:
-        """Return the cross, and behind it the encoding where the structure is parallel."""
-        x_BE = self._layers(encoded.flat_BE)[0]
-        return replace(encoded, flat_BE=x_BE if self.stacked else torch.cat([x_BE, encoded.flat_BE], dim=1))
+    def cross(self, flat_BE: Tensor) -> Tensor:
+        """Return the last cross layer's output, [B, E]."""
+        return self._layers(flat_BE)[0]
 
     @torch.no_grad()
     def inspect(self, encoded: Encoded) -> dict[str, Tensor]:

@@ -24,11 +24,6 @@ class AdditiveFusion(SearchedFusion):
     """Scale of every task; above 0."""
 
     @classmethod
-    def num_parameters(cls, tasks: int) -> int:
-        """Return one weight per task but watch time, and the offset."""
-        return tasks
-
-    @classmethod
     def at(cls, point: Array, signs: Signs, day: Scores, **options: Any) -> Self:
         """Return the rule at one point: weights, then the offset, which the linear rule ignores.
 

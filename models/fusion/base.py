@@ -49,9 +49,12 @@ class SearchedFusion(Fusion):
     """A rule whose few parameters are searched for."""
 
     @classmethod
-    @abstractmethod
     def num_parameters(cls, tasks: int) -> int:
-        """Return how many parameters the rule has for so many tasks, watch time among them."""
+        """Return how many parameters the rule has for so many tasks, watch time among them.
+
+        One weight per task beside watch time, and one number that says how sharply scores count.
+        """
+        return tasks
 
     @classmethod
     @abstractmethod

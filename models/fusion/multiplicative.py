@@ -25,11 +25,6 @@ class MultiplicativeFusion(SearchedFusion):
     """g of every task; above 0."""
 
     @classmethod
-    def num_parameters(cls, tasks: int) -> int:
-        """Return one power per task but watch time, and the offset."""
-        return tasks
-
-    @classmethod
     def at(cls, point: Array, signs: Signs, day: Scores, **options: Any) -> Self:
         """Return the rule at one point: powers, then the offset."""
         return cls(

@@ -28,11 +28,6 @@ class RankAdditiveFusion(SearchedFusion):
     """Distribution of every task's score on the reference day."""
 
     @classmethod
-    def num_parameters(cls, tasks: int) -> int:
-        """Return one weight per task but watch time, and b."""
-        return tasks
-
-    @classmethod
     def at(cls, point: Array, signs: Signs, day: Scores, **options: Any) -> Self:
         """Return the rule at one point: weights, then b.
 
