@@ -125,7 +125,7 @@ def _first(
         *(beats_baseline(name, comparison, policy) for name, comparison in comparisons.items()),
     ]
     compared = [Compared.of(comparison, name, "judge", policy.bound_z) for name, comparison in comparisons.items()]
-    return _verdict(challenger, "first", checks, compared, warnings(own, policy, against_champion=False))
+    return _verdict(challenger, "first", checks, compared, warnings(own, policy, same_recipe=False))
 
 
 def _refresh(
@@ -143,7 +143,7 @@ def _refresh(
         *relative_checks(comparison, policy),
     ]
     compared = [Compared.of(comparison, "champion", "judge", policy.bound_z)]
-    return _verdict(challenger, "refresh", checks, compared, warnings(comparison, policy))
+    return _verdict(challenger, "refresh", checks, compared, warnings(comparison, policy, same_recipe=True))
 
 
 def _upgrade(
@@ -170,7 +170,7 @@ def _upgrade(
         *common,
         *relative_checks(decisive, policy),
     ]
-    return _verdict(challenger, "upgrade", checks, compared, warnings(judge, policy))
+    return _verdict(challenger, "upgrade", checks, compared, warnings(judge, policy, same_recipe=False))
 
 
 _RULES = {"first": _first, "refresh": _refresh, "upgrade": _upgrade}

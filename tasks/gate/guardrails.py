@@ -147,10 +147,16 @@ def not_inferior(name: str, delta: float, standard_error: float, margin: float, 
     return Check(name=f"{name}_margin", status=status(lower >= -margin), value=lower, limit=-margin, reason=reason)
 
 
-def warnings(comparison: Comparison, policy: GatePolicy, against_champion: bool = True) -> list[str]:
-    """Return remarks that are recorded and decide nothing."""
+def warnings(comparison: Comparison, policy: GatePolicy, same_recipe: bool) -> list[str]:
+    """Return remarks that are recorded and decide nothing.
+
+    Args:
+        comparison: of the challenger with the champion, or with itself where there is none.
+        policy: limits.
+        same_recipe: whether both sides are one recipe; scores of different ones need not be on one scale.
+    """
     found = []
-    if against_champion and comparison.score_psi > policy.warn_score_psi:
+    if same_recipe and comparison.score_psi > policy.warn_score_psi:
         found.append(f"the score's distribution shifted: PSI {comparison.score_psi:.2f} (> {policy.warn_score_psi:g})")
     for scene, error in sorted(comparison.candidate.dce_rel_by_scene.items()):
         if error > policy.warn_scene_dce:

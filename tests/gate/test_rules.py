@@ -137,6 +137,11 @@ def upgrade(make: Any, night: Night, xauc: Any = None, xgauc: Any = None, earlie
     return decide(night({"new": "other"}, earlier=earlier), POLICY, EVALUATION, answers)
 
 
+def test_scores_of_different_recipes_are_not_compared_as_distributions(make: Any, night: Night) -> None:
+    """One may rank by percentiles, the other by seconds."""
+    assert not upgrade(make, night, score_psi=12.0).challengers[0].warnings
+
+
 def test_upgrade_on_one_superior_and_one_not_inferior(make: Any, night: Night) -> None:
     decision = upgrade(make, night)
     assert (decision.verdict, decision.kind, decision.winner) == ("promote", "upgrade", "new")
