@@ -276,7 +276,7 @@ class Ranker(nn.Module):
 
     def _level(self, batch: Batch, field: str) -> Tensor:
         """Return the code of a field in every row, [B]; 0 is "unknown"."""
-        column = _column(self.schema, field)
+        column = [name for name, _ in self.schema.fields].index(field)
         return batch.ids_BF[:, column] - self.schema.offsets[column]
 
     def _observed(self, task: str, batch: Batch, ones_B: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def measured(run: ProtocolRun) -> dict[str, Any]:
         if not variant.recipes:
             continue
         run.table(name)
-        place = Workspace(run.workspace.root / "variants" / name)
+        place = run.place(name)
         for recipe in variant.recipes:
             if not _fitted(place.predictions(recipe) / "metrics.json", params.training.seeds):
                 run.fit(name, recipe)

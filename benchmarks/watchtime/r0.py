@@ -28,7 +28,7 @@ def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) 
     run = ProtocolRun(r0_protocol(), Workspace(scratch / "r0"), data)
     if not (run.workspace.features / "schema.json").is_file():
         run.prepare()
-    table = Workspace(run.workspace.root / "variants" / variant).table
+    table = run.place(variant).table
     if not (table / "table.json").is_file():
         table = run.table(variant)
     return Arena(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)

@@ -19,10 +19,10 @@ class Curve(BaseModel):
     x: tuple[float, ...]
     """Knots, in the unit of the score."""
     y: tuple[float, ...]
-    """Values at the knots, seconds."""
+    """Values at the knots; seconds where the curve calibrates."""
 
     def __call__(self, value: Array) -> Array:
-        """Return the function's values, seconds."""
+        """Return the function's values."""
         return np.interp(value, self.x, self.y)
 
 

@@ -43,13 +43,10 @@ class AdditiveFusion(SearchedFusion):
             scales={task: float(values.std()) or 1.0 for task, values in shaped.items()},
         )
 
-    def __call__(self, scores: Scores) -> Array:
-        """Return the weighted sum, [rows]."""
-        total = np.zeros(len(next(iter(scores.values()))))
-        for task, sign in sorted(self.signs.items()):
-            shaped = _shape(scores[task], self.space, self.offset)
-            total += sign * self.weights[task] / self.scales[task] * shaped
-        return total
+    def term(self, task: str, sign: int, values: Array) -> Array:
+        """Return s_t w_t f(p_t) / scale_t, [rows]."""
+        factor = sign * self.weights[task] / self.scales[task]
+        return factor * _shape(values, self.space, self.offset)
 
 
 def _shape(values: Array, space: str, offset: float) -> Array:

@@ -28,21 +28,28 @@ LOWEST_OFFSET, HIGHEST_OFFSET = 1e-3, 1.0
 
 
 class Fusion(BaseModel, ABC):
-    """One rule with its parameters."""
+    """One rule with its parameters: a sum of one term per task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     signs: dict[str, Literal[-1, 1]]
-    """Task -> whether it raises or lowers the score. Rules sum in the order of names, so that a copy that went through
-    JSON, which sorts keys, gives the same bits."""
+    """Task -> whether it raises or lowers the score. Terms are summed in the order of names, so that a copy that went
+    through JSON, which sorts keys, gives the same bits."""
 
-    @abstractmethod
     def __call__(self, scores: Scores) -> Array:
         """Return fused scores, [rows]; finite for scores in [0, 1].
 
         Args:
             scores: of every task in `signs`, [rows] each; others are ignored.
         """
+        total = np.zeros(len(next(iter(scores.values()))))
+        for task, sign in sorted(self.signs.items()):
+            total += self.term(task, sign, scores[task])
+        return total
+
+    @abstractmethod
+    def term(self, task: str, sign: int, values: Array) -> Array:
+        """Return what one task adds, [rows]: increasing in its scores if the sign is 1, decreasing if it is -1."""
 
 
 class SearchedFusion(Fusion):
@@ -76,9 +83,9 @@ def weights_at(point: Array, signs: Signs) -> dict[str, float]:
     return {WATCH_TIME: 1.0, **dict(zip(others, values.tolist(), strict=True))}
 
 
-def offset_at(coordinate: float) -> float:
+def offset_at(coordinate: float, lowest: float = LOWEST_OFFSET, highest: float = HIGHEST_OFFSET) -> float:
     """Return an offset, logarithmic in its coordinate; the largest, which bends least, at 0."""
-    return float(_logarithmic(np.array([1.0 - coordinate]), LOWEST_OFFSET, HIGHEST_OFFSET)[0])
+    return float(_logarithmic(np.array([1.0 - coordinate]), lowest, highest)[0])
 
 
 def _logarithmic(point: Array, lowest: float, highest: float) -> Array:

@@ -9,9 +9,9 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy.optimize import nnls
 
+from models.calibration.curve import Curve
 from models.fusion.base import WATCH_TIME, Array, Fusion, Scores, Signs
 
 PIECES = 6
@@ -20,27 +20,12 @@ LEAST_RISE = 1e-6
 """Rise of the flattest piece, in standard deviations of the worth: strictly increasing, and no more."""
 
 
-class RisingCurve(BaseModel):
-    """A strictly increasing function, linear between knots and constant outside them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    x: tuple[float, ...]
-    """Knots; for probabilities the first is 0 and the last is 1."""
-    y: tuple[float, ...]
-    """Values, from 0."""
-
-    def __call__(self, values: Array) -> Array:
-        """Return the function's values."""
-        return np.interp(values, self.x, self.y)
-
-
 class MonotoneFusion(Fusion):
     """sum_t s_t c_t(p_t) with strictly increasing c_t."""
 
     kind: Literal["monotone"] = "monotone"
-    curves: dict[str, RisingCurve]
-    """c of every task."""
+    curves: dict[str, Curve]
+    """c of every task, strictly increasing; knots of probabilities reach from 0 to 1."""
 
     @classmethod
     def fit(cls, signs: Signs, day: Scores, worth: Array, user: NDArray[np.int64]) -> Self:
@@ -59,17 +44,14 @@ class MonotoneFusion(Fusion):
         rises = np.maximum(rises, LEAST_RISE * (float(worth.std()) or 1.0))
         ends = np.cumsum([len(knots[task]) - 1 for task in signs])[:-1]
         curves = {
-            task: RisingCurve(x=tuple(knots[task].tolist()), y=(0.0, *np.cumsum(part).tolist()))
+            task: Curve(x=tuple(knots[task].tolist()), y=(0.0, *np.cumsum(part).tolist()))
             for task, part in zip(signs, np.split(rises, ends), strict=True)
         }
         return cls(signs=dict(signs), curves=curves)
 
-    def __call__(self, scores: Scores) -> Array:
-        """Return the signed sum of the curves, [rows]."""
-        total = np.zeros(len(next(iter(scores.values()))))
-        for task, sign in sorted(self.signs.items()):
-            total += sign * self.curves[task](scores[task])
-        return total
+    def term(self, task: str, sign: int, values: Array) -> Array:
+        """Return s_t c_t(p_t), [rows]."""
+        return sign * self.curves[task](values)
 
 
 def _knots(values: Array, *, bounded: bool) -> Array:

@@ -34,13 +34,11 @@ class MultiplicativeFusion(SearchedFusion):
             powers=weights_at(point[:-1], signs),
         )
 
-    def __call__(self, scores: Scores) -> Array:
-        """Return log prod_t (a + b_t q_t)^g_t, [rows]."""
-        total = np.zeros(len(next(iter(scores.values()))))
-        for task, sign in sorted(self.signs.items()):
-            wanted = scores[task] if sign > 0 else 1.0 - scores[task]
-            total += self.powers[task] * np.log(self.offset + self.slopes[task] * wanted)
-        return total
+    def term(self, task: str, sign: int, values: Array) -> Array:
+        """Return g_t log(a + b_t q_t), [rows]."""
+        wanted = values if sign > 0 else 1.0 - values
+        powered: Array = self.powers[task] * np.log(self.offset + self.slopes[task] * wanted)
+        return powered
 
 
 def _slope(task: str, sign: int, values: Array) -> float:

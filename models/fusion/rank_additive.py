@@ -2,9 +2,7 @@
 
 from typing import Any, Literal, Self
 
-import numpy as np
-
-from models.fusion.base import WATCH_TIME, Array, Scores, SearchedFusion, Signs, weights_at
+from models.fusion.base import WATCH_TIME, Array, Scores, SearchedFusion, Signs, offset_at, weights_at
 from models.fusion.rank_average import ReferenceScores
 
 DEPTH = 100
@@ -38,17 +36,15 @@ class RankAdditiveFusion(SearchedFusion):
             options: `references`, what `reference_curves` returns for `day`, so that a search fits them once.
         """
         references = options.get("references") or reference_curves(signs, day)
-        smoothing = float(_LARGEST * (_SMALLEST / _LARGEST) ** np.clip(point[-1], 0, 1))
+        smoothing = offset_at(float(point[-1]), _SMALLEST, _LARGEST)
         return cls(signs=dict(signs), smoothing=smoothing, weights=weights_at(point[:-1], signs), references=references)
 
-    def __call__(self, scores: Scores) -> Array:
-        """Return the sum, [rows]."""
-        total = np.zeros(len(next(iter(scores.values()))))
-        for task, sign in sorted(self.signs.items()):
-            percentile = self.references[task](scores[task])
-            better = 1.0 - percentile if sign > 0 else percentile
-            total += self.weights[task] / (1.0 + (DEPTH - 1) * better + self.smoothing)
-        return total
+    def term(self, task: str, sign: int, values: Array) -> Array:
+        """Return w_t / (rank_t + b), [rows]."""
+        percentile = self.references[task](values)
+        better = 1.0 - percentile if sign > 0 else percentile
+        inverse: Array = self.weights[task] / (1.0 + (DEPTH - 1) * better + self.smoothing)
+        return inverse
 
 
 def reference_curves(signs: Signs, day: Scores) -> dict[str, ReferenceScores]:

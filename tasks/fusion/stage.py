@@ -110,21 +110,7 @@ def fuse(
         "days": {"fitted": [days.validation.isoformat()], "judged": list(table.days)},
         "fitted": _search(served),
         "fusion": served.serving.model_dump(mode="json"),
-        "exposures": {
-            name: {
-                "rows": index.size,
-                "plain": _measured(judge, index, judge.lists.score_B[index], config.k)[1],
-                "sweep": [
-                    {
-                        "skip": multiple * config.skip,
-                        **_search(fit),
-                        "metrics": _against_plain(judge, index, fit, config.k),
-                    }
-                    for multiple, fit in fits.items()
-                ],
-            }
-            for name, index in judge.parts.items()
-        },
+        "exposures": _exposures(judge, fits, config),
     }
     write_json(folder / FILE, {**rounded(document), "fusion": document["fusion"]})
     return served.serving
@@ -159,31 +145,39 @@ def _search(fit: FittedFusion) -> dict[str, Any]:
     return {"utility": fit.utility, "plain_utility": fit.plain, "trials": fit.trials}
 
 
-def _measured(
-    judge: JudgedLists, index: IntArray, ranking_B: FloatArray, k: int
-) -> tuple[dict[str, Draw], dict[str, Any]]:
-    """Return list metrics of a ranking of some rows: draws, and values with intervals."""
-    draws = judge.resampler.draw(judge.lists.take(index).statistics(ranking_B, k))
-    return draws, {name: _short(average([draw], judge.config.confidence)) for name, draw in draws.items()}
-
-
-def _against_plain(judge: JudgedLists, index: IntArray, fit: FittedFusion, k: int) -> dict[str, Any]:
-    """Return list metrics of a fusion with their paired differences to the plain score's."""
+def _exposures(judge: JudgedLists, fits: Mapping[float, FittedFusion], config: FusionConfig) -> dict[str, Any]:
+    """Return, for every part of the judge day, list metrics of the plain score and of every fusion of the sweep."""
     lists = judge.lists
-    ranking_B = fit.serving(predictions_of(lists), lists.duration_B)[index]
-    plain, _ = _measured(judge, index, lists.score_B[index], k)
-    fused, found = _measured(judge, index, ranking_B, k)
+    rankings = {multiple: fit.serving(predictions_of(lists), lists.duration_B) for multiple, fit in fits.items()}
+    found: dict[str, Any] = {}
+    for name, index in judge.parts.items():
+        rows = lists.take(index)
+        plain = judge.resampler.draw(rows.statistics(rows.score_B, config.k))
+        sweep = []
+        for multiple, fit in fits.items():
+            fused = judge.resampler.draw(rows.statistics(rankings[multiple][index], config.k))
+            metrics = _against(judge, fused, plain)
+            sweep.append({"skip": multiple * config.skip, **_search(fit), "metrics": metrics})
+        found[name] = {"rows": index.size, "plain": _short(judge, plain), "sweep": sweep}
+    return found
+
+
+def _against(judge: JudgedLists, fused: Mapping[str, Draw], plain: Mapping[str, Draw]) -> dict[str, Any]:
+    """Return list metrics of a fusion with their paired differences to the plain score's."""
+    found = _short(judge, fused)
     for name, entry in found.items():
         delta, spread = difference([fused[name]], [plain[name]], judge.config.confidence)
         entry |= {"delta": delta, "delta_low": spread.low, "delta_high": spread.high}
     return found
 
 
+def _short(judge: JudgedLists, draws: Mapping[str, Draw]) -> dict[str, dict[str, float]]:
+    """Return the values of some metrics with their intervals."""
+    estimates = {name: average([draw], judge.config.confidence) for name, draw in draws.items()}
+    return {name: {"value": found.value, "low": found.low, "high": found.high} for name, found in estimates.items()}
+
+
 def predictions_of(lists: DayLists) -> dict[str, FloatArray]:
     """Return a day's predictions by the names that `Model.predict` gives them."""
     probabilities = {f"p_{task}": value_B for task, value_B in lists.probability.items()}
     return {"score": lists.score_B, "watch_mean": lists.mean_B, **probabilities}
-
-
-def _short(estimate: Any) -> dict[str, float]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

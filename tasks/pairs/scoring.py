@@ -14,7 +14,7 @@ from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.lists import mean_at_k, ndcg_at_k, recall_at_k
 from tasks.evaluate.metrics.point import row_ratio
 from tasks.evaluate.metrics.ranked_lists import RankedLists, rank_lists, tie_hash
-from tasks.evaluate.metrics.uncertainty import Statistic, user_bootstrap_weights
+from tasks.evaluate.metrics.uncertainty import Statistic, Weights, user_bootstrap_weights
 from tasks.evaluate.metrics.user_statistics import UserInfluence, UserSums
 from tasks.evaluate.unbiased_recall import unbiased_recall
 from tasks.pairs.data import FloatArray, PairData
@@ -146,11 +146,22 @@ class Judge:
         }
 
     def _estimate(self, statistic: Statistic) -> Estimate:
-        if isinstance(statistic, UserInfluence):
-            # First order: a resample moves the metric by the influences of the users drawn more or less than once.
-            resampled_R = statistic.value + (self._weights_RU - 1.0) @ statistic.psi_U
-            return Estimate(statistic.value, resampled_R, (statistic.value,))
-        return Estimate(statistic.value, statistic.replicates(self._weights_RU), (statistic.value,))
+        return resampled(statistic, self._weights_RU)
+
+
+def resampled(statistic: Statistic, weights_RU: Weights) -> Estimate:
+    """Return a metric of one fit with its value in every resample of users.
+
+    Args:
+        statistic: the metric, by user.
+        weights_RU: how often each resample draws each user.
+    """
+    if isinstance(statistic, UserInfluence):
+        # First order: a resample moves the metric by the influences of the users drawn more or less than once.
+        value_R = statistic.value + (weights_RU - 1.0) @ statistic.psi_U
+    else:
+        value_R = statistic.replicates(weights_RU)
+    return Estimate(statistic.value, value_R, (statistic.value,))
 
 
 def over_fits(scores: Sequence[Scores]) -> Scores:

@@ -46,7 +46,7 @@ class ProtocolRun:
         """Build the table of one variant."""
         from tasks.table.build import build_table
 
-        out = self._variant(variant).table
+        out = self.place(variant).table
         build_table(self.workspace.features, self.protocol.variants[variant].table, self.days, out)
         return out
 
@@ -56,7 +56,7 @@ class ProtocolRun:
         from tasks.predict import predict_days
         from tasks.train.run import train
 
-        params, place = self.protocol.params, self._variant(variant)
+        params, place = self.protocol.params, self.place(variant)
         bundle, out = place.bundle(recipe), place.predictions(recipe)
         train(place.table, recipe, params.recipe(recipe), params.training_of(recipe), bundle, place.scratch)
         judge = out / "judge.parquet"
@@ -80,7 +80,7 @@ class ProtocolRun:
 
         groups: dict[str, dict[str, Any]] = {}
         for name, variant in self.protocol.variants.items():
-            place = self._variant(name)
+            place = self.place(name)
             groups[variant.title] = {
                 recipe: read_json(place.predictions(recipe) / "metrics.json") for recipe in variant.recipes
             }
@@ -89,10 +89,11 @@ class ProtocolRun:
         groups["Baselines"] = {name: read_json(folder / name / "metrics.json") for name in enabled}
         return groups
 
-    def _variant(self, name: str) -> Workspace:
+    def place(self, name: str) -> Workspace:
+        """Return where the table, the bundles and the predictions of one variant lie."""
         return Workspace(self.workspace.root / "variants" / name)
 
     def _edges(self, variant: str) -> list[float]:
         from tasks.evaluate.edges import fit_duration_edges
 
-        return fit_duration_edges(self._variant(variant).table, self.protocol.params.evaluation.duration_groups)
+        return fit_duration_edges(self.place(variant).table, self.protocol.params.evaluation.duration_groups)

@@ -10,9 +10,8 @@ from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.lists import ndcg_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists, tie_hash
-from tasks.evaluate.metrics.uncertainty import Statistic, Weights, user_bootstrap_weights
-from tasks.evaluate.metrics.user_statistics import UserInfluence
-from tasks.pairs.scoring import Estimate, Scores
+from tasks.evaluate.metrics.uncertainty import Statistic, user_bootstrap_weights
+from tasks.pairs.scoring import Scores, resampled
 from tasks.sequence.split import Candidates
 
 METRICS = ("auc", "gauc", "ndcg_2")
@@ -58,13 +57,4 @@ class SequenceJudge:
     def scores(self, score_C: FloatArray) -> Scores:
         """Return the metrics of one fit."""
         found = statistics(self.candidates, score_C)
-        return {name: _estimate(statistic, self._weights_RJ) for name, statistic in found.items()}
-
-
-def _estimate(statistic: Statistic, weights_RJ: Weights) -> Estimate:
-    if isinstance(statistic, UserInfluence):
-        # First order: a resample moves the metric by the influences of the users drawn more or less than once.
-        resampled_R = statistic.value + (weights_RJ - 1.0) @ statistic.psi_U
-    else:
-        resampled_R = statistic.replicates(weights_RJ)
-    return Estimate(statistic.value, resampled_R, (statistic.value,))
+        return {name: resampled(statistic, self._weights_RJ) for name, statistic in found.items()}

@@ -314,3 +314,13 @@ def test_the_weight_of_a_further_head_scales_its_gradient(
 def test_a_further_head_needs_a_name_that_can_be_a_column() -> None:
     with pytest.raises(ValueError, match="letters, digits and underscores"):
         Recipe.model_validate({"further_heads": {"a b": {"head": {"kind": "wlr"}}}})
+
+
+def test_a_level_of_a_field_that_is_not_there_is_an_error(
+    ranker: Callable[..., Ranker], batch: Callable[..., Batch]
+) -> None:
+    rows = ranker({"head": {"kind": "wlr"}}).task_rows(batch(4))["watch_time"]
+    assert rows.level_of is not None
+    assert rows.level_of("scene").shape == (4,)
+    with pytest.raises(ValueError):
+        rows.level_of("position")
