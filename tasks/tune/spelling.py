@@ -1,6 +1,7 @@
 """How recipes are spelled in YAML files: one line for every part, and nothing else in the file is touched."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,49 +36,62 @@ def with_entry(text: str, keys: Sequence[str], value: Any, after: str | None = N
         text: a mapping in YAML.
         keys: path of the entry; mappings on the way that do not exist are made.
         value: its value.
-        after: sibling it stands behind; None: it comes last.
+        after: sibling a new entry stands behind; None: it comes last.
     """
-    document = block = parsed(without_entry(text, keys))
-    first_new: Sequence[str] = ()
-    for depth, key in enumerate(keys[:-1], start=1):
-        if key not in block:
-            first_new = first_new or keys[:depth]
-        if not block.get(key):
-            block[key] = CommentedMap()
-        block = block[key]
-    block.insert(len(block) if after is None else list(block).index(after) + 1, keys[-1], value)
-    return _above_comments(to_text(document), first_new or keys)
+    lines = _lines(text)
+    block, depth = _innermost_block(text, keys)
+    key, below = keys[depth], keys[depth + 1 :]
+    begin, end = _span(lines, block, key if key in block else after if after and not below else list(block)[-1])
+    if key not in block:
+        begin = end
+    entry = parsed("".join(lines[begin:end])) if key in block and below else CommentedMap()
+    inner, name = entry, key
+    for deeper in below:
+        if not inner.get(name):
+            inner[name] = CommentedMap()
+        inner, name = inner[name], deeper
+    inner[name] = value
+    return "".join(lines[:begin]) + _indented(entry, block) + "".join(lines[end:])
 
 
 def without_entry(text: str, keys: Sequence[str]) -> str:
     """Return a YAML text without one entry, which need not be there."""
-    document = parsed(text)
-    block = document
-    for key in keys[:-1]:
-        block = block.get(key) or CommentedMap()
-    if keys[-1] not in block:
+    lines = _lines(text)
+    block, depth = _innermost_block(text, keys)
+    if keys[depth] not in block:
         return text
-    if block.fa.flow_style():
-        del block[keys[-1]]
-        return to_text(document)
-    lines = text.splitlines(keepends=True)
-    begin, end = _span(lines, block, keys[-1])
-    return "".join(lines[:begin] + lines[end:])
+    begin, end = _span(lines, block, keys[depth])
+    if depth == len(keys) - 1:
+        return "".join(lines[:begin] + lines[end:])
+    entry = parsed("".join(lines[begin:end]))
+    inner: Any = entry
+    for key in keys[depth:-1]:
+        inner = inner.get(key) or CommentedMap()
+    if keys[-1] not in inner:
+        return text
+    del inner[keys[-1]]
+    return "".join(lines[:begin]) + _indented(entry, block) + "".join(lines[end:])
 
 
-def _above_comments(text: str, keys: Sequence[str]) -> str:
-    """Move an added entry above the blank lines and comments before it: they belong to what follows."""
-    block: Any = parsed(text)
-    for key in keys[:-1]:
-        block = block[key]
-    if block.fa.flow_style():
-        return text
-    lines = text.splitlines(keepends=True)
-    begin, end = _span(lines, block, keys[-1])
-    top = begin
-    while top and _is_remark(lines[top - 1]):
-        top -= 1
-    return "".join(lines[:top] + lines[begin:end] + lines[top:begin] + lines[end:])
+def _innermost_block(text: str, keys: Sequence[str]) -> tuple[CommentedMap, int]:
+    """Return the innermost mapping on the way to an entry that has lines of its own, and the number of keys to it."""
+    block = parsed(text)
+    for depth, key in enumerate(keys[:-1]):
+        inner = block.get(key)
+        if not isinstance(inner, CommentedMap) or not inner or inner.fa.flow_style():
+            return block, depth
+        block = inner
+    return block, len(keys) - 1
+
+
+def _indented(entry: CommentedMap, block: CommentedMap) -> str:
+    """Return an entry's lines with the indentation of the mapping they belong to."""
+    column = block.lc.key(next(iter(block)))[1]
+    return textwrap.indent(to_text(entry), " " * column)
+
+
+def _lines(text: str) -> list[str]:
+    return [line + "\n" for line in text.splitlines()]
 
 
 def _span(lines: Sequence[str], block: CommentedMap, key: str) -> tuple[int, int]:

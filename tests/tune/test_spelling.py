@@ -63,5 +63,11 @@ def test_mappings_of_either_style_take_an_entry_and_give_it_back(standing: str) 
     assert (left or {}) == ({"old": {"k": 1}} if "old" in standing else {})
 
 
+def test_lines_of_others_stay_as_their_writer_broke_them() -> None:
+    others = 'recipes:\n  a: {x: 1,\n    y:  [1,2]} # two lines\n\n\n  b:   {z: "1"}\n'
+    added = with_entry(others + "training: {rate: 1} # fast", ("training", "by_recipe", "a"), 2)
+    assert added == others + "training: {rate: 1, by_recipe: {a: 2}} # fast\n"
+
+
 def test_what_is_not_there_is_not_removed() -> None:
     assert without_entry(SMALL, ("training", "by_recipe", "new")) == SMALL
