@@ -15,10 +15,10 @@ from benchmarks.debias.in_memory import Rows, fit, scores
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
 from models.propensity.base import Exposures
-from models.propensity.diagnostics import effective_sample_size
 from models.propensity.network import Network, NetworkConfig
 from models.recipe import Recipe
 from models.schema import InputSchema
+from models.weights import effective_sample_size
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.metrics.point import mae, tre_signed
 from tasks.train.calibrate import ValidationRows, calibrate

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import Bounds, LinearConstraint, minimize
 from torch import Tensor, nn
 
 from models.balance.base import Balance
@@ -86,6 +85,8 @@ def dual_weights(inner_TT: NDArray[np.float64], c: float) -> NDArray[np.float64]
     def slope(w: NDArray[np.float64]) -> NDArray[np.float64]:
         result: NDArray[np.float64] = table @ even_T + c * norm * (table @ w) / max(_norm(table, w), _SMALL)
         return result
+
+    from scipy.optimize import Bounds, LinearConstraint, minimize  # a second to load: for who solves with it
 
     found = minimize(
         value,

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn.isotonic import IsotonicRegression
 
 Array = NDArray[np.float64]
 
@@ -28,6 +27,8 @@ class Curve(BaseModel):
 
 def isotonic(value: Array, watch_s: Array) -> Curve:
     """Return the isotonic least-squares regression of `watch_s` on `value`: an estimate of the mean."""
+    from sklearn.isotonic import IsotonicRegression  # seconds to load: for who fits curves, not for who reads them
+
     fit = IsotonicRegression().fit(value, watch_s)
     return Curve(x=tuple(fit.X_thresholds_.tolist()), y=tuple(fit.y_thresholds_.tolist()))
 

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression
 
 from models.propensity.base import Bools, Floats, PropensityState
 
@@ -38,6 +37,8 @@ def fit_calibration(
         )
     if kind == "platt":
         return {"coefficients": _platt(_log_odds(propensity), observed, stands_for)}
+    from sklearn.isotonic import IsotonicRegression  # seconds to load: for who fits curves, not for who reads them
+
     fit = IsotonicRegression().fit(propensity, observed.astype(np.float64), sample_weight=stands_for)
     least = 0.5 / stands_for.sum()  # half a row, for a block without an observed one
     return {"x": fit.X_thresholds_, "y": np.clip(fit.y_thresholds_, least, 1.0)}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.result import MetricResult
@@ -139,7 +139,7 @@ def _relative(candidate: FloatArray, reference: FloatArray) -> FloatArray:
 
 
 def _normal(value: float, error: float, level: float) -> Spread:
-    half_width = float(norm.ppf(0.5 + level / 2)) * error
+    half_width = float(ndtri(0.5 + level / 2)) * error
     return Spread(error, value - half_width, value + half_width)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.propensity.diagnostics import effective_sample_size
+from models.weights import effective_sample_size
 from tasks.errors import ContractError
 from tasks.evaluate.error_model import expected_error
 from tasks.evaluate.metrics.groups import Groups

@@ -16,14 +16,13 @@ from models.propensity.diagnostics import (
     LARGEST_SMD,
     FeatureBalance,
     doubts,
-    effective_sample_size,
     expected_calibration_error,
     mean_inverse,
     reliability,
-    share_of_largest,
 )
 from models.propensity.fit import propensities
 from models.recipe import Recipe
+from models.weights import effective_sample_size, share_of_largest
 from tasks.table.columns import open_columns
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.unobserved import FOLDER as UNOBSERVED

@@ -1,13 +1,20 @@
-"""Whole nights on a small simulated world: three drivers, one result; a champion, a challenger, a way back."""
+"""Whole nights on a small simulated world: a server, a worker and a deployment; three drivers, one result; a way back."""
 
+import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tasks.files import hash_tree
-from tests.flows.small_night import make_workspace, run, small_params
+from tests.flows.small_night import make_workspace, run, run_commands, small_params
 
 OUTPUTS = ("data", "artifacts", "metrics", "plots")
 
@@ -21,24 +28,61 @@ def lock(root: Path) -> object:
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first night, run by the flow."""
-    root = make_workspace(tmp_path_factory.mktemp("night") / "flow", small_params())
-    done = run(["flows.cli", "nightly"], root)
-    assert done.returncode == 0, done.stdout[-3000:]
-    (root / "printed.txt").write_text(done.stdout)
-    return root
+def installation(tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str]) -> Iterator[Path]:
+    """A workspace whose deployments are registered and served by one worker."""
+    root = make_workspace(tmp_path_factory.mktemp("night") / "workspace", small_params())
+    deployed = run(["flows.cli", "deploy"], root, **prefect_server)
+    assert deployed.returncode == 0, deployed.stdout[-3000:]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
+    log = (root / "worker.log").open("w")
+    worker = subprocess.Popen(
+        command, cwd=root, env=os.environ | prefect_server, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    yield root
+    os.killpg(worker.pid, signal.SIGTERM)
+    try:
+        worker.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+    log.close()
 
 
-def test_a_night_ends_with_its_decision_headline_and_report(night: Path) -> None:
-    printed = (night / "printed.txt").read_text()
+def test_cron_schedules_the_nights_to_come(installation: Path, prefect_server: dict[str, str]) -> None:
+    code = (
+        "import json; from prefect.client.orchestration import get_client\n"
+        "with get_client(sync_client=True) as client:\n"
+        "    runs = [r for r in client.read_flow_runs() if r.auto_scheduled]\n"
+        "    print(json.dumps([r.expected_start_time.isoformat() for r in runs]))"
+    )
+    for _ in range(60):
+        printed = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | prefect_server, capture_output=True, text=True, check=True
+        )
+        times = json.loads(printed.stdout.strip().splitlines()[-1])
+        if times:
+            break
+        time.sleep(1)
+    assert times, "the scheduler made no run: check the pins of fastapi and SQLAlchemy"
+    hours = {dt.datetime.fromisoformat(moment).astimezone(dt.UTC).strftime("%H:%M") for moment in times}
+    assert hours == {"18:30"}, "02:30 in Shanghai"
+
+
+@pytest.fixture(scope="module")
+def night(installation: Path, prefect_server: dict[str, str]) -> Path:
+    """The first night, run by the worker."""
+    command = ["prefect", "deployment", "run", "nightly/nightly", "--param", "as_of=2026-01-15", "--watch"]
+    done = run(command, installation, **prefect_server)
+    assert done.returncode == 0, done.stdout[-2000:] + (installation / "worker.log").read_text()[-3000:]
+    assert "Completed" in done.stdout or "finished successfully" in done.stdout
+    return installation
+
+
+def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str]) -> None:
+    listed = run(["prefect", "deployment", "ls"], night, COLUMNS="200", **prefect_server)
+    assert "nightly/nightly" in listed.stdout
     archive = night / "nights/simulator/2026-01-15"
-    decision = json.loads((archive / "decision.json").read_text())
-    assert f"night 2026-01-15 of simulator: {decision['verdict'].upper()}" in printed
-    assert decision["reason"] in printed
-    assert "XAUC 0." in printed
     assert (archive / "report.html").stat().st_size > 10_000
-    assert {"dvc.lock", "run.yaml", "params.yaml"} <= {path.name for path in archive.iterdir()}
+    assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
 
 
 def test_after_the_flow_dvc_has_nothing_to_do_and_a_forced_rerun_gives_the_same_hashes(night: Path) -> None:
@@ -53,18 +97,14 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_a_forced_rerun_gives_the_same_
 
 def test_the_command_line_makes_the_same_bytes(night: Path, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "by_hand", small_params())
-    assert run(["flows.cli", "prepare"], root).returncode == 0
     stages = ["ingest", "validate", "features", "table", "champion", "train --recipe d2q", "baselines"]
     stages += ["evaluate --recipe d2q", "evaluate_champion", "gate", "truth", "score", "report"]
-    for stage in stages:
-        done = run(["flows.cli", "stage", *stage.split()], root)
-        assert done.returncode == 0, done.stdout[-3000:]
+    done = run_commands(["prepare", *(f"stage {stage}" for stage in stages)], root)
+    assert done.returncode == 0, done.stdout[-3000:]
     assert outputs(root) == outputs(night)
 
 
 def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: Path) -> None:
-    import subprocess
-
     def git(*arguments: str, cwd: Path = night) -> None:
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
         subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True)
@@ -84,14 +124,17 @@ def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: P
         assert hash_tree(clone / name) == hash_tree(night / name)
 
 
-def test_the_next_nights_know_the_champion_and_a_rollback_undoes_it(night: Path) -> None:
-    second = run(["flows.cli", "nightly", "--as-of", "2026-01-16"], night)
+def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_undoes_it(night: Path) -> None:
+    second = run(["flows.cli", "backfill", "--from", "2026-01-16", "--to", "2026-01-16"], night)
     assert second.returncode == 0, second.stdout[-3000:]
     key = yaml.safe_load((night / "run.yaml").read_text())
     assert key["champion"] != "none"
     decision = json.loads((night / "nights/simulator/2026-01-16/decision.json").read_text())
     assert decision["champion"] == key["champion"]
     assert decision["challengers"][0]["rule"] == "refresh"
+    assert f"night 2026-01-16 of simulator: {decision['verdict'].upper()}" in second.stdout
+    assert decision["reason"] in second.stdout
+    assert "XAUC 0." in second.stdout
 
     status = run(["flows.cli", "status"], night).stdout
     assert key["champion"] in status or decision["verdict"] == "promote"
@@ -113,3 +156,20 @@ def test_a_refused_night_says_why_and_loses_nothing(night: Path, tmp_path: Path)
     assert "error: stage validate failed:" in done.stdout
     assert "min_rows" in done.stdout
     assert outputs(night)["artifacts"] == before["artifacts"]
+
+
+def test_a_failing_stage_ends_failed_with_its_cause(installation: Path, prefect_server: dict[str, str]) -> None:
+    night = ["prefect", "deployment", "run", "nightly/nightly", "--watch"]
+    night += ["--param", "as_of=2022-05-04", "--param", "source=kuairand", "--param", "data=no/such/folder"]
+    done = run(night, installation, **prefect_server)
+    assert done.returncode != 0
+    code = (
+        "from prefect.client.orchestration import get_client\n"
+        "with get_client(sync_client=True) as client:\n"
+        "    failed = [r for r in client.read_flow_runs() if r.state and r.state.is_failed()]\n"
+        "    print([r.state.message for r in failed])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | prefect_server, capture_output=True, text=True, check=True
+    )
+    assert "no/such/folder" in printed.stdout

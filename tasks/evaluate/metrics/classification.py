@@ -6,7 +6,6 @@ Shapes: B rows, U users.
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tasks.evaluate.metrics.concordance import pooled_influence, row_concordance
 from tasks.evaluate.metrics.grouped import weighted_groups
@@ -34,6 +33,8 @@ def auc(label_B: Array, prediction_B: Array) -> MetricResult:
     pairs = num_positives * (label_B.size - num_positives)
     if not pairs:
         return MetricResult(float("nan"), label_B.size, 0)
+    from scipy.stats import rankdata  # a second to load: for whoever ranks, not for every reader
+
     rank_sum = float(rankdata(prediction_B)[label_B == 1].sum())
     return MetricResult((rank_sum - num_positives * (num_positives + 1) / 2) / pairs, label_B.size, 1)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from tasks.evaluate.metrics.concordance import pooled_influence
 from tasks.evaluate.metrics.groups import Groups
@@ -93,6 +92,8 @@ def pair_counts(label_B: Array, prediction_B: Array) -> PairCounts:
         tied_both = _tied_pairs(both_count)
     balance = 0
     if tied_label < pairs and tied_prediction < pairs:
+        from scipy.stats import kendalltau  # a second to load: for whoever counts pairs, not for every reader
+
         # Not method="asymptotic": its unused p-value divides by zero for two rows.
         tau = kendalltau(label_code_B, prediction_code_B, variant="b", method="auto").statistic
         balance = round(tau * np.sqrt(pairs - tied_label) * np.sqrt(pairs - tied_prediction))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.ratio import ratio
@@ -161,7 +161,7 @@ def _needed(weights_RU: Weights | None) -> Weights:
 
 
 def _normal(value: float, error: float, level: float) -> PairedDifference:
-    half_width = float(norm.ppf(0.5 + _checked(level) / 2)) * error
+    half_width = float(ndtri(0.5 + _checked(level) / 2)) * error
     return PairedDifference(value, error, value - half_width, value + half_width)
 
 

@@ -7,7 +7,7 @@ own uncertainty is in no interval.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.evaluate.metrics.user_statistics import UserSums
 
@@ -45,7 +45,7 @@ def by_interval_overlap(candidates: Sequence[UserSums], level: float = 0.95) -> 
         candidates: from the least to the most biased.
         level: coverage of the normal intervals.
     """
-    half = float(norm.ppf(0.5 + level / 2))
+    half = float(ndtri(0.5 + level / 2))
     lowest_high, highest_low = np.inf, -np.inf
     kept = 0
     for place, found in enumerate(candidates):
