@@ -14,6 +14,7 @@ from benchmarks.debias.exposed_log import Bools, Exposure, Floats, Regime, World
 from benchmarks.debias.in_memory import Rows, fit, scores
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
+from models.heads.base import TrainLabels
 from models.propensity.base import Exposures
 from models.propensity.network import Network, NetworkConfig
 from models.recipe import Recipe
@@ -162,7 +163,7 @@ def _measure(
     calibration = calibrate(
         {"score": scores(ranker, rows(shown))},
         ValidationRows(world.watch_s[shown], world.duration_s[shown], world.user[shown], "validation"),
-        world.duration_s[part["fit"] & seen],
+        TrainLabels(world.watch_s[part["fit"] & seen], world.duration_s[part["fit"] & seen]),
         CalibrationConfig(min_rows=1),
     )
     test, score = part["test"], scores(ranker, rows(part["test"]))

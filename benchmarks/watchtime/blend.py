@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.measure import Outputs
+from models.heads.base import TrainLabels
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.gradient_boosting import GradientBoosting
 from tasks.baselines.rows import read_examples
@@ -19,10 +19,10 @@ from tasks.evaluate.metrics.pairwise import xauc
 from tasks.features.buckets import midnight_ms
 from tasks.predict.ensemble import combined
 from tasks.predict.model import Predictions
-from tasks.table.columns import open_columns
 from tasks.table.rows import seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.calibrate import ValidationRows, calibrate
+from tasks.train.problem import train_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Blender:
         named = {str(number): member for number, member in enumerate(chosen)}
         before = combined({name: member.validation for name, member in named.items()})
         config = self.arena.training.calibration
-        calibration = calibrate(before, self._rows, self._fit_duration_s, config)
+        calibration = calibrate(before, self._rows, self._labels, config)
         validation = calibration.apply(before, self._rows.duration_s)
         judge = combined({name: member.judge for name, member in named.items()})
         return self.alone(Member(validation, calibration.apply(judge, self.arena.judge_duration_s)))
@@ -97,5 +97,5 @@ class Blender:
         return ValidationRows.read(self.arena.table / "validation", self.arena.days.validation.isoformat())
 
     @cached_property
-    def _fit_duration_s(self) -> NDArray[np.float64]:
-        return open_columns(self.arena.table / "fit")["duration_s"].astype(np.float64)
+    def _labels(self) -> TrainLabels:
+        return train_labels(self.arena.table / "fit")

@@ -11,13 +11,17 @@ from models.calibration.rows import CalibrationRefused, CalibrationRows, Calibra
 class MeanCalibrator(Calibrator):
     """Isotonic least-squares regression of watch time on the head's mean or score (`watch_time.md` section 4)."""
 
+    level: float = 1.0
+    """What the day's curves are multiplied by, so that totals are those of a mean day rather than of this one."""
     tre_before: float
     """Signed TRE of the raw value on the held-out users."""
     tre_after: float
     """The same after calibration by the other users' curves."""
 
     @classmethod
-    def fit(cls, rows: CalibrationRows, edges: Array, day: str, config: CalibratorConfig) -> "MeanCalibrator":
+    def fit(
+        cls, rows: CalibrationRows, edges: Array, day: str, config: CalibratorConfig, level: float = 1.0
+    ) -> "MeanCalibrator":
         """Fit on one day; the guard looks at a fifth of the users, the curves that serve see all of them.
 
         Args:
@@ -25,6 +29,7 @@ class MeanCalibrator(Calibrator):
             edges: inner edges of the duration groups in seconds (train deciles).
             day: name of the day.
             config: variant and guards.
+            level: see `pooled_level`; the guard judges the day by its own level.
 
         Raises:
             CalibrationRefused: under `min_rows` rows, with too few users to hold some out, or with |TRE| over `max_tre` on the held-out users.
@@ -43,7 +48,11 @@ class MeanCalibrator(Calibrator):
                 f"(limit {config.max_tre}, before calibration {tre_before:+.3f})"
             )
         curves = GroupCurves.fit(rows, edges, config, isotonic)
-        return cls(day=day, curves=curves, tre_before=tre_before, tre_after=tre_after)
+        return cls(day=day, curves=curves, level=level, tre_before=tre_before, tre_after=tre_after)
+
+    def apply(self, value: Array, duration_s: Array) -> Array:
+        """Return calibrated mean seconds in [0, duration], float64 [rows]."""
+        return np.minimum(self.level * super().apply(value, duration_s), duration_s)
 
 
 def signed_tre(predicted_s: Array, watch_s: Array) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from models.heads.base import TrainLabels
 from models.heads.duration_groups import duration_cuts
 from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
@@ -93,7 +94,7 @@ def fit_calibration(
     user = validation.frame["user_id"].to_numpy()
     rows = ValidationRows(validation.watch_s, validation.duration_s, user, day.isoformat())
     predicted = baseline.predict(validation.frame, validation.where)
-    return calibrate(predicted, rows, fit.duration_s, config.calibration)
+    return calibrate(predicted, rows, TrainLabels(fit.watch_s, fit.duration_s), config.calibration)
 
 
 def _examples(

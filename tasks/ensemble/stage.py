@@ -19,12 +19,12 @@ from tasks.manifest import code_hash, models_hash
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
 from tasks.predict.model import Predictions
-from tasks.table.columns import open_columns
 from tasks.train.batches import Split
 from tasks.train.bundle import write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
 from tasks.train.config import TrainingConfig
+from tasks.train.problem import train_labels
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def build_ensemble(
     bundles = {member: load_bundle(path) for member, path in members.items()}
     seeds = _common(bundles, about)
     rows = ValidationRows.read(table / "validation", about["days"]["validation"][0])
-    train_duration_s = open_columns(table / "fit")["duration_s"].astype(np.float64)
+    labels = train_labels(table / "fit")
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, dict[str, float]] = {}
     for seed in seeds:
         predictions = _predict(bundles, table / "validation", seed, config.evaluation_rows)
-        calibrations[seed] = calibrate(predictions, rows, train_duration_s, config.calibration)
+        calibrations[seed] = calibrate(predictions, rows, labels, config.calibration)
         metrics[seed] = calibrated_metrics(predictions, calibrations[seed], rows)
     serving = max(seeds, key=lambda seed: metrics[seed]["xauc"])
     refused = {seed: found.refused for seed, found in calibrations.items() if found.refused}

@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import CalibrationRefused, CalibrationRows, CalibratorConfig, MeanCalibrator, MedianCalibrator
+from models.calibration import (
+    CalibrationRefused,
+    CalibrationRows,
+    CalibratorConfig,
+    MeanCalibrator,
+    MedianCalibrator,
+    pooled_level,
+)
 from models.fusion.rank_average import ReferenceScores, rank_average
+from models.heads.base import TrainLabels
 from models.heads.duration_groups import duration_cuts
 from tasks.table.columns import open_columns
 from tasks.train.config import CalibrationConfig
@@ -91,31 +99,33 @@ class Calibration:
 
 
 def calibrate(
-    predictions: dict[str, Floats], rows: ValidationRows, train_duration_s: Floats, config: CalibrationConfig
+    predictions: dict[str, Floats], rows: ValidationRows, labels: TrainLabels, config: CalibrationConfig
 ) -> Calibration:
     """Fit both calibrators; one that breaks a guard is kept, marked as refused, and must not serve.
 
     Args:
         predictions: of the rows, by the names of `tasks.train.validate.as_arrays`.
         rows: labels of the validation day.
-        train_duration_s: durations of the fit rows, for the duration groups.
+        labels: of the fit rows, for the duration groups and the level of watch time before this day.
         config: how.
     """
     scores = {name: value for name, value in predictions.items() if name == "score" or name.startswith("score_")}
     references = {name: ReferenceScores.fit(value) for name, value in scores.items()} if len(scores) > 1 else {}
     fused = predictions | {"score": _score(predictions, references)}
-    edges = duration_cuts(train_duration_s, config.groups)
+    edges = duration_cuts(labels.duration_s, config.groups)
     mean_input = "mean" if "mean" in predictions else "score"
-    guarded = CalibratorConfig(**config.model_dump(exclude={"groups"}))
+    guarded = CalibratorConfig(**config.model_dump(exclude={"groups", "level"}))
     relaxed = guarded.model_copy(update={"min_rows": 1, "max_tre": float("inf")})
     mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user)
     median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user)
-    refused = None
+    level, refused = 1.0, None
+    if config.level == "all_days":
+        level = pooled_level(labels.watch_s, labels.duration_s, rows.watch_s, rows.duration_s, edges)
     try:
-        mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded)
+        mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded, level)
     except CalibrationRefused as error:
         refused = str(error)
-        mean = MeanCalibrator.fit(mean_day, edges, rows.day, relaxed)
+        mean = MeanCalibrator.fit(mean_day, edges, rows.day, relaxed, level)
     median = MedianCalibrator.fit(median_day, edges, rows.day, relaxed)
     return Calibration(mean_input, mean, median, refused, references)
 

@@ -12,6 +12,8 @@ class CalibrationConfig(Block):
 
     variant: Literal["per_group", "global"] = "per_group"
     """one curve per duration group, or one for all"""
+    level: Literal["last_day", "all_days"] = "last_day"
+    """totals as on the calibration day, or as on the mean of it and the fit days: steadier where days differ by chance"""
     groups: int = Field(default=10, ge=1)
     """equal-count duration groups (edges from fit days)"""
     min_group_rows: int = Field(default=500, ge=1)

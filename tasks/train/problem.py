@@ -93,7 +93,7 @@ def open_problem(table: Path, recipe: Recipe) -> Problem:
             f"the recipe reads a history, but {table} encodes none of its fields: see table.categorical"
         )
     fit, validation = (open_population(table, about, name, recipe, with_history) for name in ("fit", "validation"))
-    labels = _train_labels(fit.impressions)
+    labels = train_labels(fit.impressions.folder)
     positives = _positives(fit.impressions)
     if recipe.selection.kind == "click" and not positives["click"]:
         raise TrainingError(
@@ -143,8 +143,9 @@ def _with_fields_apart(recipe: Recipe, schema: InputSchema, exposure_only: Seque
     return recipe.model_copy(update={"set_apart": tuple(dict.fromkeys([*recipe.set_apart, *exposure_only]))})
 
 
-def _train_labels(split: Split) -> TrainLabels:
-    columns = open_columns(split.folder)
+def train_labels(split: Path) -> TrainLabels:
+    """Return the labels of the fit split of a table."""
+    columns = open_columns(split)
     return TrainLabels(columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64))
 
 

@@ -79,7 +79,7 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
     for seed in config.seeds:
         fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
         predictions = _predict_validation(problem, fitted, config)
-        calibration = calibrate(predictions, rows, problem.labels.duration_s, config.calibration)
+        calibration = calibrate(predictions, rows, problem.labels, config.calibration)
         about_fit = {"loss": fitted.best, "best_epoch": fitted.best_epoch}
         metrics[seed] = about_fit | calibrated_metrics(predictions, calibration, rows)
         calibrations[seed] = calibration

@@ -117,7 +117,7 @@ def _watch_loss(row: Mapping[str, Any]) -> float:
 def _served_score(problem: Problem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows) -> Floats:
     ranker, device = problem.fitted_ranker(fitted.weights), Device.of(training)
     predictions = predict_split(ranker.to(device.name), problem.validation.impressions, training, device)
-    calibration = calibrate(predictions, rows, problem.labels.duration_s, training.calibration)
+    calibration = calibrate(predictions, rows, problem.labels, training.calibration)
     return calibration.apply(predictions, rows.duration_s)["score"]
 
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from models.fusion.rank_average import ReferenceScores
+from models.heads.base import TrainLabels
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.config import CalibrationConfig
 
 ROWS = 3_000
+FIT = TrainLabels(np.array([2.0, 8.0, 6.0, 24.0]), np.array([10.0, 10.0, 40.0, 40.0]))
+"""Two groups of durations, watched for 5 and 15 seconds on average."""
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def test_scores_of_several_heads_become_the_mean_of_their_percentiles(
     day: tuple[dict[str, np.ndarray], ValidationRows],
 ) -> None:
     predictions, rows = day
-    calibration = calibrate(predictions, rows, rows.duration_s, CalibrationConfig())
+    calibration = calibrate(predictions, rows, FIT, CalibrationConfig())
     found = calibration.apply(predictions, rows.duration_s)
     references = [ReferenceScores.fit(predictions[name]) for name in ("score", "score_watch_time_log")]
     expected = (references[0](predictions["score"]) + references[1](predictions["score_watch_time_log"])) / 2
@@ -42,14 +45,31 @@ def test_scores_of_several_heads_become_the_mean_of_their_percentiles(
 def test_one_head_keeps_its_score(day: tuple[dict[str, np.ndarray], ValidationRows]) -> None:
     predictions, rows = day
     single = {name: value for name, value in predictions.items() if name != "score_watch_time_log"}
-    calibration = calibrate(single, rows, rows.duration_s, CalibrationConfig())
+    calibration = calibrate(single, rows, FIT, CalibrationConfig())
     assert not calibration.references
     np.testing.assert_array_equal(calibration.apply(single, rows.duration_s)["score"], predictions["score"])
 
 
 def test_a_written_calibration_reads_back_as_it_was(day: tuple[dict[str, np.ndarray], ValidationRows]) -> None:
     predictions, rows = day
-    calibration = calibrate(predictions, rows, rows.duration_s, CalibrationConfig())
+    calibration = calibrate(predictions, rows, FIT, CalibrationConfig())
     again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
     for name, value in calibration.apply(predictions, rows.duration_s).items():
         np.testing.assert_array_equal(again.apply(predictions, rows.duration_s)[name], value)
+
+
+def test_totals_are_brought_to_the_level_of_all_days(day: tuple[dict[str, np.ndarray], ValidationRows]) -> None:
+    """Days before this one on which the same videos were watched half as long: a mean day lies between."""
+    predictions, rows = day
+    before = TrainLabels(rows.watch_s / 2, rows.duration_s)
+    of_day, of_all = (
+        calibrate(predictions, rows, before, CalibrationConfig(level=level)) for level in ("last_day", "all_days")
+    )
+    assert of_day.mean.level == 1
+    assert of_all.mean.level == pytest.approx(0.75)
+    one, other = (found.apply(predictions, rows.duration_s) for found in (of_day, of_all))
+    np.testing.assert_allclose(other["watch_mean"], 0.75 * one["watch_mean"])
+    for name in ("score", "watch_median"):
+        np.testing.assert_array_equal(other[name], one[name])
+    again = Calibration.from_dict(json.loads(json.dumps(of_all.to_dict())))
+    np.testing.assert_array_equal(again.apply(predictions, rows.duration_s)["watch_mean"], other["watch_mean"])
