@@ -1,8 +1,10 @@
 """Protocol R0 on KuaiRand-Pure as arenas: raw identifiers only, as in the reference table, or with features and history."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.watchtime.arena import Arena
+from tasks.features.build import build_features
 from tasks.layout import Workspace
 from tasks.protocol.config import Protocol, load_protocol
 from tasks.protocol.run import ProtocolRun
@@ -32,3 +34,18 @@ def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) 
     if not (table / "table.json").is_file():
         table = run.table(variant)
     return Arena(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)
+
+
+def refreshed(arena: Arena, scratch: Path) -> Arena:
+    """Return an arena of the same table and fits whose judge days have features as of every morning, as nights have.
+
+    Args:
+        arena: of `r0_arena`, whose judge days have features as of the first of them.
+        scratch: the folder it was given.
+    """
+    run = ProtocolRun(r0_protocol(), Workspace(scratch / "r0"))
+    features, params = scratch / "r0" / "refreshed", run.protocol.params
+    days = replace(run.days, frozen_from=None)
+    if not (features / "schema.json").is_file():
+        build_features(run.workspace.validated, params.features, days, features, params.cluster)
+    return replace(arena, features=features, days=days)
