@@ -20,7 +20,7 @@ def small_params() -> dict[str, Any]:
     params["nightly"] |= {"recipes": ["d2q"], "stage_retries": 0}
     params["training"] |= {"seeds": [0], "max_epochs": 2, "calibration": {"min_rows": 100, "max_tre": 10}}
     params["evaluation"] |= {"replicates": 100, "truth_rows": 2000}
-    params["baselines"] |= {"lightgbm": {"learning_rate": 0.3, "max_rounds": 10, "tasks": []}}
+    params["baselines"] |= {"enabled": ["constant", "duration_table"]}
     params["gate"] |= {
         "minimum_rows": 500,
         "minimum_users": 100,
