@@ -19,6 +19,7 @@ from tasks.contract import KEY
 from tasks.days import Days
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.edges import fit_duration_edges
+from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.resampling import Resampler
@@ -107,6 +108,13 @@ class Arena:
         """Return predictions of the judge days cut to `rows`."""
         return {seed: found.take(self._judged) for seed, found in outputs.items()}
 
+    def xgauc_within_days(self, outputs: Mapping[int, Outputs]) -> float:
+        """Return XGAUC with a user's days taken apart, mean over seeds."""
+        days = encode_groups(self._frame["arrival_day"].to_numpy()[self._judged])
+        user_day = encode_groups(self.rows.users.code_B * days.num_groups + days.code_B)
+        judged = self.judged(outputs).values()
+        return float(np.mean([grouped_xauc(self.rows.watch_B, found.score_B, user_day).value for found in judged]))
+
     @cached_property
     def rows(self) -> Rows:
         """The judge rows that the product's own policy exposed."""
@@ -138,7 +146,10 @@ class Arena:
 
     @cached_property
     def _frame(self) -> pl.DataFrame:
-        source, columns = FeatureFolder.open(self.features), [*KEY, "watch_ms", "duration_ms", "policy", *LABELS]
+        source, columns = (
+            FeatureFolder.open(self.features),
+            [*KEY, "arrival_day", "watch_ms", "duration_ms", "policy", *LABELS],
+        )
         return pl.concat([part for day in self.days.judge for part in source.chunks(day, columns)])
 
     @cached_property

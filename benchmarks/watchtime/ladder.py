@@ -256,17 +256,18 @@ def _served(arena: Arena, rungs: Sequence[Rung]) -> Table:
     for rung in rungs:
         metrics = rung.scored.metrics
         cells = [ranked(metrics["xauc"]), ranked(metrics["xgauc"]), seconds(metrics["mae"]), seconds(metrics["rmse"])]
+        cells.insert(2, f"{arena.xgauc_within_days(rung.outputs):.4f}")
         rows.append([rung.title, *cells, _spread(metrics["tre_signed"])])
     return Table(
         title="The same fits, served otherwise",
-        columns=["step", "XAUC", "XGAUC", "calibrated MAE, s", "RMSE, s", "signed TRE"],
+        columns=["step", "XAUC", "XGAUC", "XGAUC within days", "calibrated MAE, s", "RMSE, s", "signed TRE"],
         rows=rows,
         notes=[
             "Totals of a mean day: `calibration.level: all_days`, estimated on 25-30 April; it moves the calibrated mean only. "
             "It was added after totals had been seen to be too high on the judge days.",
             "Features as of every morning: a row of 3 May knows what was known before 3 May, as in a night, where the protocol "
-            "freezes everything before 1 May. XGAUC compares a user's impressions of different days here, so it also asks "
-            "whether yesterday's state orders one user's days.",
+            "freezes everything before 1 May. XGAUC compares a user's impressions of different days too, and so asks whether "
+            "yesterday's state orders one user's days. Within days: only impressions of one user and one day are compared.",
         ],
         numbers={rung.title: rung.scored.model_dump(mode="json") for rung in rungs},
     )
