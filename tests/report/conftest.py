@@ -96,6 +96,11 @@ def write_model(folder: Path, frame: pl.DataFrame, name: str, seeds: Sequence[in
     return table
 
 
+def recipe(head: str, *tasks: str) -> dict[str, Any]:
+    """Return a recipe as a manifest holds it, cut to what the report reads."""
+    return {"head": {"kind": head}, "tasks": {task: {"weight": 1.0} for task in tasks}, "balance": {"kind": "fixed"}}
+
+
 def write_bundle(folder: Path, name: str, refused: bool = False) -> None:
     """Write what the report reads of a fitted recipe with two seeds."""
     manifest = {
@@ -110,6 +115,7 @@ def write_bundle(folder: Path, name: str, refused: bool = False) -> None:
         "frozen_tasks": ["like"] if refused else [],
         "calibration_refused": {"0": "totals are off by 14 % on held-out users"} if refused else {},
         "hashes": {part: hash_value([name, part]) for part in ("data", "code", "config")},
+        "recipe": recipe(name, "watch_time", "skip", "like"),
     }
     metrics = {"xauc": 0.66, "xgauc": 0.61, "rmse": 22.1, "mae": 14.2, "tre_signed": 0.001, "tre_before": 0.2}
     seeds = {str(seed): {"loss": 0.072, "best_epoch": 2 + seed, **metrics, "tre_after": -0.01} for seed in (0, 1)}

@@ -8,6 +8,7 @@ from tasks.gate.compared import Delta
 from tasks.gate.decision import ChallengerVerdict
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.sections.challengers import check_name
+from tasks.report.transfer import Loss, losses
 from tasks.report.view import Fact, Tone, Top
 from tasks.report.wording import count, in_words, interval, listed, measure, number, plural, sentence, share, task
 
@@ -132,6 +133,7 @@ def attention(artifacts: Artifacts) -> Iterator[str]:
             yield sentence(f"{verdict.name}: {'; '.join(verdict.warnings)}", verdict.name)
     for bundle in artifacts.bundles:
         yield from _fit_warnings(bundle)
+    yield from map(_transfer_warning, losses(artifacts))
     for model in artifacts.fitted:
         yield from (
             sentence(f"{artifacts.label(model.name)}: {warning}", artifacts.label(model.name))
@@ -154,3 +156,11 @@ def _fit_warnings(bundle: Bundle) -> Iterator[str]:
         yield f"{bundle.name} did not learn {listed(map(task, manifest['frozen_tasks']))}: too few positives in the fit days."
     for seed, reason in manifest["calibration_refused"].items():
         yield sentence(f"{bundle.name}, seed {seed}: its calibrator broke a guard: {reason}", bundle.name)
+
+
+def _transfer_warning(loss: Loss) -> str:
+    how = measure(loss.metric)
+    return (
+        f"{loss.recipe}: {task(loss.task)} suffers from its neighbours: {how.label} {number(loss.value, how)} against "
+        f"{number(loss.alone, how)} of {loss.twin}, which learns fewer tasks."
+    )
