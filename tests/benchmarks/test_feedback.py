@@ -70,11 +70,9 @@ def test_settings_of_the_simulator_differ_in_boredom_and_size_alone() -> None:
     simulated = {name: params.sources["simulator"].model_dump() for name, params in loaded.items() if name[0] == "s"}
     strengths = {name: world.pop("strengths") for name, world in simulated.items()}
     sizes = ("impressions_per_day", "users", "new_users_per_day", "videos", "new_videos_per_day")
-    large = {name: simulated["simulated_large_matches"].pop(name) for name in sizes}
-    assert large["impressions_per_day"] == 16_000
-    for name, world in simulated.items():
-        small = {size: world.pop(size, None) for size in sizes}
-        assert name == "simulated_large_matches" or small["impressions_per_day"] == 6_000
+    found = {name: [world.pop(size) for size in sizes] for name, world in simulated.items()}
+    for name, size in found.items():
+        assert size == ([16_000, 2_600, 104, 800, 40] if "large" in name else [6_000, 975, 39, 480, 24])
     assert all(world == simulated["simulated"] for world in simulated.values())
     boredom = {name: (found.pop("boredom"), found.pop("bored_skip")) for name, found in strengths.items()}
     assert boredom == {
@@ -83,6 +81,7 @@ def test_settings_of_the_simulator_differ_in_boredom_and_size_alone() -> None:
         "simulated_strong": (1.8, 3.6),
         "simulated_matches": (0.9, 1.8),
         "simulated_large_matches": (0.9, 1.8),
+        "simulated_large_strong_matches": (1.8, 3.6),
     }
     assert all(found == strengths["simulated"] for found in strengths.values())
 
