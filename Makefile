@@ -32,7 +32,7 @@ test: $(STAMP) ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@# In the order of the folders: sorted by number of tests, the few long nights of tests/flows would come last and alone.
+	@# In the order they are collected: sorted by number of tests, the few long nights of tests/flows would come last and alone.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## lint and types only
