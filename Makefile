@@ -20,8 +20,8 @@ setup: $(STAMP) ## make the environment from the lock file
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"dwell needs Python 3.11 or newer, this is {v[0]}.{v[1]}: set PYTHON=...") if v < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	@# The lock names every package, so nothing is left to resolve; Python compiles what is used when it is used first.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --requirement requirements.lock
+	@# The lock names every package, so nothing is left to resolve.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
