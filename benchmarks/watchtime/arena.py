@@ -13,12 +13,13 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.watchtime.measure import Outputs, Scored, scored
+from benchmarks.watchtime.measure import Outputs, Scored, draws
 from models.recipe import Recipe
 from tasks.contract import KEY
 from tasks.days import Days
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.edges import fit_duration_edges
+from tasks.evaluate.estimate import Draw
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.ranked_lists import tie_hash
@@ -102,7 +103,11 @@ class Arena:
 
     def score(self, outputs: Mapping[int, Outputs]) -> Scored:
         """Measure predictions of the judge days."""
-        return scored(self.rows, self.judged(outputs), self.resampler)
+        return Scored.of(self.draws(outputs))
+
+    def draws(self, outputs: Mapping[int, Outputs]) -> dict[str, list[Draw]]:
+        """Return metric -> one draw per seed, on the judge days; those of two models are paired by user."""
+        return draws(self.rows, self.judged(outputs), self.resampler)
 
     def judged(self, outputs: Mapping[int, Outputs]) -> dict[int, Outputs]:
         """Return predictions of the judge days cut to `rows`."""
@@ -146,10 +151,8 @@ class Arena:
 
     @cached_property
     def _frame(self) -> pl.DataFrame:
-        source, columns = (
-            FeatureFolder.open(self.features),
-            [*KEY, "arrival_day", "watch_ms", "duration_ms", "policy", *LABELS],
-        )
+        source = FeatureFolder.open(self.features)
+        columns = [*KEY, "arrival_day", "watch_ms", "duration_ms", "policy", *LABELS]
         return pl.concat([part for day in self.days.judge for part in source.chunks(day, columns)])
 
     @cached_property

@@ -6,6 +6,7 @@ what it was worth.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.blend import Blender, Member, members
 from benchmarks.watchtime.cells import ranked, seconds
-from benchmarks.watchtime.measure import CONFIDENCE, Number, Outputs, Scored, draws
+from benchmarks.watchtime.measure import CONFIDENCE, Number, Outputs, Scored
 from benchmarks.watchtime.r0 import r0_arena, refreshed
 from benchmarks.watchtime.reference import LIGHTGBM, RANK_AVERAGE, REFERENCES
 from models.calibration import pooled_level
 from models.heads.duration_groups import duration_cuts
 from models.recipe import Recipe
-from tasks.evaluate.estimate import difference
+from tasks.evaluate.estimate import Draw, difference
 from tasks.files import read_json
 from tasks.report import charts
 from tasks.train.config import TrainingConfig
@@ -83,13 +84,18 @@ class Rung:
         title: what it is.
         outputs: seed -> predictions of the judge days.
         validation_xauc: on the validation day, where choices are made; mean over seeds.
-        scored: metrics on the judge days.
+        draws: metric -> one draw per seed, on the judge days.
     """
 
     title: str
     outputs: Mapping[int, Outputs]
     validation_xauc: float
-    scored: Scored = field(repr=False)
+    draws: Mapping[str, Sequence[Draw]] = field(repr=False)
+
+    @cached_property
+    def scored(self) -> Scored:
+        """Metrics on the judge days."""
+        return Scored.of(self.draws)
 
 
 class Ladder:
@@ -107,7 +113,7 @@ class Ladder:
         return [*(self._step(step) for step in STEPS), *self._blends()]
 
     def references(self) -> list[Rung]:
-        """Return what the reference compares with, fitted here: its single heads and their rank average."""
+        """Return what the reference compares with, fitted here: its best single head within users, and a rank average."""
         arena, blender = self.arenas["ids"], Blender(self.arenas["ids"])
         steps = {head: Step(f"{head} on raw identifiers", "ids", {"head": {"kind": head}}) for head in AVERAGED}
         fitted = {head: members(arena, self.fit(step)) for head, step in steps.items()}
@@ -116,7 +122,7 @@ class Ladder:
         average = self._rung(
             title, {seed: both[0] for seed, both in found.items()}, [both[1] for both in found.values()]
         )
-        return [self._step(STEPS[1]), self._step(steps["cread"]), average]
+        return [self._step(steps["cread"]), average]
 
     def served_otherwise(self, rung: Rung) -> list[Rung]:
         """Return the last step's fits with totals of a mean day, and with features as of every morning."""
@@ -124,18 +130,21 @@ class Ladder:
         fresh = refreshed(arena, self.scratch).outputs(bundle)
         chosen_on = [rung.validation_xauc]
         return [
-            self._rung("the last step, totals of a mean day", self._levelled(arena, rung.outputs), chosen_on),
-            self._rung("the same, features as of every morning", self._levelled(arena, fresh), chosen_on),
+            self._rung("the last step, totals of a mean day", self._levelled(rung.outputs), chosen_on),
+            self._rung("the same, features as of every morning", self._levelled(fresh), chosen_on),
         ]
 
-    @staticmethod
-    def _levelled(arena: Arena, outputs: Mapping[int, Outputs]) -> dict[int, Outputs]:
+    def _levelled(self, outputs: Mapping[int, Outputs]) -> dict[int, Outputs]:
         """Return outputs as `calibration: {level: all_days}` serves them."""
-        labels, day = train_labels(arena.table / "fit"), train_labels(arena.table / "validation")
-        edges = duration_cuts(labels.duration_s, arena.training.calibration.groups)
-        level = pooled_level(labels.watch_s, labels.duration_s, day.watch_s, day.duration_s, edges)
-        longest = arena.judge_duration_s
-        return {seed: replace(of, mean_B=np.minimum(level * of.mean_B, longest)) for seed, of in outputs.items()}
+        longest = self.arenas["features"].judge_duration_s
+        return {seed: replace(of, mean_B=np.minimum(self._level * of.mean_B, longest)) for seed, of in outputs.items()}
+
+    @cached_property
+    def _level(self) -> float:
+        table = self.arenas["features"].table
+        labels, day = train_labels(table / "fit"), train_labels(table / "validation")
+        edges = duration_cuts(labels.duration_s, self.training.calibration.groups)
+        return pooled_level(labels.watch_s, labels.duration_s, day.watch_s, day.duration_s, edges)
 
     def fit(self, step: Step) -> Path:
         """Return the bundle of one step."""
@@ -168,18 +177,18 @@ class Ladder:
         return rungs
 
     def _rung(self, title: str, outputs: Mapping[int, Outputs], chosen_on: Sequence[float]) -> Rung:
-        return Rung(title, outputs, float(np.mean(chosen_on)), self.arenas["features"].score(outputs))
+        return Rung(title, outputs, float(np.mean(chosen_on)), self.arenas["features"].draws(outputs))
 
 
 def run(options: Options) -> list[Table]:
     """Return the ladder, and its upper rungs against the figures to beat."""
     ladder = Ladder(options)
-    arena, rungs, references = ladder.arenas["features"], ladder.rungs(), ladder.references()
+    arena, rungs = ladder.arenas["features"], ladder.rungs()
     last = rungs[len(STEPS) - 1]
     served = ladder.served_otherwise(last)
-    against = [*references, next(rung for rung in rungs if rung.title.startswith(TREES))]
+    against = [rungs[1], *ladder.references(), next(rung for rung in rungs if rung.title.startswith(TREES))]
     judged = [*rungs[2 : len(STEPS)], served[-1]]
-    return [_table(arena, rungs), _served(arena, [last, *served]), _beaten(rungs), _paired(arena, judged, against)]
+    return [_table(arena, rungs), _served(arena, [last, *served]), _beaten(rungs), _paired(judged, against)]
 
 
 def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
@@ -191,9 +200,9 @@ def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
                 rung.title,
                 f"{rung.validation_xauc:.4f}",
                 ranked(metrics["xauc"]),
-                "-" if before is None else _gain(arena, rung, before, "xauc"),
+                "-" if before is None else _gain(rung, before, "xauc"),
                 ranked(metrics["xgauc"]),
-                "-" if before is None else _gain(arena, rung, before, "xgauc"),
+                "-" if before is None else _gain(rung, before, "xgauc"),
                 seconds(metrics["mae"]),
                 seconds(metrics["rmse"]),
                 f"{metrics['tre_signed'].value:+.3f}",
@@ -225,12 +234,9 @@ def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
     )
 
 
-def _gain(arena: Arena, rung: Rung, before: Rung, metric: str) -> str:
+def _gain(rung: Rung, before: Rung, metric: str) -> str:
     """Return the paired difference of two rungs with its interval."""
-    candidate, reference = (
-        draws(arena.rows, arena.judged(side.outputs), arena.resampler)[metric] for side in (rung, before)
-    )
-    value, spread = difference(candidate, reference, CONFIDENCE)
+    value, spread = difference(rung.draws[metric], before.draws[metric], CONFIDENCE)
     return f"{value:+.4f} [{spread.low:+.4f}, {spread.high:+.4f}]"
 
 
@@ -255,9 +261,17 @@ def _served(arena: Arena, rungs: Sequence[Rung]) -> Table:
     rows = []
     for rung in rungs:
         metrics = rung.scored.metrics
-        cells = [ranked(metrics["xauc"]), ranked(metrics["xgauc"]), seconds(metrics["mae"]), seconds(metrics["rmse"])]
-        cells.insert(2, f"{arena.xgauc_within_days(rung.outputs):.4f}")
-        rows.append([rung.title, *cells, _spread(metrics["tre_signed"])])
+        rows.append(
+            [
+                rung.title,
+                ranked(metrics["xauc"]),
+                ranked(metrics["xgauc"]),
+                f"{arena.xgauc_within_days(rung.outputs):.4f}",
+                seconds(metrics["mae"]),
+                seconds(metrics["rmse"]),
+                _spread(metrics["tre_signed"]),
+            ]
+        )
     return Table(
         title="The same fits, served otherwise",
         columns=["step", "XAUC", "XGAUC", "XGAUC within days", "calibrated MAE, s", "RMSE, s", "signed TRE"],
@@ -277,7 +291,7 @@ def _spread(number: Number) -> str:
     return f"{number.value:+.3f} [{number.low:+.3f}, {number.high:+.3f}]"
 
 
-def _paired(arena: Arena, rungs: Sequence[Rung], against: Sequence[Rung]) -> Table:
+def _paired(rungs: Sequence[Rung], against: Sequence[Rung]) -> Table:
     def title(rung: Rung) -> str:
         xauc, xgauc = (rung.scored.metrics[metric].value for metric in ("xauc", "xgauc"))
         return f"{rung.title} ({xauc:.4f} / {xgauc:.4f})"
@@ -288,7 +302,7 @@ def _paired(arena: Arena, rungs: Sequence[Rung], against: Sequence[Rung]) -> Tab
         rows=[
             [
                 rung.title,
-                *(" / ".join(_gain(arena, rung, other, metric) for metric in ("xauc", "xgauc")) for other in against),
+                *(" / ".join(_gain(rung, other, metric) for metric in ("xauc", "xgauc")) for other in against),
             ]
             for rung in rungs
         ],

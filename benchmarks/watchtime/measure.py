@@ -105,11 +105,10 @@ class Scored(BaseModel):
 
     metrics: dict[str, Number]
 
-
-def scored(rows: Rows, outputs: Mapping[int, Outputs], resampler: Resampler) -> Scored:
-    """Measure every seed's predictions."""
-    drawn = draws(rows, outputs, resampler)
-    return Scored(metrics={name: Number.of(average(found, CONFIDENCE)) for name, found in drawn.items()})
+    @classmethod
+    def of(cls, drawn: Mapping[str, Sequence[Draw]]) -> "Scored":
+        """Return the averages of what `draws` returns."""
+        return cls(metrics={name: Number.of(average(found, CONFIDENCE)) for name, found in drawn.items()})
 
 
 def draws(rows: Rows, outputs: Mapping[int, Outputs], resampler: Resampler) -> dict[str, list[Draw]]:

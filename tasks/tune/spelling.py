@@ -41,9 +41,11 @@ def with_entry(text: str, keys: Sequence[str], value: Any, after: str | None = N
     lines = _lines(text)
     block, depth = _innermost_block(text, keys)
     key, below = keys[depth], keys[depth + 1 :]
-    begin, end = _span(lines, block, key if key in block else after if after and not below else list(block)[-1])
-    if key not in block:
-        begin = end
+    if key in block:
+        begin, end = _span(lines, block, key)
+    else:
+        sibling = list(block)[-1] if after is None or below else after
+        begin = end = _span(lines, block, sibling)[1]
     entry = parsed("".join(lines[begin:end])) if key in block and below else CommentedMap()
     inner, name = entry, key
     for deeper in below:
