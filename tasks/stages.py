@@ -100,7 +100,7 @@ def baselines(night: Night, recipe: str | None) -> Any:
 
     workspace, params = night.workspace, night.params
     with writing(workspace.predictions("baselines")) as out:
-        fitted = fit_baselines(workspace.features, night.days, params.baselines, out)
+        fitted = fit_baselines(workspace.features, night.days, params.baselines, out, params.table.truncate_watch)
         for name in fitted.tables:
             folder = out / name
             measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))

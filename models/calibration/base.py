@@ -19,7 +19,7 @@ class Calibrator(BaseModel):
     curves: GroupCurves
 
     def apply(self, value: Array, duration_s: Array) -> Array:
-        """Return calibrated seconds in [0, duration], float64 [rows].
+        """Return calibrated seconds in [0, duration], or from 0 on where the label counts replays, float64 [rows].
 
         Args:
             value: what the calibrator was fitted on: the head's mean, or its score, [rows].

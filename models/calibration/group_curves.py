@@ -22,6 +22,8 @@ class GroupCurves(BaseModel):
     """Curve of all rows."""
     rows: tuple[int, ...]
     """Fitted rows of every group."""
+    bounded: bool = True
+    """Seconds end at the duration, as all fitted ones do; false where the label counts replays."""
 
     @classmethod
     def fit(
@@ -37,7 +39,7 @@ class GroupCurves(BaseModel):
         """
         overall = draw(rows.value, rows.watch_s)
         if config.variant == "global":
-            return cls(edges=(), groups=(None,), overall=overall, rows=(len(rows),))
+            return cls(edges=(), groups=(None,), overall=overall, rows=(len(rows),), bounded=rows.truncated)
         group = np.searchsorted(edges, rows.duration_s, side="right")
         counts = np.bincount(group, minlength=len(edges) + 1).tolist()
         groups: list[Curve | None] = []
@@ -45,14 +47,24 @@ class GroupCurves(BaseModel):
             here = group == index
             enough = count >= config.min_group_rows
             groups.append(draw(rows.value[here], rows.watch_s[here]) if enough else None)
-        return cls(edges=tuple(edges.tolist()), groups=tuple(groups), overall=overall, rows=tuple(counts))
+        return cls(
+            edges=tuple(edges.tolist()),
+            groups=tuple(groups),
+            overall=overall,
+            rows=tuple(counts),
+            bounded=rows.truncated,
+        )
 
     def apply(self, value: Array, duration_s: Array) -> Array:
-        """Return seconds in [0, duration], float64 [rows]."""
+        """Return seconds in [0, duration], or from 0 on where the label counts replays, float64 [rows]."""
         seconds = self.overall(value)
         group = np.searchsorted(self.edges, duration_s, side="right")
         for index, curve in enumerate(self.groups):
             if curve is not None:
                 here = group == index
                 seconds[here] = curve(value[here])
-        return np.clip(seconds, 0.0, duration_s)
+        return self.clip(seconds, duration_s)
+
+    def clip(self, seconds: Array, duration_s: Array) -> Array:
+        """Return seconds as the label can be, float64 [rows]."""
+        return np.clip(seconds, 0.0, duration_s if self.bounded else None)

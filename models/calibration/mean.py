@@ -51,8 +51,8 @@ class MeanCalibrator(Calibrator):
         return cls(day=day, curves=curves, level=level, tre_before=tre_before, tre_after=tre_after)
 
     def apply(self, value: Array, duration_s: Array) -> Array:
-        """Return calibrated mean seconds in [0, duration], float64 [rows]."""
-        return np.minimum(self.level * super().apply(value, duration_s), duration_s)
+        """Return calibrated mean seconds, float64 [rows]; see `Calibrator.apply`."""
+        return self.curves.clip(self.level * super().apply(value, duration_s), duration_s)
 
 
 def signed_tre(predicted_s: Array, watch_s: Array) -> float:

@@ -50,6 +50,11 @@ class CalibrationRows:
     def __len__(self) -> int:
         return len(self.value)
 
+    @property
+    def truncated(self) -> bool:
+        """Whether no watch time exceeds its duration."""
+        return bool((self.watch_s <= self.duration_s).all())
+
     def where(self, keep: NDArray[np.bool_]) -> "CalibrationRows":
         """Return the rows that `keep` marks."""
         return CalibrationRows(self.value[keep], self.watch_s[keep], self.duration_s[keep], self.user[keep])

@@ -31,19 +31,21 @@ class Examples:
         role: fit, validation or judge.
         where: what to call them in messages.
         frame: base columns and the features a baseline asked for.
+        truncate_watch: whether the label is min(play, duration).
     """
 
     role: Role
     where: str
     frame: pl.DataFrame
+    truncate_watch: bool = True
 
     def __len__(self) -> int:
         return self.frame.height
 
     @cached_property
     def watch_s(self) -> Floats:
-        """Watched seconds, min(play, duration)."""
-        return watch_seconds(self.frame, truncate=True)
+        """Watched seconds."""
+        return watch_seconds(self.frame, self.truncate_watch)
 
     @cached_property
     def duration_s(self) -> Floats:
@@ -62,6 +64,7 @@ def read_examples(
     features: Sequence[str],
     cutoff_ms: int,
     max_rows: int | None = None,
+    truncate_watch: bool = True,
 ) -> Examples:
     """Return the rows of some arrival days that were known at the run's cut-off.
 
@@ -72,6 +75,7 @@ def read_examples(
         features: columns beside the base columns.
         cutoff_ms: rows known later are left out.
         max_rows: a larger number of rows is thinned to about so many, by a hash of the key.
+        truncate_watch: whether the label is min(play, duration).
 
     Raises:
         TrainingError: if no row is left.
@@ -87,7 +91,7 @@ def read_examples(
     frame = pl.concat(parts) if parts else pl.DataFrame()
     if frame.is_empty():
         raise TrainingError(f"baselines: the {where} hold no row that was known in time")
-    return Examples(role, where, frame)
+    return Examples(role, where, frame, truncate_watch)
 
 
 def _count(source: FeatureFolder, days: Sequence[dt.date]) -> int:

@@ -49,7 +49,9 @@ class BaselineResult:
     duration_edges_s: tuple[float, ...]
 
 
-def fit_baselines(features: Path, days: Days, config: BaselineConfig, out: Path) -> BaselineResult:
+def fit_baselines(
+    features: Path, days: Days, config: BaselineConfig, out: Path, truncate_watch: bool = True
+) -> BaselineResult:
     """Fit on fit days, stop and calibrate on the validation day, predict the judge day(s).
 
     Args:
@@ -57,6 +59,7 @@ def fit_baselines(features: Path, days: Days, config: BaselineConfig, out: Path)
         days: roles of the days.
         config: which baselines.
         out: folder to write, replaced as a whole.
+        truncate_watch: whether the label is min(play, duration), as in the table of the recipes.
 
     Raises:
         ContractError: if a day or a column is missing.
@@ -67,14 +70,15 @@ def fit_baselines(features: Path, days: Days, config: BaselineConfig, out: Path)
     with writing(out) as temporary:
         for name in config.enabled:
             kind = BASELINES[name]
-            fit, validation = _examples(source, days, kind, config)
+            fit, validation = _examples(source, days, kind, config, truncate_watch)
             edges = duration_cuts(fit.duration_s, config.calibration.groups) if edges is None else edges
             baseline = kind.fit(fit, validation, config)
             calibration = fit_calibration(baseline, fit, validation, days.validation, config)
             del fit, validation
             refused = calibration.refused if calibration else None
             write_json(temporary / name / "baseline.json", {**baseline.about(), "calibration_refused": refused})
-            _write_table(baseline, calibration, source, days.judge, config, temporary / name / "judge.parquet")
+            table = temporary / name / "judge.parquet"
+            _write_table(baseline, calibration, source, days.judge, config, table, truncate_watch)
         temporary.mkdir(parents=True, exist_ok=True)
     tables: dict[str, Path] = {name: out / name / "judge.parquet" for name in config.enabled}
     return BaselineResult(tables, () if edges is None else tuple(edges.tolist()))
@@ -98,13 +102,14 @@ def fit_calibration(
 
 
 def _examples(
-    source: FeatureFolder, days: Days, kind: type[Baseline], config: BaselineConfig
+    source: FeatureFolder, days: Days, kind: type[Baseline], config: BaselineConfig, truncate_watch: bool
 ) -> tuple[Examples, Examples]:
     """Return fit and validation rows as known when the judge day began."""
     cutoff_ms = midnight_ms(days.judge[0], source.timezone)
     columns, limit = kind.features(source, config), kind.max_fit_rows(config)
-    fit = read_examples(source, days.fit, "fit", columns, cutoff_ms, limit)
-    return fit, read_examples(source, (days.validation,), "validation", columns, cutoff_ms, limit)
+    fit = read_examples(source, days.fit, "fit", columns, cutoff_ms, limit, truncate_watch)
+    validation = (days.validation,)
+    return fit, read_examples(source, validation, "validation", columns, cutoff_ms, limit, truncate_watch)
 
 
 def _write_table(
@@ -114,12 +119,13 @@ def _write_table(
     days: Sequence[dt.date],
     config: BaselineConfig,
     out: Path,
+    truncate_watch: bool,
 ) -> None:
     columns = tuple(dict.fromkeys([*BASE_COLUMNS, *ABOUT, "arrival_day", *type(baseline).features(source, config)]))
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
         for frame, where in _chunks(source, days, columns):
-            table = _predicted(baseline, calibration, frame, where).to_arrow()
+            table = _predicted(baseline, calibration, frame, where, truncate_watch).to_arrow()
             writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
             writer.write_table(table)
         if writer is None:
@@ -135,7 +141,9 @@ def _chunks(
             yield frame, str(source.rows(day))
 
 
-def _predicted(baseline: Baseline, calibration: Calibration | None, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+def _predicted(
+    baseline: Baseline, calibration: Calibration | None, frame: pl.DataFrame, where: str, truncate_watch: bool
+) -> pl.DataFrame:
     duration_s = seconds(frame, where)
     raw = baseline.predict(frame, where)
     if calibration is None:
@@ -146,7 +154,7 @@ def _predicted(baseline: Baseline, calibration: Calibration | None, frame: pl.Da
     about = frame.select(
         *KEY,
         pl.col("arrival_day").alias("day"),
-        pl.Series("y_s", watch_seconds(frame, truncate=True)),
+        pl.Series("y_s", watch_seconds(frame, truncate_watch)),
         *("duration_ms", "watch_ms"),
         *ABOUT,
         *LABELS,

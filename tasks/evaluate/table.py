@@ -25,6 +25,8 @@ Integers = NDArray[np.int64]
 
 SEGMENT_COLUMNS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 ROW_COLUMNS = (*KEY, "day", "y_s", "duration_ms", "watch_ms", *SEGMENT_COLUMNS, "policy", "exposure_probability")
+_ROUNDING_S = 1e-3
+"""Labels are float32, durations whole milliseconds."""
 _PREDICTION = re.compile(r"^(score|watch_mean|watch_median|p_(?P<task>.+))_s(?P<seed>\d+)$")
 
 
@@ -132,12 +134,17 @@ class PredictionTable:
         return self._prediction(f"score_s{seed}")
 
     def watch_mean(self, seed: int) -> Floats:
-        """Return the predicted mean in seconds, clipped to [0, duration]."""
-        return np.clip(self._prediction(f"watch_mean_s{seed}"), 0, self.duration)
+        """Return the predicted mean in seconds, clipped to [0, duration]; from 0 on where the label counts replays."""
+        return np.clip(self._prediction(f"watch_mean_s{seed}"), 0, self._longest)
 
     def watch_median(self, seed: int) -> Floats:
-        """Return the predicted median in seconds, clipped to [0, duration]."""
-        return np.clip(self._prediction(f"watch_median_s{seed}"), 0, self.duration)
+        """Return the predicted median in seconds, clipped as the mean is."""
+        return np.clip(self._prediction(f"watch_median_s{seed}"), 0, self._longest)
+
+    @cached_property
+    def _longest(self) -> Floats | None:
+        """The duration, unless some row was watched for longer."""
+        return self.duration if (self.y <= self.duration + _ROUNDING_S).all() else None
 
     def probability(self, task: str, seed: int) -> Floats:
         """Return the predicted probability of a binary task."""

@@ -94,6 +94,15 @@ def test_rows_that_arrive_after_the_night_began_do_not_change_the_fit(altered_fe
         assert pl.read_parquet(fitted.tables[name]).equals(pl.read_parquet(again.tables[name])), name
 
 
+def test_the_label_counts_replays_where_the_recipes_do(features, days, fitted, tmp_path):
+    with_replays = fit_baselines(features, days, CONFIG, tmp_path / "replays", truncate_watch=False)
+    for name in CONFIG.enabled:
+        once, all_plays = pl.read_parquet(fitted.tables[name]), pl.read_parquet(with_replays.tables[name])
+        np.testing.assert_allclose(all_plays["y_s"], all_plays["watch_ms"] / 1000)
+        assert (all_plays["y_s"] > once["y_s"]).any()
+        assert all_plays["watch_mean_s0"].mean() > once["watch_mean_s0"].mean(), name
+
+
 def test_only_configured_baselines_are_fitted(features, days, tmp_path):
     (tmp_path / "out/old").mkdir(parents=True)
     result = fit_baselines(features, days, CONFIG.model_copy(update={"enabled": ("constant",)}), tmp_path / "out")

@@ -43,6 +43,15 @@ def test_predicted_seconds_are_clipped_to_the_duration(write_table, table):
     assert (opened.watch_median(0) == 0).all()
 
 
+def test_predicted_seconds_are_not_clipped_where_the_label_counts_replays(write_table, table):
+    frame = table().with_columns(
+        y_s=2 * pl.col("duration_ms") / 1000, watch_mean_s0=pl.lit(1e6), watch_median_s0=pl.lit(-5.0)
+    )
+    opened = PredictionTable.read("model", [write_table("model", frame)])
+    assert (opened.watch_mean(0) == 1e6).all()
+    assert (opened.watch_median(0) == 0).all()
+
+
 def test_tasks_and_seeds_are_those_of_every_file(write_table, table):
     first = write_table("first", table(seeds=2))
     second = write_table("second", table(seeds=2, seed=1).drop("p_like_s1"))

@@ -68,6 +68,20 @@ def test_mean_calibration_makes_totals_match(variant: str) -> None:
     assert ((fitted >= 0) & (fitted <= rows.duration_s)).all()
 
 
+@pytest.mark.parametrize("variant", ["per_group", "global"])
+def test_seconds_exceed_the_duration_where_the_label_counts_replays(variant: str) -> None:
+    once = day()
+    rows = CalibrationRows(once.value, 3 * once.watch_s, once.duration_s, once.user)
+    config = CalibratorConfig(variant=variant)
+    for kind in (MeanCalibrator, MedianCalibrator):
+        calibrator = kind.fit(rows, EDGES, "2022-04-30", config)
+        fitted = kind.from_json(calibrator.to_json()).apply(rows.value, rows.duration_s)
+        assert (fitted > rows.duration_s).any()
+        assert (fitted >= 0).all()
+    mean = MeanCalibrator.fit(rows, EDGES, "2022-04-30", config).apply(rows.value, rows.duration_s)
+    assert mean.sum() == pytest.approx(rows.watch_s.sum(), rel=2e-3)
+
+
 def test_every_group_has_the_curve_of_its_own_rows() -> None:
     rows = day()
     calibrator = MeanCalibrator.fit(rows, EDGES, "day", CalibratorConfig())
