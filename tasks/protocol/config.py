@@ -46,7 +46,9 @@ class Reference(Block):
 
     model: str
     """as in the source"""
-    xauc: float
+    xauc: float | None = None
+    xauc_strict: float | None = None
+    """where the source counts ties of either kind as wrong"""
     xgauc: float | None = None
     mae: float | None = None
     """seconds"""
@@ -67,6 +69,8 @@ class Protocol(Block):
     """variant whose features the baselines are fitted on"""
     references: tuple[Reference, ...] = ()
     """published or measured figures on the same protocol"""
+    of_references: str = ""
+    """what whoever holds ours against them must know"""
     params: Params
     """source, features, recipes, training, evaluation; seeds are `params.training.seeds`"""
 

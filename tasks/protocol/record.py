@@ -21,6 +21,14 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
 }
 
 
+AS_PUBLISHED: Mapping[str, str] = {
+    "xauc_strict": "strict: ties of either kind wrong (DADF)",
+    "xauc_cwm": "CWM: tied labels right",
+    "xauc_sortgt": "tied labels wrong, tied scores in input order (DIFL, GR)",
+}
+"""Ways in which published code counts the pairs of XAUC."""
+
+
 def circumstances() -> dict[str, Any]:
     """Return hardware, date, commit and versions of the machine that measures."""
     import polars
@@ -45,6 +53,7 @@ def record(protocol: Protocol, results: Mapping[str, Mapping[str, Any]], folder:
     write_json(folder / "results.json", {"circumstances": where, "seeds": seeds, "results": _compact(results)})
     lines = [f"# {protocol.title}", "", protocol.about.strip(), "", f"Run it: `{protocol.command}`", ""]
     lines += _table(results)
+    lines += ["", *_as_published(results)]
     if protocol.references:
         lines += ["", *_references(protocol)]
     lines += [
@@ -71,11 +80,22 @@ def _table(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [*lines, "", f"Judge rows: {stated}."]
 
 
+def _as_published(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = ["XAUC as published code counts pairs, only to hold a figure against theirs:", ""]
+    lines += ["| model | ours | " + " | ".join(AS_PUBLISHED.values()) + " |", "|---" * (2 + len(AS_PUBLISHED)) + "|"]
+    for group, models in results.items():
+        for name, document in models.items():
+            values = [document["metrics"]["xauc"]["value"], *(document["as_published"][kind] for kind in AS_PUBLISHED)]
+            lines.append(f"| {name} ({group}) | " + " | ".join(f"{value:.4f}" for value in values) + " |")
+    return lines
+
+
 def _references(protocol: Protocol) -> list[str]:
-    lines = ["Reference figures on this protocol (their MAE is of each head's own median):", ""]
-    lines += ["| reference | XAUC | XGAUC | MAE, s |", "|---|---|---|---|"]
+    lines = [" ".join(["Reference figures on this protocol.", protocol.of_references]).strip(), ""]
+    lines += ["| reference | XAUC | strict XAUC | XGAUC | MAE, s |", "|---|---|---|---|---|"]
     for row in protocol.references:
-        cells = [f"{row.xauc:.4f}", *(("" if value is None else f"{value:g}") for value in (row.xgauc, row.mae))]
+        values = (row.xauc, row.xauc_strict, row.xgauc, row.mae)
+        cells = ["" if value is None else f"{value:g}" for value in values]
         lines.append(f"| {row.model} | " + " | ".join(cells) + " |")
     return lines
 
@@ -95,6 +115,7 @@ def _compact(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         group: {
             name: {metric: {key: value[key] for key in kept} for metric, value in document["metrics"].items()}
+            | {metric: {"value": value} for metric, value in document["as_published"].items()}
             for name, document in models.items()
         }
         for group, models in results.items()

@@ -54,6 +54,7 @@ class ProtocolRun:
         """Fit one recipe with every seed, predict the judge days and measure them."""
         from tasks.evaluate.stage import evaluate
         from tasks.predict import predict_days
+        from tasks.protocol.as_published import write_as_published
         from tasks.train.run import train
 
         params, place = self.protocol.params, self.place(variant)
@@ -62,31 +63,30 @@ class ProtocolRun:
         judge = out / "judge.parquet"
         predict_days(bundle, self.workspace.features, self.days.judge, judge, params.training.threads)
         evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))
+        write_as_published(judge, out)
 
     def baselines(self) -> None:
         """Fit the baselines and measure them on the same rows."""
         from tasks.baselines.stage import fit_baselines
         from tasks.evaluate.stage import evaluate
+        from tasks.protocol.as_published import write_as_published
 
         params, out = self.protocol.params, self.workspace.predictions("baselines")
-        fitted = fit_baselines(self.workspace.features, self.days, params.baselines, out)
+        truncate_watch = self.protocol.variants[self.protocol.baselines_on].table.truncate_watch
+        fitted = fit_baselines(self.workspace.features, self.days, params.baselines, out, truncate_watch)
         edges = self._edges(self.protocol.baselines_on)
-        for name in fitted.tables:
-            evaluate(out / name / "judge.parquet", params.evaluation, out / name, name=name, duration_edges_s=edges)
+        for name, judge in fitted.tables.items():
+            evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges)
+            write_as_published(judge, judge.parent)
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return group -> model -> its metrics document."""
-        from tasks.files import read_json
-
         groups: dict[str, dict[str, Any]] = {}
         for name, variant in self.protocol.variants.items():
             place = self.place(name)
-            groups[variant.title] = {
-                recipe: read_json(place.predictions(recipe) / "metrics.json") for recipe in variant.recipes
-            }
+            groups[variant.title] = {recipe: _document(place.predictions(recipe)) for recipe in variant.recipes}
         folder = self.workspace.predictions("baselines")
-        enabled = self.protocol.params.baselines.enabled
-        groups["Baselines"] = {name: read_json(folder / name / "metrics.json") for name in enabled}
+        groups["Baselines"] = {name: _document(folder / name) for name in self.protocol.params.baselines.enabled}
         return groups
 
     def place(self, name: str) -> Workspace:
@@ -97,3 +97,10 @@ class ProtocolRun:
         from tasks.evaluate.edges import fit_duration_edges
 
         return fit_duration_edges(self.place(variant).table, self.protocol.params.evaluation.duration_groups)
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    from tasks.files import read_json
+    from tasks.protocol.as_published import AS_PUBLISHED
+
+    return {**read_json(folder / "metrics.json"), "as_published": read_json(folder / AS_PUBLISHED)}

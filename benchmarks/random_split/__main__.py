@@ -1,0 +1,41 @@
+"""Deal a published log at random onto days, for the protocols that are published with a random split.
+
+Run it: python -m benchmarks.random_split kuairec --data path/to/KuaiRec --out path/to/dealt
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.random_split import kuairec, wechat
+from benchmarks.random_split.deal import Log, write
+from tasks.errors import DwellError
+
+LOGS: Mapping[str, Callable[[Path], Log]] = {"kuairec": kuairec.read, "wechat": wechat.read}
+SEED = 312
+"""One of the two seeds of P-DADF; the other is 1234."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Deal one log; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.random_split", description=__doc__)
+    parser.add_argument("log", choices=LOGS, help="which log")
+    parser.add_argument("--data", type=Path, required=True, help="where it lies, in its official layout")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the dealt log to")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the deal (default {SEED})")
+    asked = parser.parse_args(arguments)
+    try:
+        log = LOGS[asked.log](asked.data)
+        write(log, asked.seed, asked.out)
+    except DwellError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"{log.impressions.height:,} rows of {log.users.height:,} users and {log.videos.height:,} videos dealt to {asked.out}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The log of the WeChat Big Data Challenge 2021 as the protocol P-DADF has it: played, for less than ten durations.
+
+`user_action.csv` names a day from 1 to 14 and no time, so that no feature of the past within a day can be had from it.
+`play` is in milliseconds, `videoplayseconds` in seconds. The device stands where the contract has the scene.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.random_split.deal import Log, played
+from tasks.errors import SourceError
+from tasks.ingest import delimited
+from tasks.ingest.catalogue import identifiers, read_table, whole
+from tasks.ingest.clock import milliseconds
+from tasks.ingest.folder import data_folder
+
+LONGEST_RATIO = 10
+_ACTIONS = {
+    "user_id": "userid",
+    "video_id": "feedid",
+    "watch_ms": "play",
+    "scene": "device",
+    "like": "like",
+    "follow": "follow",
+    "comment": "comment",
+    "forward": "forward",
+    "profile_enter": "click_avatar",
+}
+_VIDEOS = {"video_id": "feedid", "author_id": "authorid", "music_id": "bgm_song_id", "duration_ms": "videoplayseconds"}
+
+
+def read(folder: Path) -> Log:
+    """Read the two files.
+
+    Args:
+        folder: holds user_action.csv and feed_info.csv.
+
+    Raises:
+        SourceError: if a file is missing, or holds what its columns are not for.
+    """
+    found = data_folder(folder, "user_action.csv")
+    videos = _videos(found / "feed_info.csv")
+    durations = videos.lazy().select("video_id", "duration_ms")
+    actions = (
+        _actions(found / "user_action.csv").lazy().join(durations, on="video_id", how="inner", maintain_order="left")
+    )
+    impressions = played(actions, LONGEST_RATIO).collect()
+    return Log(impressions, impressions.select("user_id").unique().sort("user_id"), videos)
+
+
+def _actions(path: Path) -> pl.DataFrame:
+    delimited.require(path, delimited.header(path), list(_ACTIONS.values()))
+    delimited.refuse_ragged(path)
+    columns = {name: identifiers(source) for name, source in _ACTIONS.items()}
+    rows = delimited.scan(path).select(**columns).collect()
+    for name, source in _ACTIONS.items():
+        wrong = rows[name].is_null().arg_true()
+        if len(wrong):
+            raise SourceError(
+                f"{path}, row {wrong[0] + 1} after the header: column {source!r} holds no number; mend or remove the row"
+            )
+    return rows
+
+
+def _videos(path: Path) -> pl.DataFrame:
+    others = ["bgm_singer_id"]
+    delimited.require(path, delimited.header(path), [*_VIDEOS.values(), "manual_tag_list", *others])
+    columns = {
+        **{name: identifiers(_VIDEOS[name]) for name in ("video_id", "author_id")},
+        "music_id": whole("bgm_song_id"),
+        "upload_time_ms": pl.lit(None, dtype=pl.Int64()),
+        "duration_ms": milliseconds("videoplayseconds", pl.String(), "s"),
+        "tag": pl.col("manual_tag_list").str.replace_all(";", ","),
+    }
+    return read_table(path, delimited.scan(path), "videos", columns, _VIDEOS, others)

@@ -1,0 +1,38 @@
+"""XAUC as the code of publications counts pairs, beside ours: only to hold a figure against theirs (`metrics.md`, section 2)."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tasks.evaluate.metrics.inputs import Array
+from tasks.evaluate.metrics.pairwise import xauc_cwm, xauc_sortgt, xauc_strict
+from tasks.evaluate.metrics.result import MetricResult
+from tasks.evaluate.table import PredictionTable
+from tasks.files import write_json
+
+AS_PUBLISHED = "as_published.json"
+VARIANTS: Mapping[str, Callable[[Array, Array], MetricResult]] = {
+    "xauc_strict": xauc_strict,
+    "xauc_cwm": xauc_cwm,
+    "xauc_sortgt": xauc_sortgt,
+}
+
+
+def write_as_published(predictions: Path, out: Path) -> None:
+    """Write each variant's mean over the fits, of the rows that the product's own policy exposed.
+
+    Args:
+        predictions: the judge days' table.
+        out: folder of `as_published.json`.
+
+    Raises:
+        PredictionError: if a score is NaN or infinite.
+    """
+    table = PredictionTable.read(out.name, [predictions])
+    kept = table.logged
+    found = {
+        name: float(np.mean([count(table.y[kept], table.score(seed)[kept]).value for seed in table.seeds]))
+        for name, count in VARIANTS.items()
+    }
+    write_json(out / AS_PUBLISHED, found)
