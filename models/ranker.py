@@ -4,7 +4,7 @@ Shape legend: B rows, F categorical fields, E encoder output width, O outputs of
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.adversary import DurationAdversary
 from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.batch import Batch
@@ -70,6 +71,7 @@ class Ranker(nn.Module):
         self.tasks = recipe.task_names
         self.trained_tasks = tuple(task for task in self.tasks if task not in frozen_tasks)
         self._objective = OBJECTIVES[recipe.objective.kind]
+        _refuse_unencoded(recipe, schema)
         self._user_column, self._item_column = _column(schema, "user_id"), _column(schema, "video_id")
         self.encoder = self._own_encoder()
         self.second_encoder = self._second_encoder()
@@ -82,6 +84,9 @@ class Ranker(nn.Module):
         )
         self.further_heads = ByTask(dict(zip(list(recipe.heads)[1:], further, strict=True)))
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
+        adversary, width = recipe.adversary, self.trunk.width
+        against = {} if adversary is None else {task: DurationAdversary(adversary, width) for task in recipe.heads}
+        self.adversaries = ByTask(against)
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for bound in self.objectives.values():
             bound.bind(schema)
@@ -94,7 +99,7 @@ class Ranker(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the raw outputs of every task, [B, O]: one logit for a binary task."""
-        return self._raw(self.encode(batch))
+        return self._raw(self.trunk(self.encode(batch)))
 
     def encode(self, batch: Batch) -> Encoded:
         """Return what the trunk reads of a batch."""
@@ -111,19 +116,23 @@ class Ranker(nn.Module):
             ValueError: if the objective weighs by propensities and the batch has none.
         """
         encoded = self.encode(batch)
-        raw = self._raw(encoded)
+        h = self.trunk(encoded)
+        raw = self._raw(h)
         rows = self._task_rows(raw, encoded, batch)
         losses = {task: self.objectives[task](rows[task]) for task in self.trained_tasks}
         for task, penalty in self.trunk.penalties(raw).items():
             if task in losses:
                 losses[task] = losses[task] + penalty
+        if self.training:
+            for task, adversary in self.adversaries.items():
+                losses[task] = losses[task] + adversary(h[task], batch.duration_B)
         _refuse_non_finite(losses)
         return losses
 
     def task_rows(self, batch: Batch) -> dict[str, TaskRows]:
         """Return what the objective of every trained task reads of a batch."""
         encoded = self.encode(batch)
-        return self._task_rows(self._raw(encoded), encoded, batch)
+        return self._task_rows(self._raw(self.trunk(encoded)), encoded, batch)
 
     def _task_rows(self, raw: dict[str, Tensor], encoded: Encoded, batch: Batch) -> dict[str, TaskRows]:
         second_BE = self._second(batch)
@@ -133,16 +142,17 @@ class Ranker(nn.Module):
     def predict(self, batch: Batch) -> Predictions:
         """Return predictions before calibration. The caller puts the module in evaluation mode."""
         encoded = self.encode(batch)
-        raw = self._raw(encoded)
+        raw = self._raw(self.trunk(encoded))
         if self._objective.serves_auxiliary:
             second_BE = self._second(batch)
             auxiliary = {task: self._auxiliary(task, encoded.flat_BE, second_BE) for task in self.trained_tasks}
             raw |= {task: self.objectives[task].served(raw[task], auxiliary[task]) for task in self.trained_tasks}
-        scores = {task: head.score(raw[task], batch.duration_B) for task, head in self._heads()}
+        heads = {task: head for task in self.tasks if (head := self._head(task, batch)) is not None}
+        scores = {task: head.score(raw[task], batch.duration_B) for task, head in heads.items()}
         return Predictions(
             score_B=scores.pop(WATCH_TIME),
-            mean_B=_first(head.decode_mean(raw[task], batch.duration_B) for task, head in self._heads()),
-            median_B=_first(head.decode_median(raw[task], batch.duration_B) for task, head in self._heads()),
+            mean_B=_first(head.decode_mean(raw[task], batch.duration_B) for task, head in heads.items()),
+            median_B=_first(head.decode_median(raw[task], batch.duration_B) for task, head in heads.items()),
             probability={
                 task: self.objectives[task].probability(raw[task][:, 0])
                 for task in self.trained_tasks
@@ -152,13 +162,19 @@ class Ranker(nn.Module):
         )
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        """Return the numbers worth logging of the trunk (gate entropies ...) and of the objectives (correlations ...)."""
+        """Return the numbers worth logging of the trunk (gate entropies ...), the objectives (correlations ...) and the
+        adversaries (the share of the duration's variance they explain)."""
         learned = {
             f"{task}/{name}": value
             for task in self.trained_tasks
             for name, value in self.objectives[task].diagnostics().items()
         }
-        return self.trunk.diagnostics(self.encode(batch)) | learned
+        encoded = self.encode(batch)
+        if self.adversaries.of:
+            h = self.trunk(encoded)
+            for task, adversary in self.adversaries.items():
+                learned[f"{task}/duration_r2"] = adversary.explained(h[task], batch.duration_B)
+        return self.trunk.diagnostics(encoded) | learned
 
     def embedding_parameters(self) -> list[nn.Parameter]:
         """Return the packed tables, whose gradients are row-sparse."""
@@ -180,21 +196,19 @@ class Ranker(nn.Module):
         encoder = [parameter for parameter in self.encoder.parameters() if id(parameter) not in packed]
         return [*encoder, *self.backbone.parameters(), *self.trunk.shared_parameters()]
 
-    def _heads(self) -> Iterator[tuple[str, Head]]:
-        yield WATCH_TIME, self.head
-        yield from self.further_heads.items()
+    def _head(self, task: str, batch: Batch) -> Head | None:
+        """Return the head of a task that learns watch time, for the rows of a batch; None for a binary task."""
+        head = self._unbound_head(task)
+        return None if head is None else head.of(partial(self._level, batch))
 
-    def _head(self, task: str) -> Head | None:
-        """Return the head of a task that learns watch time, None for a binary task."""
-        if task == WATCH_TIME:
-            return self.head
-        return self.further_heads.get(task)
+    def _unbound_head(self, task: str) -> Head | None:
+        return self.head if task == WATCH_TIME else self.further_heads.get(task)
 
     def _learns_watch_time(self, task: str) -> bool:
-        return task == WATCH_TIME or self.further_heads.get(task) is not None
+        return self._unbound_head(task) is not None
 
     def _outputs(self, task: str) -> int:
-        head = self._head(task)
+        head = self._unbound_head(task)
         return 1 if head is None else head.num_outputs
 
     def _own_encoder(self) -> Encoder:
@@ -242,8 +256,7 @@ class Ranker(nn.Module):
             for tower in self._objective.auxiliary_towers
         }
 
-    def _raw(self, encoded: Encoded) -> dict[str, Tensor]:
-        h = self.trunk(encoded)
+    def _raw(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.trunk.couple({task: self.towers[task](h[task]) for task in self.tasks})
 
     def _rows(self, task: str, out_BO: Tensor, encoded_BE: Tensor, second_BE: Tensor | None, batch: Batch) -> TaskRows:
@@ -288,7 +301,7 @@ class Ranker(nn.Module):
         return task == "click" and self.recipe.selection.kind == "click"
 
     def _share(self, task: str, batch: Batch, out_BO: Tensor) -> Tensor | None:
-        head = self._head(task)
+        head = self._head(task, batch)
         if head is None:
             return self.objectives[task].probability(out_BO[:, 0])
         mean_B = head.decode_mean(out_BO, batch.duration_B)
@@ -311,11 +324,11 @@ class Ranker(nn.Module):
         return share_B * batch.duration_B if self._learns_watch_time(task) else share_B
 
     def _latent_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor | None:
-        head = self._head(task)
+        head = self._head(task, batch)
         return label_B if head is None else head.latent_label(label_B, batch.duration_B)
 
     def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, target_B: Tensor) -> Tensor:
-        head = self._head(task)
+        head = self._head(task, batch)
         if head is not None:
             return head.loss(out_BO, target_B, batch.duration_B)
         return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
@@ -327,6 +340,13 @@ def _refuse_non_finite(losses: dict[str, Tensor]) -> None:
     broken = {task: value for task, value in zip(losses, values, strict=True) if not math.isfinite(value)}
     if broken:
         raise FloatingPointError(f"the loss is not finite: {broken}")
+
+
+def _refuse_unencoded(recipe: Recipe, schema: InputSchema) -> None:
+    known = [name for name, _ in schema.fields]
+    for name in recipe.head_fields:
+        if name not in known:
+            raise ValueError(f"a head reads the field {name!r}, which the table does not encode: see table.categorical")
 
 
 def _column(schema: InputSchema, field: str) -> int:

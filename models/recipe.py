@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.adversary import AdversaryConfig
 from models.backbones import BackboneConfig
 from models.backbones.none import NoBackboneConfig
 from models.balance import BALANCES, BalanceConfig
@@ -94,6 +95,8 @@ class Recipe(BaseModel):
     """Tasks learned together; watch_time is always one of them."""
     objective: ObjectiveConfig = NaiveConfig()
     """From row losses to a task's loss: where debiasing happens."""
+    adversary: AdversaryConfig | None = None
+    """A branch that works against duration in what the watch-time towers read; null: none."""
     balance: BalanceConfig = FixedConfig()
     """From the tasks' losses to gradients."""
     propensity: PropensityConfig = PopularityConfig()
@@ -101,8 +104,8 @@ class Recipe(BaseModel):
     selection: SelectionConfig = ImpressionSelection()
     """The population learned about, and which part of it was observed."""
     set_apart: tuple[str, ...] = ()
-    """Categorical fields that the tasks do not read: what moves exposure but not preference (position ...), or
-    confounding proxies. Auxiliary towers read them through the second encoder."""
+    """Categorical fields and dense features that the tasks do not read: what moves exposure but not preference (position
+    ...), or confounding proxies. Auxiliary towers read them through the second encoder."""
     second_encoder: EncoderConfig = PackedConfig(embedding_dim=8)
     """Encoder of auxiliary towers that do not share the tasks' own; built only where one asks for it."""
 
@@ -159,6 +162,11 @@ class Recipe(BaseModel):
     def label_names(self) -> tuple[str, ...]:
         """Binary tasks, whose labels a batch must carry."""
         return tuple(name for name in get_args(TaskName) if name in self.tasks and name != WATCH_TIME)
+
+    @property
+    def head_fields(self) -> tuple[str, ...]:
+        """Categorical fields whose levels the heads read."""
+        return tuple(dict.fromkeys(name for head in self.heads.values() for name in getattr(head, "fields", ())))
 
     def weight(self, task: str) -> float:
         """Return the static weight of a task's loss."""

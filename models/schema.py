@@ -9,7 +9,8 @@ class InputSchema(BaseModel):
     Codes of the history start at 1 and 0 is the pad, so a count here is the number of codes plus one.
 
     Raises:
-        ValueError: if a history field is not a categorical field, or a name stands twice.
+        ValueError: if a history field is not a categorical field, a name stands twice, or dense features have names but not
+            one each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -18,6 +19,8 @@ class InputSchema(BaseModel):
     """Name and number of rows (row 0, "unknown", included) of every categorical field, in packed order."""
     num_dense: int = 0
     """Dense features per row."""
+    dense_names: tuple[str, ...] = ()
+    """Their names, in order; empty where nobody asks for one by name."""
     history_fields: tuple[str, ...] = ()
     """Categorical fields that the events of the history carry."""
     history_length: int = 0
@@ -34,6 +37,8 @@ class InputSchema(BaseModel):
         names = [name for name, _ in self.fields]
         if len(set(names)) != len(names):
             raise ValueError(f"fields {names} hold a name twice")
+        if self.dense_names and len(self.dense_names) != self.num_dense:
+            raise ValueError(f"{len(self.dense_names)} dense_names for num_dense {self.num_dense}")
         unknown = sorted(set(self.history_fields) - set(names))
         if unknown:
             raise ValueError(f"history_fields {unknown} are no categorical fields; known: {names}")

@@ -12,7 +12,7 @@ BENCHMARK = Benchmark(
     title="Watch-time benchmark",
     package="benchmarks.watchtime",
     folder=Path(__file__).resolve().parent,
-    parts=("heads", "trunks", "balance", "ladder", "nights"),
+    parts=("heads", "relative", "trunks", "balance", "ladder", "nights"),
     seeds=range(5),
     about="Watch-time heads on every trunk, loss balances, and what each step of a recipe gives.",
 )

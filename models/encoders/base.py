@@ -51,21 +51,28 @@ class EncoderInput:
 
     Attributes:
         columns: columns of `Batch.ids_BF`.
-        dense: whether it reads the dense features.
+        dense: columns of `Batch.dense_BN`.
     """
 
     columns: tuple[int, ...]
-    dense: bool = True
+    dense: tuple[int, ...]
 
     @classmethod
     def without(cls, schema: InputSchema, apart: Collection[str]) -> "EncoderInput":
-        """Return everything but the fields set apart."""
-        return cls(tuple(i for i, (name, _) in enumerate(schema.fields) if name not in apart))
+        """Return everything but the fields and dense features set apart."""
+        left_out = cls.only(schema, apart)
+        return cls(
+            tuple(i for i in range(schema.num_fields) if i not in left_out.columns),
+            tuple(i for i in range(schema.num_dense) if i not in left_out.dense),
+        )
 
     @classmethod
     def only(cls, schema: InputSchema, apart: Collection[str]) -> "EncoderInput":
-        """Return the fields set apart and nothing else."""
-        return cls(tuple(i for i, (name, _) in enumerate(schema.fields) if name in apart), dense=False)
+        """Return the fields and dense features set apart and nothing else."""
+        return cls(
+            tuple(i for i, (name, _) in enumerate(schema.fields) if name in apart),
+            tuple(i for i, name in enumerate(schema.dense_names) if name in apart),
+        )
 
 
 class Encoder(nn.Module, ABC):

@@ -44,7 +44,7 @@ class PackedEncoder(Encoder):
     def __init__(self, config: PackedConfig, schema: InputSchema, reads: EncoderInput | None = None) -> None:
         super().__init__(config, schema, reads)
         self.reads = reads or EncoderInput.without(schema, ())
-        num_dense = schema.num_dense if self.reads.dense else 0
+        num_dense = len(self.reads.dense)
         self.table = nn.Embedding(schema.num_rows, config.embedding_dim, sparse=True)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
         self.dense: nn.Module = nn.Identity()
@@ -79,5 +79,7 @@ class PackedEncoder(Encoder):
             fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
         flat_BE = fields_BFD.flatten(start_dim=1)
         if self.reads.dense:
-            flat_BE = torch.cat([flat_BE, self.dense(batch.dense_BN)], dim=1)
+            reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
+            dense_BN = batch.dense_BN if reads_all else batch.dense_BN[:, list(self.reads.dense)]
+            flat_BE = torch.cat([flat_BE, self.dense(dense_BN)], dim=1)
         return Encoded(fields_BFD, flat_BE)

@@ -12,6 +12,7 @@ from models.heads.d2q import D2q
 from models.heads.exponential_gaussian import Egmn, Hegm
 from models.heads.hazard import Hazard
 from models.heads.ordinal import Ordinal
+from models.heads.rad import Rad
 from models.heads.res_d2q import ResD2q
 from models.heads.robust_regression import VrHuber, VrPseudoHuber
 from models.heads.tpm import Tpm
@@ -31,6 +32,7 @@ HEADS: dict[str, type[Head]] = {
     "wlr": Wlr,
     "d2q": D2q,
     "res_d2q": ResD2q,
+    "rad": Rad,
     "ordinal": Ordinal,
     "cread": Cread,
     "hazard": Hazard,

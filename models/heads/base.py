@@ -5,8 +5,9 @@ is held in buffers, so that it travels with `state_dict`, `torch.export` and the
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,12 @@ class TrainLabels:
     Attributes:
         watch_s: float64 [rows], seconds.
         duration_s: float64 [rows], seconds.
+        levels: categorical field -> int64 [rows], 0 for "unknown"; the fields that the recipe's heads read.
     """
 
     watch_s: NDArray[np.float64]
     duration_s: NDArray[np.float64]
+    levels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.watch_s.shape != self.duration_s.shape or self.watch_s.ndim != 1:
@@ -61,6 +64,14 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def num_outputs(self) -> int:
         """Outputs the head reads per row."""
+
+    def of(self, level_of: Callable[[str], Tensor]) -> Self:
+        """Return the head for rows of which it may ask their levels; itself where it reads no field.
+
+        Args:
+            level_of: categorical field -> int64 [B], 0 for "unknown". The fields a head asks for are `config.fields`.
+        """
+        return self
 
     @abstractmethod
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ class Preprocessor:
         return InputSchema(
             fields=(*fields, (DURATION_BUCKET, len(self.duration_edges_s) + 2)),
             num_dense=len(self.normalisation.names),
+            dense_names=tuple(self.normalisation.names),
             history_fields=self.history_fields,
             history_length=self.history_length if self.history_fields else 0,
         )

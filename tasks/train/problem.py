@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.heads.base import LabelState, TrainLabels
@@ -107,7 +108,7 @@ def open_problem(table: Path, recipe: Recipe) -> Problem:
     return Problem(
         recipe=recipe,
         schema=schema,
-        head_state=recipe.fit_head_state(labels),
+        head_state=recipe.fit_head_state(replace(labels, levels=_levels(fit.impressions.folder, schema, recipe))),
         labels=labels,
         positives={task: positives[task] for task in recipe.label_names},
         frozen=recipe.frozen_tasks(positives),
@@ -129,9 +130,9 @@ def _with_fields_apart(recipe: Recipe, schema: InputSchema, exposure_only: Seque
     """Return the recipe with the table's exposure-only fields set apart too.
 
     Raises:
-        TrainingError: if the recipe sets a field apart that the table does not encode.
+        TrainingError: if the recipe sets a field or a dense feature apart that the table does not encode.
     """
-    known = [name for name, _ in schema.fields]
+    known = [*(name for name, _ in schema.fields), *schema.dense_names]
     for name in recipe.set_apart:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -147,6 +148,14 @@ def train_labels(split: Path) -> TrainLabels:
     """Return the labels of the fit split of a table."""
     columns = open_columns(split)
     return TrainLabels(columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64))
+
+
+def _levels(split: Path, schema: InputSchema, recipe: Recipe) -> dict[str, NDArray[np.int64]]:
+    """Return the levels of the fields that the recipe's heads read; a field that is not encoded is left to the ranker."""
+    names = [name for name, _ in schema.fields]
+    columns = {field: names.index(field) for field in recipe.head_fields if field in names}
+    ids = open_columns(split)["ids"]
+    return {field: ids[:, column].astype(np.int64) - schema.offsets[column] for field, column in columns.items()}
 
 
 def _positives(split: Split) -> dict[str, int]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.batch import Batch
+from models.encoders.base import EncoderInput
 from models.encoders.history.none import NoHistoryConfig
 from models.encoders.history.pooled import PooledConfig
 from models.encoders.packed import PackedConfig, PackedEncoder
@@ -50,3 +51,21 @@ def test_initial_embeddings_are_small() -> None:
     table = PackedEncoder(PackedConfig(), wide).table.weight
     assert table.std().item() == pytest.approx(0.02, rel=0.02)
     assert table.mean().item() == pytest.approx(0, abs=2e-4)
+
+
+def test_what_is_set_apart_is_not_read(schema: InputSchema, batch: Callable[..., Batch]) -> None:
+    named = schema.model_copy(update={"dense_names": ("duration_log", "age")})
+    apart, rows = (schema.fields[1][0], "duration_log"), batch(5)
+    encoder = PackedEncoder(PackedConfig(embedding_dim=4), named, EncoderInput.without(named, apart))
+    encoded = encoder(rows)
+    assert encoder.shape.width == encoded.flat_BE.shape[1] == 2 * 4 + 1
+    torch.testing.assert_close(encoded.flat_BE[:, -1], rows.dense_BN[:, 1])
+    torch.testing.assert_close(encoded.fields_BFD, encoder.table(rows.ids_BF)[:, [0, 2]])
+    second = PackedEncoder(PackedConfig(embedding_dim=4), named, EncoderInput.only(named, apart))(rows)
+    torch.testing.assert_close(second.flat_BE[:, -1], rows.dense_BN[:, 0])
+    assert second.flat_BE.shape == (5, 4 + 1)
+
+
+def test_names_of_dense_features_are_one_each() -> None:
+    with pytest.raises(ValueError, match="1 dense_names for num_dense 2"):
+        InputSchema(fields=(("user_id", 5),), num_dense=2, dense_names=("age",))

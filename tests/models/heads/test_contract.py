@@ -20,7 +20,7 @@ FITTED: dict[str, dict[str, Any]] = {
 }
 """Configurations under which a head's state depends on the labels; the default does for the others."""
 
-MEDIAN_LIKE = {"d2q", "res_d2q", "tr_log", "tr_sqrt", "transun", "vr_huber", "vr_phuber", "d2co_s", "cwm"}
+MEDIAN_LIKE = {"d2q", "res_d2q", "rad", "tr_log", "tr_sqrt", "transun", "vr_huber", "vr_phuber", "d2co_s", "cwm"}
 """Heads whose `decode_median` is near the median but estimates something else; each has tests of its own."""
 
 DISCRETISED = {"ordinal", "cread", "hazard", "tpm", "cqe", "egmn", "hegm"}

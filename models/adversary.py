@@ -1,0 +1,76 @@
+"""A branch that guesses the duration from what a tower reads, its gradient reversed: what it can find, the ranker unlearns.
+
+Shape legend: B rows, H trunk output width.
+"""
+
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from models.mlp import mlp
+
+
+class AdversaryConfig(BaseModel):
+    """The adversary of every task that learns watch time (DVR)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weight: float = Field(default=0.1, gt=0)
+    """Strength of the reversed gradient, as a share of the adversary's own."""
+    hidden: tuple[int, ...] = (32, 32)
+    """Widths of its hidden layers."""
+
+
+class DurationAdversary(nn.Module):
+    """Regresses log(1 + duration) on a task's representation and works against what it finds there.
+
+    Source: Zheng et al., MM 2022 (arXiv 2208.05190), `watch_time.md` section 5.12; which layer the branch reads, and that it
+    predicts the logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q` ...), and with
+    a recipe that sets the duration's own fields apart: what is read off the input need not be learned.
+
+    Args:
+        width: H.
+    """
+
+    def __init__(self, config: AdversaryConfig, width: int) -> None:
+        super().__init__()
+        self.weight = config.weight
+        self.hidden = mlp(width, config.hidden, dropout=0.0)
+        self.output = nn.Linear(config.hidden[-1] if config.hidden else width, 1)
+
+    def forward(self, h_BH: Tensor, duration_B: Tensor) -> Tensor:
+        """Return a scalar of value 0 whose gradient trains the adversary and, reversed, what it reads.
+
+        The value is 0 so that the losses reported, and rules that balance losses by their values, are the task's own.
+        """
+        reversed_BH: Tensor = _Reverse.apply(h_BH, self.weight)  # type: ignore[no-untyped-call]
+        error = (self._guess(reversed_BH) - torch.log1p(duration_B)).square().mean()
+        return error - error.detach()
+
+    @torch.no_grad()
+    def explained(self, h_BH: Tensor, duration_B: Tensor) -> float:
+        """Return which share of log(1 + duration)'s variance the adversary explains; negative: less than its mean does."""
+        target_B = torch.log1p(duration_B)
+        error = (self._guess(h_BH) - target_B).square().mean()
+        return float(1 - error / target_B.var(correction=0).clamp(min=1e-12))
+
+    def _guess(self, h_BH: Tensor) -> Tensor:
+        guess_B1: Tensor = self.output(self.hidden(h_BH))
+        return guess_B1[:, 0].float()
+
+
+class _Reverse(torch.autograd.Function):
+    """The identity, whose gradient comes back negative."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor, weight: float) -> Tensor:
+        context.weight = weight
+        return value.view_as(value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return -context.weight * gradient, None
