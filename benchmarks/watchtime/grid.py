@@ -30,7 +30,7 @@ def heads() -> list[str]:
     return list(HEADS)
 
 
-def recipe_of(head: str, trunk: str, **parts: Any) -> Recipe:
+def recipe_of(head: str, trunk: str, /, **parts: Any) -> Recipe:
     """Return one cell of the grid.
 
     Args:
