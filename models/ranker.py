@@ -164,17 +164,16 @@ class Ranker(nn.Module):
     def diagnostics(self, batch: Batch) -> dict[str, float]:
         """Return the numbers worth logging of the trunk (gate entropies ...), the objectives (correlations ...) and the
         adversaries (the share of the duration's variance they explain)."""
-        learned = {
-            f"{task}/{name}": value
-            for task in self.trained_tasks
-            for name, value in self.objectives[task].diagnostics().items()
-        }
         encoded = self.encode(batch)
-        if self.adversaries.of:
+        found = {f"trunk_{name}": value for name, value in self.trunk.diagnostics(encoded).items()}
+        for task in self.trained_tasks:
+            learned = self.objectives[task].diagnostics()
+            found |= {f"{task}/{name}": value for name, value in learned.items()}
+        if self.recipe.adversary is not None:
             h = self.trunk(encoded)
             for task, adversary in self.adversaries.items():
-                learned[f"{task}/duration_r2"] = adversary.explained(h[task], batch.duration_B)
-        return self.trunk.diagnostics(encoded) | learned
+                found[f"{task}/duration_r2"] = adversary.explained(h[task], batch.duration_B)
+        return found
 
     def embedding_parameters(self) -> list[nn.Parameter]:
         """Return the packed tables, whose gradients are row-sparse."""

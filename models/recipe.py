@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.adversary import AdversaryConfig
@@ -13,7 +14,7 @@ from models.balance.fixed import FixedConfig
 from models.encoders import EncoderConfig
 from models.encoders.packed import PackedConfig
 from models.heads import HEADS, HeadConfig
-from models.heads.base import LabelState, TrainLabels
+from models.heads.base import LONGEST, LabelState, TrainLabels
 from models.heads.d2q import D2qConfig
 from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.objectives.naive import NaiveConfig
@@ -176,7 +177,8 @@ class Recipe(BaseModel):
 
     def fit_head_state(self, labels: TrainLabels) -> LabelState:
         """Fit the label state of every head on train rows; that of further heads stands under `<task>/`."""
-        states = {task: HEADS[head.kind].fit_state(head, labels) for task, head in self.heads.items()}
+        longest = {} if labels.truncated else {LONGEST: np.asarray(labels.watch_s.max(), dtype=np.float32)}
+        states = {task: HEADS[head.kind].fit_state(head, labels) | longest for task, head in self.heads.items()}
         further = {
             f"{task}/{name}": value
             for task, state in states.items()

@@ -14,7 +14,7 @@ from tasks.errors import DwellError
 
 LOGS: Mapping[str, Callable[[Path], Log]] = {"kuairec": kuairec.read, "wechat": wechat.read}
 SEED = 312
-"""One of the two seeds of P-DADF; the other is 1234."""
+"""P-DADF shuffles twice, with 312 and 1234; its shuffle is pandas', so these are not its rows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ class GroupCurves(BaseModel):
     rows: tuple[int, ...]
     """Fitted rows of every group."""
     bounded: bool = True
-    """Seconds end at the duration, as all fitted ones do; false where the label counts replays."""
+    """Whether seconds end at the duration; false where the label counts replays."""
 
     @classmethod
     def fit(
@@ -39,7 +39,7 @@ class GroupCurves(BaseModel):
         """
         overall = draw(rows.value, rows.watch_s)
         if config.variant == "global":
-            return cls(edges=(), groups=(None,), overall=overall, rows=(len(rows),), bounded=rows.truncated)
+            return cls(edges=(), groups=(None,), overall=overall, rows=(len(rows),), bounded=rows.bounded)
         group = np.searchsorted(edges, rows.duration_s, side="right")
         counts = np.bincount(group, minlength=len(edges) + 1).tolist()
         groups: list[Curve | None] = []
@@ -52,7 +52,7 @@ class GroupCurves(BaseModel):
             groups=tuple(groups),
             overall=overall,
             rows=tuple(counts),
-            bounded=rows.truncated,
+            bounded=rows.bounded,
         )
 
     def apply(self, value: Array, duration_s: Array) -> Array:

@@ -40,24 +40,23 @@ class CalibrationRows:
         watch_s: float64, seconds.
         duration_s: float64, seconds.
         user: int64, a stable key of the user; not a vocabulary row, in which all unknown users are one.
+        bounded: whether the label ends at the duration; false where it counts replays.
     """
 
     value: Array
     watch_s: Array
     duration_s: Array
     user: NDArray[np.int64]
+    bounded: bool = True
 
     def __len__(self) -> int:
         return len(self.value)
 
-    @property
-    def truncated(self) -> bool:
-        """Whether no watch time exceeds its duration."""
-        return bool((self.watch_s <= self.duration_s).all())
-
     def where(self, keep: NDArray[np.bool_]) -> "CalibrationRows":
         """Return the rows that `keep` marks."""
-        return CalibrationRows(self.value[keep], self.watch_s[keep], self.duration_s[keep], self.user[keep])
+        return CalibrationRows(
+            self.value[keep], self.watch_s[keep], self.duration_s[keep], self.user[keep], self.bounded
+        )
 
     def refuse_if_few(self, config: CalibratorConfig) -> None:
         """Raise CalibrationRefused under `min_rows` rows."""

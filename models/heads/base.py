@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,6 +18,8 @@ from models.component import ComponentConfig
 
 LabelState = dict[str, NDArray[Any]]
 """What a head learned from train labels: name -> array (a scalar is an array of shape ()). Saved as safetensors."""
+LONGEST = "longest_s"
+"""Entry of every label state where the label counts replays: the longest train watch time, float32 ()."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class TrainLabels:
         if len(self.watch_s) == 0:
             raise ValueError("label state cannot be fitted on no rows: the fit window holds no impression")
 
+    @property
+    def truncated(self) -> bool:
+        """Whether no watch time exceeds its duration."""
+        return bool((self.watch_s <= self.duration_s).all())
+
 
 class Head(nn.Module, ABC):
     """Maps the watch-time tower's outputs to a loss, a ranking score, a mean and a median.
@@ -50,6 +58,7 @@ class Head(nn.Module, ABC):
 
     Config: ClassVar[type[ComponentConfig]]
     monotone: ClassVar[bool]
+    longest_s: Tensor
 
     @classmethod
     @abstractmethod
@@ -59,11 +68,17 @@ class Head(nn.Module, ABC):
     def __init__(self, config: Any, state: LabelState) -> None:
         super().__init__()
         self.config = config
+        longest = torch.tensor(float(state.get(LONGEST, 0.0)), dtype=torch.float32)
+        self.register_buffer(LONGEST, longest, persistent=False)
 
     @property
     @abstractmethod
     def num_outputs(self) -> int:
         """Outputs the head reads per row."""
+
+    def longest(self, duration_B: Tensor) -> Tensor:
+        """Return the longest watch time that a row's label can have, seconds [B]: its duration, unless replays count."""
+        return torch.maximum(duration_B, self.longest_s)
 
     def of(self, level_of: Callable[[str], Tensor]) -> Self:
         """Return the head for rows of which it may ask their levels; itself where it reads no field.
@@ -86,9 +101,9 @@ class Head(nn.Module, ABC):
         return None
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor | None:
-        """Return E[watch | x] in seconds, clipped to [0, duration], or None where the head has no native mean."""
+        """Return E[watch | x] in seconds, clipped to [0, longest], or None where the head has no native mean."""
         return None
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor | None:
-        """Return the median of watch given x in seconds, clipped to [0, duration], or None where it has none."""
+        """Return the median of watch given x in seconds, clipped to [0, longest], or None where it has none."""
         return None

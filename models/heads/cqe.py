@@ -115,12 +115,12 @@ class Cqe(Head):
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return CDE in seconds, [B]: the expectation of the interpolated quantile function, cut at the duration inside."""
         nodes_BJ, survival_BJ = self._curve(out_BO)
-        return restricted_mean(nodes_BJ, survival_BJ, duration_B)
+        return restricted_mean(nodes_BJ, survival_BJ, self.longest(duration_B))
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the quantile at 1/2 in seconds, [B]."""
         nodes_BJ, survival_BJ = self._curve(out_BO)
-        return survival_median(nodes_BJ, survival_BJ, duration_B)
+        return survival_median(nodes_BJ, survival_BJ, self.longest(duration_B))
 
     def _curve(self, out_BO: Tensor) -> tuple[Tensor, Tensor]:
         """Return nodes and survival, [B, J]: 0, the lowest quantile twice, for all below it lies there, the others."""

@@ -78,4 +78,4 @@ class Cwm(Head):
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return a value near the median in seconds, [B]."""
         seconds_B = self.cost / functional.softplus(-out_BO[:, 0].float()).clamp(min=CLAMP) - 1
-        return torch.minimum(seconds_B.clamp(min=0), duration_B)
+        return torch.minimum(seconds_B.clamp(min=0), self.longest(duration_B))

@@ -108,7 +108,7 @@ class D2coA(D2co):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]."""
-        return torch.minimum(self.score(out_BO, duration_B).clamp(min=0), duration_B)
+        return torch.minimum(self.score(out_BO, duration_B).clamp(min=0), self.longest(duration_B))
 
 
 class D2coSConfig(D2coConfig):
@@ -173,7 +173,7 @@ class D2coS(D2co):
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the inverse of s(f) in seconds, a value near the median at best, [B]."""
         seconds_B = self.inverse(torch.sigmoid(out_BO[:, 0].float()), duration_B)
-        return torch.minimum(seconds_B.clamp(min=0), duration_B)
+        return torch.minimum(seconds_B.clamp(min=0), self.longest(duration_B))
 
 
 def _quantiles(watch_s: NDArray[np.float64], windows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -118,7 +118,7 @@ class D2q(Head):
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return a value near the median in seconds, [B]."""
-        return torch.minimum(self.score(out_BO, duration_B), duration_B)
+        return torch.minimum(self.score(out_BO, duration_B), self.longest(duration_B))
 
 
 def _group_quantiles(watch_ms: NDArray[np.int64], group: NDArray[np.int64], num_groups: int) -> NDArray[np.float32]:

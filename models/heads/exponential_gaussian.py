@@ -201,7 +201,7 @@ class ExponentialGaussian(Head):
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return -log p(y) + |E - y| + the head's penalty of every row, [B]."""
         mixture, y_B = self.mixture(out_BO), watch_B / self.scale
-        error_B = (mixture.clipped_mean(duration_B / self.scale) - y_B).abs()
+        error_B = (mixture.clipped_mean(self.longest(duration_B) / self.scale) - y_B).abs()
         return float(self.config.mean_weight) * error_B - mixture.log_density(y_B) + self.penalty(mixture)
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
@@ -210,13 +210,13 @@ class ExponentialGaussian(Head):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]."""
-        mean_B = self.mixture(out_BO).clipped_mean(duration_B / self.scale) * self.scale
-        return torch.minimum(mean_B, duration_B)
+        mean_B = self.mixture(out_BO).clipped_mean(self.longest(duration_B) / self.scale) * self.scale
+        return torch.minimum(mean_B, self.longest(duration_B))
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the median of watch given x in seconds, [B]."""
-        median_B = self.mixture(out_BO).clipped_median(duration_B / self.scale) * self.scale
-        return torch.minimum(median_B, duration_B)
+        median_B = self.mixture(out_BO).clipped_median(self.longest(duration_B) / self.scale) * self.scale
+        return torch.minimum(median_B, self.longest(duration_B))
 
 
 class EgmnConfig(ExponentialGaussianConfig):

@@ -1,11 +1,12 @@
 """Relative advantage debiasing (RAD): predict how far up its cohort a watch time stands.
 
 Shape legend: B rows, O outputs of a head, Q quantile points, C cohorts with a quantile function of their own,
-K keys of a view (levels of its field, times the duration tiers of a user).
+K keys of a view (levels of its field, times the duration tiers of a user), or values at which levels are asked for.
 """
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,11 +16,11 @@ from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LONGEST, Head, LabelState, TrainLabels
 from models.heads.duration_groups import duration_cuts
 
 NUM_QUANTILE_POINTS = 101
-_BISECTIONS = 40
+_TINY = 1e-6
 _FIELDS = {"video": "video_id", "user": "user_id"}
 _VIEWS: Mapping[str, tuple[str, ...]] = {"video": ("video",), "user": ("user",), "both": ("video", "user")}
 
@@ -31,13 +32,13 @@ class RadConfig(ComponentConfig):
     by: Literal["video", "user", "both"] = "video"
     """the same video's other plays (RAD-V), the same user's plays of like length (RAD-U), or both (RAD-UV)"""
     groups: int = Field(default=10, ge=1)
-    """equal-frequency duration groups; small cohorts are compared within them"""
+    """equal-frequency duration groups; where a cohort is small, the row's group speaks for it"""
     tiers: int = Field(default=4, ge=1)
     """equal-frequency duration tiers that a user's plays are told apart by"""
     least_rows: int = Field(default=20, ge=1)
-    """a cohort with fewer train rows has the quantiles of its duration group"""
+    """a cohort with fewer train rows is left to the duration group"""
     shrinkage: float = Field(default=20.0, gt=0)
-    """rows that the duration group's quantiles count for in a cohort's, and the precision of a cohort without rows"""
+    """rows that the duration group counts for beside a cohort's own, and the precision of a row without a cohort"""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -45,14 +46,42 @@ class RadConfig(ComponentConfig):
         return tuple(_FIELDS[view] for view in _VIEWS[self.by])
 
 
+@dataclass(frozen=True, eq=False)
+class _Cohorts:
+    """The distributions that a row's watch time is held against in one view.
+
+    Attributes:
+        own_BQ: quantiles of its cohort.
+        group_BQ: quantiles of its duration group.
+        own_B: weight of the former, 0 where the row has no cohort.
+        precision_B: rows behind both.
+    """
+
+    own_BQ: Tensor
+    group_BQ: Tensor
+    own_B: Tensor
+    precision_B: Tensor
+
+    def levels(self, watch_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest level at which the shrunken distribution takes a value, [B, K] each."""
+        own, group = _levels(self.own_BQ, watch_BK), _levels(self.group_BQ, watch_BK)
+        lowest, highest = (torch.lerp(g, o, self.own_B[:, None]) for o, g in zip(own, group, strict=True))
+        return lowest, highest
+
+    def middle(self, watch_BK: Tensor) -> Tensor:
+        """Return the middle of those levels: the percentile, [B, K]."""
+        lowest_BK, highest_BK = self.levels(watch_BK)
+        return (lowest_BK + highest_BK) / 2
+
+
 class Rad(Head):
-    """Squared error of s(f) against the percentile of the row's watch time in its cohort; decodes by the cohort's quantiles.
+    """Squared error of s(f) against the percentile of the row's watch time in its cohort; decodes by its inverse.
 
     RAD-UV takes the probits of both percentiles, averages them by precision and goes back through Phi. Our reading of a
-    secondary source of arXiv 2508.11086 (`watch_time.md` section 5.13). Ours are: the cohort's quantiles shrunken towards
-    those of its duration group, where the publication learns quantile functions from embeddings and backs off to clusters
-    of cohorts; precision taken as rows plus the shrinkage. The decode is a value near the median, as D2Q's. The mean comes
-    from the calibrator.
+    secondary source of arXiv 2508.11086 (`watch_time.md` section 5.13). Ours are: percentiles shrunken towards those in the
+    duration group, where the publication learns quantile functions from embeddings and backs off to clusters of cohorts;
+    precision taken as rows plus the shrinkage. A value that many plays share (0, the duration) has the percentile of their
+    middle. The decode is a value near the median, as D2Q's. The mean comes from the calibrator.
     """
 
     Config = RadConfig
@@ -77,10 +106,9 @@ class Rad(Head):
         duration_s = labels.duration_s.astype(np.float32).astype(np.float64)
         cuts, tiers = (duration_cuts(duration_s, number) for number in (config.groups, config.tiers))
         group, tier = np.searchsorted(cuts, duration_s), np.searchsorted(tiers, duration_s)
-        pooled = _quantiles(labels.watch_s, group, len(cuts) + 1)
         state: LabelState = {
             "group_cuts": cuts.astype(np.float32),
-            "group_quantiles": pooled.astype(np.float32),
+            "group_quantiles": _quantiles(labels.watch_s, group, len(cuts) + 1),
             "tier_cuts": tiers.astype(np.float32),
         }
         for view in _VIEWS[config.by]:
@@ -92,22 +120,16 @@ class Rad(Head):
             cohort[large] = 1 + np.arange(len(large))
             of_row = np.where(level > 0, cohort[np.where(level > 0, key, 0)], 0)
             kept = of_row > 0
-            count = np.bincount(of_row[kept], minlength=len(large) + 1).astype(np.float64)
-            own = _quantiles(labels.watch_s[kept], of_row[kept], len(large) + 1)
-            # The plays of a cohort may lie in several duration groups: each counts for what it holds of them.
-            share = np.zeros((len(large) + 1, len(pooled)))
-            np.add.at(share, (of_row[kept], group[kept]), 1.0)
-            prior = share @ pooled / np.maximum(count, 1)[:, None]
-            weight = (count / (count + config.shrinkage))[:, None]
             state[f"{view}_cohort"] = cohort
-            state[f"{view}_quantiles"] = (weight * own + (1 - weight) * prior).astype(np.float32)
-            state[f"{view}_rows"] = count.astype(np.float32)
+            state[f"{view}_quantiles"] = _quantiles(labels.watch_s[kept], of_row[kept], len(large) + 1)
+            state[f"{view}_rows"] = np.bincount(of_row[kept], minlength=len(large) + 1).astype(np.float32)
         return state
 
     def __init__(self, config: RadConfig, state: LabelState) -> None:
         super().__init__(config, state)
         for name, value in state.items():
-            self.register_buffer(name, torch.tensor(value))
+            if name != LONGEST:
+                self.register_buffer(name, torch.tensor(value))
         self._levels: Mapping[str, Tensor] = {}
 
     @property
@@ -123,36 +145,50 @@ class Rad(Head):
 
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return (s(f) - percentile)^2 of every row, [B]."""
-        percentile_B = self._percentile(watch_B, self._cohorts(duration_B))
+        watch_B1, views = watch_B.float()[:, None], self._views(duration_B)
+        percentile_B = _joined([(view.middle(watch_B1), view.precision_B) for view in views])[:, 0]
         return (torch.sigmoid(out_BO[:, 0].float()) - percentile_B).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        """Return the seconds that stand as far up the cohort as predicted, before clipping, [B]."""
-        level_B, cohorts = torch.sigmoid(out_BO[:, 0].float()), self._cohorts(duration_B)
-        if len(cohorts) == 1:
-            return _at(cohorts[0][0], level_B)
-        low_B, high_B = (
-            torch.zeros_like(level_B),
-            torch.stack([quantile_BQ[:, -1] for quantile_BQ, _ in cohorts]).amax(0),
-        )
-        for _ in range(_BISECTIONS):
-            middle_B = (low_B + high_B) / 2
-            below_B = self._percentile(middle_B, cohorts) < level_B
-            low_B, high_B = torch.where(below_B, middle_B, low_B), torch.where(below_B, high_B, middle_B)
-        return high_B
+        """Return the seconds that stand as far up as predicted, before clipping, and a trace of the prediction itself.
+
+        Predictions within the levels of one value decode alike; the trace, a hundredth of a second at most, orders them, [B].
+        """
+        level_B = torch.sigmoid(out_BO[:, 0].float())
+        return self._seconds(level_B, duration_B) + level_B / 100
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return a value near the median in seconds, [B]."""
-        return torch.minimum(self.score(out_BO, duration_B), duration_B)
+        return torch.minimum(self._seconds(torch.sigmoid(out_BO[:, 0].float()), duration_B), self.longest(duration_B))
 
-    def _cohorts(self, duration_B: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return the quantiles [B, Q] and the precision [B] of every view."""
-        pooled_BQ = self.group_quantiles[torch.searchsorted(self.group_cuts, duration_B)]
+    def _seconds(self, level_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the watch time at a level, [B]: exact where one view is read, at a knot where there are two."""
+        views = self._views(duration_B)
+        knots = [views[0].group_BQ, *(view.own_BQ for view in views)]
+        watch_BK = torch.sort(torch.cat(knots, dim=1), dim=1).values
+        both = [view.levels(watch_BK) for view in views]
+        ends = [
+            _joined([(levels[end], view.precision_B) for levels, view in zip(both, views, strict=True)])
+            for end in (0, 1)
+        ]
+        # Every knot twice, with the lowest and the highest of its levels: between two of them either does not move.
+        level_BL = torch.stack(ends, dim=2).flatten(start_dim=1).contiguous()
+        watch_BL = watch_BK.repeat_interleave(2, dim=1)
+        place_B1 = torch.searchsorted(level_BL, level_B[:, None]).clamp(1, level_BL.shape[1] - 1)
+        low_B, high_B = (level_BL.gather(1, at)[:, 0] for at in (place_B1 - 1, place_B1))
+        left_B, right_B = (watch_BL.gather(1, at)[:, 0] for at in (place_B1 - 1, place_B1))
+        inside_B = ((level_B - low_B) / (high_B - low_B).clamp(min=_TINY)).clamp(0, 1)
+        return torch.lerp(left_B, right_B, inside_B)
+
+    def _views(self, duration_B: Tensor) -> list[_Cohorts]:
+        group_BQ = self.group_quantiles[torch.searchsorted(self.group_cuts, duration_B)]
         found = []
         for view in _VIEWS[self.config.by]:
             cohort_B = self._cohort(view, duration_B)
-            quantiles_BQ = torch.where((cohort_B > 0)[:, None], self._state(view, "quantiles")[cohort_B], pooled_BQ)
-            found.append((quantiles_BQ, self._state(view, "rows")[cohort_B] + self.config.shrinkage))
+            own_BQ = torch.where((cohort_B > 0)[:, None], self._state(view, "quantiles")[cohort_B], group_BQ)
+            rows_B = self._state(view, "rows")[cohort_B]
+            precision_B = rows_B + self.config.shrinkage
+            found.append(_Cohorts(own_BQ, group_BQ, rows_B / precision_B, precision_B))
         return found
 
     def _cohort(self, view: str, duration_B: Tensor) -> Tensor:
@@ -170,17 +206,8 @@ class Rad(Head):
     def _state(self, view: str, name: str) -> Tensor:
         return self.get_buffer(f"{view}_{name}")
 
-    def _percentile(self, watch_B: Tensor, cohorts: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Return how far up the cohort a watch time stands, in [0, 1], [B]."""
-        if len(cohorts) == 1:
-            return _level(cohorts[0][0], watch_B)
-        total_B = torch.stack([precision_B for _, precision_B in cohorts]).sum(dim=0)
-        parts = [_probit(_level(quantile_BQ, watch_B)) * precision_B for quantile_BQ, precision_B in cohorts]
-        level_B: Tensor = torch.special.ndtr(torch.stack(parts).sum(dim=0) / total_B)
-        return level_B
 
-
-def _quantiles(watch_s: NDArray[np.float64], part: NDArray[np.int64], parts: int) -> NDArray[np.float64]:
+def _quantiles(watch_s: NDArray[np.float64], part: NDArray[np.int64], parts: int) -> NDArray[np.float32]:
     """Return linearly interpolated quantiles of every part, 0 where it has no row, [parts, Q]."""
     order = np.lexsort((watch_s, part))
     watch, rows = np.append(watch_s[order], 0.0), np.bincount(part, minlength=parts)
@@ -189,31 +216,35 @@ def _quantiles(watch_s: NDArray[np.float64], part: NDArray[np.int64], parts: int
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(rows - 1, 0)[:, None])
     left, right = watch[first[:, None] + low], watch[first[:, None] + high]
-    found: NDArray[np.float64] = np.where(rows[:, None] > 0, left + (place - low) * (right - left), 0.0)
-    return found
+    return np.where(rows[:, None] > 0, left + (place - low) * (right - left), 0.0).astype(np.float32)
 
 
-def _level(quantile_BQ: Tensor, watch_B: Tensor) -> Tensor:
-    """Return the level at which the quantile function takes a value, the middle of them where it is flat, [B]."""
-    watch_B1, last = watch_B.float()[:, None], quantile_BQ.shape[1] - 1
-    below_B, up_to_B = (quantile_BQ < watch_B1).sum(dim=1), (quantile_BQ <= watch_B1).sum(dim=1)
-    low_B1 = (below_B - 1).clamp(0, last - 1)[:, None]
-    left_B, right_B = quantile_BQ.gather(1, low_B1)[:, 0], quantile_BQ.gather(1, low_B1 + 1)[:, 0]
-    inside_B = ((watch_B - left_B) / (right_B - left_B).clamp(min=1e-6)).clamp(0, 1)
-    between_B = low_B1[:, 0] + inside_B
-    return torch.where(up_to_B > below_B, (below_B + up_to_B - 1) / 2, between_B) / last
+def _levels(quantile_BQ: Tensor, watch_BK: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lowest and the highest level at which quantile functions take a value, [B, K] each.
+
+    They differ where the function is flat at that value, are both 0 below it and both 1 above.
+    """
+    quantile_BQ, last = quantile_BQ.contiguous(), quantile_BQ.shape[1] - 1
+    below_BK = torch.searchsorted(quantile_BQ, watch_BK.contiguous())
+    up_to_BK = torch.searchsorted(quantile_BQ, watch_BK.contiguous(), right=True)
+    low_BK = (below_BK - 1).clamp(0, last - 1)
+    left_BK, right_BK = quantile_BQ.gather(1, low_BK), quantile_BQ.gather(1, low_BK + 1)
+    between_BK = low_BK + ((watch_BK - left_BK) / (right_BK - left_BK).clamp(min=_TINY)).clamp(0, 1)
+    met_BK = up_to_BK > below_BK
+    lowest_BK, highest_BK = (torch.where(met_BK, at, between_BK) / last for at in (below_BK, up_to_BK - 1))
+    return lowest_BK, highest_BK
 
 
-def _at(quantile_BQ: Tensor, level_B: Tensor) -> Tensor:
-    """Return the quantile function at a level, [B]."""
-    place_B = level_B * (quantile_BQ.shape[1] - 1)
-    low_B1 = place_B.long().clamp(0, quantile_BQ.shape[1] - 2)[:, None]
-    left_B, right_B = quantile_BQ.gather(1, low_B1)[:, 0], quantile_BQ.gather(1, low_B1 + 1)[:, 0]
-    return torch.lerp(left_B, right_B, place_B - low_B1[:, 0])
+def _joined(levels: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return levels of one view as they are, of two as Phi of the precision-weighted mean of their probits, [B, K].
 
-
-def _probit(level_B: Tensor) -> Tensor:
-    """Return the standard normal quantile of a level; the outermost ones count as half a quantile step, [B]."""
+    Args:
+        levels: per view, levels [B, K] and precision [B]; levels of 0 and 1 count as half a quantile step.
+    """
+    if len(levels) == 1:
+        return levels[0][0]
     edge = 0.5 / (NUM_QUANTILE_POINTS - 1)
-    probit_B: Tensor = torch.special.ndtri(level_B.clamp(edge, 1 - edge))
-    return probit_B
+    parts = [torch.special.ndtri(level_BK.clamp(edge, 1 - edge)) * weight_B[:, None] for level_BK, weight_B in levels]
+    total_B = torch.stack([weight_B for _, weight_B in levels]).sum(dim=0)
+    level_BK: Tensor = torch.special.ndtr(torch.stack(parts).sum(dim=0) / total_B[:, None])
+    return level_BK

@@ -69,12 +69,12 @@ class ThresholdHead(Head):
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the integral of the survival curve over all nodes, clipped to the duration, in seconds [B]."""
-        return torch.minimum(self.integral(out_BO, self.cuts[-1].expand_as(duration_B)), duration_B)
+        return torch.minimum(self.integral(out_BO, self.cuts[-1].expand_as(duration_B)), self.longest(duration_B))
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]: the integral of the survival curve from 0 to the duration."""
-        return self.integral(out_BO, duration_B)
+        return self.integral(out_BO, self.longest(duration_B))
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the first crossing of 1/2 in seconds, [B], linear inside a bin, 0 where P(watch > 0) <= 1/2."""
-        return survival_median(self.cuts, self.survival(out_BO), duration_B)
+        return survival_median(self.cuts, self.survival(out_BO), self.longest(duration_B))

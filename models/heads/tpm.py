@@ -106,7 +106,7 @@ class Tpm(Head):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return sum p(leaf) min(leaf mean, duration) in seconds, [B]."""
-        return torch.minimum(self._moments(torch.exp(self.log_mass(out_BO)), duration_B)[0], duration_B)
+        return torch.minimum(self._moments(torch.exp(self.log_mass(out_BO)), duration_B)[0], self.longest(duration_B))
 
     def decode_variance(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the variance between leaves in squared seconds, [B]: sum p m^2 - (sum p m)^2 over leaf values m."""
@@ -115,11 +115,11 @@ class Tpm(Head):
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the median in seconds, [B]: cumulative leaf mass, linear inside a leaf."""
         below_BL = torch.exp(self.log_mass(out_BO)).cumsum(dim=1)
-        return survival_median(self.edges, functional.pad(1 - below_BL, (1, 0), value=1.0), duration_B)
+        return survival_median(self.edges, functional.pad(1 - below_BL, (1, 0), value=1.0), self.longest(duration_B))
 
     def _moments(self, mass_BL: Tensor, duration_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of the leaf values cut at the duration, seconds and squared seconds, each [B]."""
-        values_BL = torch.minimum(self.values, duration_B.unsqueeze(1))
+        values_BL = torch.minimum(self.values, self.longest(duration_B).unsqueeze(1))
         mean_B = (mass_BL * values_BL).sum(dim=1)
         return mean_B, (mass_BL * (values_BL - mean_B.unsqueeze(1)).square()).sum(dim=1)
 

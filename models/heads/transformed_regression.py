@@ -75,7 +75,7 @@ class TransformedRegression(Head):
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return a value near the median in seconds, [B]."""
-        return torch.minimum(self.back(self.score(out_BO, duration_B)), duration_B)
+        return torch.minimum(self.back(self.score(out_BO, duration_B)), self.longest(duration_B))
 
 
 class TrLogConfig(ComponentConfig):

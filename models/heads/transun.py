@@ -73,7 +73,7 @@ class Transun(Head):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return z (b + eps) in seconds, [B]."""
-        return torch.minimum(self._mean(out_BO, duration_B).clamp(min=0), duration_B)
+        return torch.minimum(self._mean(out_BO, duration_B).clamp(min=0), self.longest(duration_B))
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the back-transform of f in seconds, a value near the median, [B]."""

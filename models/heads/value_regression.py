@@ -60,7 +60,7 @@ class ValueRegression(Head):
         return functional.softplus(out_BO[:, 0].float()) * self.scale
 
     def _clipped(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        return torch.minimum(self.score(out_BO, duration_B), duration_B)
+        return torch.minimum(self.score(out_BO, duration_B), self.longest(duration_B))
 
 
 class VrMseConfig(ValueRegressionConfig):

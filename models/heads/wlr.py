@@ -63,4 +63,4 @@ class Wlr(Head):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]."""
-        return torch.minimum(self.score(out_BO, duration_B), duration_B)
+        return torch.minimum(self.score(out_BO, duration_B), self.longest(duration_B))

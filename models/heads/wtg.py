@@ -85,4 +85,4 @@ class Wtg(Head):
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]."""
-        return torch.minimum(self.score(out_BO, duration_B).clamp(min=0), duration_B)
+        return torch.minimum(self.score(out_BO, duration_B).clamp(min=0), self.longest(duration_B))

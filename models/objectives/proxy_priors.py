@@ -113,8 +113,7 @@ def _biased(auxiliary: dict[str, Tensor]) -> Tensor:
 def _proxies(rows: TaskRows) -> Tensor:
     if rows.second_BE is None or rows.second_BE.shape[1] == 0:
         raise ValueError(
-            "objective 'proxy_priors' needs confounding proxies: name categorical fields of the input in the recipe's "
-            "set_apart"
+            "objective 'proxy_priors' needs confounding proxies: name fields of the input in the recipe's set_apart"
         )
     if rows.out_BO.shape[1] != 1:
         raise ValueError(

@@ -83,6 +83,7 @@ class GradientBoosting(Baseline):
     buckets: DurationBuckets | None
     boosters: "Mapping[str, Booster]"
     num_threads: int
+    bounded: bool
 
     @classmethod
     def features(cls, source: FeatureFolder, config: BaselineConfig) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ class GradientBoosting(Baseline):
             labels = [rows.label(task) for rows in pair]
             if 0 < labels[0].mean() < 1:
                 boosters[f"p_{task}"] = trainer.train("binary", *labels)
-        return cls(matrix, buckets if by_percentile else None, boosters, config.num_threads)
+        return cls(matrix, buckets if by_percentile else None, boosters, config.num_threads, fit.truncate_watch)
 
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:
         """Return the predictions of every set of trees; the score in seconds."""
@@ -132,7 +133,7 @@ class GradientBoosting(Baseline):
         if self.buckets is not None:
             found["score"] = self.buckets.decode(np.clip(found["score"], 0, 1), duration_s)
         if "mean" in found:
-            found["mean"] = np.clip(found["mean"], 0, duration_s)
+            found["mean"] = np.clip(found["mean"], 0, duration_s if self.bounded else None)
         return found
 
     def about(self) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ class ItemUserEffects(Baseline):
     users: KnownIds
     watch: Effects
     tasks: dict[str, Effects]
+    bounded: bool
 
     @classmethod
     def fit(cls, fit: Examples, validation: Examples, config: BaselineConfig) -> Self:
@@ -64,7 +65,8 @@ class ItemUserEffects(Baseline):
             video = _shrunken(left_B, codes[1], sizes[1], config.shrinkage)
             return Effects(bucket, video, _shrunken(left_B - video[codes[1]], codes[2], sizes[2], config.shrinkage))
 
-        return cls(buckets, videos, users, effects(fit.watch_s), {task: effects(fit.label(task)) for task in LABELS})
+        tasks = {task: effects(fit.label(task)) for task in LABELS}
+        return cls(buckets, videos, users, effects(fit.watch_s), tasks, fit.truncate_watch)
 
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:
         """Add the effects of every row up."""
@@ -76,7 +78,7 @@ class ItemUserEffects(Baseline):
 
         watch_s = total(self.watch)
         chances = {f"p_{task}": np.clip(total(effects), 0, 1) for task, effects in self.tasks.items()}
-        return {"score": watch_s, "mean": np.clip(watch_s, 0, duration_s), **chances}
+        return {"score": watch_s, "mean": np.clip(watch_s, 0, duration_s if self.bounded else None), **chances}
 
 
 def _shrunken(target_B: Floats, code_B: NDArray[np.int64], size: int, strength: float) -> Floats:

@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 SEGMENT_COLUMNS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 ROW_COLUMNS = (*KEY, "day", "y_s", "duration_ms", "watch_ms", *SEGMENT_COLUMNS, "policy", "exposure_probability")
 _ROUNDING_S = 1e-3
-"""Labels are float32, durations whole milliseconds."""
+"""A label may have passed through float32; durations are whole milliseconds."""
 _PREDICTION = re.compile(r"^(score|watch_mean|watch_median|p_(?P<task>.+))_s(?P<seed>\d+)$")
 
 

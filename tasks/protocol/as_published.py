@@ -1,6 +1,7 @@
 """XAUC as the code of publications counts pairs, beside ours: only to hold a figure against theirs (`metrics.md`, section 2)."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from tasks.files import write_json
 
 AS_PUBLISHED = "as_published.json"
 VARIANTS: Mapping[str, Callable[[Array, Array], MetricResult]] = {
-    "xauc_strict": xauc_strict,
+    "xauc_strict": partial(xauc_strict, label_unit="ms"),
     "xauc_cwm": xauc_cwm,
-    "xauc_sortgt": xauc_sortgt,
+    "xauc_sortgt": partial(xauc_sortgt, label_unit="ms"),
 }
+"""In the unit of the labels there: whole milliseconds, whole seconds for CWM."""
 
 
 def write_as_published(predictions: Path, out: Path) -> None:

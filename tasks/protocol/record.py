@@ -22,9 +22,9 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
 
 
 AS_PUBLISHED: Mapping[str, str] = {
-    "xauc_strict": "strict: ties of either kind wrong (DADF)",
-    "xauc_cwm": "CWM: tied labels right",
-    "xauc_sortgt": "tied labels wrong, tied scores in input order (DIFL, GR)",
+    "xauc_strict": "strict, ms: ties of either kind wrong (DADF)",
+    "xauc_cwm": "CWM, s: tied labels right",
+    "xauc_sortgt": "ms: tied labels wrong, tied scores in input order (DIFL, GR)",
 }
 """Ways in which published code counts the pairs of XAUC."""
 

@@ -106,7 +106,7 @@ def calibrate(
     Args:
         predictions: of the rows, by the names of `tasks.train.validate.as_arrays`.
         rows: labels of the validation day.
-        labels: of the fit rows, for the duration groups and the level of watch time before this day.
+        labels: of the fit rows, for the duration groups, the level of watch time before this day, and whether replays count.
         config: how.
     """
     scores = {name: value for name, value in predictions.items() if name == "score" or name.startswith("score_")}
@@ -116,8 +116,8 @@ def calibrate(
     mean_input = "mean" if "mean" in predictions else "score"
     guarded = CalibratorConfig(**config.model_dump(exclude={"groups", "level"}))
     relaxed = guarded.model_copy(update={"min_rows": 1, "max_tre": float("inf")})
-    mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user)
-    median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user)
+    mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
+    median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
     level, refused = 1.0, None
     if config.level == "all_days":
         level = pooled_level(labels.watch_s, labels.duration_s, rows.watch_s, rows.duration_s, edges)

@@ -170,13 +170,12 @@ class SeedFit:
         return row | {"validation_xauc": found.xauc, "best": better} | self._account()
 
     def _account(self) -> dict[str, float]:
-        """Return how tasks pull on what they share and what the trunk does, on the first rows of the fit days."""
+        """Return how tasks pull on what they share and what the parts say of themselves, on the first rows of the fit days."""
         batch = next(self.problem.fit.evaluation(self.config.batch_size))[1].to(self.device.name)
         with self.device.autocast():
             gradients = gradient_account(self.ranker, batch)
             with torch.no_grad():
-                trunk = self.ranker.trunk.diagnostics(self.ranker.encode(batch))
-        return gradients | {f"trunk_{name}": value for name, value in trunk.items()}
+                return gradients | self.ranker.diagnostics(batch)
 
     def _save(self) -> None:
         tensors = prefixed("model", self.ranker.state_dict()) | prefixed("best", self._best) | {"sums": self._sums}

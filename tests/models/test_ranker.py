@@ -229,7 +229,8 @@ def test_native_decodes_follow_the_head(ranker: Callable[..., Ranker], batch: Ca
 
 def test_diagnostics_are_the_trunks(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
     numbers = ranker(recipe_of("d2q", "mmoe", "none", "naive", "fixed")).diagnostics(batch(9))
-    assert set(numbers) == {"gate_entropy/watch_time", "gate_entropy/skip", "gate_entropy/like", "dead_experts"}
+    gates = {f"trunk_gate_entropy/{task}" for task in ("watch_time", "skip", "like")}
+    assert set(numbers) == {*gates, "trunk_dead_experts"}
 
 
 class ChainConfig(SharedBottomConfig):

@@ -3,18 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from models.heads.base import TrainLabels
+from models.heads.base import LONGEST, TrainLabels
 from models.heads.rad import Rad, RadConfig
 from models.recipe import Recipe
 from tasks.errors import TrainingError
 from tasks.files import read_json
+from tasks.predict import predict_days
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.train.problem import open_problem
+from tasks.train.run import train
 from tests.table.small_night import DAYS
+from tests.train.settings import training
 
 RAD = {"kind": "rad", "by": "both", "least_rows": 5}
 
@@ -51,3 +55,25 @@ def test_a_dense_feature_can_be_set_apart(table: Path) -> None:
     assert len(ranker.encoder.reads.columns) == problem.schema.num_fields - 1
     with pytest.raises(TrainingError, match="sets apart 'duration_lag', which is no field of the table"):
         open_problem(table, Recipe.model_validate({"set_apart": ["duration_lag"]}))
+
+
+def test_the_curves_say_how_much_of_the_duration_the_towers_still_know(table: Path, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"head": {"kind": "wtg"}, "adversary": {}})
+    train(table, "dvr", recipe, training(seeds=(0,), max_epochs=2), tmp_path / "bundle", tmp_path / "scratch")
+    explained = pl.read_csv(tmp_path / "bundle/curves.csv")["watch_time/duration_r2"]
+    assert len(explained) == 2
+    assert (explained <= 1).all()
+
+
+def test_what_counts_replays_predicts_beyond_the_duration(features: Path, tmp_path: Path) -> None:
+    """Heads, calibrators and the table of predictions; with truncated labels none of them may."""
+    for truncate in (True, False):
+        table, out = tmp_path / f"table{truncate}", tmp_path / f"bundle{truncate}"
+        build_table(features, TableConfig(truncate_watch=truncate), DAYS, table)
+        problem = open_problem(table, Recipe.model_validate({"head": {"kind": "tpm"}}))
+        assert (LONGEST in problem.head_state) == (not truncate)
+        train(table, "tpm", problem.recipe, training(seeds=(0,)), out, tmp_path / "scratch")
+        predict_days(out, features, DAYS.judge, tmp_path / "judge.parquet", threads=1)
+        found = pl.read_parquet(tmp_path / "judge.parquet")
+        for column in ("score_s0", "watch_mean_s0"):
+            assert (found[column] > found["duration_ms"] / 1000 + 1e-3).any() == (not truncate), column

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.heads import HEADS
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LONGEST, Head, LabelState, TrainLabels
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -135,6 +135,20 @@ def test_degenerate_batches(kind: str, name: str, cells: Any) -> None:
         assert torch.isfinite(head.score(out_BO, duration_B)).all()
         for seconds_B in decodes(head, out_BO.detach(), duration_B).values():
             assert ((seconds_B >= 0) & (seconds_B <= duration_B)).all()
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_decodes_go_as_far_as_the_longest_play_where_replays_count(kind: str) -> None:
+    watch = np.linspace(0, 60, 2000)
+    config = HEADS[kind].Config()
+    state = HEADS[kind].fit_state(config, TrainLabels(watch, np.full(2000, 10.0)))
+    out_BO, duration_B = torch.full((2, HEADS[kind](config, state).num_outputs), 4.0), torch.tensor([5.0, 10.0])
+    bounded, free = HEADS[kind](config, state), HEADS[kind](config, state | {LONGEST: np.float32(60)})
+    assert bounded.longest(duration_B).tolist() == [5, 10]
+    assert free.longest(duration_B).tolist() == [60, 60]
+    for name, seconds_B in decodes(free, out_BO, duration_B).items():
+        assert (seconds_B <= 60).all()
+        assert (seconds_B >= decodes(bounded, out_BO, duration_B)[name] - 1e-4).all()
 
 
 @pytest.mark.parametrize("rows", [1, 7])

@@ -1,5 +1,6 @@
 """RAD against quantiles counted by hand, for rows of known, small and unknown cohorts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,13 @@ import pytest
 import torch
 from scipy.stats import norm
 
+from models.batch import Batch
 from models.heads.base import TrainLabels
 from models.heads.rad import NUM_QUANTILE_POINTS, Rad, RadConfig
+from models.ranker import Ranker
+from models.recipe import Recipe
+from models.schema import InputSchema
+from models.serving import export_ranker, history_tensors
 
 LEVELS = np.linspace(0, 1, NUM_QUANTILE_POINTS)
 
@@ -33,21 +39,49 @@ def of(head: Rad, **levels: int) -> Rad:
 
 
 def decoded(head: Rad, level: float, duration: float) -> float:
-    return float(head.score(torch.logit(torch.tensor([[level]])), torch.tensor([duration])))
+    """Return the score, less the trace of the prediction that orders equal decodes."""
+    return float(head.score(torch.logit(torch.tensor([[level]])), torch.tensor([duration]))) - level / 100
 
 
-def test_a_videos_quantiles_are_its_own_and_its_duration_groups() -> None:
+def percentile(head: Rad, watch: float, duration: float) -> float:
+    """Return the label: the root of the loss of a prediction of 0."""
+    loss = head.loss(torch.full((1, 1), -99.0), torch.tensor([watch]), torch.tensor([duration]))
+    return float(loss.double().sqrt())
+
+
+def share_below(watch: np.ndarray, value: float) -> float:
+    """Return the middle of the levels at which linearly interpolated quantiles take a value."""
+    return float(np.interp(value, np.quantile(watch, LEVELS), LEVELS))
+
+
+def test_a_percentile_is_the_videos_own_shrunken_to_its_duration_groups() -> None:
     labels, shrinkage = logs(), 50.0
     head = make(labels, groups=3, shrinkage=shrinkage)
-    own = labels.watch_s[labels.levels["video_id"] == 3]
+    mine = labels.levels["video_id"] == 3
     group = np.searchsorted(head.group_cuts.numpy(), labels.duration_s)
-    pooled = labels.watch_s[group == group[labels.levels["video_id"] == 3][0]]
-    expected = len(own) * np.quantile(own, LEVELS) + shrinkage * np.quantile(pooled, LEVELS)
-    cohort = head.get_buffer("video_cohort")[3]
-    np.testing.assert_allclose(head.get_buffer("video_quantiles")[cohort], expected / (len(own) + shrinkage), rtol=1e-5)
-    np.testing.assert_allclose(
-        decoded(of(head, video=3), 0.37, 20.0), (expected / (len(own) + shrinkage))[37], rtol=1e-5
-    )
+    own, pooled = labels.watch_s[mine], labels.watch_s[group == group[mine][0]]
+    expected = (len(own) * share_below(own, 7.7) + shrinkage * share_below(pooled, 7.7)) / (len(own) + shrinkage)
+    assert percentile(of(head, video=3), 7.7, 20.0) == pytest.approx(expected, abs=1e-4)
+    assert decoded(of(head, video=3), expected, 20.0) == pytest.approx(7.7, abs=2e-3)
+
+
+def test_complete_plays_have_the_percentile_of_their_middle_in_their_own_video() -> None:
+    """Two lengths in one duration group; two fifths of the plays of either are complete."""
+    body = np.arange(600) / 600
+    watch = np.concatenate([np.concatenate([body * length, np.full(400, length)]) for length in (10.0, 14.0)])
+    duration, video = np.repeat([10.0, 14.0], 1000), np.repeat([1, 2], 1000)
+    head = make(TrainLabels(watch, duration, {"video_id": video}), groups=1, shrinkage=1.0)
+    for level, length in ((1, 10.0), (2, 14.0)):
+        bound = of(head, video=level)
+        assert percentile(bound, length, length) == pytest.approx(0.8, abs=0.01)
+        median = [
+            bound.decode_median(torch.logit(torch.tensor([[p]])), torch.tensor([length])) for p in (0.65, 0.8, 0.95)
+        ]
+        np.testing.assert_allclose(torch.cat(median), length, atol=0.01)
+        order = [
+            float(bound.score(torch.logit(torch.tensor([[p]])), torch.tensor([length]))) for p in (0.5, 0.65, 0.8, 0.95)
+        ]
+        assert order == sorted(order) and len(set(order)) == 4
 
 
 @pytest.mark.parametrize("level", [0, 9, 400])
@@ -71,26 +105,21 @@ def test_both_views_meet_as_probits_weighted_by_precision() -> None:
     labels = logs()
     shrinkage = 20.0
     head = of(make(labels, by="both", groups=2, tiers=1, shrinkage=shrinkage), video=5, user=7)
-    watch, duration = torch.tensor([11.0]), torch.tensor([30.0])
     total, precision = 0.0, 0.0
     for view, level in (("video", 5), ("user", 7)):
         single = of(make(labels, by=view, groups=2, tiers=1, shrinkage=shrinkage), **{view: level})
         rows = (labels.levels[f"{view}_id"] == level).sum() + shrinkage
-        percentile = np.sqrt(single.loss(torch.full((1, 1), -99.0), watch, duration).item())
-        total, precision = total + rows * norm.ppf(percentile), precision + rows
+        total, precision = total + rows * norm.ppf(percentile(single, 11.0, 30.0)), precision + rows
     expected = norm.cdf(total / precision)
-    found = np.sqrt(head.loss(torch.full((1, 1), -99.0), watch, duration).item())
-    assert found == pytest.approx(expected, rel=1e-4)
-    assert decoded(head, expected, 30.0) == pytest.approx(11.0, abs=1e-3)
+    assert percentile(head, 11.0, 30.0) == pytest.approx(expected, rel=1e-4)
+    assert decoded(head, expected, 30.0) == pytest.approx(11.0, abs=0.02)
 
 
 @pytest.mark.parametrize("by", ["video", "user", "both"])
 def test_the_percentile_of_a_decode_is_the_prediction(by: str) -> None:
     head = of(make(logs(), by=by), video=8, user=3)
     for level in (0.05, 0.31, 0.5, 0.77, 0.95):
-        watch = torch.tensor([decoded(head, level, 60.0)])
-        loss = head.loss(torch.logit(torch.tensor([[level]])), watch, torch.tensor([60.0]))
-        assert np.sqrt(loss.item()) < 2e-3
+        assert percentile(head, decoded(head, level, 60.0), 60.0) == pytest.approx(level, abs=2e-3)
 
 
 def test_a_flat_stretch_has_the_level_of_its_middle() -> None:
@@ -108,3 +137,26 @@ def test_the_head_itself_knows_no_cohort() -> None:
     assert decoded(head, 0.5, 20.0) == pytest.approx(decoded(of(head, video=0), 0.5, 20.0))
     assert decoded(bound, 0.5, 20.0) != pytest.approx(decoded(head, 0.5, 20.0), rel=1e-3)
     assert dict(bound.state_dict()).keys() == dict(head.state_dict()).keys()
+
+
+def test_a_ranker_reads_the_cohorts_of_its_rows_and_exports_them(
+    schema: InputSchema, batch: Callable[..., Batch]
+) -> None:
+    rows, places = batch(64, seed=1), {name: place for place, (name, _) in enumerate(schema.fields)}
+    levels = {
+        name: (rows.ids_BF[:, places[name]] - schema.offsets[places[name]]).numpy() for name in ("user_id", "video_id")
+    }
+    recipe = Recipe.model_validate(
+        {"head": {"kind": "rad", "by": "both", "least_rows": 2, "shrinkage": 1.0, "tiers": 1}}
+    )
+    labels = TrainLabels(rows.watch_B.double().numpy(), rows.duration_B.double().numpy(), levels)
+    torch.manual_seed(0)
+    ranker = Ranker(recipe, schema, recipe.fit_head_state(labels)).eval()
+    asked = batch(9, seed=2)
+    found = ranker.predict(asked).score_B
+    h = ranker(asked)["watch_time"]
+    of_groups = ranker.head.of(lambda field: torch.zeros(9, dtype=torch.int64)).score(h, asked.duration_B)
+    assert not torch.allclose(found, of_groups, atol=0.1)
+    program = export_ranker(ranker, batch(4, seed=3)).module()
+    exported = program(asked.ids_BF, asked.dense_BN, asked.duration_B, history_tensors(ranker, asked))
+    torch.testing.assert_close(exported["score"], found)
