@@ -1,11 +1,11 @@
 """Relative advantage debiasing (RAD): predict how far up its cohort a watch time stands.
 
 Shape legend: B rows, O outputs of a head, Q quantile points, C cohorts with a quantile function of their own,
-K keys of a view (levels of its field, times the duration tiers of a user), or values at which levels are asked for.
+K keys of a view (levels of its field, times the duration tiers of a user), V distributions.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,6 +20,7 @@ from models.heads.base import LONGEST, Head, LabelState, TrainLabels
 from models.heads.duration_groups import duration_cuts
 
 NUM_QUANTILE_POINTS = 101
+_BISECTIONS = 16
 _TINY = 1e-6
 _FIELDS = {"video": "video_id", "user": "user_id"}
 _VIEWS: Mapping[str, tuple[str, ...]] = {"video": ("video",), "user": ("user",), "both": ("video", "user")}
@@ -62,16 +63,9 @@ class _Cohorts:
     own_B: Tensor
     precision_B: Tensor
 
-    def levels(self, watch_BK: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the lowest and the highest level at which the shrunken distribution takes a value, [B, K] each."""
-        own, group = _levels(self.own_BQ, watch_BK), _levels(self.group_BQ, watch_BK)
-        lowest, highest = (torch.lerp(g, o, self.own_B[:, None]) for o, g in zip(own, group, strict=True))
-        return lowest, highest
-
-    def middle(self, watch_BK: Tensor) -> Tensor:
-        """Return the middle of those levels: the percentile, [B, K]."""
-        lowest_BK, highest_BK = self.levels(watch_BK)
-        return (lowest_BK + highest_BK) / 2
+    def percentile(self, watch_B: Tensor) -> Tensor:
+        """Return the middle of the levels at which the shrunken distribution takes a value, [B]."""
+        return torch.lerp(_level(self.group_BQ, watch_B), _level(self.own_BQ, watch_B), self.own_B)
 
 
 class Rad(Head):
@@ -145,8 +139,7 @@ class Rad(Head):
 
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return (s(f) - percentile)^2 of every row, [B]."""
-        watch_B1, views = watch_B.float()[:, None], self._views(duration_B)
-        percentile_B = _joined([(view.middle(watch_B1), view.precision_B) for view in views])[:, 0]
+        percentile_B = _percentile(self._views(duration_B), watch_B.float())
         return (torch.sigmoid(out_BO[:, 0].float()) - percentile_B).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
@@ -162,23 +155,16 @@ class Rad(Head):
         return torch.minimum(self._seconds(torch.sigmoid(out_BO[:, 0].float()), duration_B), self.longest(duration_B))
 
     def _seconds(self, level_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return the watch time at a level, [B]: exact where one view is read, at a knot where there are two."""
+        """Return the watch time at a level, [B], by bisection: to a sixty-thousandth of the cohort's longest."""
         views = self._views(duration_B)
-        knots = [views[0].group_BQ, *(view.own_BQ for view in views)]
-        watch_BK = torch.sort(torch.cat(knots, dim=1), dim=1).values
-        both = [view.levels(watch_BK) for view in views]
-        ends = [
-            _joined([(levels[end], view.precision_B) for levels, view in zip(both, views, strict=True)])
-            for end in (0, 1)
-        ]
-        # Every knot twice, with the lowest and the highest of its levels: between two of them either does not move.
-        level_BL = torch.stack(ends, dim=2).flatten(start_dim=1).contiguous()
-        watch_BL = watch_BK.repeat_interleave(2, dim=1)
-        place_B1 = torch.searchsorted(level_BL, level_B[:, None]).clamp(1, level_BL.shape[1] - 1)
-        low_B, high_B = (level_BL.gather(1, at)[:, 0] for at in (place_B1 - 1, place_B1))
-        left_B, right_B = (watch_BL.gather(1, at)[:, 0] for at in (place_B1 - 1, place_B1))
-        inside_B = ((level_B - low_B) / (high_B - low_B).clamp(min=_TINY)).clamp(0, 1)
-        return torch.lerp(left_B, right_B, inside_B)
+        ends_BV = torch.stack([views[0].group_BQ[:, -1], *(view.own_BQ[:, -1] for view in views)], dim=1)
+        high_B = ends_BV.amax(dim=1)
+        low_B = torch.zeros_like(high_B)
+        for _ in range(_BISECTIONS):
+            middle_B = (low_B + high_B) / 2
+            below_B = _percentile(views, middle_B) < level_B
+            low_B, high_B = torch.where(below_B, middle_B, low_B), torch.where(below_B, high_B, middle_B)
+        return (low_B + high_B) / 2
 
     def _views(self, duration_B: Tensor) -> list[_Cohorts]:
         group_BQ = self.group_quantiles[torch.searchsorted(self.group_cuts, duration_B)]
@@ -219,32 +205,26 @@ def _quantiles(watch_s: NDArray[np.float64], part: NDArray[np.int64], parts: int
     return np.where(rows[:, None] > 0, left + (place - low) * (right - left), 0.0).astype(np.float32)
 
 
-def _levels(quantile_BQ: Tensor, watch_BK: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lowest and the highest level at which quantile functions take a value, [B, K] each.
+def _percentile(views: Sequence[_Cohorts], watch_B: Tensor) -> Tensor:
+    """Return the percentile in one view as it is, in two as Phi of the precision-weighted mean of their probits, [B].
 
-    They differ where the function is flat at that value, are both 0 below it and both 1 above.
+    Levels of 0 and 1 count as half a quantile step there.
     """
-    quantile_BQ, last = quantile_BQ.contiguous(), quantile_BQ.shape[1] - 1
-    below_BK = torch.searchsorted(quantile_BQ, watch_BK.contiguous())
-    up_to_BK = torch.searchsorted(quantile_BQ, watch_BK.contiguous(), right=True)
-    low_BK = (below_BK - 1).clamp(0, last - 1)
-    left_BK, right_BK = quantile_BQ.gather(1, low_BK), quantile_BQ.gather(1, low_BK + 1)
-    between_BK = low_BK + ((watch_BK - left_BK) / (right_BK - left_BK).clamp(min=_TINY)).clamp(0, 1)
-    met_BK = up_to_BK > below_BK
-    lowest_BK, highest_BK = (torch.where(met_BK, at, between_BK) / last for at in (below_BK, up_to_BK - 1))
-    return lowest_BK, highest_BK
-
-
-def _joined(levels: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return levels of one view as they are, of two as Phi of the precision-weighted mean of their probits, [B, K].
-
-    Args:
-        levels: per view, levels [B, K] and precision [B]; levels of 0 and 1 count as half a quantile step.
-    """
-    if len(levels) == 1:
-        return levels[0][0]
+    if len(views) == 1:
+        return views[0].percentile(watch_B)
     edge = 0.5 / (NUM_QUANTILE_POINTS - 1)
-    parts = [torch.special.ndtri(level_BK.clamp(edge, 1 - edge)) * weight_B[:, None] for level_BK, weight_B in levels]
-    total_B = torch.stack([weight_B for _, weight_B in levels]).sum(dim=0)
-    level_BK: Tensor = torch.special.ndtr(torch.stack(parts).sum(dim=0) / total_B[:, None])
-    return level_BK
+    probits = [torch.special.ndtri(view.percentile(watch_B).clamp(edge, 1 - edge)) * view.precision_B for view in views]
+    total_B = torch.stack([view.precision_B for view in views]).sum(dim=0)
+    percentile_B: Tensor = torch.special.ndtr(torch.stack(probits).sum(dim=0) / total_B)
+    return percentile_B
+
+
+def _level(quantile_BQ: Tensor, watch_B: Tensor) -> Tensor:
+    """Return the level at which a quantile function takes a value, the middle of them where it is flat there, [B]."""
+    last, watch_B1 = quantile_BQ.shape[1] - 1, watch_B[:, None]
+    below_B1 = torch.searchsorted(quantile_BQ, watch_B1)
+    up_to_B1 = torch.searchsorted(quantile_BQ, watch_B1, right=True)
+    low_B1 = (below_B1 - 1).clamp(0, last - 1)
+    left_B1, right_B1 = quantile_BQ.gather(1, low_B1), quantile_BQ.gather(1, low_B1 + 1)
+    between_B1 = low_B1 + ((watch_B1 - left_B1) / (right_B1 - left_B1).clamp(min=_TINY)).clamp(0, 1)
+    return (torch.where(up_to_B1 > below_B1, (below_B1 + up_to_B1 - 1) / 2, between_B1) / last)[:, 0]

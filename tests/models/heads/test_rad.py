@@ -98,7 +98,7 @@ def test_a_users_plays_are_told_apart_by_length() -> None:
     edge = float(head.tier_cuts[0])
     for duration, tier in ((10.0, labels.duration_s <= edge), (60.0, labels.duration_s > edge)):
         own = labels.watch_s[(labels.levels["user_id"] == 7) & tier]
-        assert decoded(of(head, user=7), 0.25, duration) == pytest.approx(np.quantile(own, 0.25), rel=1e-4)
+        assert decoded(of(head, user=7), 0.25, duration) == pytest.approx(np.quantile(own, 0.25), abs=2e-3)
 
 
 def test_both_views_meet_as_probits_weighted_by_precision() -> None:
@@ -147,7 +147,7 @@ def test_a_ranker_reads_the_cohorts_of_its_rows_and_exports_them(
         name: (rows.ids_BF[:, places[name]] - schema.offsets[places[name]]).numpy() for name in ("user_id", "video_id")
     }
     recipe = Recipe.model_validate(
-        {"head": {"kind": "rad", "by": "both", "least_rows": 2, "shrinkage": 1.0, "tiers": 1}}
+        {"head": {"kind": "rad", "by": "user", "least_rows": 2, "shrinkage": 1.0, "tiers": 1}}
     )
     labels = TrainLabels(rows.watch_B.double().numpy(), rows.duration_B.double().numpy(), levels)
     torch.manual_seed(0)
