@@ -3,14 +3,20 @@
 Shape legend: B rows, H trunk output width.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models.mlp import mlp
+
+_LEAST_SPREAD = 1e-3
+"""Where all videos last alike."""
 
 
 class AdversaryConfig(BaseModel):
@@ -25,18 +31,24 @@ class AdversaryConfig(BaseModel):
 
 
 class DurationAdversary(nn.Module):
-    """Regresses log(1 + duration) on a task's representation and works against what it finds there.
+    """Regresses the standardised log(1 + duration) on a task's representation and works against what it finds there.
 
     Source: Zheng et al., MM 2022 (arXiv 2208.05190), `watch_time.md` section 5.12; which layer the branch reads, and that it
-    predicts the logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q` ...), and with
+    predicts the standardised logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q` ...), and with
     a recipe that sets the duration's own fields apart: what is read off the input need not be learned.
 
     Args:
         width: H.
+        state: what `fit_durations` returned.
     """
 
-    def __init__(self, config: AdversaryConfig, width: int) -> None:
+    center: Tensor
+    spread: Tensor
+
+    def __init__(self, config: AdversaryConfig, width: int, state: Mapping[str, NDArray[Any]]) -> None:
         super().__init__()
+        for name in ("center", "spread"):
+            self.register_buffer(name, torch.tensor(float(state[name])), persistent=False)
         self.weight = config.weight
         self.hidden = mlp(width, config.hidden, dropout=0.0)
         self.output = nn.Linear(config.hidden[-1] if config.hidden else width, 1)
@@ -47,19 +59,29 @@ class DurationAdversary(nn.Module):
         The value is 0 so that the losses reported, and rules that balance losses by their values, are the task's own.
         """
         reversed_BH: Tensor = _Reverse.apply(h_BH, self.weight)  # type: ignore[no-untyped-call]
-        error = (self._guess(reversed_BH) - torch.log1p(duration_B)).square().mean()
+        error = (self._guess(reversed_BH) - self._target(duration_B)).square().mean()
         return error - error.detach()
 
     @torch.no_grad()
     def explained(self, h_BH: Tensor, duration_B: Tensor) -> float:
         """Return which share of log(1 + duration)'s variance the adversary explains; negative: less than its mean does."""
-        target_B = torch.log1p(duration_B)
+        target_B = self._target(duration_B)
         error = (self._guess(h_BH) - target_B).square().mean()
         return float(1 - error / target_B.var(correction=0).clamp(min=1e-12))
+
+    def _target(self, duration_B: Tensor) -> Tensor:
+        return (torch.log1p(duration_B) - self.center) / self.spread
 
     def _guess(self, h_BH: Tensor) -> Tensor:
         guess_B1: Tensor = self.output(self.hidden(h_BH))
         return guess_B1[:, 0].float()
+
+
+def fit_durations(duration_s: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Return `center` and `spread`, mean and standard deviation of the train rows' log(1 + duration), float32 ()."""
+    logs = np.log1p(duration_s)
+    found = {"center": logs.mean(), "spread": max(logs.std(), _LEAST_SPREAD)}
+    return {name: np.asarray(value, dtype=np.float32) for name, value in found.items()}
 
 
 class _Reverse(torch.autograd.Function):

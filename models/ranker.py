@@ -23,7 +23,7 @@ from models.heads import HEADS
 from models.heads.base import Head, LabelState
 from models.objectives import OBJECTIVES
 from models.objectives.base import TaskRows
-from models.recipe import WATCH_TIME, Recipe
+from models.recipe import ADVERSARY, WATCH_TIME, Recipe
 from models.schema import InputSchema
 from models.towers import Tower, TowerConfig
 from models.trunks import TRUNKS
@@ -84,9 +84,7 @@ class Ranker(nn.Module):
         )
         self.further_heads = ByTask(dict(zip(list(recipe.heads)[1:], further, strict=True)))
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
-        adversary, width = recipe.adversary, self.trunk.width
-        against = {} if adversary is None else {task: DurationAdversary(adversary, width) for task in recipe.heads}
-        self.adversaries = ByTask(against)
+        self.adversaries = ByTask(self._adversaries(head_state))
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for bound in self.objectives.values():
             bound.bind(schema)
@@ -214,6 +212,12 @@ class Ranker(nn.Module):
         """Return an encoder of what tasks may read."""
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
         return ENCODERS[config.kind](config, self.schema, reads)
+
+    def _adversaries(self, head_state: LabelState) -> dict[str, DurationAdversary]:
+        config, durations = self.recipe.adversary, self.recipe.head_state(ADVERSARY, head_state)
+        if config is None:
+            return {}
+        return {task: DurationAdversary(config, self.trunk.width, durations) for task in self.recipe.heads}
 
     def _auxiliary_towers(self) -> nn.ModuleDict:
         first, dropout = self.backbone.shape.width, self.recipe.tower.dropout

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.adversary import AdversaryConfig
+from models.adversary import AdversaryConfig, fit_durations
 from models.backbones import BackboneConfig
 from models.backbones.none import NoBackboneConfig
 from models.balance import BALANCES, BalanceConfig
@@ -26,6 +26,7 @@ from models.trunks import TrunkConfig
 from models.trunks.shared_bottom import SharedBottomConfig
 
 WATCH_TIME = "watch_time"
+ADVERSARY = "adversary"
 
 TaskName = Literal[
     "watch_time",
@@ -176,7 +177,8 @@ class Recipe(BaseModel):
         return self.further_heads[task.removeprefix(f"{WATCH_TIME}_")].weight
 
     def fit_head_state(self, labels: TrainLabels) -> LabelState:
-        """Fit the label state of every head on train rows; that of further heads stands under `<task>/`."""
+        """Fit the label state of every head on train rows; that of further heads stands under `<task>/`, the adversaries'
+        under `adversary/`."""
         longest = {} if labels.truncated else {LONGEST: np.asarray(labels.watch_s.max(), dtype=np.float32)}
         states = {task: HEADS[head.kind].fit_state(head, labels) | longest for task, head in self.heads.items()}
         further = {
@@ -185,10 +187,11 @@ class Recipe(BaseModel):
             if task != WATCH_TIME
             for name, value in state.items()
         }
-        return states[WATCH_TIME] | further
+        against = {} if self.adversary is None else fit_durations(labels.duration_s)
+        return states[WATCH_TIME] | further | {f"{ADVERSARY}/{name}": value for name, value in against.items()}
 
     def head_state(self, task: str, state: LabelState) -> LabelState:
-        """Return the part of `fit_head_state` that belongs to one task's head."""
+        """Return the part of `fit_head_state` that belongs to one task's head, or to the adversaries."""
         if task == WATCH_TIME:
             return {name: value for name, value in state.items() if "/" not in name}
         prefix = f"{task}/"

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from models.adversary import AdversaryConfig, DurationAdversary
+from models.adversary import AdversaryConfig, DurationAdversary, fit_durations
 from models.batch import Batch
 from models.ranker import Ranker
 
 DURATION_B = torch.tensor([5.0, 20.0, 60.0])
+STATE = {"center": np.float32(3.0), "spread": np.float32(0.5)}
 
 
 def test_value_nought_own_gradient_and_the_reverse_of_what_it_reads() -> None:
     torch.manual_seed(0)
-    adversary = DurationAdversary(AdversaryConfig(weight=0.3, hidden=(4,)), width=2)
+    adversary = DurationAdversary(AdversaryConfig(weight=0.3, hidden=(4,)), width=2, state=STATE)
     h_BH = torch.randn(3, 2, requires_grad=True)
     value = adversary(h_BH, DURATION_B)
     value.backward()
@@ -24,18 +26,25 @@ def test_value_nought_own_gradient_and_the_reverse_of_what_it_reads() -> None:
     adversary.zero_grad()
     plain_BH = h_BH.detach().requires_grad_()
     guess_B = adversary.output(adversary.hidden(plain_BH))[:, 0]
-    (guess_B - torch.log(1 + DURATION_B)).square().mean().backward()
+    (guess_B - (torch.log(1 + DURATION_B) - 3) / 0.5).square().mean().backward()
     torch.testing.assert_close(read, -0.3 * plain_BH.grad)
     for found, parameter in zip(own, adversary.parameters(), strict=True):
         torch.testing.assert_close(found, parameter.grad)
 
 
+def test_durations_are_standardised_by_those_of_the_train_rows() -> None:
+    state = fit_durations(np.expm1([2.0, 3.0, 4.0]))
+    assert state["center"] == pytest.approx(3)
+    assert state["spread"] == pytest.approx(np.sqrt(2 / 3))
+    assert fit_durations(np.full(9, 30.0))["spread"] > 0
+
+
 def test_explained_is_the_share_of_variance() -> None:
-    adversary = DurationAdversary(AdversaryConfig(hidden=()), width=1)
+    adversary = DurationAdversary(AdversaryConfig(hidden=()), width=1, state=STATE)
     with torch.no_grad():
         adversary.output.weight.fill_(1.0)
         adversary.output.bias.zero_()
-    h_BH = torch.log1p(DURATION_B)[:, None]
+    h_BH = (torch.log1p(DURATION_B)[:, None] - 3) / 0.5
     assert adversary.explained(h_BH, DURATION_B) == pytest.approx(1)
     assert adversary.explained(h_BH.mean().expand(3, 1), DURATION_B) == pytest.approx(0, abs=1e-6)
 
@@ -50,7 +59,7 @@ def test_a_narrow_representation_gives_the_duration_up() -> None:
     def known(weight: float) -> tuple[float, float]:
         torch.manual_seed(1)
         encoder, tower = nn.Linear(2, 1), nn.Linear(1, 1)
-        adversary = DurationAdversary(AdversaryConfig(weight=weight, hidden=(16,)), width=1)
+        adversary = DurationAdversary(AdversaryConfig(weight=weight, hidden=(16,)), width=1, state=STATE)
         parts = [*encoder.parameters(), *tower.parameters(), *adversary.parameters()]
         optimizer = torch.optim.Adam(parts, lr=0.01)
         for _ in range(800):
