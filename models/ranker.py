@@ -37,8 +37,8 @@ class Predictions:
 
     Attributes:
         score_B: ranking score of the first head; only its order means something.
-        mean_B: seconds in [0, duration], of the first head that has a native mean; None where none has.
-        median_B: seconds in [0, duration], of the first head that has a native median; None where none has.
+        mean_B: seconds in [0, `Head.longest`], of the first head that has a native mean; None where none has.
+        median_B: seconds in [0, `Head.longest`], of the first head that has a native median; None where none has.
         probability: binary task -> probability [B]; frozen tasks are absent.
         further_scores: task of a further head -> its ranking score [B].
     """
@@ -58,7 +58,7 @@ class Ranker(nn.Module):
     Args:
         recipe: which parts.
         schema: shape of the input.
-        head_state: what the heads learned from train labels, see `Recipe.fit_head_state`.
+        head_state: what heads and adversaries learned from train labels, see `Recipe.fit_head_state`.
         frozen_tasks: binary tasks with too few positives (`Recipe.frozen_tasks`): not trained and not predicted.
     """
 

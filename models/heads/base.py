@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.component import ComponentConfig
+from models.heads.completion import is_complete
 
 LabelState = dict[str, NDArray[Any]]
 """What a head learned from train labels: name -> array (a scalar is an array of shape ()). Saved as safetensors."""
@@ -79,6 +80,10 @@ class Head(nn.Module, ABC):
     def longest(self, duration_B: Tensor) -> Tensor:
         """Return the longest watch time that a row's label can have, seconds [B]: its duration, unless replays count."""
         return torch.maximum(duration_B, self.longest_s)
+
+    def censored(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return which labels say no more than "at least so long", bool [B]: complete plays, unless replays count."""
+        return is_complete(watch_B, duration_B) & (self.longest_s == 0)
 
     def of(self, level_of: Callable[[str], Tensor]) -> Self:
         """Return the head for rows of which it may ask their levels; itself where it reads no field.

@@ -113,7 +113,7 @@ class Cqe(Head):
         return torch.lerp(self.quantile(out_BO, self.config.high), low_B, self.config.low_share)
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        """Return CDE in seconds, [B]: the expectation of the interpolated quantile function, cut at the duration inside."""
+        """Return CDE in seconds, [B]: the expectation of the interpolated quantile function, cut at `longest` inside."""
         nodes_BJ, survival_BJ = self._curve(out_BO)
         return restricted_mean(nodes_BJ, survival_BJ, self.longest(duration_B))
 

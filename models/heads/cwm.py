@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
-from models.heads.completion import is_complete
 from models.logspace import logit_of_log
 
 CLAMP = 1e-6
@@ -69,7 +68,7 @@ class Cwm(Head):
         f_B, sigma = out_BO[:, 0].float(), self.config.sigma
         seen_B = (f_B - self.index(watch_B)).square() / (2 * sigma**2)
         censored_B = functional.softplus(-(f_B - self.index(duration_B)) / sigma)
-        return torch.where(is_complete(watch_B, duration_B), censored_B, seen_B)
+        return torch.where(self.censored(watch_B, duration_B), censored_B, seen_B)
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the index, [B]: the order of the seconds before clipping."""

@@ -37,7 +37,7 @@ class Hazard(ThresholdHead):
     def base_logits(config: Any, cuts: NDArray[np.float32], labels: TrainLabels) -> NDArray[np.float32]:
         """Return the hazard logits of the train rows, [J]."""
         complete = is_complete(torch.from_numpy(labels.watch_s), torch.from_numpy(labels.duration_s)).numpy()
-        return hazard_logits(cuts, labels.watch_s, complete)
+        return hazard_logits(cuts, labels.watch_s, complete & labels.truncated)
 
     def survival(self, out_BO: Tensor) -> Tensor:
         """Return S_j = prod_{i <= j} (1 - h_i), [B, J]."""
@@ -47,11 +47,12 @@ class Hazard(ThresholdHead):
         """Return the negative log-likelihood of every row, [B].
 
         Every node that lies below the watch time was survived; the first other one is where the row stopped, unless the
-        play is complete. A longer watch than the last node stopped nowhere.
+        play is complete: then the label ends with the video, unless it counts replays. A longer watch than the last node
+        stopped nowhere.
         """
         survived_BJ = self.exceeds(watch_B)
         reached_BJ = functional.pad(survived_BJ[:, :-1], (1, 0), value=True)
-        stopped_BJ = reached_BJ & ~survived_BJ & ~is_complete(watch_B, duration_B).unsqueeze(1)
+        stopped_BJ = reached_BJ & ~survived_BJ & ~self.censored(watch_B, duration_B).unsqueeze(1)
         logit_BJ = self.logits(out_BO)
         survived_nll_BJ = torch.where(survived_BJ, functional.softplus(logit_BJ), 0.0)
         return (survived_nll_BJ + torch.where(stopped_BJ, functional.softplus(-logit_BJ), 0.0)).sum(dim=1)

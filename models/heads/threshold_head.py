@@ -68,11 +68,11 @@ class ThresholdHead(Head):
         return restricted_mean(self.cuts, self.survival(out_BO), upper_B)
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        """Return the integral of the survival curve over all nodes, clipped to the duration, in seconds [B]."""
+        """Return the integral of the survival curve over all nodes, clipped to `longest`, in seconds [B]."""
         return torch.minimum(self.integral(out_BO, self.cuts[-1].expand_as(duration_B)), self.longest(duration_B))
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
-        """Return E[watch | x] in seconds, [B]: the integral of the survival curve from 0 to the duration."""
+        """Return E[watch | x] in seconds, [B]: the integral of the survival curve from 0 to `longest`."""
         return self.integral(out_BO, self.longest(duration_B))
 
     def decode_median(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ class Tpm(Head):
         return survival_median(self.edges, functional.pad(1 - below_BL, (1, 0), value=1.0), self.longest(duration_B))
 
     def _moments(self, mass_BL: Tensor, duration_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of the leaf values cut at the duration, seconds and squared seconds, each [B]."""
+        """Return mean and variance of the leaf values cut at `longest`, seconds and squared seconds, each [B]."""
         values_BL = torch.minimum(self.values, self.longest(duration_B).unsqueeze(1))
         mean_B = (mass_BL * values_BL).sum(dim=1)
         return mean_B, (mass_BL * (values_BL - mean_B.unsqueeze(1)).square()).sum(dim=1)

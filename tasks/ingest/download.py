@@ -184,9 +184,11 @@ def unpack(file: Path, folder: Path) -> None:
                 packed.extractall(folder)
         else:
             with tarfile.open(file) as bundle:
+                # Python 3.11.4 and later check members themselves, too; before, `_refuse_unsafe` alone does.
+                bundle.extraction_filter = getattr(tarfile, "data_filter", None)
                 for member in bundle:
                     _refuse_unsafe(file, member.name, member.isreg() or member.isdir())
-                    bundle.extract(member, folder, filter="data")
+                    bundle.extract(member, folder)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else "it is cut"
         raise SourceError(f"{file} is no readable archive ({reason}): delete it and download it again") from error

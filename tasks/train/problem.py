@@ -32,7 +32,7 @@ class Problem:
     Attributes:
         recipe: the recipe; what the table encodes as exposure-only is set apart in it.
         schema: shape of the input.
-        head_state: label state of the heads, fitted on the fit split.
+        head_state: label state of the heads and adversaries, fitted on the fit split.
         labels: watch time and duration of the fit split.
         positives: binary task of the recipe -> rows of the fit split with label 1.
         frozen: tasks with fewer positives than their floor.

@@ -151,6 +151,20 @@ def test_decodes_go_as_far_as_the_longest_play_where_replays_count(kind: str) ->
         assert (seconds_B >= decodes(bounded, out_BO, duration_B)[name] - 1e-4).all()
 
 
+def test_hazards_tell_where_replays_stop() -> None:
+    """With replays a play as long as the video is no longer the end of what is known."""
+    watch, duration = np.linspace(0, 40, 2000), np.full(2000, 10.0)
+    labels, kind = TrainLabels(watch, duration), HEADS["hazard"]
+    config = kind.Config()
+    head = kind(config, kind.fit_state(config, labels) | {LONGEST: np.float32(40)})
+    out_BO = torch.zeros(1, head.num_outputs)
+    found = head.decode_mean(out_BO, torch.tensor([10.0]))
+    assert found.item() == pytest.approx(watch.mean(), rel=0.06)
+    rows = torch.zeros(2000, head.num_outputs, requires_grad=True)
+    head.loss(rows, torch.from_numpy(watch).float(), torch.from_numpy(duration).float()).mean().backward()
+    assert rows.grad.sum(dim=0).abs().max() < 1e-4
+
+
 @pytest.mark.parametrize("rows", [1, 7])
 @pytest.mark.parametrize("kind", HEADS)
 def test_train_rows_of_one_duration_without_watching(kind: str, rows: int) -> None:
