@@ -162,7 +162,7 @@ def test_hazards_tell_where_replays_stop() -> None:
     assert found.item() == pytest.approx(watch.mean(), rel=0.06)
     rows = torch.zeros(2000, head.num_outputs, requires_grad=True)
     head.loss(rows, torch.from_numpy(watch).float(), torch.from_numpy(duration).float()).mean().backward()
-    assert rows.grad.sum(dim=0).abs().max() < 1e-4
+    assert rows.grad.sum(dim=0).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("rows", [1, 7])
