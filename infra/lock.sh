@@ -13,7 +13,7 @@ python3 -m venv "$environment"
   sed -n '/^#/p' requirements.lock
   "$environment/bin/pip" freeze --all --exclude-editable | grep -vE '^(pip|wheel)==' | sed 's/+cpu//'
   # What only other Pythons than this one need is kept as it is; tests/test_lock.py says when a line is missing.
-  sed -n '/;/p' requirements.lock
+  sed -n '/^[^#].*;/p' requirements.lock
 } > requirements.lock.new
 if grep -qiE '^(nvidia|triton)' requirements.lock.new; then
   echo "error: the resolver took a CUDA build of torch: install the CPU wheel first" >&2

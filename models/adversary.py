@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.mlp import mlp
+from models.towers import Tower, TowerConfig
 
 _LEAST_SPREAD = 1e-3
 """Where all videos last alike."""
@@ -34,8 +34,8 @@ class DurationAdversary(nn.Module):
     """Regresses the standardised log(1 + duration) on a task's representation and works against what it finds there.
 
     Source: Zheng et al., MM 2022 (arXiv 2208.05190), `watch_time.md` section 5.12; which layer the branch reads, and that it
-    predicts the standardised logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q` ...), and with
-    a recipe that sets the duration's own fields apart: what is read off the input need not be learned.
+    predicts the standardised logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q`
+    ...), and with a recipe that sets the duration's own fields apart: what is read off the input need not be learned.
 
     Args:
         width: H.
@@ -50,8 +50,7 @@ class DurationAdversary(nn.Module):
         for name in ("center", "spread"):
             self.register_buffer(name, torch.tensor(float(state[name])), persistent=False)
         self.weight = config.weight
-        self.hidden = mlp(width, config.hidden, dropout=0.0)
-        self.output = nn.Linear(config.hidden[-1] if config.hidden else width, 1)
+        self.tower = Tower(TowerConfig(hidden=config.hidden, dropout=0.0), width, num_outputs=1)
 
     def forward(self, h_BH: Tensor, duration_B: Tensor) -> Tensor:
         """Return a scalar of value 0 whose gradient trains the adversary and, reversed, what it reads.
@@ -73,7 +72,7 @@ class DurationAdversary(nn.Module):
         return (torch.log1p(duration_B) - self.center) / self.spread
 
     def _guess(self, h_BH: Tensor) -> Tensor:
-        guess_B1: Tensor = self.output(self.hidden(h_BH))
+        guess_B1: Tensor = self.tower(h_BH)
         return guess_B1[:, 0].float()
 
 

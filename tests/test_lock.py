@@ -25,17 +25,14 @@ def test_every_requirement_of_a_locked_package_is_locked(python: str) -> None:
     lines = [
         Requirement(line) for line in (REPOSITORY / "requirements.lock").read_text().splitlines() if line[:1] != "#"
     ]
-    locked = {normal(line.name): line for line in lines if line.marker is None or line.marker.evaluate(environment)}
-    own = {normal(name) for name in locked}
+    locked = {normal(line.name) for line in lines if line.marker is None or line.marker.evaluate(environment)}
     missing = []
     for package in importlib.metadata.distributions():
-        if normal(package.metadata["Name"]) not in own:
+        if normal(package.metadata["Name"]) not in locked:
             continue
         for text in package.requires or ():
             needed = Requirement(text)
-            if needed.marker is not None and not needed.marker.evaluate(environment | {"extra": ""}):
-                continue
-            line = locked.get(normal(needed.name))
-            if line is None:
+            applies = needed.marker is None or needed.marker.evaluate(environment | {"extra": ""})
+            if applies and normal(needed.name) not in locked:
                 missing.append(f"{package.metadata['Name']} needs {text}")
     assert missing == []

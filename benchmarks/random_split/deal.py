@@ -14,6 +14,7 @@ import polars as pl
 FIRST_DAY = dt.date(2030, 1, 1)
 """Of the dealt days, which are after anything that a log or a catalogue names."""
 NUM_DAYS = 10
+LONGEST_RATIO = 10
 _DAY_MS = 86_400_000
 _FIRST_MS = int(dt.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=dt.UTC).timestamp()) * 1000
 
@@ -33,10 +34,10 @@ class Log:
     videos: pl.DataFrame
 
 
-def played(impressions: pl.LazyFrame, longest_ratio: float) -> pl.LazyFrame:
-    """Return the rows that were played at all, for less than `longest_ratio` durations of a video that has one."""
+def played(impressions: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows that were played at all, for less than ten durations of a video that has one."""
     watch, duration = pl.col("watch_ms"), pl.col("duration_ms")
-    return impressions.filter((watch > 0) & (duration > 0) & (watch < longest_ratio * duration))
+    return impressions.filter((watch > 0) & (duration > 0) & (watch < LONGEST_RATIO * duration))
 
 
 def deal(impressions: pl.DataFrame, seed: int) -> pl.DataFrame:

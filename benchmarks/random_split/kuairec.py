@@ -10,7 +10,6 @@ from benchmarks.random_split.deal import Log, played
 from tasks.ingest.config import KuaiRecConfig
 from tasks.ingest.stage import open_source
 
-LONGEST_RATIO = 10
 _USED = ("user_id", "video_id", "event_time_ms", "duration_ms", "watch_ms", "scene")
 
 
@@ -35,5 +34,5 @@ def read(folder: Path) -> Log:
         users, videos = source.users(days, parts), source.videos(days, parts)
         advertisements = videos.lazy().filter(pl.col("video_type") == "AD").select("video_id")
         rows = pl.scan_parquet(parts / "*.parquet").select(_USED).join(advertisements, on="video_id", how="anti")
-        impressions = played(rows, LONGEST_RATIO).sort(_USED).drop("event_time_ms").collect(engine="streaming")
+        impressions = played(rows).sort(_USED).drop("event_time_ms").collect(engine="streaming")
     return Log(impressions, users, videos)

@@ -15,7 +15,6 @@ from tasks.ingest.catalogue import identifiers, read_table, whole
 from tasks.ingest.clock import milliseconds
 from tasks.ingest.folder import data_folder
 
-LONGEST_RATIO = 10
 _ACTIONS = {
     "user_id": "userid",
     "video_id": "feedid",
@@ -45,7 +44,7 @@ def read(folder: Path) -> Log:
     actions = (
         _actions(found / "user_action.csv").lazy().join(durations, on="video_id", how="inner", maintain_order="left")
     )
-    impressions = played(actions, LONGEST_RATIO).collect()
+    impressions = played(actions).collect()
     return Log(impressions, impressions.select("user_id").unique().sort("user_id"), videos)
 
 

@@ -7,9 +7,8 @@ from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.cells import ranked
 from benchmarks.watchtime.grid import recipe_of
 from benchmarks.watchtime.measure import Scored
-from benchmarks.watchtime.r0 import r0_arena
+from benchmarks.watchtime.r0 import ids_arena
 from models.balance import BALANCES
-from tasks.train.config import TrainingConfig
 
 HEAD, TRUNK = "d2q", "shared_bottom"
 METRICS = ("xauc", "xgauc", "auc_skip", "auc_long_view")
@@ -19,8 +18,7 @@ QUICK = ("fixed", "pcgrad")
 
 def run(options: Options) -> list[Table]:
     """Return one table: every balance, and the single-task twin of watch time."""
-    training = TrainingConfig(seeds=tuple(options.seeds), **({"max_epochs": 1} if options.quick else {}))
-    arena = r0_arena(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
+    arena = ids_arena(options)
     found = {"watch time alone": arena.measure(f"{HEAD}_alone", recipe_of(HEAD, "alone"))}
     for kind in QUICK if options.quick else BALANCES:
         found[kind] = arena.measure(f"{HEAD}_{TRUNK}_{kind}", recipe_of(HEAD, TRUNK, balance={"kind": kind}))

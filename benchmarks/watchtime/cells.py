@@ -1,7 +1,10 @@
 """Cells of this benchmark's tables."""
 
+from collections.abc import Sequence
+
 from benchmarks.parts.cells import spread
-from benchmarks.watchtime.measure import Number, Scored
+from benchmarks.watchtime.measure import CONFIDENCE, Number, Scored
+from tasks.evaluate.estimate import Draw, difference
 
 COLUMNS = (
     *("XAUC", "XGAUC", "own mean: MAE / RMSE / TRE", "own median: MAE / RMSE / TRE"),
@@ -23,6 +26,12 @@ def row(name: str, scored: Scored) -> list[str]:
         f"{metrics['tre_signed'].value:+.3f}",
         f"{metrics['dce_rel'].value:.3f}",
     ]
+
+
+def paired(candidate: Sequence[Draw], reference: Sequence[Draw]) -> str:
+    """Return a paired difference [interval]; draws of one metric, one per seed."""
+    value, spread = difference(candidate, reference, CONFIDENCE)
+    return f"{value:+.4f} [{spread.low:+.4f}, {spread.high:+.4f}]"
 
 
 def ranked(number: Number) -> str:

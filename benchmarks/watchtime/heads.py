@@ -8,10 +8,9 @@ from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.cells import COLUMNS, row
 from benchmarks.watchtime.grid import TITLES, heads, recipe_of
 from benchmarks.watchtime.measure import Scored
-from benchmarks.watchtime.r0 import r0_arena
+from benchmarks.watchtime.r0 import ids_arena
 from benchmarks.watchtime.reference import REFERENCES
 from tasks.report import charts
-from tasks.train.config import TrainingConfig
 
 log = logging.getLogger(__name__)
 QUICK_HEADS = ("d2q", "cread")
@@ -26,8 +25,7 @@ def run(options: Options) -> list[Table]:
 
 def measured(options: Options, trunks: Sequence[str]) -> tuple[Arena, dict[str, dict[str, Scored]]]:
     """Fit and measure every head on some trunks; return trunk -> head -> metrics."""
-    training = TrainingConfig(seeds=tuple(options.seeds), **({"max_epochs": 1} if options.quick else {}))
-    arena = r0_arena(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
+    arena = ids_arena(options)
     kinds = QUICK_HEADS if options.quick else heads()
     found: dict[str, dict[str, Scored]] = {trunk: {} for trunk in trunks}
     for trunk in trunks:

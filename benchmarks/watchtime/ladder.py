@@ -15,14 +15,14 @@ import numpy as np
 from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.blend import Blender, Member, members
-from benchmarks.watchtime.cells import ranked, seconds
-from benchmarks.watchtime.measure import CONFIDENCE, Number, Outputs, Scored
+from benchmarks.watchtime.cells import paired, ranked, seconds
+from benchmarks.watchtime.measure import Number, Outputs, Scored
 from benchmarks.watchtime.r0 import r0_arena, refreshed
 from benchmarks.watchtime.reference import LIGHTGBM, RANK_AVERAGE, REFERENCES
 from models.calibration import pooled_level
 from models.heads.duration_groups import duration_cuts
 from models.recipe import Recipe
-from tasks.evaluate.estimate import Draw, difference
+from tasks.evaluate.estimate import Draw
 from tasks.files import read_json
 from tasks.report import charts
 from tasks.train.config import TrainingConfig
@@ -200,9 +200,9 @@ def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
                 rung.title,
                 f"{rung.validation_xauc:.4f}",
                 ranked(metrics["xauc"]),
-                "-" if before is None else _gain(rung, before, "xauc"),
+                "-" if before is None else paired(rung.draws["xauc"], before.draws["xauc"]),
                 ranked(metrics["xgauc"]),
-                "-" if before is None else _gain(rung, before, "xgauc"),
+                "-" if before is None else paired(rung.draws["xgauc"], before.draws["xgauc"]),
                 seconds(metrics["mae"]),
                 seconds(metrics["rmse"]),
                 f"{metrics['tre_signed'].value:+.3f}",
@@ -232,12 +232,6 @@ def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
             reference=LIGHTGBM["xauc"],
         ),
     )
-
-
-def _gain(rung: Rung, before: Rung, metric: str) -> str:
-    """Return the paired difference of two rungs with its interval."""
-    value, spread = difference(rung.draws[metric], before.draws[metric], CONFIDENCE)
-    return f"{value:+.4f} [{spread.low:+.4f}, {spread.high:+.4f}]"
 
 
 def _beaten(rungs: Sequence[Rung]) -> Table:
@@ -302,7 +296,10 @@ def _paired(rungs: Sequence[Rung], against: Sequence[Rung]) -> Table:
         rows=[
             [
                 rung.title,
-                *(" / ".join(_gain(rung, other, metric) for metric in ("xauc", "xgauc")) for other in against),
+                *(
+                    " / ".join(paired(rung.draws[metric], other.draws[metric]) for metric in ("xauc", "xgauc"))
+                    for other in against
+                ),
             ]
             for rung in rungs
         ],

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.parts.part import Options
 from benchmarks.watchtime.arena import Arena
 from tasks.features.build import build_features
 from tasks.layout import Workspace
@@ -34,6 +35,12 @@ def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) 
     if not (table / "table.json").is_file():
         table = run.table(variant)
     return Arena(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)
+
+
+def ids_arena(options: Options) -> Arena:
+    """Return the arena of raw identifiers, in which all recipes are fitted alike."""
+    training = TrainingConfig(seeds=tuple(options.seeds), **({"max_epochs": 1} if options.quick else {}))
+    return r0_arena(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
 
 
 def refreshed(arena: Arena, scratch: Path) -> Arena:

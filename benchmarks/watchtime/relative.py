@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.parts.part import Options, Table
+from benchmarks.watchtime.cells import paired
 from benchmarks.watchtime.grid import recipe_of
 from benchmarks.watchtime.heads import grid_table
-from benchmarks.watchtime.measure import CONFIDENCE
-from benchmarks.watchtime.r0 import r0_arena
+from benchmarks.watchtime.measure import Scored
+from benchmarks.watchtime.r0 import ids_arena
 from models.recipe import Recipe
-from tasks.evaluate.estimate import Draw, difference
-from tasks.train.config import TrainingConfig
+from tasks.evaluate.estimate import Draw
 
 BLIND: Mapping[str, Any] = {"set_apart": ["duration_quantile", "duration_log"]}
 """Neither the duration's bucket nor its logarithm is an input; the video's identifier still is."""
@@ -34,31 +34,25 @@ QUICK = ("d2q", "rad by both")
 
 def run(options: Options) -> list[Table]:
     """Return the methods, and each minus what it is a change of."""
-    training = TrainingConfig(seeds=tuple(options.seeds), **({"max_epochs": 1} if options.quick else {}))
-    arena = r0_arena(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
-    methods = {name: METHODS[name] for name in (QUICK if options.quick else METHODS)}
-    found = {name: arena.measure(_slug(name), recipe) for name, recipe in methods.items()}
-    drawn = {name: arena.draws(arena.outputs(arena.fit(_slug(name), recipe))) for name, recipe in methods.items()}
+    arena = ids_arena(options)
+    drawn = {
+        name: arena.draws(arena.outputs(arena.fit(_slug(name), METHODS[name])))
+        for name in (QUICK if options.quick else METHODS)
+    }
+    found = {name: Scored.of(draws) for name, draws in drawn.items()}
     return [grid_table("Labels relative to a cohort, watch time only", found, len(arena.rows)), _paired(drawn)]
 
 
 def _paired(drawn: Mapping[str, Mapping[str, list[Draw]]]) -> Table:
-    rows, numbers = [], {}
-    for name, base in BASES.items():
-        if name not in drawn or base not in drawn:
-            continue
-        found = {metric: difference(drawn[name][metric], drawn[base][metric], CONFIDENCE) for metric in PAIRED}
-        cells = [f"{value:+.4f} [{spread.low:+.4f}, {spread.high:+.4f}]" for value, spread in found.values()]
-        rows.append([f"{name} - {base}", *cells])
-        numbers[f"{name} - {base}"] = {
-            metric: [value, spread.low, spread.high] for metric, (value, spread) in found.items()
-        }
+    pairs = [(name, base) for name, base in BASES.items() if name in drawn and base in drawn]
     return Table(
         title="What each change gives",
         columns=["change", *PAIRED.values()],
-        rows=rows,
+        rows=[
+            [f"{name} - {base}", *(paired(drawn[name][metric], drawn[base][metric]) for metric in PAIRED)]
+            for name, base in pairs
+        ],
         notes=["Mean over fits of the paired difference [95 % user-bootstrap interval]. Defaults, nothing tuned."],
-        numbers=numbers,
     )
 
 

@@ -52,7 +52,7 @@ class _Cohorts:
     """The distributions that a row's watch time is held against in one view.
 
     Attributes:
-        own_BQ: quantiles of its cohort.
+        own_BQ: quantiles of its cohort; they count for nothing where it has none.
         group_BQ: quantiles of its duration group.
         own_B: weight of the former, 0 where the row has no cohort.
         precision_B: rows behind both.
@@ -171,8 +171,7 @@ class Rad(Head):
         found = []
         for view in _VIEWS[self.config.by]:
             cohort_B = self._cohort(view, duration_B)
-            own_BQ = torch.where((cohort_B > 0)[:, None], self._state(view, "quantiles")[cohort_B], group_BQ)
-            rows_B = self._state(view, "rows")[cohort_B]
+            own_BQ, rows_B = self._state(view, "quantiles")[cohort_B], self._state(view, "rows")[cohort_B]
             precision_B = rows_B + self.config.shrinkage
             found.append(_Cohorts(own_BQ, group_BQ, rows_B / precision_B, precision_B))
         return found

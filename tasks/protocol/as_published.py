@@ -12,7 +12,7 @@ from tasks.evaluate.metrics.result import MetricResult
 from tasks.evaluate.table import PredictionTable
 from tasks.files import write_json
 
-AS_PUBLISHED = "as_published.json"
+FILE = "as_published.json"
 VARIANTS: Mapping[str, Callable[[Array, Array], MetricResult]] = {
     "xauc_strict": partial(xauc_strict, label_unit="ms"),
     "xauc_cwm": xauc_cwm,
@@ -26,7 +26,7 @@ def write_as_published(predictions: Path, out: Path) -> None:
 
     Args:
         predictions: the judge days' table.
-        out: folder of `as_published.json`.
+        out: folder of `FILE`.
 
     Raises:
         PredictionError: if a score is NaN or infinite.
@@ -37,4 +37,4 @@ def write_as_published(predictions: Path, out: Path) -> None:
         name: float(np.mean([count(table.y[kept], table.score(seed)[kept]).value for seed in table.seeds]))
         for name, count in VARIANTS.items()
     }
-    write_json(out / AS_PUBLISHED, found)
+    write_json(out / FILE, found)

@@ -101,6 +101,6 @@ class ProtocolRun:
 
 def _document(folder: Path) -> dict[str, Any]:
     from tasks.files import read_json
-    from tasks.protocol.as_published import AS_PUBLISHED
+    from tasks.protocol.as_published import FILE
 
-    return {**read_json(folder / "metrics.json"), "as_published": read_json(folder / AS_PUBLISHED)}
+    return {**read_json(folder / "metrics.json"), "as_published": read_json(folder / FILE)}

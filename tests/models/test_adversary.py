@@ -25,7 +25,7 @@ def test_value_nought_own_gradient_and_the_reverse_of_what_it_reads() -> None:
     read, own = h_BH.grad, [parameter.grad.clone() for parameter in adversary.parameters()]
     adversary.zero_grad()
     plain_BH = h_BH.detach().requires_grad_()
-    guess_B = adversary.output(adversary.hidden(plain_BH))[:, 0]
+    guess_B = adversary.tower(plain_BH)[:, 0]
     (guess_B - (torch.log(1 + DURATION_B) - 3) / 0.5).square().mean().backward()
     torch.testing.assert_close(read, -0.3 * plain_BH.grad)
     for found, parameter in zip(own, adversary.parameters(), strict=True):
@@ -42,8 +42,8 @@ def test_durations_are_standardised_by_those_of_the_train_rows() -> None:
 def test_explained_is_the_share_of_variance() -> None:
     adversary = DurationAdversary(AdversaryConfig(hidden=()), width=1, state=STATE)
     with torch.no_grad():
-        adversary.output.weight.fill_(1.0)
-        adversary.output.bias.zero_()
+        adversary.tower.output.weight.fill_(1.0)
+        adversary.tower.output.bias.zero_()
     h_BH = (torch.log1p(DURATION_B)[:, None] - 3) / 0.5
     assert adversary.explained(h_BH, DURATION_B) == pytest.approx(1)
     assert adversary.explained(h_BH.mean().expand(3, 1), DURATION_B) == pytest.approx(0, abs=1e-6)
