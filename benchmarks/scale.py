@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tasks.files import write_json, write_text
+from tasks.core.files import write_json, write_text
 from tasks.ingest.config import SourceConfig
 from tasks.protocol.record import circumstances
 
@@ -31,7 +31,7 @@ STAGES = (
         "baselines",
         "evaluate --recipe d2q",
     ),
-    *("evaluate_champion", "gate", "truth", "score", "report"),
+    *("evaluate_champion", "gate", "oracle", "score", "report"),
 )
 
 

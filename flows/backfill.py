@@ -8,7 +8,7 @@ from prefect import flow
 from flows.nightly import nightly
 from flows.notify import notify
 from flows.publish import Outcome
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 
 
 @flow(name="backfill", on_failure=[notify], on_crashed=[notify])

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.layout import Workspace
+from tasks.core.layout import Workspace
 from tasks.protocol.config import load_protocol
 from tasks.protocol.record import record
 from tasks.protocol.run import ProtocolRun

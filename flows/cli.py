@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from tasks.errors import DwellError
-from tasks.layout import Workspace
+from tasks.core.errors import DwellError
+from tasks.core.layout import Workspace
 
 app = typer.Typer(
     name="dwell",
@@ -191,7 +191,7 @@ def schema(
 ) -> None:
     """Print the JSON schema of params.yaml or of a recipe, or the data contract."""
     from tasks.config import json_schema
-    from tasks.contract import TABLES
+    from tasks.core.contract import TABLES
 
     if part == "contract":
         for table, columns in TABLES.items():

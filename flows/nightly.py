@@ -23,7 +23,7 @@ from flows.publish import Outcome, publish
 from flows.run_key import only_night, prepare_night
 from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
-from tasks.layout import Workspace
+from tasks.core.layout import Workspace
 
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])

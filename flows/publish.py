@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.config import RunKey, load_params
-from tasks.files import read_json, write_json, writing
+from tasks.core.files import read_json, write_json, writing
+from tasks.core.layout import Workspace
 from tasks.gate import Decision, load_decision
-from tasks.layout import Workspace
 from tasks.main import timings
 from tasks.registry import Registry, register
 from tasks.report import Operations, render_report

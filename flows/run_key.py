@@ -10,10 +10,10 @@ from filelock import FileLock, Timeout
 
 from tasks import registry
 from tasks.config import Params, RunKey, load_params
-from tasks.errors import ConfigError, DwellError
-from tasks.files import remove, write_text
+from tasks.core.errors import ConfigError, DwellError
+from tasks.core.files import remove, write_text
+from tasks.core.layout import Workspace
 from tasks.ingest import data_path, default_as_of
-from tasks.layout import Workspace
 
 
 def prepare_night(

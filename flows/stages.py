@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.errors import USER_ERROR, DwellError
+from tasks.core.errors import USER_ERROR, DwellError
 
 _HINTS = (
     "To track the changes with git",

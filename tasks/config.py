@@ -15,16 +15,16 @@ import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tasks.baselines.config import BaselineConfig
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError
+from tasks.core.settings import Block
 from tasks.ensemble.config import EnsembleConfig
-from tasks.errors import ConfigError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
 from tasks.gate.config import GatePolicy
 from tasks.ingest.config import SourceConfig
 from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
-from tasks.settings import Block
 from tasks.table.config import TableConfig
 from tasks.train.config import TrainingBlock, TrainingConfig
 from tasks.tune.config import TuningConfig

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import USER_ERROR, DwellError
-from tasks.files import write_json
-from tasks.layout import Workspace
+from tasks.core.errors import USER_ERROR, DwellError
+from tasks.core.files import write_json
+from tasks.core.layout import Workspace
 from tasks.stages import STAGES, Night
 
 

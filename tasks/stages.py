@@ -11,11 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from tasks.config import Params, RunKey, load_params, load_run_key
-from tasks.days import Days
-from tasks.errors import ConfigError
-from tasks.files import read_json, write_json, writing
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError
+from tasks.core.files import read_json, write_json, writing
+from tasks.core.layout import Workspace
 from tasks.ingest.config import SourceConfig
-from tasks.layout import Workspace
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ def gate(night: Night, recipe: str | None) -> Any:
     return result
 
 
-def truth(night: Night, recipe: str | None) -> Any:
+def oracle(night: Night, recipe: str | None) -> Any:
+    from tasks.oracle.stage import oracle as run
     from tasks.registry import read_checkout
-    from tasks.truth.stage import truth as run
 
     params, workspace = night.params, night.workspace
     bundles = {name: workspace.challenger(name) for name in params.nightly.challengers}
@@ -164,7 +164,7 @@ def truth(night: Night, recipe: str | None) -> Any:
     limits = None if kept is None or "duration_range" in params.validation.rows.off else kept.limits_ms
     threads = params.training.threads
     return run(
-        night.source, bundles, workspace.features, night.days, params.evaluation, limits, workspace.truth, threads
+        night.source, bundles, workspace.features, night.days, params.evaluation, limits, workspace.oracle, threads
     )
 
 
@@ -202,7 +202,7 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "evaluate_ensemble": evaluate_ensemble,
     "evaluate_champion": evaluate_champion,
     "gate": gate,
-    "truth": truth,
+    "oracle": oracle,
     "score": score,
     "report": report,
 }

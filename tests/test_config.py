@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tasks.config import json_schema, load_params, load_run_key
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

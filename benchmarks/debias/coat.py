@@ -11,15 +11,15 @@ from benchmarks.debias import coat_methods as methods
 from benchmarks.debias import coat_tables as tables
 from benchmarks.debias.coat_methods import Candidate
 from benchmarks.debias.coat_tables import Judged
+from benchmarks.pairs.coat import read_coat
+from benchmarks.pairs.data import FloatArray, PairData
+from benchmarks.pairs.experiment import Experiment
+from benchmarks.pairs.floors import FLOORS, LOGITS
+from benchmarks.pairs.ordinal import OrdinalConfig, choose_scales, fit_ordinal
+from benchmarks.pairs.scoring import Judge, Scores, over_fits
+from benchmarks.pairs.splits import HONEST, LITERATURE
 from benchmarks.parts.part import Options, Table
-from tasks.files import read_json, write_json
-from tasks.pairs.coat import read_coat
-from tasks.pairs.data import FloatArray, PairData
-from tasks.pairs.experiment import Experiment
-from tasks.pairs.floors import FLOORS, LOGITS
-from tasks.pairs.ordinal import OrdinalConfig, choose_scales, fit_ordinal
-from tasks.pairs.scoring import Judge, Scores, over_fits
-from tasks.pairs.splits import HONEST, LITERATURE
+from tasks.core.files import read_json, write_json
 
 TIE_ORDERS = 20
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.pairs.blocks import EXPOSURES, FEATURES, IDS, BlockName
+from benchmarks.pairs.config import PairMethod
+from benchmarks.pairs.ordinal import OrdinalConfig
 from models.objectives import OBJECTIVES
-from tasks.pairs.blocks import EXPOSURES, FEATURES, IDS, BlockName
-from tasks.pairs.config import PairMethod
-from tasks.pairs.ordinal import OrdinalConfig
 
 DECAYS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 FEATURE_DECAYS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)

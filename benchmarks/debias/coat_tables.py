@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.pairs.scoring import LOWER_IS_BETTER, PROBABILITY, RANKING, Estimate, Scores
 from benchmarks.parts.cells import spread
 from benchmarks.parts.part import Table
-from tasks.pairs.scoring import LOWER_IS_BETTER, PROBABILITY, RANKING, Estimate, Scores
 
 LABELS = {
     "auc": "AUC",

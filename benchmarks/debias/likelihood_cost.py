@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.debias.crude import crude_log_likelihood, crude_probability
+from benchmarks.debias.monte_carlo_likelihood import crude_log_likelihood, crude_probability
 from models.latent import likelihood
 from models.latent.bivariate_normal import log_phi2
 from models.latent.correlation import Correlation

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
 from tasks.config import Params, RunKey
-from tasks.files import read_json
-from tasks.layout import Workspace
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.simulate.config import SimulatorConfig
 from tasks.stages import STAGES, Night
 

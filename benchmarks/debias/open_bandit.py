@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.parts.part import Options, Table
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.policy_value import PolicyLog, PolicyValue, PolicyValueConfig, estimate_value

@@ -15,8 +15,8 @@ from benchmarks.feedback.differences import differences
 from benchmarks.feedback.planted import planted
 from benchmarks.feedback.report import write_page, write_setting
 from benchmarks.feedback.settings import HERE, load_settings
-from tasks.files import read_json
-from tasks.layout import Workspace
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.protocol.run import ProtocolRun
 from tasks.simulate.config import SimulatorConfig
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from models.encoders.history.feedback_aware import SKIP
-from tasks.contract import KEY
+from tasks.core.contract import KEY
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.model import bored

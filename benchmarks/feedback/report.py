@@ -7,8 +7,8 @@ from typing import Any
 from benchmarks.feedback.differences import CANDIDATE, METRICS
 from benchmarks.feedback.planted import EVIDENCE
 from benchmarks.feedback.settings import load_settings
+from tasks.core.files import read_json, write_json, write_text
 from tasks.evaluate.stage import rounded
-from tasks.files import read_json, write_json, write_text
 from tasks.protocol.config import Protocol
 from tasks.protocol.record import circumstances
 

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from tasks.config import parse, read_yaml
+from tasks.core.settings import Block
 from tasks.protocol.config import Protocol
-from tasks.settings import Block
 
 HERE = Path(__file__).resolve().parent
 

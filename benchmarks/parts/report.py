@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.parts.part import Table
-from tasks.files import write_json, write_text
+from tasks.core.files import write_json, write_text
 from tasks.protocol.record import circumstances
 
 

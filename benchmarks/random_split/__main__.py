@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.random_split import kuairec, wechat
-from benchmarks.random_split.deal import Log, write
-from tasks.errors import DwellError
+from benchmarks.random_split.split import Log, write
+from tasks.core.errors import DwellError
 
 LOGS: Mapping[str, Callable[[Path], Log]] = {"kuairec": kuairec.read, "wechat": wechat.read}
 SEED = 312

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.random_split.deal import Log, played
+from benchmarks.random_split.split import Log, played
 from tasks.ingest.config import KuaiRecConfig
 from tasks.ingest.stage import open_source
 

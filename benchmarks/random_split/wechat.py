@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.random_split.deal import Log, played
-from tasks.errors import SourceError
+from benchmarks.random_split.split import Log, played
+from tasks.core.errors import SourceError
 from tasks.ingest import delimited
 from tasks.ingest.catalogue import identifiers, read_table, whole
 from tasks.ingest.clock import milliseconds

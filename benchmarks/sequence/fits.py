@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.files import hash_value, writing
-from tasks.sequence.config import SequenceMethod
-from tasks.sequence.fit import FittedSequences, fit_sequences
-from tasks.sequence.split import SequenceSplit
+from benchmarks.sequence.protocol.config import SequenceMethod
+from benchmarks.sequence.protocol.fit import FittedSequences, fit_sequences
+from benchmarks.sequence.protocol.split import SequenceSplit
+from tasks.core.files import hash_value, writing
 
 
 def fit(data: SequenceSplit, name: str, method: SequenceMethod, seed: int, scratch: Path) -> FittedSequences:

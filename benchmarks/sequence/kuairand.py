@@ -5,11 +5,11 @@ import datetime as dt
 import torch
 
 from benchmarks.parts.part import Options, Table
-from benchmarks.sequence.judged import tables
+from benchmarks.sequence.protocol.feedback import feedback_log
+from benchmarks.sequence.protocol.read import read_impressions
+from benchmarks.sequence.protocol.split import split
+from benchmarks.sequence.results import tables
 from tasks.ingest.config import KuaiRandConfig
-from tasks.sequence.feedback import feedback_log
-from tasks.sequence.read import read_impressions
-from tasks.sequence.split import split
 from tasks.validate.config import ValidationConfig
 
 FIRST_DAY, NUM_DAYS = dt.date(2022, 4, 25), 10

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.sequence.config import SequenceMethod
+from benchmarks.sequence.protocol.config import SequenceMethod
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "SASRec": {"kind": "sasrec"},

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from benchmarks.parts.part import Options, Table
-from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.cells import ranked
 from benchmarks.watchtime.grid import recipe_of
 from benchmarks.watchtime.measure import Scored
 from benchmarks.watchtime.r0 import ids_arena
+from benchmarks.watchtime.testbed import Arena
 from models.balance import BALANCES
 
 HEAD, TRUNK = "d2q", "shared_bottom"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.measure import Outputs
+from benchmarks.watchtime.testbed import Arena
 from models.heads.base import TrainLabels
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.gradient_boosting import GradientBoosting

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from benchmarks.parts.part import Options, Table
-from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.cells import COLUMNS, row
 from benchmarks.watchtime.grid import TITLES, heads, recipe_of
 from benchmarks.watchtime.measure import Scored
 from benchmarks.watchtime.r0 import ids_arena
 from benchmarks.watchtime.reference import REFERENCES
+from benchmarks.watchtime.testbed import Arena
 from tasks.report import charts
 
 log = logging.getLogger(__name__)

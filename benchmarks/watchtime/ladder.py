@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts.part import Options, Table
-from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.blend import Blender, Member, members
 from benchmarks.watchtime.cells import paired, ranked, seconds
 from benchmarks.watchtime.measure import Number, Outputs, Scored
 from benchmarks.watchtime.r0 import r0_arena, refreshed
 from benchmarks.watchtime.reference import LIGHTGBM, RANK_AVERAGE, REFERENCES
+from benchmarks.watchtime.testbed import Arena
 from models.calibration import pooled_level
 from models.heads.duration_groups import duration_cuts
 from models.recipe import Recipe
+from tasks.core.files import read_json
 from tasks.evaluate.estimate import Draw
-from tasks.files import read_json
 from tasks.report import charts
 from tasks.train.config import TrainingConfig
 from tasks.train.problem import train_labels

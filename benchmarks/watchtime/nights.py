@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
-from benchmarks.watchtime.arena import Arena
 from benchmarks.watchtime.grid import TITLES, TRUNKS, heads, recipe_of
 from benchmarks.watchtime.heads import QUICK_HEADS
-from tasks.days import Days
+from benchmarks.watchtime.testbed import Arena
+from tasks.core.days import Days
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, NoCluster
-from tasks.files import read_json
 from tasks.ingest.stage import ingest
-from tasks.layout import Workspace
+from tasks.oracle.experiment import exposed_rows, measure_bundle
 from tasks.simulate.config import SimulatorConfig
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.train.config import CalibrationConfig, TrainingConfig
-from tasks.truth.experiment import exposed_rows, measure_bundle
 from tasks.validate.config import ValidationConfig
 from tasks.validate.stage import validate
 

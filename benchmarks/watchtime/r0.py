@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.parts.part import Options
-from benchmarks.watchtime.arena import Arena
+from benchmarks.watchtime.testbed import Arena
+from tasks.core.layout import Workspace
 from tasks.features.build import build_features
-from tasks.layout import Workspace
 from tasks.protocol.config import Protocol, load_protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.train.config import TrainingConfig

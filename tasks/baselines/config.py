@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 from tasks.train.config import CalibrationConfig
 
 BaselineName = Literal["constant", "duration_table", "item_user_effects", "lightgbm"]

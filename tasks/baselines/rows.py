@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.contract import KEY
-from tasks.errors import TrainingError
+from tasks.core.contract import KEY
+from tasks.core.errors import TrainingError
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.role import Role
 from tasks.features.labels import LABELS

@@ -18,13 +18,13 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import BASE_COLUMNS, Examples, Floats, read_examples
-from tasks.contract import KEY
-from tasks.days import Days
-from tasks.errors import TrainingError
+from tasks.core.contract import KEY
+from tasks.core.days import Days
+from tasks.core.errors import TrainingError
+from tasks.core.files import write_json, writing
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
 from tasks.features.labels import LABELS
-from tasks.files import write_json, writing
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 
 class EnsembleConfig(Block):

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks.errors import TrainingError
-from tasks.files import hash_tree, hash_value, read_json, write_json, writing
-from tasks.manifest import code_hash, models_hash
+from tasks.core.errors import TrainingError
+from tasks.core.files import hash_tree, hash_value, read_json, write_json, writing
+from tasks.core.manifest import code_hash, models_hash
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
 from tasks.predict.model import Predictions

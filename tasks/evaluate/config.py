@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 Segment = Literal["duration_decile", "scene", "is_new_user", "is_new_video", "hour_block", "popularity_decile"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from tasks.errors import ConfigError, ContractError
+from tasks.core.errors import ConfigError, ContractError
+from tasks.core.files import read_json
 from tasks.evaluate.compare import compare
 from tasks.evaluate.comparison import PairedMetric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import rounded
-from tasks.files import read_json
 
 COLUMNS = (
     *("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max"),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tasks.errors import DwellError
+from tasks.core.errors import DwellError
 
 Role = Literal["fit", "validation", "judge"]
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from tasks.core.files import write_json, write_text
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Estimate
 from tasks.evaluate.evaluation import Evaluation, measure
@@ -20,7 +21,6 @@ from tasks.evaluate.headline import column_of, higher_is_better
 from tasks.evaluate.random_exposure import ExposureEstimate
 from tasks.evaluate.reliability import ReliabilityBin
 from tasks.evaluate.segments import SegmentMetrics
-from tasks.files import write_json, write_text
 
 DIGITS = 10
 SUMMARY = (

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.contract import KEY
-from tasks.errors import ContractError, DwellError
+from tasks.core.contract import KEY
+from tasks.core.errors import ContractError, DwellError
 from tasks.evaluate.role import Role
 from tasks.features.labels import LABELS
 

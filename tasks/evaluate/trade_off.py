@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.objectives.proxy_priors import ProxyPriors
+from tasks.core.files import read_json, write_json
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
@@ -29,7 +30,6 @@ from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
 from tasks.features.labels import LABELS
-from tasks.files import read_json, write_json
 from tasks.predict import Bundle, load_bundle
 from tasks.table.source import FeatureFolder
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.ratio import ratio

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.days import Days
-from tasks.errors import ConfigError, SourceError
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError, SourceError
+from tasks.core.files import hash_value, read_json, remove
+from tasks.core.layout import partition, partition_days
 from tasks.features.cluster import Map, partition_map
 from tasks.features.config import ClusterConfig, FeatureConfig
 from tasks.features.daily import DailyTask, build_daily
@@ -18,8 +20,6 @@ from tasks.features.rows import RowsTask, build_rows
 from tasks.features.schema import write_schema
 from tasks.features.side_tables import write_side_tables
 from tasks.features.state import StateTask, build_state
-from tasks.files import hash_value, read_json, remove
-from tasks.layout import partition, partition_days
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
+from tasks.core.files import read_json
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
-from tasks.files import read_json
 
 REQUIRED = ("user_id", "video_id", "scene", "event_time_ms")
 _OPTIONAL = {"duration_ms": pl.Int64(), "position": pl.Int16()}

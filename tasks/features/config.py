@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 Key = Literal["user_id", "video_id", "author_id", "music_id", "tag", "scene", "duration_bucket"]
 Statistic = Literal[

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.files import hash_file, hash_value, read_json, write_json, writing
 from tasks.features import events, history
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
 from tasks.features.partitions import Built, code_key, reusable, slice_hash, write_parquet
-from tasks.files import hash_file, hash_value, read_json, write_json, writing
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""

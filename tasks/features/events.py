@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.features import buckets, labels
 
 FIXED_POINT = 1_000_000

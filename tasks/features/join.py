@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
+from tasks.core.files import read_json
+from tasks.core.layout import partition, partition_days
 from tasks.features import buckets
 from tasks.features.config import FeatureConfig
 from tasks.features.state import ABSENT_FILE, POPULARITY_FILE, column_names
-from tasks.files import read_json
-from tasks.layout import partition, partition_days
 
 
 @dataclass(frozen=True)

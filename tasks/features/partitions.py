@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.files import read_json
-from tasks.manifest import code_hash
+from tasks.core.files import read_json
+from tasks.core.manifest import code_hash
 
 ROW_GROUP = 65_536
 """Rows per Parquet row group, and per block of examples that is joined at a time."""

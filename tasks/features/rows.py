@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from tasks.core.files import hash_file, hash_value, write_json, writing
 from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
 from tasks.features.partitions import ROW_GROUP, Built, code_key, reusable, slice_hash
 from tasks.features.schema import row_columns
-from tasks.files import hash_file, hash_value, write_json, writing
 
 ORDER = ("event_time_ms", "user_id", "video_id", "known_at_ms")
 

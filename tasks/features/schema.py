@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from tasks.contract import VIDEOS
+from tasks.core.contract import VIDEOS
+from tasks.core.files import hash_value, write_json
 from tasks.features import buckets, history
 from tasks.features.config import FeatureConfig
 from tasks.features.labels import LABELS
 from tasks.features.state import column_names
-from tasks.files import hash_value, write_json
 
 KEYS = ("user_id", "video_id", "event_time_ms", "known_at_ms", "event_day", "arrival_day", "state_day")
 CONTEXT = ("scene", "hour", "day_of_week", "video_age_bucket", "duration_bucket")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.contract import USERS, VIDEOS
-from tasks.errors import ConfigError, ContractError
+from tasks.core.contract import USERS, VIDEOS
+from tasks.core.errors import ConfigError, ContractError
+from tasks.core.files import writing
 from tasks.features.config import FeatureConfig
 from tasks.features.partitions import write_parquet
 from tasks.features.schema import row_columns
-from tasks.files import writing
 
 
 def write_side_tables(validated: Path, out: Path, config: FeatureConfig) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.files import hash_value, read_json, write_json, writing
+from tasks.core.layout import partition
 from tasks.features import history
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, UNIT
 from tasks.features.partitions import Built, code_key, reusable, write_parquet
-from tasks.files import hash_value, read_json, write_json, writing
-from tasks.layout import partition
 
 POPULARITY_DAYS = 7
 WEIGHT_ONE = 1 << 20

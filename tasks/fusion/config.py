@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 
 class NoFusion(Block):

@@ -16,7 +16,7 @@ from models.fusion.rank_additive import reference_curves
 from models.fusion.rank_average import ReferenceScores
 from models.fusion.search import search
 from models.fusion.watch import PercentileInput, RelativeMeanInput
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.fusion.config import AdditiveConfig, FusionConfig, MonotoneConfig, RankAdditiveConfig, SearchedConfig
 from tasks.fusion.lists import DayLists

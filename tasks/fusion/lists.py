@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.contract import KEY
+from tasks.core.contract import KEY
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
 from tasks.evaluate.metrics.lists import mean_at_k

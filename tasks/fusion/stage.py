@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.files import write_json
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average, difference
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
@@ -24,7 +25,6 @@ from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import logged_rows
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
-from tasks.files import write_json
 from tasks.fusion.config import FusionConfig
 from tasks.fusion.fit import FittedFusion, Sign, chosen_signs, fit_fusion
 from tasks.fusion.lists import DayLists

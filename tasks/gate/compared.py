@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from tasks.core.settings import Block
 from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
 from tasks.gate.statistics import lower_bound, upper_bound
-from tasks.settings import Block
 
 
 def _defined(value: float | None) -> float | None:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from tasks.errors import ConfigError, ContractError
-from tasks.files import hash_value, read_json, write_json
+from tasks.core.errors import ConfigError, ContractError
+from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.settings import Block
 from tasks.gate.compared import Compared, Number
 from tasks.gate.config import GatePolicy
-from tasks.settings import Block
 
 DECISION_FILE = "decision.json"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import ConfigError
-from tasks.files import hash_value
+from tasks.core.errors import ConfigError
+from tasks.core.files import hash_value
 
 SEED_KEYS = ("seed", "seeds", "num_seeds")
 """Settings that make another fit of the same configuration, not another configuration."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.gate.inputs import Contender, GateInputs
 
 _PREDICTION = re.compile(r"^(?:score|watch_mean|watch_median|p_(?P<task>.+))_s(?P<seed>\d+)$")

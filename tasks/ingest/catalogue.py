@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.contract import conform
-from tasks.errors import ContractError, SourceError
+from tasks.core.contract import conform
+from tasks.core.errors import ContractError, SourceError
+from tasks.core.layout import partition
 from tasks.ingest import delimited
-from tasks.layout import partition
 
 PERIOD_STATISTICS = "video_features_statistic"
 

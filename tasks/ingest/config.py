@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 from tasks.simulate.config import SimulatorConfig
 
 
@@ -86,7 +86,7 @@ class TableConfig(Block):
 
     @model_validator(mode="after")
     def _contract_columns(self) -> "TableConfig":
-        from tasks.contract import TABLES  # imports polars, which other sources do not need here
+        from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
 
         for table in TABLES:
             files: TableFiles | None = getattr(self, table)

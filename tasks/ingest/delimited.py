@@ -8,7 +8,7 @@ from typing import IO
 
 import polars as pl
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 
 
 def scan(path: Path) -> pl.LazyFrame:

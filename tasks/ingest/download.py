@@ -19,8 +19,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from tasks.errors import ConfigError, SourceError, StorageError
-from tasks.files import remove, writing
+from tasks.core.errors import ConfigError, SourceError, StorageError
+from tasks.core.files import remove, writing
 
 
 @dataclass(frozen=True)

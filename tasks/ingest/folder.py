@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 
 
 def data_folder(path: Path, pattern: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 from tasks.ingest import delimited
 from tasks.ingest.catalogue import PERIOD_STATISTICS, category, identifiers, read_table, seen, whole
 from tasks.ingest.clock import HOUR_MS, local_ms

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.contract import FLAGS
-from tasks.errors import SourceError
+from tasks.core.contract import FLAGS
+from tasks.core.errors import SourceError
 from tasks.ingest import delimited
 from tasks.ingest.catalogue import category, identifiers, read_table, whole
 from tasks.ingest.clock import end_of_hour, local_ms, milliseconds

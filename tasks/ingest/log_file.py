@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.contract import IMPRESSIONS, polars_schema
-from tasks.errors import SourceError, StorageError
+from tasks.core.contract import IMPRESSIONS, polars_schema
+from tasks.core.errors import SourceError, StorageError
 from tasks.ingest import delimited
 from tasks.ingest.clock import arrival_day
 

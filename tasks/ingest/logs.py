@@ -15,13 +15,13 @@ from typing import Any
 
 import polars as pl
 
-from tasks.contract import polars_schema
-from tasks.errors import SourceError
-from tasks.files import hash_file, hash_value, read_json, write_json
+from tasks.core.contract import polars_schema
+from tasks.core.errors import SourceError
+from tasks.core.files import hash_file, hash_value, read_json, write_json
+from tasks.core.manifest import code_hash
 from tasks.ingest.log_file import LogFile, index_file, part_by_day, reading
 from tasks.ingest.parquet import ORDER, PartWriter
 from tasks.ingest.source import DayWriter
-from tasks.manifest import code_hash
 
 INDEX = "files.json"
 

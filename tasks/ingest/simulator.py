@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.manifest import code_hash
 from tasks.ingest.source import CAPABILITIES, DayWriter
-from tasks.manifest import code_hash
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.run import users_table, videos_table, write_day
 

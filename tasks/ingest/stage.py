@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.days import Days
-from tasks.errors import SourceError
-from tasks.files import hash_file, hash_value, read_json, remove, write_json, writing
+from tasks.core.days import Days
+from tasks.core.errors import SourceError
+from tasks.core.files import hash_file, hash_value, read_json, remove, write_json, writing
+from tasks.core.layout import partition, partition_days
+from tasks.core.manifest import code_hash
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
@@ -17,8 +19,6 @@ from tasks.ingest.parquet import write_frame
 from tasks.ingest.simulator import SimulatorSource
 from tasks.ingest.source import Source
 from tasks.ingest.table import TableSource
-from tasks.layout import partition, partition_days
-from tasks.manifest import code_hash
 
 SOURCES: Mapping[str, Callable[..., Source]] = {
     "kuairand": KuaiRandSource,

@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from tasks.contract import FLAGS, POLICIES, conform, polars_schema
-from tasks.errors import ContractError, SourceError
+from tasks.core.contract import FLAGS, POLICIES, conform, polars_schema
+from tasks.core.errors import ContractError, SourceError
 from tasks.ingest import delimited
 from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
 from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds

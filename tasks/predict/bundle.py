@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from models.ranker import Ranker
 from models.recipe import Recipe
 from models.schema import InputSchema
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.predict.model import Floats, Model, Predictions
 from tasks.table.history import DayHistories, HistoryLoader
 from tasks.table.preprocessor import Preprocessor

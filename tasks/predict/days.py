@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
-from tasks.contract import KEY
-from tasks.errors import TrainingError
+from tasks.core.contract import KEY
+from tasks.core.errors import TrainingError
+from tasks.core.files import writing
 from tasks.features.labels import LABELS
-from tasks.files import writing
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.errors import TrainingError
+from tasks.core.errors import TrainingError
+from tasks.core.files import hash_tree
 from tasks.features.labels import LABELS
-from tasks.files import hash_tree
 from tasks.predict.bundle import (
     Bundle,
     encode_rows,

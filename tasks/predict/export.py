@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from models.serving import export_ranker
-from tasks.files import writing
+from tasks.core.files import writing
 from tasks.predict.bundle import Bundle, is_ensemble, load_bundle, member_names, read_manifest
 from tasks.predict.ensemble import MEMBERS
 from tasks.train.batches import EncodedRows

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.core.files import write_json
 from tasks.evaluate.metrics.inputs import Array
 from tasks.evaluate.metrics.pairwise import xauc_cwm, xauc_sortgt, xauc_strict
 from tasks.evaluate.metrics.result import MetricResult
 from tasks.evaluate.table import PredictionTable
-from tasks.files import write_json
 
 FILE = "as_published.json"
 VARIANTS: Mapping[str, Callable[[Array, Array], MetricResult]] = {

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from tasks.config import Params, read_yaml
 from tasks.config import parse as parse_block
-from tasks.days import Days
-from tasks.settings import Block
+from tasks.core.days import Days
+from tasks.core.settings import Block
 from tasks.table.config import TableConfig
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.files import write_json, write_text
+from tasks.core.files import write_json, write_text
 from tasks.protocol.config import Protocol
 
 COLUMNS: Mapping[str, tuple[str, int]] = {

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.days import Days
-from tasks.layout import Workspace
+from tasks.core.days import Days
+from tasks.core.layout import Workspace
 from tasks.protocol.config import Protocol
 
 
@@ -100,7 +100,7 @@ class ProtocolRun:
 
 
 def _document(folder: Path) -> dict[str, Any]:
-    from tasks.files import read_json
+    from tasks.core.files import read_json
     from tasks.protocol.as_published import FILE
 
     return {**read_json(folder / "metrics.json"), "as_published": read_json(folder / FILE)}

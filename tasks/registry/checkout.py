@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import RegistryError
-from tasks.files import read_json, write_json, writing
+from tasks.core.errors import RegistryError
+from tasks.core.files import read_json, write_json, writing
 from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import copy_files
 from tasks.registry.entry import BUNDLE, ENTRIES, Entry, read_entry

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.errors import RegistryError
-from tasks.files import hash_file, hash_tree, remove, writing
+from tasks.core.errors import RegistryError
+from tasks.core.files import hash_file, hash_tree, remove, writing
 
 ID_LENGTH = 16
 """Hexadecimal digits of an id (64 bits of SHA-256)."""

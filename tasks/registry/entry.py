@@ -4,11 +4,11 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import RegistryError
-from tasks.files import read_json, write_json
+from tasks.core.errors import RegistryError
+from tasks.core.files import read_json, write_json
+from tasks.core.settings import Block
 from tasks.gate.decision import Decision, Kind, write_decision
 from tasks.registry.content import admit, check, copy_files, listing
-from tasks.settings import Block
 
 ENTRIES = "entries"
 BUNDLE = "bundle"

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.errors import RegistryError
-from tasks.files import read_json, write_json
+from tasks.core.errors import RegistryError
+from tasks.core.files import read_json, write_json
+from tasks.core.settings import Block
 from tasks.gate.decision import Decision
 from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import admit, check, listing
-from tasks.settings import Block
 
 EVIDENCE = "evidence"
 MANIFEST = "evidence.json"

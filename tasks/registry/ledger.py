@@ -16,10 +16,10 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from tasks.errors import RegistryError, StorageError
-from tasks.files import hash_value, read_json, write_json
+from tasks.core.errors import RegistryError, StorageError
+from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.settings import Block
 from tasks.registry.content import sync_folder
-from tasks.settings import Block
 
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"

@@ -1,17 +1,14 @@
 """Gather what a night leaves in its workspace for the registry."""
 
-import hashlib
-from pathlib import Path
-
-from tasks.errors import RegistryError
-from tasks.files import hash_file, hash_value, read_json
+from tasks.core.errors import RegistryError
+from tasks.core.files import hash_file, hash_value, read_json
+from tasks.core.layout import Workspace
+from tasks.core.manifest import product_hash
 from tasks.gate.decision import Decision
-from tasks.layout import Workspace
 from tasks.registry.entry import Provenance
 from tasks.registry.record import NightArtifacts
 
 JUDGE_TABLE = "judge.parquet"
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifacts:
@@ -49,12 +46,4 @@ def provenance(workspace: Workspace) -> Provenance:
     if not manifests or not workspace.params.exists():
         raise RegistryError(f"{workspace.root.resolve()} holds no features or no params.yaml: run the night first")
     data = {path.relative_to(workspace.features).as_posix(): hash_file(path) for path in manifests}
-    return Provenance(data=hash_value(data), code=_code_hash(), config=hash_file(workspace.params))
-
-
-def _code_hash() -> str:
-    digest = hashlib.sha256()
-    for package in ("models", "tasks"):
-        for source in sorted((_PROJECT / package).rglob("*.py")):
-            digest.update(source.relative_to(_PROJECT).as_posix().encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()
+    return Provenance(data=hash_value(data), code=product_hash(), config=hash_file(workspace.params))

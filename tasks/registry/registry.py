@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import RegistryError
+from tasks.core.errors import RegistryError
+from tasks.core.layout import Workspace
 from tasks.gate.decision import Decision
-from tasks.layout import Workspace
 from tasks.registry import record, replay
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather

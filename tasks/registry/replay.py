@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
+from tasks.core.settings import Block
 from tasks.registry.entry import ENTRIES, Entry, read_entry
 from tasks.registry.ledger import NO_CHAMPION, Event, read_ledger
-from tasks.settings import Block
 
 BY_A_PERSON = ("forced", "rolled_back")
 """Events that overrule what the night itself decided for the same date."""

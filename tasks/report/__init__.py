@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.layout import Workspace
+from tasks.core.layout import Workspace
 from tasks.report.config import ReportConfig
 from tasks.report.operations import Operations
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 
 class ReportConfig(Block):

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.errors import DwellError
-from tasks.files import hash_file, read_json
+from tasks.core.errors import DwellError
+from tasks.core.files import hash_file, read_json
+from tasks.core.layout import Workspace
 from tasks.gate import Decision, load_decision
-from tasks.layout import Workspace
 from tasks.registry.entry import MANIFEST, Entry
 
 JUDGE = "judge.parquet"
@@ -33,7 +33,7 @@ class Model:
         segments: `segments.json`.
         reliability: rows of `reliability.csv`.
         serving_seed: the seed that serves, or would.
-        truth: exposure -> metrics of the truth stage; empty where the truth is not known.
+        truth: exposure -> metrics of the oracle stage; empty where the truth is not known.
     """
 
     name: str
@@ -182,9 +182,9 @@ class Artifacts:
 
 
 def _truths(workspace: Workspace) -> dict[str, Any]:
-    """Return what the truth stage measured, by model."""
-    names = _json(workspace.truth / "truth.json", "truth")["models"]
-    return {name: _json(workspace.truth / f"{name}.json", "truth") for name in names}
+    """Return what the oracle stage measured, by model."""
+    names = _json(workspace.oracle / "oracle.json", "oracle")["models"]
+    return {name: _json(workspace.oracle / f"{name}.json", "oracle") for name in names}
 
 
 def _model(folder: Path, name: str, kind: Kind, stage: str, serving_seed: int, truth: Mapping[str, Any]) -> Model:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from tasks.core.files import write_text
+from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
-from tasks.files import write_text
-from tasks.layout import Workspace
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import Artifacts
 from tasks.report.operations import Operations
@@ -25,11 +25,11 @@ from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.propensity import propensity
 from tasks.report.sections.scores import Lists, scores
+from tasks.report.sections.summary import top
 from tasks.report.sections.timings import timings
-from tasks.report.sections.top import top
 from tasks.report.sections.trade_off import trade_off
 from tasks.report.sections.training import training
-from tasks.report.tops import read_lists
+from tasks.report.top_k import read_lists
 from tasks.report.view import Page, Section
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from tasks.core.settings import Block
 from tasks.fusion.config import FusionChoice, NoFusion
-from tasks.settings import Block
 
 
 class ScoreConfig(Block):

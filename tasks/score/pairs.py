@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
+from tasks.core.layout import partition
 from tasks.features.buckets import DAY_MS, midnight_ms
 from tasks.features.state import POPULARITY_FILE, history_file
-from tasks.layout import partition
 from tasks.score.config import ScoreConfig
 
 

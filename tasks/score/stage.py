@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.files import write_json, writing
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
-from tasks.files import write_json, writing
 from tasks.fusion.config import NoFusion
 from tasks.fusion.serving import ServingFusion
 from tasks.fusion.stage import fuse

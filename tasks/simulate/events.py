@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from tasks.contract import FLAGS
+from tasks.core.contract import FLAGS
 from tasks.simulate import model
 from tasks.simulate.calibration import CAP, SLOPES, calibrate
 from tasks.simulate.config import SimulatorConfig

@@ -7,7 +7,7 @@ import datetime as dt
 
 import polars as pl
 
-from tasks.contract import polars_schema
+from tasks.core.contract import polars_schema
 from tasks.simulate import counters, events
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import SimulatorConfig

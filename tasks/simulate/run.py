@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.contract import KEY, polars_schema
-from tasks.files import writing
+from tasks.core.contract import KEY, polars_schema
+from tasks.core.files import writing
+from tasks.core.layout import partition
 from tasks.ingest.parquet import ORDER, PartWriter, write_frame
-from tasks.layout import partition
 from tasks.simulate import counters, disorder, events
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import SimulatorConfig

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.counters import Ids
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.days import Days
-from tasks.errors import ContractError
+from tasks.core.days import Days
+from tasks.core.errors import ContractError
+from tasks.core.files import hash_tree, write_json, writing
+from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
-from tasks.files import hash_tree, write_json, writing
-from tasks.manifest import code_hash
 from tasks.table.config import TableConfig
 from tasks.table.fit import fit_preprocessor
 from tasks.table.preprocessor import Preprocessor

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 
 class TableConfig(Block):

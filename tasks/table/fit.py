@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.table.config import TableConfig
 from tasks.table.normalisation import MomentAccumulator
 from tasks.table.preprocessor import Preprocessor

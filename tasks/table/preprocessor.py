@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.schema import InputSchema
-from tasks.files import read_json, write_json
+from tasks.core.files import read_json, write_json
 from tasks.table.normalisation import Normalisation
 from tasks.table.rows import Array, PaddedSlots, dense_matrix, require, seconds
 from tasks.table.vocabulary import Vocabulary, pack

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
+from tasks.core.files import read_json
+from tasks.core.layout import partition
 from tasks.features.state import history_file
-from tasks.files import read_json
-from tasks.layout import partition
 
 CHUNK_ROWS = 65_536
 """Rows encoded at a time: bounds memory."""

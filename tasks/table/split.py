@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.contract import KEY
+from tasks.core.contract import KEY
 from tasks.features.labels import LABELS
 from tasks.table.columns import ColumnsWriter
 from tasks.table.history import DayHistories

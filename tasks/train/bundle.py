@@ -22,7 +22,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
-from tasks.files import write_json, write_text
+from tasks.core.files import write_json, write_text
 from tasks.train.calibrate import Calibration
 from tasks.train.fit import Fitted
 

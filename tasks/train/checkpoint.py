@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tasks.files import read_json, write_json, writing
+from tasks.core.files import read_json, write_json, writing
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from models.ranker import Ranker
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.train.config import TrainingConfig
 
 

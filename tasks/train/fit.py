@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from models.batch import Batch
 from models.recipe import WATCH_TIME
-from tasks.errors import TrainingError
+from tasks.core.errors import TrainingError
 from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_checkpoint, under
 from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account

@@ -16,7 +16,7 @@ import torch
 from models.batch import Batch
 from models.recipe import Recipe
 from models.selection import CandidateSelection
-from tasks.errors import TrainingError
+from tasks.core.errors import TrainingError
 from tasks.table.unobserved import FOLDER as UNOBSERVED
 from tasks.train.batches import EncodedRows, Split, join_batches
 

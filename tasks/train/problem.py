@@ -15,8 +15,8 @@ from models.propensity.base import PropensityState
 from models.ranker import Ranker
 from models.recipe import Recipe
 from models.schema import InputSchema
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.table.columns import open_columns
 from tasks.train.batches import Split
 from tasks.train.population import Population, open_population

@@ -12,8 +12,8 @@ from models.propensity.base import Exposures, Floats, Ints, PropensityState
 from models.propensity.fit import fit_propensity as fit_model
 from models.propensity.fit import propensities
 from models.recipe import WATCH_TIME, Recipe
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.table.columns import Array, open_columns
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.unobserved import FOLDER as UNOBSERVED

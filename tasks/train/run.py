@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from models.recipe import Recipe
-from tasks.errors import TrainingError
-from tasks.files import hash_value, read_json, remove, write_json, writing
-from tasks.manifest import code_hash, models_hash
+from tasks.core.errors import TrainingError
+from tasks.core.files import hash_value, read_json, remove, write_json, writing
+from tasks.core.manifest import code_hash, models_hash
 from tasks.train.bundle import write_arrays, write_calibrators, write_curves, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
+from tasks.train.diagnostics import learned
 from tasks.train.fit import Fitted, fit_seed
-from tasks.train.learned import learned
 from tasks.train.overlap import overlap
 from tasks.train.problem import Problem, open_problem
 from tasks.train.validate import predict_split

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 Metric = Literal["xauc", "xgauc", "watch_loss"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core.files import remove, writing
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, difference
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.resampling import Resampler
-from tasks.files import remove, writing
 from tasks.train.problem import open_problem
 from tasks.tune.result import Gain
 from tasks.tune.study import Search

@@ -11,7 +11,7 @@ from typing import Any
 from tasks.train.config import TrainingConfig, TrainingOverride
 from tasks.tune.config import Metric
 from tasks.tune.space import TRAINING, Candidate, Space
-from tasks.tune.spelling import one_line_each, to_text
+from tasks.tune.yaml_edit import one_line_each, to_text
 
 
 @dataclass(frozen=True)

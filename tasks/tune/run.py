@@ -13,10 +13,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tasks.config import Params, load_params, parse
-from tasks.errors import DwellError, TuningError
-from tasks.files import hash_value, read_json, write_text
-from tasks.layout import Workspace
-from tasks.manifest import code_hash, models_hash
+from tasks.core.errors import DwellError, TuningError
+from tasks.core.files import hash_value, read_json, write_text
+from tasks.core.layout import Workspace
+from tasks.core.manifest import code_hash, models_hash
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
 from tasks.tune.result import Found, Gain, TrialRow

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pydantic import ValidationError
 
 from models.recipe import Recipe
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.train.config import TrainingConfig, TrainingOverride
 from tasks.tune.config import Metric, Parameter
 

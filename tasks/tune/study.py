@@ -23,8 +23,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tasks.errors import TuningError
-from tasks.files import hash_value, remove
+from tasks.core.errors import TuningError
+from tasks.core.files import hash_value, remove
 from tasks.tune.config import TuningConfig
 from tasks.tune.space import Space
 from tasks.tune.trial import run_trial

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.recipe import WATCH_TIME
-from tasks.errors import TuningError
+from tasks.core.errors import TuningError
+from tasks.core.files import read_json
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.files import read_json
 from tasks.train.calibrate import ValidationRows, calibrate
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tasks.config import load_params
-from tasks.files import writing
+from tasks.core.files import writing
 from tasks.tune.run import Tuned
-from tasks.tune.spelling import one_line_each, with_entry, without_entry
+from tasks.tune.yaml_edit import one_line_each, with_entry, without_entry
 
 
 def add_to_params(path: Path, tuned: Tuned) -> str:

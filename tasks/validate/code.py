@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.metadata import version
 
-from tasks.manifest import code_hash
+from tasks.core.manifest import code_hash
 
 _LIBRARIES = ("duckdb", "great-expectations", "polars", "pyarrow")
 

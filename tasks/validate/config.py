@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 RowRuleName = Literal[
     "null_key",

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tasks.contract import IMPRESSIONS, KEY
+from tasks.core.contract import IMPRESSIONS, KEY
 from tasks.validate.row_rules import EXACT, SAME_KEY, RowContext, unsound
 
 _ROW, _UNSOUND, _BEFORE = "_row", "_unsound", "_unsound_before"

@@ -12,7 +12,7 @@ from typing import Any
 import great_expectations.expectations as gxe
 import polars as pl
 
-from tasks.contract import FLAGS, KEY, POLICIES, TABLES, polars_schema
+from tasks.core.contract import FLAGS, KEY, POLICIES, TABLES, polars_schema
 from tasks.validate.config import RowRuleName, RowRulesConfig, TableRulesConfig
 from tasks.validate.row_rules import HOUR_MS
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from tasks.contract import KEY
-from tasks.errors import ContractError
-from tasks.files import hash_value, read_json, write_json, writing
-from tasks.layout import partition
+from tasks.core.contract import KEY
+from tasks.core.errors import ContractError
+from tasks.core.files import hash_value, read_json, write_json, writing
+from tasks.core.layout import partition
 from tasks.validate import profile
 from tasks.validate.chunks import ParquetSink, read_whole_groups
 from tasks.validate.code import versions

@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks.contract import TABLES
-from tasks.days import Days
-from tasks.errors import ContractError, DwellError, SourceError
-from tasks.files import hash_file, read_json
-from tasks.layout import partition, partition_days
+from tasks.core.contract import TABLES
+from tasks.core.days import Days
+from tasks.core.errors import ContractError, DwellError, SourceError
+from tasks.core.files import hash_file, read_json
+from tasks.core.layout import partition, partition_days
 from tasks.validate.config import RowRulesConfig
 
 _DAY = dt.timedelta(days=1)

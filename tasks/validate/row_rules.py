@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.contract import FLAGS, KEY, POLICIES
+from tasks.core.contract import FLAGS, KEY, POLICIES
 from tasks.validate.config import RowRulesConfig
 
 HOUR_MS = 3_600_000

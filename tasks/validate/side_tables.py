@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from tasks.contract import TABLES
-from tasks.files import writing
+from tasks.core.contract import TABLES
+from tasks.core.files import writing
 from tasks.validate.chunks import ParquetSink, read_chunks
 from tasks.validate.config import MendConfig
 from tasks.validate.profile import Histograms, add_histograms

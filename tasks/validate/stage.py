@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.days import Days
-from tasks.files import remove, write_json, writing
-from tasks.layout import partition
+from tasks.core.days import Days
+from tasks.core.files import remove, write_json, writing
+from tasks.core.layout import partition
 from tasks.validate.config import ValidationConfig
-from tasks.validate.docs import write_docs
-from tasks.validate.judging import Table, judge_tables, write_result
+from tasks.validate.data_docs import write_docs
 from tasks.validate.partitions import MANIFEST, Manifest, plan, stored_manifest, validate_day
 from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
 from tasks.validate.side_tables import mend_table
+from tasks.validate.suites import Table, judge_tables, write_result
 from tasks.validate.summary import summarise
 from tasks.validate.trailing import judge_against_trailing, judge_counts
 from tasks.validate.verdicts import Verdict, accept, stop

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from tasks.contract import IMPRESSIONS
+from tasks.core.contract import IMPRESSIONS
 from tasks.validate.config import Limits, TableRulesConfig
 from tasks.validate.partitions import Manifest
 from tasks.validate.profile import Histograms, add, add_histograms

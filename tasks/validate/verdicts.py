@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.errors import ValidationFailed
+from tasks.core.errors import ValidationFailed
 from tasks.validate.config import Accepted
 
 Status = Literal["passed", "warning", "failed", "accepted", "skipped"]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.days import Days
+from tasks.core.days import Days
 from tasks.features.buckets import midnight_ms
 from tasks.features.labels import with_labels
 

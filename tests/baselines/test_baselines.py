@@ -11,7 +11,7 @@ from tasks.baselines.item_user_effects import ItemUserEffects
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import read_examples
 from tasks.baselines.stage import fit_calibration
-from tasks.errors import TrainingError
+from tasks.core.errors import TrainingError
 from tasks.evaluate.role import RoleError
 from tasks.table.source import FeatureFolder
 

@@ -6,10 +6,10 @@ import pytest
 
 from tasks.baselines.config import BaselineConfig, LightGBMConfig
 from tasks.baselines.stage import fit_baselines
+from tasks.core.files import hash_tree
 from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
-from tasks.files import hash_tree
 from tasks.train.config import CalibrationConfig
 
 CONFIG = BaselineConfig(

@@ -9,11 +9,11 @@ from benchmarks.debias import coat
 from benchmarks.debias.__main__ import BENCHMARK
 from benchmarks.debias.coat_methods import not_for_pairs, on_biased_mf
 from benchmarks.debias.coat_tables import better
+from benchmarks.pairs.scoring import Estimate
 from benchmarks.parts.part import Options, Table
 from benchmarks.parts.report import write_part
 from models.objectives import OBJECTIVES
-from tasks.files import read_json
-from tasks.pairs.scoring import Estimate
+from tasks.core.files import read_json
 from tasks.report import charts
 
 

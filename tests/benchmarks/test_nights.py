@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.debias.nights import DIAL, RECIPES, RHOS, SHOWN, measured, params, run
 from benchmarks.parts.part import Options, Table
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.evaluate.trade_off import GRID
-from tasks.files import read_json
-from tasks.layout import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.debias.open_bandit import BanditLog, read_logs, run, seen_from, share_target, uniform_target
 from benchmarks.parts.part import Options
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 from tasks.evaluate.policy_value import PolicyLog, PolicyValueConfig, estimate_value
 from tasks.evaluate.policy_value.reward_models import action_means
 

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from benchmarks.random_split.__main__ import main
-from benchmarks.random_split.deal import NUM_DAYS, deal
-from tasks.files import read_json
+from benchmarks.random_split.split import NUM_DAYS, deal
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.ingest.stage import ingest
-from tasks.layout import Workspace
 from tasks.protocol.config import Protocol, load_protocol
 from tasks.protocol.record import record
 from tasks.protocol.run import ProtocolRun

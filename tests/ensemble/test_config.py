@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tasks.config import Params, load_params
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

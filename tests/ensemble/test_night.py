@@ -9,8 +9,8 @@ import yaml
 from flows.run_key import prepare_night
 from flows.stages import stage_graph
 from tasks.config import Params, load_params
+from tasks.core.layout import Workspace
 from tasks.gate.inputs import configuration_hash
-from tasks.layout import Workspace
 from tasks.stages import configuration_of
 from tests.flows.small_night import make_workspace, small_params
 
@@ -39,7 +39,7 @@ def test_it_waits_for_its_members_and_is_judged_like_them(workspace: Workspace) 
     assert {"train@d2q", "train@wlr_mmoe", "table"} <= set(graph["ensemble@blend"])
     assert "ensemble@blend" in graph["evaluate_ensemble@blend"]
     assert not {name for name in graph["ensemble@blend"] if name.startswith("evaluate")}
-    for stage in ("gate", "score", "truth", "report"):
+    for stage in ("gate", "score", "oracle", "report"):
         assert {"ensemble@blend", "train@d2q"} <= set(graph[stage])
     assert "evaluate_ensemble@blend" in graph["gate"]
 

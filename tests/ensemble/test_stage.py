@@ -13,12 +13,12 @@ from scipy.stats import rankdata
 
 from models.recipe import Recipe
 from models.serving import history_tensors
+from tasks.core.errors import TrainingError
+from tasks.core.files import hash_tree
+from tasks.core.layout import partition
 from tasks.ensemble.stage import build_ensemble
-from tasks.errors import TrainingError
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.table import PredictionTable
-from tasks.files import hash_tree
-from tasks.layout import partition
 from tasks.predict import Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig

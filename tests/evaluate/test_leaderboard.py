@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.errors import ConfigError, ContractError
+from tasks.core.errors import ConfigError, ContractError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
 from tasks.evaluate.stage import evaluate

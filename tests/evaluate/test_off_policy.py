@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.evaluation import measure
 from tasks.evaluate.metrics.groups import encode_groups

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.table import PredictionError, PredictionTable, require_same_rows
 
 

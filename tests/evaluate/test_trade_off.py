@@ -9,12 +9,12 @@ import pytest
 
 from models.objectives.proxy_priors import ProxyPriors
 from models.recipe import Recipe
+from tasks.core.files import read_json
+from tasks.core.layout import partition
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.calibration import quantile_edges
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.trade_off import FILE, GRID, trade_off
-from tasks.files import read_json
-from tasks.layout import partition
 from tasks.predict import Bundle, load_bundle, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.metrics.uncertainty import interval, user_bootstrap_weights
 from tasks.evaluate.unbiased_recall import top_k_mask, unbiased_recall
 

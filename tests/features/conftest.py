@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.contract import conform
-from tasks.days import Days
+from tasks.core.contract import conform
+from tasks.core.days import Days
+from tasks.core.layout import partition
 from tasks.features.buckets import midnight_ms
-from tasks.layout import partition
 
 TIMEZONE = "Asia/Shanghai"
 HOUR_MS = 3_600_000

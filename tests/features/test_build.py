@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.days import Days
-from tasks.errors import ConfigError, ContractError, SourceError
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError, ContractError, SourceError
+from tasks.core.files import hash_tree, read_json
+from tasks.core.layout import partition, partition_days
 from tasks.features import rows
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup, LocalCluster, NoCluster
-from tasks.files import hash_tree, read_json
-from tasks.layout import partition, partition_days
 
 Write = Callable[..., Path]
 CONFIG = FeatureConfig(

@@ -3,13 +3,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.days import Days
-from tasks.errors import ContractError, SourceError
+from tasks.core.days import Days
+from tasks.core.errors import ContractError, SourceError
+from tasks.core.files import read_json
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
 from tasks.features.schema import CONTEXT_DENSE
-from tasks.files import read_json
 
 CONFIG = FeatureConfig(
     groups={"user": FeatureGroup(keys=("user_id",)), "video": FeatureGroup(keys=("video_id",))}, hour="logged"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.layout import partition
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, NoCluster
 from tasks.ingest import ingest
 from tasks.ingest.config import KuaiRandConfig
-from tasks.layout import partition
 
 
 def _april(day: int) -> dt.date:

@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.layout import partition
 from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, default_groups
 from tasks.features.labels import LABELS
-from tasks.layout import partition
 
 TIMEZONE = "Asia/Shanghai"
 OUTCOMES = {*LABELS, "watch_ms", "known_at_ms"}

@@ -7,12 +7,12 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.days import Days
+from tasks.core.days import Days
+from tasks.core.layout import partition
 from tasks.features import daily, events, rows, state
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
 from tasks.features.join import State, join_features
-from tasks.layout import partition
 
 CONFIG = FeatureConfig(
     groups={

@@ -13,7 +13,7 @@ from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.stages import StageFailed, StageRefused, run_stages, stage_graph
-from tasks.errors import DwellError
+from tasks.core.errors import DwellError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

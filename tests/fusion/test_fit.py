@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.lists import mean_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists

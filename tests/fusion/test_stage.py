@@ -11,9 +11,9 @@ import torch
 from pydantic import TypeAdapter
 
 from models.recipe import Recipe
+from tasks.core.files import hash_tree, read_json
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
-from tasks.files import hash_tree, read_json
 from tasks.fusion.config import FusionChoice
 from tasks.fusion.serving import ServingFusion
 from tasks.predict import predict_days

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import ConfigError, ContractError
+from tasks.core.errors import ConfigError, ContractError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision, headline, load_decision, write_decision

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.days import Days
+from tasks.core.days import Days
 
 FIRST = dt.date(2022, 4, 25)
 LOG_COLUMNS = (

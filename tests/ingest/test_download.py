@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import ConfigError, SourceError, StorageError
+from tasks.core.errors import ConfigError, SourceError, StorageError
 from tasks.ingest import download as downloader
 from tasks.ingest.download import ARCHIVES, download
 

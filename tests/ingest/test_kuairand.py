@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.contract import polars_schema
-from tasks.days import Days
-from tasks.errors import SourceError
+from tasks.core.contract import polars_schema
+from tasks.core.days import Days
+from tasks.core.errors import SourceError
 from tasks.ingest import default_as_of, ingest
 from tasks.ingest.config import KuaiRandConfig
 
@@ -73,7 +73,7 @@ def test_slice_side_tables(slice_folder: Path) -> None:
 
 
 def test_slice_bytes_repeat(slice_folder: Path, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
-    from tasks.files import hash_tree
+    from tasks.core.files import hash_tree
 
     ingest(KuaiRandConfig(path=str(shared_data("KuaiRand-Pure"))), Days.of_night(dt.date(2022, 5, 4), 6, 7), tmp_path)
     assert hash_tree(tmp_path) == hash_tree(slice_folder)
@@ -86,7 +86,7 @@ def test_path_may_be_the_folder_or_its_data(kuairand: Path, night: Days, tmp_pat
 
 
 def test_random_log_has_its_policy(write_random_log: Callable[[], Path], night: Days, tmp_path: Path) -> None:
-    from tasks.files import read_json
+    from tasks.core.files import read_json
 
     ingest(KuaiRandConfig(path=str(write_random_log())), night, tmp_path / "out")
     assert dict(rows_of(tmp_path / "out").group_by("policy").len().iter_rows()) == {"standard": 24, "random": 12}
@@ -159,7 +159,7 @@ def replace_field(line: int, column: int, value: str) -> Callable[[list[str]], l
 def test_broken_log_is_refused_and_earlier_output_kept(
     rewrite_log: Change, night: Days, tmp_path: Path, edit: Callable[[list[str]], list[str]], message: str
 ) -> None:
-    from tasks.files import hash_tree
+    from tasks.core.files import hash_tree
 
     config = KuaiRandConfig(path=str(rewrite_log(lambda lines: lines)))
     ingest(config, night, tmp_path / "out")

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.days import Days
-from tasks.errors import SourceError
-from tasks.files import read_json
+from tasks.core.days import Days
+from tasks.core.errors import SourceError
+from tasks.core.files import read_json
 from tasks.ingest import default_as_of, ingest
 from tasks.ingest.config import KuaiRecConfig
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.days import Days
-from tasks.errors import ConfigError, SourceError, StorageError
-from tasks.files import hash_file, hash_tree, read_json
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError, SourceError, StorageError
+from tasks.core.files import hash_file, hash_tree, read_json
 from tasks.ingest import data_path, default_as_of, first_day, ingest
 from tasks.ingest.config import KuaiRandConfig, SourceConfig
 from tasks.ingest.source import CAPABILITIES

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.days import Days
-from tasks.errors import ContractError, SourceError
-from tasks.files import hash_tree, read_json
+from tasks.core.days import Days
+from tasks.core.errors import ContractError, SourceError
+from tasks.core.files import hash_tree, read_json
 from tasks.ingest import default_as_of, ingest
 from tasks.ingest.config import SourceConfig, TableConfig
 

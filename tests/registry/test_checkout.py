@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import RegistryError
-from tasks.files import hash_tree
+from tasks.core.errors import RegistryError
+from tasks.core.files import hash_tree
 from tasks.registry import checkout_champion, read_checkout
 
 

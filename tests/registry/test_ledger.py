@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import RegistryError
+from tasks.core.errors import RegistryError
 from tasks.registry.ledger import Event
 
 Lines = list[str]

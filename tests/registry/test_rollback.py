@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import RegistryError
+from tasks.core.errors import RegistryError
 
 
 def test_rollback_and_its_reversal(nights: Any, of_night: Any) -> None:

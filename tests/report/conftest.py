@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from tasks.config import RunKey
+from tasks.core.files import hash_value, read_json, write_json, write_text
+from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
 from tasks.features.labels import LABELS
-from tasks.files import hash_value, read_json, write_json, write_text
 from tasks.gate import Decision
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import write_decision
 from tasks.gate.gate import decide
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
-from tasks.layout import Workspace
 from tasks.report.inputs import Artifacts
 from tests.report.summary import data_summary
 
@@ -171,12 +171,12 @@ def write_champion(folder: Path) -> None:
 
 def write_truth(workspace: Workspace, names: Sequence[str]) -> None:
     """Write what the truth stage leaves: a truth near the logged rows' metrics, or that it is not known (no names)."""
-    write_json(workspace.truth / "truth.json", {"known": bool(names), "rows": 40_000, "models": list(names)})
+    write_json(workspace.oracle / "oracle.json", {"known": bool(names), "rows": 40_000, "models": list(names)})
     for name in names:
         logged = read_json(workspace.predictions(name) / "metrics.json")["metrics"]
         kept = {metric: logged[metric] for metric in ("xauc", "mae", "rmse", "auc_long_view")}
         part = {"rows": 40_000, "metrics": kept, "diagnostics": {}, "reason": ""}
-        write_json(workspace.truth / f"{name}.json", {"truth": part, "truth_expected": part})
+        write_json(workspace.oracle / f"{name}.json", {"truth": part, "truth_expected": part})
 
 
 def build(root: Path, champion: bool, random_share: float, baselines: bool, policy: GatePolicy) -> MadeNight:

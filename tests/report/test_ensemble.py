@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasks.files import read_json, write_json
+from tasks.core.files import read_json, write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.training import training

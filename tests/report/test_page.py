@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import ContractError
-from tasks.files import remove
-from tasks.layout import Workspace
+from tasks.core.errors import ContractError
+from tasks.core.files import remove
+from tasks.core.layout import Workspace
 from tasks.report import Operations, render_report
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import MissingArtifact
@@ -123,8 +123,8 @@ def test_a_title_is_text_not_markup(made_nights: Nights, tmp_path: Path) -> None
         ("artifacts/models/recipes/d2q/curves.csv", "train@d2q"),
         ("artifacts/models/recipes/wlr_mmoe", "train@wlr_mmoe"),
         ("artifacts/champion", "champion"),
-        ("artifacts/truth", "truth"),
-        ("artifacts/truth/d2q.json", "truth"),
+        ("artifacts/oracle", "oracle"),
+        ("artifacts/oracle/d2q.json", "oracle"),
         ("artifacts/scores", "score"),
         ("artifacts/scores/top_k.parquet", "score"),
         ("data/validated/summary.json", "validate"),

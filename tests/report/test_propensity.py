@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.recipe import Recipe
-from tasks.files import read_json, write_json
+from tasks.core.files import read_json, write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.propensity import propensity
 from tasks.report.view import Charts, Heading, Section, Text

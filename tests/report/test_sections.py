@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.report.config import ReportConfig
+from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
 from tasks.report.page import leaders_of
 from tasks.report.sections.by_segment import by_segment
@@ -13,9 +14,8 @@ from tasks.report.sections.challengers import challengers, check_name
 from tasks.report.sections.exposure import exposure
 from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
-from tasks.report.sections.top import top
+from tasks.report.sections.summary import top
 from tasks.report.sections.training import training
-from tasks.report.wording import NOTHING
 from tests.report.reading import flat, tables, texts, words
 
 Nights = Mapping[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tasks.files import write_json
+from tasks.core.files import write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.trade_off import FILE, trade_off
 from tests.report.reading import flat, tables, texts, words

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy.stats import chisquare
 
-from tasks.contract import polars_schema
+from tasks.core.contract import polars_schema
 from tasks.simulate import expected_watch, simulate
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.experiment import EXPECTED, uniform_impressions

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from scipy.special import ndtri
 
-from tasks.contract import FLAGS, KEY, polars_schema
-from tasks.errors import ConfigError
-from tasks.files import hash_file, hash_tree
+from tasks.core.contract import FLAGS, KEY, polars_schema
+from tasks.core.errors import ConfigError
+from tasks.core.files import hash_file, hash_tree
 from tasks.simulate import expected_watch, exposure_probability, model, preference, simulate, simulate_days, write_day
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import Rates, SimulatorConfig, Strengths

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.days import Days
-from tasks.errors import ConfigError, ContractError
-from tasks.files import hash_tree, read_json
-from tasks.layout import partition
+from tasks.core.days import Days
+from tasks.core.errors import ConfigError, ContractError
+from tasks.core.files import hash_tree, read_json
+from tasks.core.layout import partition
 from tasks.table.build import TASKS, build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig

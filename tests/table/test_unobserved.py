@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.files import hash_tree, read_json
-from tasks.layout import partition
+from tasks.core.files import hash_tree, read_json
+from tasks.core.layout import partition
 from tasks.table.build import build_table
 from tasks.table.columns import Array, open_columns
 from tasks.table.config import TableConfig

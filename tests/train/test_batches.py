@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.files import read_json
+from tasks.core.files import read_json
 from tasks.table.columns import open_columns
 from tasks.train.batches import Split
 from tasks.train.order import shard_visits

@@ -7,7 +7,7 @@ import torch
 
 from models.latent.selection_model import SelectionModel, SelectionRows
 from models.recipe import Recipe
-from tasks.files import read_json
+from tasks.core.files import read_json
 from tasks.train.correlation import Recalibrated, profile_interval, validated
 from tasks.train.run import train
 from tests.train.settings import CANDIDATE, training

@@ -10,7 +10,7 @@ import pytest
 from models.objectives import OBJECTIVES
 from models.objectives.naive import Naive
 from models.recipe import Recipe
-from tasks.files import read_json
+from tasks.core.files import read_json
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig

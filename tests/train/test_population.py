@@ -12,8 +12,8 @@ import torch
 
 from models.batch import Batch
 from models.recipe import Recipe
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.table.columns import open_columns
 from tasks.train.population import Population, open_population
 from tasks.train.problem import open_problem

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from models.serving import history_tensors
-from tasks.errors import ContractError, TrainingError
+from tasks.core.errors import ContractError, TrainingError
+from tasks.core.files import hash_file
+from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
-from tasks.files import hash_file
-from tasks.layout import partition
 from tasks.predict import Bundle, example_rows, export_bundle, load_bundle, predict_days
 from tasks.table.source import FeatureFolder
 from tasks.train.run import train

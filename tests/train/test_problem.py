@@ -9,8 +9,8 @@ import pytest
 from models.heads.base import LONGEST, TrainLabels
 from models.heads.rad import Rad, RadConfig
 from models.recipe import Recipe
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.predict import predict_days
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns

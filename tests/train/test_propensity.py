@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.recipe import Recipe
-from tasks.errors import TrainingError
-from tasks.files import read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import read_json
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from models.recipe import Recipe
-from tasks.errors import ConfigError, TrainingError
-from tasks.files import hash_tree, read_json
-from tasks.layout import partition
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.files import hash_tree, read_json
+from tasks.core.layout import partition
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from models.recipe import Recipe
-from tasks.errors import TrainingError
-from tasks.files import hash_tree, read_json
+from tasks.core.errors import TrainingError
+from tasks.core.files import hash_tree, read_json
 from tasks.predict import load_bundle
 from tasks.train.optimizers import Optimizers
 from tasks.train.run import train

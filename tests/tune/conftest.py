@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tasks.layout import Workspace
+from tasks.core.layout import Workspace
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tests.table.small_night import DAYS, write_features

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tasks.layout import Workspace
+from tasks.core.layout import Workspace
 from tasks.train.fit import SeedFit
 from tasks.tune.run import tune
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tasks.config import Params, RunKey, load_params, parse
-from tasks.errors import ConfigError
-from tasks.files import read_json
-from tasks.layout import Workspace
+from tasks.core.errors import ConfigError
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
 from tasks.stages import STAGES, Night
 from tasks.train.config import TrainingBlock, TrainingConfig
 from tests.tune.conftest import MakeWorkspace

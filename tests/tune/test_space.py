@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from models.recipe import Recipe
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.train.config import TrainingConfig
 from tasks.tune.config import Parameter, TuningConfig
 from tasks.tune.space import Space

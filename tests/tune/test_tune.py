@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from flows.cli import app
 from models.recipe import Recipe
 from tasks.config import load_params
-from tasks.errors import ConfigError, TuningError
+from tasks.core.errors import ConfigError, TuningError
+from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.layout import Workspace
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.files import hash_value, read_json, write_json
-from tasks.layout import Workspace
 from tasks.table.columns import open_columns
 from tasks.train.run import train
 from tasks.tune.run import Tuned, tune

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from tasks.contract import FLAGS, IMPRESSIONS, polars_schema
-from tasks.days import Days
-from tasks.layout import partition
+from tasks.core.contract import FLAGS, IMPRESSIONS, polars_schema
+from tasks.core.days import Days
+from tasks.core.layout import partition
 
 ZONE = "Asia/Shanghai"
 FIRST = dt.date(2022, 4, 26)

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.errors import ContractError, DwellError, SourceError, StorageError, ValidationFailed
-from tasks.files import read_json
-from tasks.layout import partition
+from tasks.core.errors import ContractError, DwellError, SourceError, StorageError, ValidationFailed
+from tasks.core.files import read_json
+from tasks.core.layout import partition
 from tasks.validate.chunks import ParquetSink
 from tasks.validate.config import Accepted, RowRulesConfig, TableRulesConfig, ValidationConfig
 from tasks.validate.stage import validate

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tasks.validate.docs import write_docs
+from tasks.validate.data_docs import write_docs
 from tasks.validate.verdicts import Verdict
 from tests.validate.by_hand import DAYS
 

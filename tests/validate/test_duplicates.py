@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.contract import KEY
+from tasks.core.contract import KEY
 from tasks.validate.config import RowRulesConfig
 from tasks.validate.duplicates import arrived_before, key_order_broken, mark, nothing_before
 from tasks.validate.row_rules import RowContext, split

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.contract import FLAGS, conform
-from tasks.days import Days
-from tasks.files import read_json
-from tasks.layout import partition
+from tasks.core.contract import FLAGS, conform
+from tasks.core.days import Days
+from tasks.core.files import read_json
+from tasks.core.layout import partition
 from tasks.validate.config import ValidationConfig
 from tasks.validate.stage import validate
 from tests.validate.by_hand import HOUR, ZONE, sorted_rows

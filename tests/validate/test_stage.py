@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.contract import polars_schema
-from tasks.days import Days
-from tasks.files import read_json
-from tasks.layout import partition, partition_days
+from tasks.core.contract import polars_schema
+from tasks.core.days import Days
+from tasks.core.files import read_json
+from tasks.core.layout import partition, partition_days
 from tasks.validate.chunks import read_whole_groups
 from tasks.validate.config import RowRulesConfig, TableRulesConfig, ValidationConfig
 from tasks.validate.partitions import plan, stored_manifest

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.contract import IMPRESSIONS
+from tasks.core.contract import IMPRESSIONS
 from tasks.validate import profile
 from tasks.validate.config import Limits, TableRulesConfig
 from tasks.validate.trailing import judge_against_trailing, judge_counts, population_stability_index

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.settings import Block
+from tasks.core.settings import Block
 
 GRID = (math.inf, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0)
 

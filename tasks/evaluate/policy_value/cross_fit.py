@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.weights import effective_sample_size
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from tasks.report import charts
 from tasks.report.config import ReportConfig
+from tasks.report.formatting import count, defined, estimate_cell, interval, measure, number, plural, segment, span
 from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, fold
-from tasks.report.wording import count, defined, estimate_cell, interval, measure, number, plural, segment, span
 
 SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
 Part = Mapping[str, Any]

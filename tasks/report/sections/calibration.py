@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.report import charts
+from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
 from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, fold
-from tasks.report.wording import Measure, count, estimate_cell, measure, number, task
 
 SUMMARY = ("tre_signed", "dce_rel", "dce_max", "pce")
 _SECONDS = Measure("seconds", "", 2)

@@ -4,10 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tasks.gate.compared import Compared
 from tasks.gate.decision import ChallengerVerdict, Check
-from tasks.report.inputs import Artifacts
-from tasks.report.sections.deltas import delta_table, difference_chart
-from tasks.report.view import Block, Cell, Head, Heading, Points, Row, Section, Table, Text, fold
-from tasks.report.wording import (
+from tasks.report.formatting import (
     NOTHING,
     difference_cell,
     in_words,
@@ -15,6 +12,9 @@ from tasks.report.wording import (
     plural,
     sentence,
 )
+from tasks.report.inputs import Artifacts
+from tasks.report.sections.deltas import delta_table, difference_chart
+from tasks.report.view import Block, Cell, Head, Heading, Points, Row, Section, Table, Text, fold
 
 _OUTCOMES = {
     "failed": Cell("failed", tone="bad"),

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.report import charts
+from tasks.report.formatting import NOTHING, Measure, count, defined, number, plural, share
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, fold
-from tasks.report.wording import NOTHING, Measure, count, defined, number, plural, share
 
 Day = Mapping[str, Any]
 Summary = Mapping[str, Any]

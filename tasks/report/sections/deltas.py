@@ -5,9 +5,7 @@ from typing import Any
 
 from tasks.gate.compared import Compared, Delta
 from tasks.report import charts
-from tasks.report.inputs import Model
-from tasks.report.view import Cell, Chart, Charts, Head, Row, Table
-from tasks.report.wording import (
+from tasks.report.formatting import (
     NOTHING,
     count,
     defined,
@@ -18,6 +16,8 @@ from tasks.report.wording import (
     plural,
     rank_of,
 )
+from tasks.report.inputs import Model
+from tasks.report.view import Cell, Chart, Charts, Head, Row, Table
 
 _SEGMENTS = {"xauc_new_user": ("is_new_user", "new user"), "xauc_new_video": ("is_new_video", "new video")}
 _EXPOSURES = ("random", "snips")

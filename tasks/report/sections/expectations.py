@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tasks.report.formatting import count, plural, sentence
 from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text, Tone, fold
-from tasks.report.wording import count, plural, sentence
 
 STATUSES = ("failed", "warning", "accepted", "skipped", "passed")
 _TONES: Mapping[str, Tone] = {"failed": "bad", "warning": "warn", "accepted": "warn", "passed": "good"}

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tasks.report.formatting import NOTHING, count, defined, estimate_cell, listed, measure
 from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text
-from tasks.report.wording import NOTHING, count, defined, estimate_cell, listed, measure
 
 SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "auc_long_view")
 OVERVIEW = ("xauc", "auc_long_view", "mae")

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.report import charts
+from tasks.report.formatting import Measure, count, interval, listed, number, plural, task, tone_of
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text
-from tasks.report.wording import Measure, count, interval, listed, number, plural, task, tone_of
 
 _KINDS = {
     "multiplicative": "a product of powers",

@@ -1,7 +1,7 @@
 """What the metrics mean, for a reader who meets them for the first time."""
 
+from tasks.report.formatting import MEASURES
 from tasks.report.view import Cell, Head, Row, Section, Table, Text
-from tasks.report.wording import MEASURES
 
 
 def glossary() -> Section:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.report import charts
+from tasks.report.formatting import defined, difference_cell, estimate_cell, interval, measure, number
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text
-from tasks.report.wording import defined, difference_cell, estimate_cell, interval, measure, number
 
 SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max", "auc_skip", "auc_long_view")
 DIFFERENCES = ("xauc", "xgauc", "mae", "rmse_ratio")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tasks.report.formatting import listed
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Block, Cell, Commands, Head, Heading, Row, Section, Table, Text, fold
-from tasks.report.wording import listed
 
 if TYPE_CHECKING:
     from tasks.config import RunKey

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.report import charts
+from tasks.report.formatting import NOTHING, Measure, count, defined, listed, number, plural, span, task
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text
-from tasks.report.wording import NOTHING, Measure, count, defined, listed, number, plural, span, task
 
 LARGEST_DIFFERENCES = 8
 _PLAIN = Measure("", "", 3)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.report.formatting import count, plural, share, task
 from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text, fold
-from tasks.report.wording import count, plural, share, task
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """How long the night took, and how much memory."""
 
 from tasks.report import charts
+from tasks.report.formatting import NOTHING
 from tasks.report.operations import Operations
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, Tone
-from tasks.report.wording import NOTHING
 
 _TONES: dict[str, Tone] = {"ran": "plain", "unchanged": "muted", "restored": "muted"}
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.files import read_json
+from tasks.core.files import read_json
 from tasks.report import charts
+from tasks.report.formatting import Measure, count, interval, number, task
 from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text, fold
-from tasks.report.wording import Measure, count, interval, number, task
 
 FILE = "trade_off.json"
 """What `tasks.evaluate.trade_off` writes beside the metrics."""

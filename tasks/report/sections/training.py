@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.report import charts
+from tasks.report.formatting import Measure, count, listed, measure, number, task
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text, fold
-from tasks.report.wording import Measure, count, listed, measure, number, task
 
 _LOSS = Measure("loss", "", 4)
 _SHARE = Measure("share", "", 2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.errors import ConfigError
+from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.policy_value.cross_fit import Predictor, cross_fitted, fold_of_rows
 from tasks.evaluate.policy_value.reward_models import action_means, ridge

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tasks.errors import ContractError
+from tasks.core.errors import ContractError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.uncertainty import interval, user_bootstrap_weights
 from tasks.evaluate.policy_value import PolicyLog

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.debias.crude import crude_probability
+from benchmarks.debias.monte_carlo_likelihood import crude_probability
 from models.latent.bivariate_normal import log_phi2
 from models.latent.ghk import Scheme, log_phi2_ghk, uniforms
 

@@ -1,0 +1,1 @@
+"""Shared ground of all stages: the contract, days, errors, files, paths, hashes and the base of every configuration block."""

@@ -1,0 +1,96 @@
+"""The one typed schema that every source is adapted to.
+
+Times are integers: milliseconds since 1970-01-01 UTC. Days are calendar days of the source's own time zone.
+A partition holds the rows that *arrived* on one day; late rows stay in the day they arrive in.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tasks.core.errors import ContractError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the contract: its type, whether a null is allowed, and what it means."""
+
+    name: str
+    dtype: pl.DataType
+    nullable: bool
+    meaning: str
+
+
+IMPRESSIONS: tuple[Column, ...] = (
+    Column("user_id", pl.Int64(), False, "who was shown the video"),
+    Column("video_id", pl.Int64(), False, "the video shown"),
+    Column("event_time_ms", pl.Int64(), False, "when it was shown"),
+    Column("known_at_ms", pl.Int64(), False, "when the row was in the log: nothing may use it for an earlier time"),
+    Column("duration_ms", pl.Int64(), True, "length of the video"),
+    Column("watch_ms", pl.Int64(), False, "time played, replays included (may exceed the duration)"),
+    Column("scene", pl.Int16(), False, "page of the product the impression happened on"),
+    Column("policy", pl.String(), False, "'standard' recommender or uniformly 'random' exposure"),
+    Column("position", pl.Int16(), True, "slot in the list shown, from 0; moves exposure, not preference"),
+    Column("exposure_probability", pl.Float64(), True, "logged probability of this exposure, where the policy logs it"),
+    Column("click", pl.Int8(), False, "0/1"),
+    Column("like", pl.Int8(), False, "0/1"),
+    Column("follow", pl.Int8(), False, "0/1"),
+    Column("comment", pl.Int8(), False, "0/1"),
+    Column("forward", pl.Int8(), False, "0/1"),
+    Column("hate", pl.Int8(), False, "0/1"),
+    Column("profile_enter", pl.Int8(), False, "0/1"),
+    Column("long_view", pl.Int8(), True, "0/1 as recorded; null: derived from watch and duration"),
+)
+"""Columns of one impression, in order. Key: (user_id, video_id, event_time_ms)."""
+
+USERS: tuple[Column, ...] = (Column("user_id", pl.Int64(), False, "key"),)
+"""Columns every users table has; any further String column is a categorical feature of the user."""
+
+VIDEOS: tuple[Column, ...] = (
+    Column("video_id", pl.Int64(), False, "key"),
+    Column("author_id", pl.Int64(), True, "who uploaded it"),
+    Column("upload_time_ms", pl.Int64(), True, "when it was uploaded"),
+    Column("duration_ms", pl.Int64(), True, "length, where the catalogue knows it"),
+    Column("music_id", pl.Int64(), True, "soundtrack"),
+    Column("tag", pl.String(), True, "topic labels, comma-joined"),
+)
+"""Columns every videos table has; any further String column is a categorical feature, `content` a vector."""
+
+KEY = ("user_id", "video_id", "event_time_ms")
+FLAGS = ("click", "like", "follow", "comment", "forward", "hate", "profile_enter")
+POLICIES = ("standard", "random")
+
+TABLES = {"impressions": IMPRESSIONS, "users": USERS, "videos": VIDEOS}
+
+
+def polars_schema(table: str) -> dict[str, pl.DataType]:
+    """Return column name -> Polars type of one of the contract's tables."""
+    return {column.name: column.dtype for column in TABLES[table]}
+
+
+def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
+    """Order and cast a frame to the contract; further String columns of users and videos are kept, sorted by name.
+
+    Args:
+        frame: any frame that holds the contract's columns under their names.
+        table: impressions, users or videos.
+        where: the source and file, for the message.
+
+    Raises:
+        ContractError: if a column is missing or holds a type that cannot be cast.
+    """
+    present = frame.collect_schema()
+    missing = [column.name for column in TABLES[table] if column.name not in present]
+    if missing:
+        raise ContractError(
+            f"{where}: the {table} table lacks {', '.join(missing)}; it has {', '.join(present.names())}"
+        )
+    chosen = [pl.col(column.name).cast(column.dtype, strict=True) for column in TABLES[table]]
+    if table != "impressions":
+        extra = sorted(
+            name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
+        )
+        chosen += [pl.col(name) for name in extra]
+        if "content" in present:
+            chosen.append(pl.col("content").cast(pl.List(pl.Float32())))
+    return frame.select(chosen)

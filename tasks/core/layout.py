@@ -1,0 +1,124 @@
+"""Where everything lies in a workspace: the single place that spells a path.
+
+run.yaml                         the run key: night, source, champion, evidence
+data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet
+data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
+data/features/                   features     one partition per day, history per day
+data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
+artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
+artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
+artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
+artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
+artifacts/gate/                  gate         decision.json
+artifacts/oracle/                oracle       simulated sources: every model under uniform exposure
+artifacts/scores/                score        next day's scores and top-k lists
+artifacts/report/                report       report.html
+metrics/, plots/                 what `dvc metrics` and `dvc plots` read
+registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
+tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
+nights/AS_OF/                    archive of a night: report with timings, decision, lock file
+.dwell/                          caches, checkpoints, timings, Prefect's home (may be deleted)
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All paths below one root."""
+
+    root: Path = Path()
+
+    @property
+    def run_key(self) -> Path:
+        return self.root / "run.yaml"
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data/raw"
+
+    @property
+    def validated(self) -> Path:
+        return self.root / "data/validated"
+
+    @property
+    def features(self) -> Path:
+        return self.root / "data/features"
+
+    @property
+    def table(self) -> Path:
+        return self.root / "data/table"
+
+    @property
+    def champion(self) -> Path:
+        return self.root / "artifacts/champion"
+
+    def bundle(self, recipe: str) -> Path:
+        return self.root / "artifacts/models/recipes" / recipe
+
+    def ensemble(self, name: str) -> Path:
+        return self.root / "artifacts/models/ensembles" / name
+
+    def challenger(self, name: str) -> Path:
+        """Return the ensemble of that name where one was built, else the bundle of the recipe."""
+        ensemble = self.ensemble(name)
+        return ensemble if ensemble.is_dir() else self.bundle(name)
+
+    def predictions(self, name: str) -> Path:
+        return self.root / "artifacts/predictions" / name
+
+    @property
+    def gate(self) -> Path:
+        return self.root / "artifacts/gate"
+
+    @property
+    def oracle(self) -> Path:
+        return self.root / "artifacts/oracle"
+
+    @property
+    def scores(self) -> Path:
+        return self.root / "artifacts/scores"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "artifacts/report"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    @property
+    def plots(self) -> Path:
+        return self.root / "plots"
+
+    @property
+    def tuned(self) -> Path:
+        return self.root / "tuned"
+
+    def registry(self, source: str) -> Path:
+        return self.root / "registry" / source
+
+    def night(self, source: str, as_of: dt.date) -> Path:
+        return self.root / "nights" / source / as_of.isoformat()
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / ".dwell"
+
+
+def partition(folder: Path, day: dt.date, name: str = "part.parquet") -> Path:
+    """Return the file of one day below a partitioned folder."""
+    return folder / f"day={day.isoformat()}" / name
+
+
+def partition_days(folder: Path) -> list[dt.date]:
+    """Return the days a partitioned folder holds, in order."""
+    return sorted(
+        dt.date.fromisoformat(path.name.removeprefix("day=")) for path in folder.glob("day=*") if path.is_dir()
+    )

@@ -1,0 +1,65 @@
+"""Expose everything at random on the judge day, and measure a bundle on what happened."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from tasks.core.contract import KEY
+from tasks.core.days import Days
+from tasks.core.files import write_json
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.stage import exposure_document, rounded
+from tasks.features.candidates import candidates
+from tasks.features.labels import with_labels
+from tasks.oracle.measure import true_metrics
+from tasks.predict import load_model, predicted_rows
+from tasks.simulate.config import SimulatorConfig
+from tasks.simulate.experiment import EXPECTED, uniform_impressions
+from tasks.table.source import FeatureFolder
+
+
+def exposed_rows(
+    source: SimulatorConfig, features: Path, days: Days, rows: int, duration_ms: tuple[int, int] | None
+) -> pl.DataFrame:
+    """Return uniformly exposed rows of the judge day(s), with the features they would have had.
+
+    Args:
+        source: the simulated world.
+        features: folder of the features stage.
+        days: roles of the days.
+        rows: how many, over all judge days.
+        duration_ms: durations kept.
+    """
+    parts = []
+    for day in days.judge:
+        drawn = uniform_impressions(source, day, rows // len(days.judge))
+        if duration_ms is not None:
+            drawn = drawn.filter(pl.col("duration_ms").is_between(*duration_ms))
+        joined = candidates(features, with_labels(drawn.lazy()), days.state_day(day))
+        parts.append(joined.with_columns(arrival_day=pl.lit(day)).collect())
+    return pl.concat(parts)
+
+
+def measure_bundle(
+    name: str, bundle: Path, features: Path, rows: pl.DataFrame, config: EvaluationConfig, folder: Path
+) -> None:
+    """Write `NAME.json` into a folder: exposure -> metrics, as in `metrics.json`.
+
+    Args:
+        name: the model's name.
+        bundle: what predicts.
+        features: folder of the features stage.
+        rows: what `exposed_rows` returned.
+        config: how uncertainty is drawn.
+        folder: where to write.
+    """
+    model, opened = load_model(bundle), FeatureFolder.open(features)
+    table = predicted_rows(model, rows, lru_cache(maxsize=2)(opened.history), "the uniformly exposed rows")
+    assert table.select(KEY).equals(rows.select(KEY))
+    path = folder / f"{name}.parquet"
+    table.write_parquet(path)
+    expected = rows[EXPECTED].to_numpy() if model.truncate_watch else None
+    found = true_metrics(name, path, expected, config)
+    path.unlink()
+    write_json(folder / f"{name}.json", rounded({part.exposure: exposure_document(part) for part in found}))

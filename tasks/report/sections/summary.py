@@ -1,0 +1,166 @@
+"""The top of the page: what was decided, why, what serves tomorrow, and what a person should look at."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.gate import Decision
+from tasks.gate.compared import Delta
+from tasks.gate.decision import ChallengerVerdict
+from tasks.report.formatting import count, in_words, interval, listed, measure, number, plural, sentence, share, task
+from tasks.report.inputs import Artifacts, Bundle
+from tasks.report.negative_transfer import Loss, losses
+from tasks.report.sections.challengers import check_name
+from tasks.report.view import Fact, Tone, Top
+
+_VERDICTS: Mapping[str, tuple[str, Tone]] = {
+    "promote": ("Promoted", "good"),
+    "keep": ("Champion stays", "warn"),
+    "refuse": ("Nothing serves", "bad"),
+    "forced": ("Promoted by force", "warn"),
+}
+
+
+def top(artifacts: Artifacts) -> Top:
+    """Return the decision in plain words."""
+    decision = artifacts.decision
+    verdict, tone = _VERDICTS["forced" if decision.kind == "forced" else decision.verdict]
+    return Top(
+        verdict=verdict,
+        tone=tone,
+        headline=headline(artifacts),
+        reasons=tuple(reasons(decision)),
+        facts=tuple(_facts(artifacts)),
+        attention=tuple(attention(artifacts)),
+    )
+
+
+def headline(artifacts: Artifacts) -> str:
+    """Say in one sentence what serves tomorrow."""
+    decision, day = artifacts.decision, artifacts.scores["day"]
+    if decision.verdict == "refuse":
+        return f"There is no champion, and no challenger was good enough to become the first: nothing serves {day}."
+    champion = artifacts.champion
+    standing = f"{champion.recipe} of night {champion.as_of}" if champion else ""
+    if decision.verdict == "keep":
+        return f"The champion stays: {standing} serves {day}."
+    said = {
+        "first": "becomes the first champion (there was none before)",
+        "refresh": f"refitted on newer data, replaces the champion {standing}",
+        "upgrade": f"a different recipe, replaces the champion {standing}",
+        "forced": f"was promoted by a person over the champion {standing}" if champion else "was promoted by a person",
+    }
+    comma = "," if decision.kind in ("refresh", "upgrade") else ""
+    return f"{decision.winner}{comma} {said[decision.kind or 'first']}, and serves {day}."
+
+
+def reasons(decision: Decision) -> Iterator[str]:
+    """Yield why: the winner first, then what became of every other challenger."""
+    if decision.forced_reason is not None:
+        yield sentence(f"A person overruled the gate: {decision.forced_reason}")
+    winner = decision.winner
+    ordered = sorted(decision.challengers, key=lambda verdict: (verdict.name != winner, not verdict.passed))
+    for verdict in ordered:
+        yield _of_challenger(verdict, decision)
+
+
+def _of_challenger(verdict: ChallengerVerdict, decision: Decision) -> str:
+    rule = {
+        "first": "beats every trivial baseline and is calibrated",
+        "refresh": "the champion's own recipe on newer data, is not worse than the champion",
+        "upgrade": "another recipe than the champion's, is better over the pooled judge days",
+    }[verdict.rule]
+    if not verdict.passed:
+        return f"{verdict.name} was refused: {_failures(verdict)}"
+    comma = "," if verdict.rule != "first" else ""
+    text = f"{verdict.name}{comma} {rule}: {verdict.reason}"
+    if verdict.name == decision.winner or decision.winner is None:
+        return sentence(text, verdict.name)
+    return sentence(f"{text}; {_why_not_it(verdict, decision.challenger(decision.winner))}", verdict.name)
+
+
+def _failures(verdict: ChallengerVerdict) -> str:
+    """Return what failed: in numbers where it is little, else by name (the numbers stand in the section)."""
+    failed = verdict.failed
+    if len(failed) <= 2:
+        return in_words("; ".join(check.reason for check in failed).rstrip(".")) + "."
+    names = ", ".join(check_name(check.name) for check in failed)
+    return f"{len(failed)} of {plural(len(verdict.checks), 'condition')} do not hold ({names})."
+
+
+def _why_not_it(verdict: ChallengerVerdict, winner: ChallengerVerdict) -> str:
+    if winner.rule == "upgrade" and verdict.rule != "upgrade":
+        return f"{winner.name}, an upgrade, goes before a refresh"
+    xauc = measure("xauc")
+    ours, theirs = number(verdict.validation_xauc, xauc), number(winner.validation_xauc, xauc)
+    return f"{winner.name} was chosen on the validation day (XAUC {theirs} against {ours})"
+
+
+def _facts(artifacts: Artifacts) -> Iterator[Fact]:
+    focus, decision = artifacts.focus, artifacts.decision
+    who = artifacts.label(focus.name)
+    for name in ("xauc", "xgauc", "mae"):
+        estimate, how = focus.metric(name), measure(name)
+        if estimate:
+            value = number(estimate["value"], how)
+            yield Fact(f"{how.label} of {who}", value, interval(estimate["low"], estimate["high"], how))
+    found = _main_difference(decision, focus.name)
+    if found is not None:
+        against, delta = found
+        how = measure("xauc")
+        value = number(delta.delta, how, signed=True)
+        label = f"XAUC over {artifacts.label(against)}"
+        yield Fact(label, value, interval(delta.interval_low, delta.interval_high, how, signed=True))
+    yield Fact("Judged on", plural(focus.metrics["rows"], "row"), plural(focus.metrics["users"], "user"))
+    summary = artifacts.validation
+    lost = summary["rows_in"] - summary["rows_out"]
+    yield Fact("Quarantined", share(lost, summary["rows_in"]), f"{count(lost)} of {plural(summary['rows_in'], 'row')}")
+
+
+def _main_difference(decision: Decision, name: str) -> tuple[str, Delta] | None:
+    """Return the difference that matters: to the champion, else to the strongest baseline."""
+    compared = [pair for verdict in decision.challengers if verdict.name == name for pair in verdict.compared]
+    found = [(pair.reference, delta) for pair in compared if (delta := pair.delta("xauc")) and delta.delta is not None]
+    return min(found, key=lambda pair: (pair[0] != "champion", pair[1].delta), default=None)
+
+
+def attention(artifacts: Artifacts) -> Iterator[str]:
+    """Yield what a person should look at."""
+    if not artifacts.decision.expectations_passed:
+        yield "Data expectations failed on this night's data; nothing can be promoted."
+    yield from _data_warnings(artifacts.validation)
+    for verdict in artifacts.decision.challengers:
+        if verdict.warnings:
+            yield sentence(f"{verdict.name}: {'; '.join(verdict.warnings)}", verdict.name)
+    for bundle in artifacts.bundles:
+        yield from _fit_warnings(bundle)
+    yield from map(_transfer_warning, losses(artifacts))
+    for model in artifacts.fitted:
+        yield from (
+            sentence(f"{artifacts.label(model.name)}: {warning}", artifacts.label(model.name))
+            for warning in model.metrics["warnings"]
+        )
+
+
+def _data_warnings(summary: Mapping[str, Any]) -> Iterator[str]:
+    named = [(day["day"], day["problems"]) for day in summary["days"]]
+    named += [(f"table {name}", table["problems"]) for name, table in summary["side_tables"].items()]
+    noisy = [(name, len(problems)) for name, problems in named if problems]
+    if noisy:
+        total = sum(number for _, number in noisy)
+        yield f"{plural(total, 'data rule')} warned or failed ({listed(name for name, _ in noisy)}): see Expectations."
+
+
+def _fit_warnings(bundle: Bundle) -> Iterator[str]:
+    manifest = bundle.manifest
+    if manifest["frozen_tasks"]:
+        yield f"{bundle.name} did not learn {listed(map(task, manifest['frozen_tasks']))}: too few positives in the fit days."
+    for seed, reason in manifest["calibration_refused"].items():
+        yield sentence(f"{bundle.name}, seed {seed}: its calibrator broke a guard: {reason}", bundle.name)
+
+
+def _transfer_warning(loss: Loss) -> str:
+    how = measure(loss.metric)
+    return (
+        f"{loss.recipe}: {task(loss.task)} suffers from its neighbours: {how.label} {number(loss.value, how)} against "
+        f"{number(loss.alone, how)} of {loss.twin}, which learns fewer tasks."
+    )

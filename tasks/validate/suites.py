@@ -1,0 +1,96 @@
+"""Hold every table against its suite, once: a stored result with the same key is the result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.core.files import hash_file, hash_value, read_json, write_json
+from tasks.validate.code import versions
+from tasks.validate.config import ValidationConfig
+from tasks.validate.partitions import DayTask
+from tasks.validate.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Parquet file to judge.
+
+    Attributes:
+        name: ISO day of a partition, or users or videos.
+        path: the validated file.
+        task: what the partition was made from; None for a side table.
+    """
+
+    name: str
+    path: Path
+    task: DayTask | None = None
+
+    @property
+    def result_name(self) -> str:
+        """File name of the result, below results/."""
+        return f"{self.name}.json" if self.task is None else f"day={self.name}.json"
+
+    def key(self, config: ValidationConfig) -> str:
+        """Return what the verdicts of Great Expectations are a function of, as one hash."""
+        limits: dict[str, Any]
+        if self.task is None:
+            content, limits = hash_file(self.path), config.tables.model_dump(mode="json", include={"may_be_null"})
+        else:
+            content = self.task.key  # holds the row rules
+            limits = config.tables.model_dump(mode="json", include={"min_rows", "freshness_hours"})
+        return hash_value({"content": content, "limits": limits, "code": versions()})
+
+
+def judge_tables(
+    tables: Sequence[Table], config: ValidationConfig, stored: Path, scratch: Path
+) -> dict[str, list[Verdict]]:
+    """Return the verdicts of Great Expectations by table name.
+
+    Args:
+        tables: what to judge.
+        config: the stage's configuration.
+        stored: folder of earlier results.
+        scratch: folder for what does not fit in memory.
+    """
+    found = {table.name: _stored_verdicts(stored / table.result_name, table.key(config)) for table in tables}
+    pending = [table for table in tables if found[table.name] is None]
+    if pending:
+        # Great Expectations takes seconds to import, and a night with nothing new does not need it.
+        from tasks.validate.duckdb_batches import Judge
+
+        with Judge(scratch) as judge:
+            for table in pending:
+                found[table.name] = judge.judge(table.path, table.name, _suite(table, config))
+    return {name: verdicts for name, verdicts in found.items() if verdicts is not None}
+
+
+def write_result(
+    folder: Path, table: Table, config: ValidationConfig, judged: Sequence[Verdict], counted: Sequence[Verdict]
+) -> None:
+    """Write one table's result: verdicts of Great Expectations, verdicts on the counts, and what a person accepted."""
+    accepted = [item for item in config.tables.accept if item.day.isoformat() == table.name]
+    content = {
+        "key": table.key(config),
+        "great_expectations": [verdict.as_json() for verdict in judged],
+        "counts": [verdict.as_json() for verdict in counted],
+        "accepted": [item.model_dump(mode="json") for item in accepted],
+    }
+    write_json(folder / table.result_name, content)
+
+
+def _suite(table: Table, config: ValidationConfig) -> list[Any]:
+    from tasks.validate.expectations import impressions_suite, side_suite
+
+    if table.task is None:
+        return side_suite(table.name, dict(pl.read_parquet_schema(table.path)), config.tables)
+    return impressions_suite(config.rows, config.tables, table.task.context.start_ms, table.task.context.end_ms)
+
+
+def _stored_verdicts(path: Path, key: str) -> list[Verdict] | None:
+    if not path.exists():
+        return None
+    result = read_json(path)
+    return [Verdict(**verdict) for verdict in result["great_expectations"]] if result["key"] == key else None

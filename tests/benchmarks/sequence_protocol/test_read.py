@@ -1,0 +1,20 @@
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.sequence.protocol.feedback import POSITIVE, SKIP, feedback_log
+from benchmarks.sequence.protocol.read import COLUMNS, read_impressions
+from tasks.ingest.config import KuaiRandConfig
+from tasks.validate.config import ValidationConfig
+
+
+def test_the_rows_and_rates_of_kuairand(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    """Section 2.2 has 161,468 rows after cleaning, section 2.4 the rates."""
+    source = KuaiRandConfig(path=str(shared_data("KuaiRand-Pure")))
+    days = [dt.date(2022, 4, 25) + dt.timedelta(days=day) for day in range(10)]
+    frame = read_impressions(source, days, ValidationConfig(), tmp_path)
+    assert frame.columns == list(COLUMNS)
+    log = feedback_log(frame)
+    assert len(log) == 161_468
+    assert abs((log.kind_B == POSITIVE).mean() - 0.4414) < 1e-3
+    assert abs((log.kind_B == SKIP).mean() - 0.4028) < 1e-3

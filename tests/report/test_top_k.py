@@ -1,0 +1,45 @@
+"""What is shown of tomorrow's lists."""
+
+from pathlib import Path
+
+import polars as pl
+
+from tasks.report.config import ReportConfig
+from tasks.report.sections.scores import scores
+from tasks.report.top_k import read_lists
+
+
+def lists_file(path: Path) -> Path:
+    """Three users: video 7 is first for two of them, video 8 for one, video 9 never."""
+    rows = [(1, 1, 7, 10.0), (1, 2, 8, 4.0), (2, 1, 7, 20.0), (2, 2, 9, 1.0), (3, 1, 8, 6.0), (3, 2, 7, 3.0)]
+    frame = pl.DataFrame(rows, schema=["user_id", "rank", "video_id", "watch_mean"], orient="row")
+    frame.with_columns(
+        score=pl.col("watch_mean").cast(pl.Float32), watch_median=pl.col("watch_mean"), p_like=pl.lit(0.25)
+    ).write_parquet(path)
+    return path
+
+
+def test_videos_are_counted_by_how_often_they_come_first(tmp_path: Path) -> None:
+    found = read_lists(
+        lists_file(tmp_path / "top_k.parquet"), ReportConfig(top_videos=2, example_users=1, example_length=1)
+    )
+    assert [(v["video_id"], v["first"], v["listed"], v["watch_mean_s"]) for v in found.videos] == [
+        (7, 2, 3, 11.0),
+        (8, 1, 2, 5.0),
+    ]
+    assert found.num_videos == 3
+    assert {user: [row["video_id"] for row in rows] for user, rows in found.examples.items()} == {1: [7]}
+    assert found.tasks == ("like",)
+
+
+def test_no_examples_where_none_are_wanted(tmp_path: Path) -> None:
+    found = read_lists(lists_file(tmp_path / "top_k.parquet"), ReportConfig(example_users=0))
+    summary = {"day": "2026-01-16", "model": "d2q", "users": 3, "pool": 3, "pairs": 9}
+    assert not found.examples
+    assert [block.kind for block in scores(summary, found).blocks] == ["text", "table"]
+
+
+def test_a_night_without_a_serving_model_says_so() -> None:
+    (text,) = scores({"day": "2026-01-16", "model": None}, None).blocks
+    assert text.kind == "text"
+    assert "Nothing was scored for 2026-01-16" in text.text
