@@ -38,7 +38,7 @@ def trace(scratch: Path) -> dict[str, str]:
     if kuairand.is_dir():
         params["baselines"] |= {"enabled": ["constant", "item_user_effects", "lightgbm"]}
         params["nightly"] |= {"recipes": ["d2q"], "ensembles": []}
-        params["window"] |= {"fit_days": 2, "lookback_days": 3}
+        params["window"] |= {"fit_days": 2}
         key = ("--as-of", "2022-05-04", "--source", "kuairand", "--data", str(kuairand))
         found |= _night(make_workspace(scratch / "kuairand", params), "kuairand", *key)
     return found
