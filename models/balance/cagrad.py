@@ -75,6 +75,8 @@ def dual_weights(inner_TT: NDArray[np.float64], c: float) -> NDArray[np.float64]
     scale = float(np.trace(inner_TT)) / len(inner_TT)
     if scale <= 0:
         return np.full(len(inner_TT), 1 / len(inner_TT))
+    # The objective is homogeneous of degree 2 in the gradients: rescaling moves no optimum, and keeps the solver's
+    # tolerances meaningful for gradients of 1e-6 as of 1e6.
     table = inner_TT / scale
     even_T = np.full(len(table), 1 / len(table))
     norm = _norm(table, even_T)
@@ -96,6 +98,7 @@ def dual_weights(inner_TT: NDArray[np.float64], c: float) -> NDArray[np.float64]
         bounds=Bounds(0.0, 1.0),
         constraints=LinearConstraint(np.ones((1, len(table))), 1.0, 1.0),
     )
+    # SLSQP meets its constraints to about 1e-9 only: bring the result back onto the simplex.
     weight_T: NDArray[np.float64] = np.clip(found.x, 0, None)
     result: NDArray[np.float64] = weight_T / weight_T.sum()
     return result

@@ -75,6 +75,7 @@ class Mixture:
         upper_B1 = upper_B.unsqueeze(1)
         low_BK, high_BK = -self.mean_BK / self.spread_BK, (upper_B1 - self.mean_BK) / self.spread_BK
         below_low_BK, below_high_BK = torch.special.ndtr(low_BK), torch.special.ndtr(high_BK)
+        # E[min(max(Y, 0), u)] of N(m, s): u times the mass above u, plus the truncated first moment between 0 and u.
         gaussian_BK = (
             upper_B1 * torch.special.ndtr(-high_BK)
             + self.mean_BK * (below_high_BK - below_low_BK)
@@ -137,12 +138,16 @@ class ExponentialGaussian(Head):
         components, width = config.components, _least_width(scale, config.least_width)
         positive = labels.watch_s > 0
         zeros = len(positive) - np.count_nonzero(positive)
+        # A point mass has no density: where it is large it gets its own output, and the mixture is of positive labels only.
         has_atom = zeros > config.zero_share * len(positive)
         modelled_s = labels.watch_s[positive] if has_atom and zeros < len(positive) else labels.watch_s
+        # 2 K + 1 quantiles: the odd ones are the bins' medians, the even ones their edges.
         quantiles = np.quantile(modelled_s, np.arange(2 * components + 1) / (2 * components)) / scale
         means = quantiles[1::2] - cls.least_mean(1 / START_RATE + width)
+        # Half a bin's width, less the floor that the softplus is added to.
         spreads = np.diff(quantiles[::2]) / 2 - width
         start = [
+            # In the order in which the outputs are read: rate, weights, means, spreads, atom.
             [_inverse_softplus(START_RATE / 2) * 2],
             cls.start_weights(components),
             _inverse_softplus(np.maximum(means, width)),

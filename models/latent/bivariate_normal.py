@@ -67,12 +67,17 @@ class _LogPhi2(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         a, b, rho, value = ctx.saved_tensors  # type: ignore[attr-defined]
+        # Not 1 - rho^2: near |rho| = 1 the square has already rounded away what is left.
         variance = (1 - rho) * (1 + rho)
         s = variance.sqrt()
+        # dPhi2/da = phi(a) Phi((b - rho a) / s), and of log Phi2 that over Phi2: a difference of logs, so that it holds where
+        # both underflow. By symmetry the same for b.
         by_a = grad * torch.exp(log_phi(a) + log_ndtr((b - rho * a) / s) - value)
         by_b = grad * torch.exp(log_phi(b) + log_ndtr((a - rho * b) / s) - value)
+        # dPhi2/drho is the density itself (Plackett's identity).
         log_density = -0.5 * (a * a - 2 * rho * a * b + b * b) / variance - _LOG_2PI - torch.log(s)
         by_rho = grad * torch.exp(log_density - value)
+        # The forward pass broadcast its arguments; a gradient has the shape of what was given.
         return by_a.sum_to_size(a.shape), by_b.sum_to_size(b.shape), by_rho.sum_to_size(rho.shape), None
 
 
@@ -120,12 +125,15 @@ def _log_tail(a: Tensor, b: Tensor, rho: Tensor) -> Tensor:
     rule is scaled to its slope there.
     """
     node_K, log_weight_K = (x.to(a.device) for x in _laguerre(TAIL_NODES))
+    # Phi2 is symmetric: integrating over the smaller limit leaves the steeper, better resolved tail.
     m, upper = torch.minimum(a, b), torch.maximum(a, b)
     s = torch.sqrt((1 - rho) * (1 + rho))
     z = (upper - rho * m) / s
+    # -d log(integrand)/dx at x = m: the scale at which the integrand decays like the rule's exp(-d).
     slope = -m - rho / s * torch.exp(log_phi(z) - log_ndtr(z))
     x_K = m.unsqueeze(-1) - node_K / slope.unsqueeze(-1)
     inner_K = (upper.unsqueeze(-1) - rho.unsqueeze(-1) * x_K) / s.unsqueeze(-1)
+    # The rule's weights assume a factor exp(-node); adding the node takes it out again.
     terms_K = log_weight_K + node_K + log_phi(x_K) + log_ndtr(inner_K)
     return torch.logsumexp(terms_K, dim=-1) - torch.log(slope)
 
