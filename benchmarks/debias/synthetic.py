@@ -273,9 +273,9 @@ def cost_table(quick: bool) -> Table:
         "exact, 16 nodes": (partial(log_phi2, nodes=16), 0.0),
         "GHK, M = 50": (partial(log_phi2_ghk, draws=50), cost.relative_sd(cost.ghk_estimate(50))),
     }
-    crude_with = {50: torch.randn(pairs, 50), 478: torch.randn(pairs, 478)}
+    noise_of = {50: torch.randn(pairs, 50), 478: torch.randn(pairs, 478)}
     if not quick:
-        crude_with[10_000] = torch.randn(1, 10_000)
+        noise_of[10_000] = torch.randn(1, 10_000)
     found = {}
     for name, (log_cdf, error) in joint_with.items():
         problem = cost.Problem.draw(0)
@@ -283,10 +283,10 @@ def cost_table(quick: bool) -> Table:
     problem = cost.Problem.draw(0)
     large = cost.seconds(lambda: cost.joint_epoch(problem, log_phi2, cost.LARGE_BATCH), repeats)
     found[f"exact, 32 nodes, batches of {cost.LARGE_BATCH:,} and {cost.RATIO * cost.LARGE_BATCH:,}"] = (large, 0.0)
-    for draws, noise in crude_with.items():
+    for draws, noise in noise_of.items():
         problem = cost.Problem.draw(0)
-        times = cost.seconds(lambda: cost.crude_epoch(problem, noise), repeats)  # noqa: B023
-        found[f"published, M = {draws:,}"] = (times, cost.relative_sd(cost.crude_estimate(draws), 50))
+        times = cost.seconds(lambda: cost.monte_carlo_epoch(problem, noise), repeats)  # noqa: B023
+        found[f"published, M = {draws:,}"] = (times, cost.relative_sd(cost.monte_carlo_estimate(draws), 50))
     exact = fmean(found["exact, 32 nodes"][0])
     return Table(
         "Cost of the likelihood at the size of Coat (6,960 observed of 87,000 pairs, batches of 64 and 192)",

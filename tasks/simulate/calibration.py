@@ -29,7 +29,7 @@ _PILOT_BLOCK = 99
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Intercepts:
     """What the configuration leaves open.
 
     Attributes:
@@ -44,7 +44,7 @@ class Calibration:
 
 
 @lru_cache(maxsize=16)
-def calibrate(config: SimulatorConfig) -> Calibration:
+def calibrate(config: SimulatorConfig) -> Intercepts:
     """Find the intercepts of one configuration."""
     rng = counters.generator(config.seed, 0, _PILOT_BLOCK)
     users, videos = Users(config, alive_users(config, 0)), Videos(config, alive_videos(config, 0))
@@ -86,7 +86,7 @@ def calibrate(config: SimulatorConfig) -> Calibration:
     feedback = {
         name: _intercept(slope, getattr(config.rates, name), preference, stay) for name, slope in SLOPES.items()
     }
-    return Calibration(exposure, watch, feedback)
+    return Intercepts(exposure, watch, feedback)
 
 
 def _intercept(slope: float, rate: float, preference: model.Doubles, stay: model.Doubles) -> float:
