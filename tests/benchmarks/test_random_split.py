@@ -115,7 +115,7 @@ def test_wechat_is_assigned_and_can_be_ingested(tmp_path: Path, capsys: pytest.C
     assigned = assigned_log("wechat", tmp_path, capsys)
     assert ADVERTISEMENT in assigned["video_id"]
     protocol = short("wechat")
-    source = protocol.params.named_source("random_days").model_copy(update={"path": str(tmp_path / "assigned")})
+    source = protocol.params.named_source("random_days").model_copy(update={"path": str(tmp_path / "random_days")})
     result = ingest(source, protocol.days.days(7), tmp_path / "raw")
     assert (result.rows, result.users, result.videos) == (assigned.height, USERS, VIDEOS)
     videos = pl.read_parquet(tmp_path / "raw/videos.parquet")
@@ -150,7 +150,7 @@ def assigned_log(log: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     """Write a log in its layout, assign its rows to days and return its impressions."""
     LOGS[log](folder / "given")
     assert main([log, "--data", str(folder / "given"), "--out", str(folder / "random_days")]) == 0
-    assigned = pl.read_parquet(folder / "assigned/impressions.parquet")
+    assigned = pl.read_parquet(folder / "random_days/impressions.parquet")
     assert f"{assigned.height:,} rows" in capsys.readouterr().out
     assert ((assigned["watch_ms"] > 0) & (assigned["watch_ms"] < 10 * assigned["duration_ms"])).all()
     assert (assigned["watch_ms"] > assigned["duration_ms"]).any()
