@@ -230,6 +230,20 @@ def rollback(
 
 
 @app.command()
+def promote(
+    challenger: Annotated[str, typer.Argument(help="A challenger of the night in run.yaml.")],
+    reason: Annotated[str, typer.Option(help="Why the gate is overruled; it stays with the entry for ever.")],
+) -> None:
+    """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
+    from flows.publish import promote as force
+    from tasks.config import load_run_key
+
+    workspace = Workspace()
+    event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
+    typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
+
+
+@app.command()
 def status(source: Source = None) -> None:
     """Show the champion, the last decisions and the night in run.yaml."""
     from tasks.config import load_params, load_run_key

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.config import RunKey, load_params
+from tasks.config import Params, RunKey, load_params
 from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
 from tasks.gate import Decision, load_decision
+from tasks.gate.decision import write_decision
 from tasks.main import timings
-from tasks.registry import Registry, register
+from tasks.registry import Registry, force, register
+from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
+
+OPERATIONS_FILE = "operations.json"
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,46 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
     params = load_params(workspace.params)
     decision = load_decision(workspace.gate)
     register(Registry(workspace.registry(key.source)), workspace, key, decision)
+    archive = _archive(workspace, params, key, decision, Operations(dict(stages), timings(workspace)))
+    return Outcome(
+        key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
+    )
+
+
+def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> Event:
+    """Promote a challenger against the gate's word, and mark the archived night as overruled.
+
+    It is champion from the next night on; the lists that the night has made stay as they are.
+
+    Args:
+        workspace: where the night's stages have run.
+        key: the night.
+        challenger: name of the recipe to promote.
+        reason: why; may not be empty.
+
+    Raises:
+        ConfigError: if the reason is empty or there is no such challenger.
+        RegistryError: if a later night is already decided, or the workspace holds another night.
+    """
+    decision = load_decision(workspace.gate)
+    event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
+    archived = workspace.night(key.source, key.as_of) / OPERATIONS_FILE
+    operations = Operations(**read_json(archived)) if archived.exists() else Operations({}, timings(workspace))
+    _archive(workspace, load_params(workspace.params), key, decision.forced(challenger, reason), operations)
+    return event
+
+
+def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:
+    """Write the folder of a night under `nights/`, in place of an earlier one; return it."""
     archive = workspace.night(key.source, key.as_of)
-    operations = Operations(stages=dict(stages), timings=timings(workspace))
     with writing(archive) as folder:
         folder.mkdir()
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
             shutil.copy(workspace.root / name, folder / name)
-        shutil.copy(workspace.gate / "decision.json", folder / "decision.json")
-        write_json(folder / "operations.json", {"stages": operations.stages, "timings": operations.timings})
-        render_report(workspace, params.report, key, folder / "report.html", operations)
-    return Outcome(
-        key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
-    )
+        write_decision(folder, decision)
+        write_json(folder / OPERATIONS_FILE, {"stages": operations.stages, "timings": operations.timings})
+        render_report(workspace, params.report, key, folder / "report.html", operations, decision)
+    return archive
 
 
 def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:

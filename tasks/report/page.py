@@ -1,6 +1,7 @@
 """Put the page together: read the night, turn each artifact into view values, render one HTML file."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,22 @@ from tasks.report.view import Page, Section
 
 if TYPE_CHECKING:
     from tasks.config import RunKey
+    from tasks.gate import Decision
 
 _HERE = Path(__file__).parent
 
 
 def render(
-    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+    workspace: Workspace,
+    config: ReportConfig,
+    key: "RunKey",
+    out_file: Path,
+    operations: Operations | None = None,
+    decision: "Decision | None" = None,
 ) -> Path:
     """Write the page; `tasks.report.render_report` says what it promises."""
     artifacts = Artifacts.read(workspace)
+    artifacts = artifacts if decision is None else replace(artifacts, decision=decision)
     lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
     page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations)
     return write_text(out_file, html(page))

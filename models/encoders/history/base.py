@@ -39,6 +39,10 @@ class HistoryEncoder(nn.Module, ABC):
             candidate_BD: sum of the candidate's embeddings over the history fields.
         """
 
+    def penalty(self) -> Tensor | None:
+        """Return what the loss adds for the parameters, scalar; None: nothing."""
+        return None
+
 
 class EventEmbedding(nn.Module):
     """One vector per event: the sum of its item fields, feedback type, watch-ratio bucket and time-gap bucket.

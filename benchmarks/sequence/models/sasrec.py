@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from models.sequence.base import Encoded, SequenceModel
-from models.sequence.causal import CausalConfig, CausalEncoder
+from benchmarks.sequence.models.base import CausalConfig, Encoded, SequenceModel
+from models.encoders.history.causal import CausalEncoder
 
 
 class SasRecConfig(CausalConfig):
@@ -21,7 +21,7 @@ class SasRec(SequenceModel):
 
     def __init__(self, config: SasRecConfig, num_items: int, max_length: int) -> None:
         super().__init__(config, num_items, max_length)
-        self.encoder = CausalEncoder(config, max_length)
+        self.encoder = CausalEncoder(config.embedding_dim, config, max_length)
         self.initialise()
 
     def encode(self, item_BL: Tensor) -> Encoded:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.component import ComponentConfig
+from models.encoders.history.causal import CausalSize
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ class SequenceModelConfig(ComponentConfig):
     """Add the loss of the next positive against the skip directly before it."""
     l2: float = Field(default=0.0, ge=0)
     """Weight of the norm (not squared) of the item embeddings."""
+
+
+class CausalConfig(SequenceModelConfig, CausalSize):
+    """Size of the Transformer of SASRec and SINE."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
 
 
 class SequenceModel(nn.Module, ABC):

@@ -3,29 +3,22 @@
 Shape legend: B users, L steps, D width, K sub-interests, N scored triples.
 """
 
-from itertools import combinations
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from models.sequence.base import Encoded, Places, SequenceBatch, SequenceModel
-from models.sequence.causal import CausalConfig, CausalEncoder
-from models.sequence.distance_correlation import distance_correlation
+from benchmarks.sequence.models.base import CausalConfig, Encoded, Places, SequenceBatch, SequenceModel
+from models.encoders.history.causal import CausalEncoder
+from models.encoders.history.sine import SubInterests, dependence, gated, shares
 
 
-class SineConfig(CausalConfig):
-    """Sub-interests, how they are joined, and what keeps them apart."""
+class SineConfig(CausalConfig, SubInterests):
+    """Sub-interests, and the margin over skips; with the fusion `sum` it is that of the sub-interest with the largest."""
 
     kind: Literal["sine"] = "sine"
     skip_margin: bool = True
-    num_interests: int = Field(default=3, ge=2)
-    fusion: Literal["adaptive", "sum"] = "adaptive"
-    """`adaptive` weighs the sub-interests by a learned softmax; `sum` adds them up, and its margin over a skip is that of
-    the sub-interest with the largest one."""
-    dcor_weight: float = Field(default=1.0, ge=0)
-    """Weight of the distance correlations between the vectors of sub-interests."""
     intent_filter: float | None = Field(default=None, gt=0)
     """Factor of the attention of a step to items of the intent of its target, in training only; null: none."""
 
@@ -42,7 +35,7 @@ class Sine(SequenceModel):
 
     def __init__(self, config: SineConfig, num_items: int, max_length: int) -> None:
         super().__init__(config, num_items, max_length)
-        self.encoder = CausalEncoder(config, max_length)
+        self.encoder = CausalEncoder(config.embedding_dim, config, max_length)
         self.interest_KD = nn.Parameter(torch.empty(config.num_interests, config.embedding_dim))
         self.fusion = nn.Linear(2 * config.embedding_dim, 1) if config.fusion == "adaptive" else None
         self.initialise()
@@ -65,8 +58,7 @@ class Sine(SequenceModel):
         score_NK = (interest_NKD * item_NKD).sum(dim=2)
         if self.fusion is None:
             return score_NK.sum(dim=1)
-        share_NK = torch.softmax(self.fusion(torch.cat([interest_NKD, item_NKD], dim=2)).squeeze(2), dim=1)
-        return (share_NK * score_NK).sum(dim=1)
+        return (shares(self.fusion, interest_NKD, item_NKD) * score_NK).sum(dim=1)
 
     def margin(self, encoded: Encoded, places: Places, positive_N: Tensor, skip_N: Tensor) -> Tensor:
         """Return by how much positives are ahead of skips, [N]."""
@@ -77,9 +69,7 @@ class Sine(SequenceModel):
 
     def penalty(self) -> Tensor:
         """Return the penalty of the items and the distance correlations of all pairs of sub-interests."""
-        pairs = combinations(self.interest_KD, 2)
-        dependence = torch.stack([distance_correlation(first_D, second_D) for first_D, second_D in pairs]).sum()
-        penalty: Tensor = super().penalty() + self.config.dcor_weight * dependence
+        penalty: Tensor = super().penalty() + self.config.dcor_weight * dependence(self.interest_KD)
         return penalty
 
     @torch.no_grad()
@@ -101,8 +91,7 @@ class Sine(SequenceModel):
 
     def _interests(self, encoded: Encoded, places: Places) -> Tensor:
         """Return the gated states, [N, K, D]."""
-        state_N1D = encoded.vector_BLD[places.row_N, places.step_N].unsqueeze(1)
-        return state_N1D + torch.sigmoid(state_N1D * self.interest_KD) * state_N1D
+        return gated(encoded.vector_BLD[places.row_N, places.step_N], self.interest_KD)
 
     def _closest(self, vector_BLD: Tensor) -> Tensor:
         return (vector_BLD @ self.interest_KD.T).argmax(dim=2)

@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from benchmarks.sequence.models.base import Encoded, Places, SequenceModel, SequenceModelConfig
+from models.encoders.history.din import ActivationUnit
 from models.mlp import mlp
-from models.sequence.base import Encoded, Places, SequenceModel, SequenceModelConfig
 
 
 class DinConfig(SequenceModelConfig):
@@ -28,9 +29,7 @@ class DinConfig(SequenceModelConfig):
 class Din(SequenceModel):
     """Target attention over all positives up to the step.
 
-    Source: Zhou et al., Deep Interest Network, KDD 2018. Differs from the paper as `models.encoders.history.attention`
-    does: the weights pass a softmax and the unit uses ReLU. The unit reads event, item and their product; a difference
-    of the two would add nothing, because the first layer is linear.
+    Source: Zhou et al., Deep Interest Network, KDD 2018; `models.encoders.history.din` says what differs.
     """
 
     Config = DinConfig
@@ -38,10 +37,7 @@ class Din(SequenceModel):
     def __init__(self, config: DinConfig, num_items: int, max_length: int) -> None:
         super().__init__(config, num_items, max_length)
         width = config.embedding_dim
-        self.event, self.target, self.product = (
-            nn.Linear(width, config.attention_hidden, bias=bias) for bias in (True, False, False)
-        )
-        self.weigh = nn.Linear(config.attention_hidden, 1)
+        self.unit = ActivationUnit(width, config.attention_hidden)
         self.output = nn.Sequential(mlp(3 * width, config.hidden, config.dropout), nn.Linear(config.hidden[-1], 1))
         self.initialise()
 
@@ -53,15 +49,9 @@ class Din(SequenceModel):
         """Return the scores of items, [N]."""
         item_ND = self.items(item_N)
         event_NLD = encoded.vector_BLD[places.row_N]
-        hidden_NLH = (
-            self.event(encoded.vector_BLD)[places.row_N]
-            + self.target(item_ND).unsqueeze(1)
-            + self.product(event_NLD * item_ND.unsqueeze(1))
-        )
-        logit_NL = self.weigh(torch.relu(hidden_NLH)).squeeze(2)
         step_L = torch.arange(event_NLD.shape[1], device=item_N.device)
         known_NL = encoded.mask_BL[places.row_N] & (step_L <= places.step_N.unsqueeze(1))
-        share_NL = torch.softmax(logit_NL.masked_fill(~known_NL, torch.finfo(logit_NL.dtype).min), dim=1)
-        attended_ND = (share_NL.unsqueeze(2) * event_NLD).sum(dim=1)
+        hidden_NLH = self.unit.event(encoded.vector_BLD)[places.row_N]
+        attended_ND = self.unit(event_NLD, hidden_NLH, item_ND, known_NL)
         score_N1: Tensor = self.output(torch.cat([attended_ND, item_ND, attended_ND * item_ND], dim=1))
         return score_N1.squeeze(1)

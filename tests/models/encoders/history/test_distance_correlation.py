@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.sequence.distance_correlation import distance_correlation
+from models.encoders.history.distance_correlation import distance_correlation
 
 
 def by_hand(x: np.ndarray, y: np.ndarray) -> float:

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.sequence.base import Encoded, Places, SequenceBatch
-from models.sequence.distance_correlation import distance_correlation
-from models.sequence.sasrec import SasRec
-from models.sequence.sine import Sine
-from tests.models.sequence.conftest import batch, model, padded
+from benchmarks.sequence.models.base import Encoded, Places, SequenceBatch
+from benchmarks.sequence.models.sasrec import SasRec
+from benchmarks.sequence.models.sine import Sine
+from models.encoders.history.distance_correlation import distance_correlation
+from tests.benchmarks.sequence_models.conftest import batch, model, padded
 
 
 def sine(**options: object) -> Sine:

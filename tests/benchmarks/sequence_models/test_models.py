@@ -3,9 +3,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from models.sequence import SEQUENCE_MODELS, SequenceConfig
-from models.sequence.base import Encoded, Places, SequenceBatch, SequenceModel
-from tests.models.sequence.conftest import MAX_LENGTH, batch, model, padded
+from benchmarks.sequence.models import SEQUENCE_MODELS, SequenceConfig
+from benchmarks.sequence.models.base import Encoded, Places, SequenceBatch, SequenceModel
+from tests.benchmarks.sequence_models.conftest import MAX_LENGTH, batch, model, padded
 
 KINDS = sorted(SEQUENCE_MODELS)
 
@@ -125,12 +125,12 @@ def test_din_attends_more_to_what_the_unit_prefers() -> None:
     table, step = built.items.weight, 2
     events, target = table[line[: step + 1]], table[item]
     hidden = torch.relu(
-        events @ built.event.weight.T
-        + built.event.bias
-        + built.target.weight @ target
-        + (events * target) @ built.product.weight.T
+        events @ built.unit.event.weight.T
+        + built.unit.event.bias
+        + built.unit.target.weight @ target
+        + (events * target) @ built.unit.product.weight.T
     )
-    share = torch.softmax(hidden @ built.weigh.weight[0] + built.weigh.bias, dim=0)
+    share = torch.softmax(hidden @ built.unit.weigh.weight[0] + built.unit.weigh.bias, dim=0)
     attended = share @ events
     expected = built.output(torch.cat([attended, target, attended * target]))
     assert torch.allclose(scores_at(built, line, step)[item - 1], expected[0], atol=1e-6)

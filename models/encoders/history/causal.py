@@ -4,23 +4,27 @@ Shape legend: B users, L steps, D width, H heads, W width of a head.
 """
 
 import torch
-from pydantic import Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
-
-from models.sequence.base import SequenceModelConfig
 
 _EPS = 1e-8
 
 
-class CausalConfig(SequenceModelConfig):
+class CausalSize(BaseModel):
     """Size of the Transformer."""
 
+    dropout: float = Field(default=0.1, ge=0, lt=1)
     num_blocks: int = Field(default=2, gt=0)
     num_heads: int = Field(default=1, gt=0)
 
 
 class CausalEncoder(nn.Module):
     """States of steps from the items up to them.
+
+    Args:
+        width: of the items and the states.
+        size: blocks, heads and dropout.
+        max_length: the longest sequence.
 
     Source: Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018, as in `watch_time.md` section 9.
     Differs from public code: no step attends to padding, and positions count back from the last step, so that neither
@@ -30,15 +34,13 @@ class CausalEncoder(nn.Module):
         ValueError: if the heads do not divide the width.
     """
 
-    def __init__(self, config: CausalConfig, max_length: int) -> None:
+    def __init__(self, width: int, size: CausalSize, max_length: int) -> None:
         super().__init__()
         self.max_length = max_length
-        self.positions = nn.Embedding(max_length, config.embedding_dim)
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(
-            Block(config.embedding_dim, config.num_heads, config.dropout) for _ in range(config.num_blocks)
-        )
-        self.norm = nn.LayerNorm(config.embedding_dim, eps=_EPS)
+        self.positions = nn.Embedding(max_length, width)
+        self.dropout = nn.Dropout(size.dropout)
+        self.blocks = nn.ModuleList(Block(width, size.num_heads, size.dropout) for _ in range(size.num_blocks))
+        self.norm = nn.LayerNorm(width, eps=_EPS)
 
     def forward(self, event_BLD: Tensor, mask_BL: Tensor, scale_BLL: Tensor | None = None) -> Tensor:
         """Return the states, [B, L, D]; those of padding are meaningless.

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from benchmarks.sequence.models.base import SequenceModel
+from benchmarks.sequence.models.din import Din
+from benchmarks.sequence.models.gru4rec import Gru4Rec
+from benchmarks.sequence.models.sasrec import SasRec
+from benchmarks.sequence.models.sine import Sine
 from models.component import ComponentConfig, one_of
-from models.sequence.base import SequenceModel
-from models.sequence.din import Din
-from models.sequence.gru4rec import Gru4Rec
-from models.sequence.sasrec import SasRec
-from models.sequence.sine import Sine
 
 SEQUENCE_MODELS: dict[str, type[SequenceModel]] = {
     "sasrec": SasRec,

@@ -5,10 +5,10 @@ Shape legend: B users, L steps, D width.
 
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.sequence.base import Encoded, SequenceModel, SequenceModelConfig
+from benchmarks.sequence.models.base import Encoded, SequenceModel, SequenceModelConfig
+from models.encoders.history.gru4rec import RecurrentEncoder
 
 
 class Gru4RecConfig(SequenceModelConfig):
@@ -28,17 +28,10 @@ class Gru4Rec(SequenceModel):
 
     def __init__(self, config: Gru4RecConfig, num_items: int, max_length: int) -> None:
         super().__init__(config, num_items, max_length)
-        self.dropout = nn.Dropout(config.dropout)
-        self.gru = nn.GRU(config.embedding_dim, config.embedding_dim, batch_first=True)
+        self.encoder = RecurrentEncoder(config.embedding_dim, config.dropout)
         self.initialise()
 
     def encode(self, item_BL: Tensor) -> Encoded:
         """Return the states, [B, L, D]."""
         mask_BL = item_BL != 0
-        padding_B1 = (~mask_BL).sum(dim=1, keepdim=True)
-        step_L = torch.arange(item_BL.shape[1], device=item_BL.device)
-        # The network has to start at the first item: it must not have read the padding before it.
-        first_BL = (step_L + padding_B1) % item_BL.shape[1]
-        state_BLD, _ = self.gru(self.dropout(self.items(item_BL.gather(1, first_BL))))
-        back_BL1 = ((step_L - padding_B1) % item_BL.shape[1]).unsqueeze(2)
-        return Encoded(self.dropout(state_BLD.gather(1, back_BL1.expand_as(state_BLD))), mask_BL)
+        return Encoded(self.encoder(self.items(item_BL), mask_BL), mask_BL)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.sequence import SEQUENCE_MODELS
-from models.sequence.base import SequenceBatch, SequenceModel
+from benchmarks.sequence.models import SEQUENCE_MODELS
+from benchmarks.sequence.models.base import SequenceBatch, SequenceModel
 
 NUM_ITEMS, MAX_LENGTH = 30, 12
 
