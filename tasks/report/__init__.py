@@ -1,20 +1,17 @@
 """The morning report: one self-contained HTML page per night, for a person who has not slept with the pipeline."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.report.config import ReportConfig
 from tasks.report.operations import Operations
-
-if TYPE_CHECKING:
-    from tasks.config import RunKey
 
 __all__ = ["Operations", "render_report"]
 
 
 def render_report(
-    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+    workspace: Workspace, config: ReportConfig, key: RunKey, out_file: Path, operations: Operations | None = None
 ) -> Path:
     """Write the page of one night.
 

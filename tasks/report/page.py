@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
 from tasks.report.config import ReportConfig
@@ -32,14 +33,11 @@ from tasks.report.sections.training import training
 from tasks.report.top_k import read_lists
 from tasks.report.view import Page, Section
 
-if TYPE_CHECKING:
-    from tasks.config import RunKey
-
 _HERE = Path(__file__).parent
 
 
 def render(
-    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+    workspace: Workspace, config: ReportConfig, key: RunKey, out_file: Path, operations: Operations | None = None
 ) -> Path:
     """Write the page; `tasks.report.render_report` says what it promises."""
     artifacts = Artifacts.read(workspace)
@@ -60,7 +58,7 @@ def compose(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None = None,
 ) -> Page:
     """Return the page as values.
@@ -86,7 +84,7 @@ def _sections(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None,
 ) -> tuple[Section, ...]:
     return (

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.config import RunKey, load_params
+from tasks.config import load_params
 from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.core.timings import timings
 from tasks.gate import Decision, load_decision
-from tasks.main import timings
 from tasks.registry import Registry, register
 from tasks.report import Operations, render_report
 
