@@ -68,7 +68,7 @@ def backfill(
 @app.command()
 def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
-    from flows.run_key import prepare_night
+    from tasks.night.key import prepare_night
 
     key = prepare_night(Workspace(), _date(as_of), source, data)
     typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
@@ -235,8 +235,8 @@ def promote(
     reason: Annotated[str, typer.Option(help="Why the gate is overruled; it stays with the entry for ever.")],
 ) -> None:
     """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
-    from flows.publish import promote as force
-    from tasks.config import load_run_key
+    from tasks.core.run_key import load_run_key
+    from tasks.night.publish import promote as force
 
     workspace = Workspace()
     event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
@@ -246,7 +246,8 @@ def promote(
 @app.command()
 def status(source: Source = None) -> None:
     """Show the champion, the last decisions and the night in run.yaml."""
-    from tasks.config import load_params, load_run_key
+    from tasks.config import load_params
+    from tasks.core.run_key import load_run_key
     from tasks.registry import Registry
 
     workspace = Workspace()

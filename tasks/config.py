@@ -1,23 +1,20 @@
-"""`params.yaml` and `run.yaml`, parsed once into frozen, typed settings.
+"""`params.yaml`, parsed once into frozen, typed settings.
 
-`params.yaml` says how nights are run and is edited by people. `run.yaml` is the key of one night (which day, which
-source, which champion it has to beat) and is written by `dwell`. DVC reads both, so a stage's lock entry names the
-values it was run with.
+It says how nights are run and is edited by people; `run.yaml` beside it (`tasks.core.run_key`) is the key of one night
+and is written by `dwell`. DVC reads both, so a stage's lock entry names the values it was run with.
 """
 
 import datetime as dt
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from tasks.baselines.config import BaselineConfig
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.settings import Block
+from tasks.core.yaml_config import nearest, parse, read_yaml
 from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
@@ -32,9 +29,6 @@ from tasks.validate.config import ValidationConfig
 
 if TYPE_CHECKING:
     from models.recipe import Recipe
-
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Window(Block):
@@ -104,7 +98,7 @@ class Params(Block):
         from models.recipe import Recipe  # imports torch, which most stages do not need
 
         if name not in self.recipes:
-            raise ConfigError(f"params.yaml: unknown recipe {name!r}{_nearest(name, self.recipes)}")
+            raise ConfigError(f"params.yaml: unknown recipe {name!r}{nearest(name, self.recipes)}")
         return parse(Recipe, self.recipes[name], "params.yaml", ("recipes", name))
 
     def ensemble(self, name: str) -> EnsembleConfig:
@@ -114,13 +108,13 @@ class Params(Block):
             ConfigError: if there is no such ensemble, a recipe has its name, or a member is no recipe.
         """
         if name not in self.ensembles:
-            raise ConfigError(f"params.yaml: unknown ensemble {name!r}{_nearest(name, self.ensembles)}")
+            raise ConfigError(f"params.yaml: unknown ensemble {name!r}{nearest(name, self.ensembles)}")
         if name in self.recipes:
             raise ConfigError(f"params.yaml: ensembles.{name}: a recipe has that name too; give one of them another")
         for member in self.ensembles[name].members:
             if member not in self.recipes:
                 raise ConfigError(
-                    f"params.yaml: ensembles.{name}.members: unknown recipe {member!r}{_nearest(member, self.recipes)}"
+                    f"params.yaml: ensembles.{name}.members: unknown recipe {member!r}{nearest(member, self.recipes)}"
                 )
         return self.ensembles[name]
 
@@ -135,7 +129,7 @@ class Params(Block):
             ConfigError: if there is no such source.
         """
         if name not in self.sources:
-            raise ConfigError(f"params.yaml: unknown source {name!r}{_nearest(name, self.sources)}")
+            raise ConfigError(f"params.yaml: unknown source {name!r}{nearest(name, self.sources)}")
         return self.sources[name]
 
     def check(self) -> None:
@@ -159,23 +153,8 @@ class Params(Block):
         for name in self.training.by_recipe:
             if name not in self.recipes:
                 raise ConfigError(
-                    f"params.yaml: training.by_recipe: unknown recipe {name!r}{_nearest(name, self.recipes)}"
+                    f"params.yaml: training.by_recipe: unknown recipe {name!r}{nearest(name, self.recipes)}"
                 )
-
-
-class RunKey(Block):
-    """`run.yaml`: what makes this night this night."""
-
-    as_of: dt.date
-    """night T"""
-    source: str
-    """name of the source in params.yaml"""
-    data: str
-    """path the source is read from; the simulator's own code where there is no data"""
-    champion: str = "none"
-    """registry entry that the challengers have to beat; 'none' on the first night"""
-    evidence: tuple[str, ...] = ()
-    """registry ids of earlier judge days that an upgrade may pool"""
 
 
 def load_params(path: Path) -> Params:
@@ -187,17 +166,6 @@ def load_params(path: Path) -> Params:
     return parse(Params, read_yaml(path), path.name)
 
 
-def load_run_key(path: Path) -> RunKey:
-    """Read and check `run.yaml`.
-
-    Raises:
-        ConfigError: if it is missing or wrong.
-    """
-    if not path.exists():
-        raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
-    return parse(RunKey, read_yaml(path), path.name)
-
-
 def json_schema(part: str = "params") -> dict[str, Any]:
     """Return the JSON schema of params.yaml, or of one recipe (part "recipe")."""
     if part == "recipe":
@@ -205,96 +173,3 @@ def json_schema(part: str = "params") -> dict[str, Any]:
 
         return TypeAdapter(Recipe).json_schema()
     return Params.model_json_schema()
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        ConfigError: if it is missing or is no such file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: run dwell in the project's root folder") from error
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys, got {type(value).__name__}")
-    return value
-
-
-def parse(model: type[Model], value: Any, file: str, prefix: tuple[str, ...] = ()) -> Model:
-    """Return a checked block.
-
-    Args:
-        model: type of the block.
-        value: what the file holds.
-        file: its name, for the message.
-        prefix: keys that lead to the block.
-
-    Raises:
-        ConfigError: one line per wrong key, with the nearest key that exists.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        lines = [_explain(item, model, value, file, prefix) for item in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
-
-
-def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any, file: str, prefix: tuple[str, ...]) -> str:
-    """Say in one line which key of which file is wrong, and which valid key is nearest to a misspelt one."""
-    location = [str(step) for step in item["loc"]]
-    where = f"{file}: {'.'.join([*prefix, *location])}"
-    if item["type"] == "extra_forbidden":
-        allowed = _allowed_keys(model.model_json_schema(), location[:-1])
-        return f"{where}: unknown key {location[-1]!r}{_nearest(location[-1], allowed)}"
-    if item["type"] == "union_tag_invalid":
-        context = item["ctx"]
-        choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        return f"{where}: unknown kind {context['tag']!r}{_nearest(context['tag'], choices)}"
-    if item["type"] == "missing":
-        return f"{where}: missing; add the key"
-    return f"{where}: {item['msg']} (got {item['input']!r})"
-
-
-def _allowed_keys(schema: dict[str, Any], location: list[str]) -> list[str]:
-    """Return the keys that may stand at `location`, following references, maps and unions of the JSON schema."""
-    definitions = schema.get("$defs", {})
-    nodes = [schema]
-    for step in location:
-        nodes = [child for node in nodes for child in _children(node, step, definitions)]
-    return sorted({key for node in nodes for key in _resolve(node, definitions).get("properties", {})})
-
-
-def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = definitions[node["$ref"].rsplit("/", 1)[-1]]
-    return node
-
-
-def _children(node: dict[str, Any], step: str, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    node = _resolve(node, definitions)
-    options = node.get("oneOf") or node.get("anyOf") or [node]
-    found = []
-    for option in (_resolve(option, definitions) for option in options):
-        kind = option.get("properties", {}).get("kind", {}).get("const")
-        if kind == step:
-            found.append(option)
-        elif step in option.get("properties", {}):
-            found.append(option["properties"][step])
-        elif isinstance(option.get("additionalProperties"), dict):
-            found.append(option["additionalProperties"])
-        elif "items" in option:
-            found.append(option["items"])
-    return found
-
-
-def _nearest(name: str, choices: Any) -> str:
-    known = [str(choice) for choice in choices]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (valid: {', '.join(known)})"

@@ -10,11 +10,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tasks.config import Params, RunKey, load_params, load_run_key
+from tasks.config import Params, load_params
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.config import json_schema, load_params, load_run_key
+from tasks.config import json_schema, load_params
 from tasks.core.errors import ConfigError
+from tasks.core.run_key import load_run_key
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

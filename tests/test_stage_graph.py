@@ -10,7 +10,10 @@ import yaml
 from tasks.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PLUMBING = {f"tasks/core/{name}.py" for name in ("__init__", "errors", "files", "layout", "manifest", "settings")}
+PLUMBING = {
+    f"tasks/core/{name}.py"
+    for name in ("__init__", "errors", "files", "layout", "manifest", "run_key", "settings", "timings", "yaml_config")
+}
 PLUMBING |= {"tasks/__init__.py", "tasks/config.py"}
 """Modules that move bytes and words, not numbers; what they configure is tracked as parameters."""
 

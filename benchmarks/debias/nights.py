@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
-from tasks.config import Params, RunKey
+from tasks.config import Params
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.simulate.config import SimulatorConfig
 from tasks.stages import STAGES, Night
 
@@ -129,7 +130,7 @@ def run_night(settings: Params, as_of: dt.date, workspace: Workspace) -> None:
     for name in settings.nightly.recipes:
         STAGES["train"](night, name)
         STAGES["evaluate"](night, name)
-    STAGES["truth"](night, None)
+    STAGES["oracle"](night, None)
 
 
 def measured(workspace: Workspace) -> Measured:
@@ -137,7 +138,7 @@ def measured(workspace: Workspace) -> Measured:
     found: Measured = {}
     for name in RECIPES:
         parts = read_json(workspace.predictions(name) / "metrics.json")["random_exposure"]
-        parts |= read_json(workspace.truth / f"{name}.json")
+        parts |= read_json(workspace.oracle / f"{name}.json")
         found[name] = {
             exposure: {metric: part["metrics"][metric]["value"] for metric in part["metrics"]}
             for exposure, part in parts.items()

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.config import parse, read_yaml
 from tasks.core.settings import Block
+from tasks.core.yaml_config import parse, read_yaml
 from tasks.protocol.config import Protocol
 
 HERE = Path(__file__).resolve().parent

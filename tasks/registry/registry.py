@@ -3,18 +3,15 @@
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.core.errors import RegistryError
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.gate.decision import Decision
 from tasks.registry import record, replay
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather
 from tasks.registry.replay import RegistryStatus
-
-if TYPE_CHECKING:
-    from tasks.config import RunKey
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Registry:
         return replay.status(self.path)
 
 
-def register(registry: Registry, workspace: Workspace, key: "RunKey", decision: Decision) -> Event:
+def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision) -> Event:
     """Record the decision of the night that ran in a workspace; the same decision twice leaves one event.
 
     Args:

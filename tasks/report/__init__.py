@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.report.config import ReportConfig
 from tasks.report.operations import Operations
 
 if TYPE_CHECKING:
-    from tasks.config import RunKey
     from tasks.gate import Decision
 
 __all__ = ["Operations", "render_report"]
@@ -17,7 +17,7 @@ __all__ = ["Operations", "render_report"]
 def render_report(
     workspace: Workspace,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     out_file: Path,
     operations: Operations | None = None,
     decision: "Decision | None" = None,

@@ -9,6 +9,7 @@ import jinja2
 
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
 from tasks.report.config import ReportConfig
@@ -34,7 +35,6 @@ from tasks.report.top_k import read_lists
 from tasks.report.view import Page, Section
 
 if TYPE_CHECKING:
-    from tasks.config import RunKey
     from tasks.gate import Decision
 
 _HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ _HERE = Path(__file__).parent
 def render(
     workspace: Workspace,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     out_file: Path,
     operations: Operations | None = None,
     decision: "Decision | None" = None,
@@ -68,7 +68,7 @@ def compose(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None = None,
 ) -> Page:
     """Return the page as values.
@@ -94,7 +94,7 @@ def _sections(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None,
 ) -> tuple[Section, ...]:
     return (

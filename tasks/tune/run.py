@@ -12,11 +12,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tasks.config import Params, load_params, parse
+from tasks.config import Params, load_params
 from tasks.core.errors import DwellError, TuningError
 from tasks.core.files import hash_value, read_json, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import code_hash, models_hash
+from tasks.core.yaml_config import parse
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
 from tasks.tune.result import Found, Gain, TrialRow

@@ -70,10 +70,10 @@ def _forget_the_code() -> None:
 def _night(root: Path, name: str, *key: str) -> dict[str, str]:
     """Run the stages of one night in this process, publish it, and return name/path -> hash of what it left."""
     from flows.cli import app
-    from flows.publish import publish
     from flows.stages import stage_graph
-    from tasks.config import load_run_key
     from tasks.core.layout import Workspace
+    from tasks.core.run_key import load_run_key
+    from tasks.night.publish import publish
 
     with contextlib.chdir(root):
         app(["prepare", *key], standalone_mode=False)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tasks.config import RunKey
 from tasks.core.errors import ConfigError, RegistryError, StorageError
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.registry import force, ledger, record, register
 from tasks.registry.entry import read_entry
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.config import Params, RunKey, load_params
+from tasks.config import Params, load_params
 from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.core.timings import timings
 from tasks.gate import Decision, load_decision
 from tasks.gate.decision import write_decision
-from tasks.main import timings
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report

@@ -1,18 +1,16 @@
-"""The start of a night: settle what it is the key of, write `run.yaml`, and keep any other night out."""
+"""The start of a night: settle its key, write `run.yaml`, and forget models that are no challengers any more."""
 
-import contextlib
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from filelock import FileLock, Timeout
 
 from tasks import registry
-from tasks.config import Params, RunKey, load_params
-from tasks.core.errors import ConfigError, DwellError
+from tasks.config import Params, load_params
+from tasks.core.errors import ConfigError
 from tasks.core.files import remove, write_text
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.ingest import data_path, default_as_of
 
 
@@ -65,25 +63,3 @@ def _forget_other_models(workspace: Workspace, params: Params) -> None:
         for path in folder.glob("*"):
             if path.name not in keep:
                 remove(path)
-
-
-@contextlib.contextmanager
-def only_night(workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace: one night at a time.
-
-    Raises:
-        DwellError: if another night is running here.
-    """
-    lock = FileLock(workspace.scratch / "night.lock", timeout=0)
-    lock_folder = Path(lock.lock_file).parent
-    lock_folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise DwellError(
-            f"another night is running in {workspace.root.resolve()}: wait for it, or use another checkout"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
