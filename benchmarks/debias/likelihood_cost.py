@@ -1,4 +1,6 @@
-"""What one epoch of the likelihood costs, exactly and by simulation, at the size of Coat (`debias.md` section 2.10).
+"""What one epoch of the likelihood costs, exactly and by simulation, at the size of Coat.
+
+Source: docs/methods/debias.md#published-procedure.
 
 Shape legend: B rows, M draws.
 """

@@ -1,4 +1,6 @@
-"""The metrics of one variant of the protocol, each with its bootstrap over users (`debias.md` section 6).
+"""The metrics of one variant of the protocol, each with its bootstrap over users.
+
+Source: docs/methods/debias.md#coat-protocol.
 
 Shape legend: B test rows, U users, I items, R resamples.
 """

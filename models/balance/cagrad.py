@@ -31,8 +31,8 @@ class CaGradConfig(ComponentConfig):
 class CaGrad(Balance):
     """Step along g_0 + (c |g_0| / |g_w|) g_w, divided by 1 + c^2, with w minimising <g_w, g_0> + c |g_0| |g_w|.
 
-    Source: Liu et al., NeurIPS 2021; `watch_time.md` section 7.3. g_0 is the mean of the gradients of the weighted losses,
-    g_w their mixture by simplex weights w, which scipy finds from the T x T table of inner products.
+    Source: Liu et al., NeurIPS 2021; docs/methods/multi_task.md#cagrad. g_0 is the mean of the gradients of the
+    weighted losses, g_w their mixture by simplex weights w, which scipy finds from the T x T table of inner products.
     """
 
     Config = CaGradConfig

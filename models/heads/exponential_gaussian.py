@@ -20,7 +20,7 @@ from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
 
 BISECTIONS = 26
-"""Of [0, duration]; the specification says 40, but a float32 holds no more than 24 halvings."""
+"""Of [0, duration]; 40 are usual, but a float32 holds no more than 24 halvings."""
 
 START_RATE = 20.0
 
@@ -114,12 +114,13 @@ class ExponentialGaussianConfig(ComponentConfig):
 
 
 class ExponentialGaussian(Head):
-    """Negative log-likelihood of the mixture plus the absolute error of its mean (`watch_time.md` section 5.11).
+    """Negative log-likelihood of the mixture plus the absolute error of its mean.
 
-    Without a floor components collapse onto single labels, above all onto the atom at 0, whose likelihood has no
-    bound: the floor holds for the Gaussians' widths and, our choice, for the exponential's mean. Where more than 5 % of
-    the train rows are 0, P(y = 0) is an output of its own and the mixture is that of positive labels. The mean is clipped to [0, duration] inside the expectation; the score is that
-    mean, which has no ties at the duration to lose order by.
+    Source: docs/methods/watch_time.md#exponential-gaussian-mixtures. Without a floor components collapse onto single
+    labels, above all onto the atom at 0, whose likelihood has no bound: the floor holds for the Gaussians' widths and,
+    our choice, for the exponential's mean. Where more than 5 % of the train rows are 0, P(y = 0) is an output of its
+    own and the mixture is that of positive labels. The mean is clipped to [0, duration] inside the expectation; the
+    score is that mean, which has no ties at the duration to lose order by.
     """
 
     monotone: ClassVar[bool] = True

@@ -37,12 +37,11 @@ def log_phi(x: Tensor) -> Tensor:
 def log_phi2(a: Tensor, b: Tensor, rho: Tensor, nodes: int = NODES) -> Tensor:
     """Return log P(X <= a, Y <= b) of standard normals with correlation rho, in float64.
 
-    Source: `debias.md` sections 2.3 to 2.5. Gauss-Legendre quadrature over the correlation, in logs; for a negative rho
-    whose result has cancelled, a Gauss-Laguerre rule along the tail instead. It differs from the specification in when
-    the tail form is used (on cancellation, not below 1e-6) and in its nodes (32, not 16): with both, the log is within
-    1e-11 for |rho| <= .99 and indices in [-8, 8], and P11 + P10 + P0 is 1 within 1e-15 (3e-15 at .99). rho = 0 is
-    `log_ndtr(a) + log_ndtr(b)`, bit for bit. The gradient is analytic: nothing differentiates through the nodes, and it
-    cannot be differentiated a second time.
+    Source: docs/methods/debias.md#bivariate-normal-quadrature. Gauss-Legendre quadrature over the correlation, in logs;
+    for a negative rho whose result has cancelled (not: is small), a Gauss-Laguerre rule along the tail instead, of 32
+    nodes too. With both, the log is within 1e-11 for |rho| <= .99 and indices in [-8, 8], and P11 + P10 + P0 is 1
+    within 1e-15 (3e-15 at .99). rho = 0 is `log_ndtr(a) + log_ndtr(b)`, bit for bit. The gradient is analytic: nothing
+    differentiates through the nodes, and it cannot be differentiated a second time.
 
     Args:
         a: upper limit of X, [...].
@@ -55,7 +54,7 @@ def log_phi2(a: Tensor, b: Tensor, rho: Tensor, nodes: int = NODES) -> Tensor:
 
 
 class _LogPhi2(torch.autograd.Function):
-    """Forward by quadrature, backward by the three closed forms of `debias.md` section 2.4."""
+    """Forward by quadrature, backward by the three closed forms of docs/methods/debias.md#gradient."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, a: Tensor, b: Tensor, rho: Tensor, nodes: int) -> Tensor:

@@ -50,8 +50,8 @@ def log_phi2_ghk(
 ) -> Tensor:
     """Return log of an unbiased estimate of P(X <= a, Y <= b), in float64; smooth in a, b and rho.
 
-    Source: the GHK sampler, `debias.md` section 2.6: -X is drawn given X <= a by inversion, and the rest is exact. Its log
-    is low by half the squared relative error (Jensen's inequality).
+    Source: the GHK sampler, docs/methods/debias.md#ghk-sampler: -X is drawn given X <= a by inversion, and the rest is
+    exact. Its log is low by half the squared relative error (Jensen's inequality).
 
     Args:
         a: upper limit of X, [...]; above -37, where Phi(a) leaves float64.

@@ -2,8 +2,8 @@
 
     z_O = a + U_O, o = 1{z_O > 0};  z_R = b + U_R, r = 1{z_R > 0}, or y = b + sigma U_R;  corr(U_O, U_R) = rho
 
-Source: `debias.md` section 2.2. Everything is computed and returned in float64. `rho` and `log_sigma` broadcast, so they
-may be one number or one per row. Values of rows of another kind are meaningless but finite.
+Source: docs/methods/debias.md#exact-likelihood. Everything is computed and returned in float64. `rho` and `log_sigma`
+broadcast, so they may be one number or one per row. Values of rows of another kind are meaningless but finite.
 
 Shape legend: B rows.
 """

@@ -1,7 +1,7 @@
 """What two latent indices predict, for each of the populations one may mean.
 
-Source: `debias.md` section 2.9. `exposed` and `unexposed` describe rows as the logging policy chose them; the
-interventional values, "if everybody were shown it", are for ranking. All float64, [B].
+Source: docs/methods/debias.md#predictions-by-population. `exposed` and `unexposed` describe rows as the logging policy
+chose them; the interventional values, "if everybody were shown it", are for ranking. All float64, [B].
 
 Shape legend: B rows.
 """
@@ -70,7 +70,7 @@ def mean_seconds(a_B: Tensor, b_B: Tensor, rho: Tensor, sigma: Tensor) -> ByPopu
 def mean_seconds_censored(b_B: Tensor, sigma: Tensor) -> Tensor:
     """Return E[max(exp(y) - 1, 0)] in seconds under do(o = 1): the zero mass counts as 0 s, [B].
 
-    Our derivation; the specification's formula lets y fall below 0 and counts it as negative seconds.
+    Our derivation; the usual formula lets y fall below 0 and counts it as negative seconds.
     """
     b_B, sigma = b_B.double(), sigma.double()
     above_B = torch.exp(b_B + 0.5 * sigma**2 + log_ndtr(b_B / sigma + sigma))

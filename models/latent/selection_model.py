@@ -62,7 +62,7 @@ class SelectionRows:
 
 
 class SelectionModel(nn.Module):
-    """The likelihood of `debias.md` section 2.2 over a whole data set.
+    """The likelihood of docs/methods/debias.md#exact-likelihood over a whole data set.
 
     Args:
         indices: a and b of every row.

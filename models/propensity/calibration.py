@@ -1,6 +1,7 @@
 """Calibrated propensities: a curve from what a model says to the share that was observed, fitted on held-out rows.
 
-Source: `debias.md` section 4.1 (arXiv 2303.12973). Weights stand for the rows of D each row represents.
+Source: docs/methods/debias.md#propensity-models (arXiv 2303.12973). Weights stand for the rows of D each row
+represents.
 """
 
 from typing import Literal

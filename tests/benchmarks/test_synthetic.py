@@ -1,4 +1,4 @@
-"""The synthetic experiments of `debias.md` section 8 at full size, a few cells and one seed each."""
+"""Synthetic recovery (docs/methods/debias.md#synthetic-recovery) at full size, a few cells and one seed each."""
 
 from functools import cache
 
@@ -120,7 +120,7 @@ def test_case_e_mean_seconds_are_recovered() -> None:
 
 
 def test_the_crude_estimator_is_forty_times_less_precise() -> None:
-    """47 % and about 1 % in section 2.6, at the exposure rate of Coat."""
+    """47 % and about 1 % in docs/methods/debias.md#ghk-sampler, at the exposure rate of Coat."""
     crude, ghk = relative_sd(monte_carlo_estimate(50), 50), relative_sd(ghk_estimate(50), 50)
     assert crude == pytest.approx(0.47, abs=0.06)
     assert ghk < crude / 40

@@ -1,4 +1,4 @@
-"""URE on catalogues whose full recall is known (`debias.md`, section 5)."""
+"""URE on catalogues whose full recall is known (docs/methods/debias.md#unbiased-recall)."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIGNAL = 0.8
 
 
 def catalogue(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of all pairs and what users really like; the signal gives a Recall@10 near the .0800 of the specification."""
+    """Scores of all pairs and what users really like; the signal gives a Recall@10 near the .0800 of the reference."""
     rng = np.random.default_rng(seed)
     taste = rng.normal(size=(USERS, ITEMS))
     appeal = 1 / (1 + np.exp(-(1.2 * taste + rng.normal(0, 0.8, (USERS, 1)) - 1)))
@@ -44,7 +44,7 @@ def test_few_random_rows_estimate_recall_over_the_catalogue() -> None:
     assert (macro, micro) == pytest.approx((0.0800, 0.0724), abs=0.003)
     assert macros.std(ddof=1) == pytest.approx(0.0034, rel=0.6)
     assert abs(micros.mean() - micro) < 4 * micros.std(ddof=1) / np.sqrt(12)
-    assert -0.005 < macros.mean() - macro < 0.001  # a little low: see the docstring; the specification saw -.0018
+    assert -0.005 < macros.mean() - macro < 0.001  # a little low: see the docstring; elsewhere -.0018 was seen
     user, item, positive = random_rows(liked, 0)
     inside = recall(score[user, item].reshape(USERS, ROWS), positive.reshape(USERS, ROWS), 5)[0]
     assert inside > 4 * macro  # recall@5 within the 16 random rows: another, far larger number

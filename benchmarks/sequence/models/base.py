@@ -1,4 +1,6 @@
-"""The one interface of every model that ranks items after what a user watched (`watch_time.md` section 9).
+"""The one interface of every model that ranks items after what a user watched.
+
+Source: docs/methods/sequences.md#sequence-loss.
 
 Shape legend: B users, L steps, D width of an embedding, N scored (user, step, item) triples.
 """

@@ -19,7 +19,7 @@ class DinConfig(SequenceModelConfig):
 
     kind: Literal["din"] = "din"
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """In the output network; the default of `watch_time.md` section 3."""
+    """In the output network; the default of docs/methods/watch_time.md#shared-encoder."""
     attention_hidden: int = Field(default=32, gt=0)
     """Width of the unit that weighs an event against the item."""
     hidden: tuple[int, ...] = Field(default=(64, 32), min_length=1)

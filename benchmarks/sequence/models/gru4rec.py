@@ -21,7 +21,8 @@ class Gru4Rec(SequenceModel):
     """One GRU layer over the positives.
 
     Source: Hidasi et al., Session-based Recommendations with Recurrent Neural Networks, ICLR 2016. Differs from the
-    paper: one random negative per step instead of the others of the batch, and the loss of section 9.
+    paper: one random negative per step instead of the others of the batch, and the loss of
+    docs/methods/sequences.md#sequence-loss.
     """
 
     Config = Gru4RecConfig

@@ -15,7 +15,10 @@ class SasRecConfig(CausalConfig):
 
 
 class SasRec(SequenceModel):
-    """Source: Kang and McAuley, ICDM 2018; `watch_time.md` section 9 with `skip_margin` off or on is the pair to beat."""
+    """The inner product with the last state; with `skip_margin` off and on the pair to beat.
+
+    Source: Kang and McAuley, ICDM 2018; docs/methods/sequences.md#sasrec.
+    """
 
     Config = SasRecConfig
 

@@ -26,9 +26,9 @@ class SineConfig(CausalConfig, SubInterests):
 class Sine(SequenceModel):
     """SASRec's state h, gated K times: h_k = h + sigmoid(h * c_k) * h.
 
-    Source: RecSys 2023, arXiv 2308.04086, as `watch_time.md` section 9 describes the public code. With that section's
-    fusion, a softmax over k of one linear map of [h_k; e], the share of the item e is the same for every k and cancels:
-    the weights of sub-interests do not depend on the item. Differs from public code: see `docs/sequence.md`.
+    Source: RecSys 2023, arXiv 2308.04086, docs/methods/sequences.md#sine. With the published fusion, a softmax over k
+    of one linear map of [h_k; e], the share of the item e is the same for every k and cancels: the weights of
+    sub-interests do not depend on the item. Differs from public code: see `docs/sequence.md`.
     """
 
     Config = SineConfig

@@ -1,4 +1,4 @@
-"""The causal Transformer of SASRec and SINE (`watch_time.md` section 9).
+"""The causal Transformer of SASRec and SINE (docs/methods/sequences.md#causal-transformer).
 
 Shape legend: B users, L steps, D width, H heads, W width of a head.
 """
@@ -26,9 +26,10 @@ class CausalEncoder(nn.Module):
         size: blocks, heads and dropout.
         max_length: the longest sequence.
 
-    Source: Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018, as in `watch_time.md` section 9.
-    Differs from public code: no step attends to padding, and positions count back from the last step, so that neither
-    the width of a batch nor its padding moves a state. On sequences padded to the full length the positions are the same.
+    Source: Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018;
+    docs/methods/sequences.md#causal-transformer. Differs from public code: no step attends to padding, and positions
+    count back from the last step, so that neither the width of a batch nor its padding moves a state. On sequences
+    padded to the full length the positions are the same.
 
     Raises:
         ValueError: if the heads do not divide the width.

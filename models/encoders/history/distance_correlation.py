@@ -13,8 +13,8 @@ def distance_correlation(x_D: Tensor, y_D: Tensor) -> Tensor:
     """Return the distance correlation of paired scalars, in [0, 1]; 0 where one of them is constant.
 
     Source: Székely, Rizzo and Bakirov, Annals of Statistics 2007; biased (V-statistic) form, the square root of the
-    ratio of squares, as in `watch_time.md` section 9. Averages of products are kept 1e-12 above 0, so that independence
-    has a gradient.
+    ratio of squares, as in docs/methods/sequences.md#distance-correlation. Averages of products are kept 1e-12 above 0,
+    so that independence has a gradient.
 
     Args:
         x_D: first variable.

@@ -21,16 +21,17 @@ class InOrderConfig(ComponentConfig):
     """What of the history is read, and dropout."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Of what the sequence is made of; `watch_time.md` section 9 has .5 for a model that ranks by itself."""
+    """Of what the sequence is made of; models that rank by themselves have .5."""
     skips: bool = True
     """Read skipped events too, told apart by their feedback type; the published methods know positives only."""
 
 
 class InOrderHistory(HistoryEncoder):
-    """A sequence model of `watch_time.md` section 9 as an encoder: its state after the newest event is the summary.
+    """A sequence model as an encoder: its state after the newest event is the summary.
 
-    The event vectors hold more than the published models' items: feedback type, watch-ratio bucket and time gap. The
-    ranker's losses train it, not those of the sequence protocol, which stay beside the benchmark.
+    Source: docs/methods/sequences.md#sequence-encoders-of-a-ranker. The event vectors hold more than the published
+    models' items: feedback type, watch-ratio bucket and time gap. The ranker's losses train it, not those of the
+    sequence protocol, which stay beside the benchmark.
 
     Raises:
         ValueError: if the schema has no history field.

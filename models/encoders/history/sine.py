@@ -52,7 +52,7 @@ class SineHistoryConfig(InOrderConfig, CausalSize, SubInterests):
 class SineHistory(InOrderHistory):
     """The fused sub-interests after the newest event, as one more field of the ranker; the penalty keeps them apart.
 
-    Source: RecSys 2023, arXiv 2308.04086, as `watch_time.md` section 9 describes the public code. The fusion is a softmax
+    Source: RecSys 2023, arXiv 2308.04086, docs/methods/sequences.md#sine. The fusion is a softmax
     over k of one linear map of [h_k; e]: the share of the candidate e is the same for every k and cancels, so that the
     summary does not depend on the candidate. Differs from public code, beside what `docs/sequence.md` says: the summary
     is a field instead of being multiplied with the item, and the margin over skips and the intent filter, which need the

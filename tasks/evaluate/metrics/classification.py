@@ -1,4 +1,4 @@
-"""Metrics of the binary tasks: AUC, GAUC, logloss, calibration ratio (specs/metrics.md 4).
+"""Metrics of the binary tasks: AUC, GAUC, logloss, calibration ratio (docs/methods/metrics.md#classification).
 
 Shapes: B rows, U users.
 """

@@ -1,6 +1,6 @@
 """Concordant and comparable partners of every row, inside its group: the base of grouped XAUC and of influences.
 
-Instead of the chunked counts of specs/metrics.md 6, rows are split by one bit of the label at a time, highest first,
+Source: docs/methods/metrics.md#exact-pair-counts. Rows are split by one bit of the label at a time, highest first,
 keeping the prediction order inside each part: any two rows with different labels part ways at exactly one bit, where
 running counts of ones tell how many partners lie below, at and above a row's prediction. O(n log L) for L label levels,
 whatever the tie structure.
@@ -62,7 +62,9 @@ def row_concordance(label_B: IntArray, prediction_B: FloatArray, groups: Groups)
 
 
 def pooled_influence(label_B: IntArray, prediction_B: FloatArray, users: Groups) -> UserInfluence:
-    """Returns the pooled pair accuracy with psi_u = (sum_u a - X sum_u b) / B (specs/metrics.md 8, our derivation).
+    """Returns the pooled pair accuracy with psi_u = (sum_u a - X sum_u b) / B.
+
+    Source: our derivation; docs/methods/metrics.md#uncertainty.
 
     Args:
         label_B: [B] integer labels.

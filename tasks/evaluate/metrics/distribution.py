@@ -1,4 +1,6 @@
-"""Scores of predicted distributions: CRPS of a head's CDF, and EGMN's histogram divergence (specs/metrics.md 2).
+"""Scores of predicted distributions: CRPS of a head's CDF, and EGMN's histogram divergence.
+
+Source: docs/methods/metrics.md#point-errors.
 
 Shapes: B rows, K nodes.
 """

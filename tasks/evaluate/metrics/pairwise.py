@@ -1,4 +1,6 @@
-"""Pooled pair accuracy (XAUC) over all pairs of rows, exact, with its published variants (specs/metrics.md 3).
+"""Pooled pair accuracy (XAUC) over all pairs of rows, exact, with its published variants.
+
+Source: docs/methods/metrics.md#pair-accuracy.
 
 Shapes: B rows, U users.
 """

@@ -1,6 +1,7 @@
-"""XAUC of a table that does not fit in memory: exact, from one map pass and a small reduce (specs/metrics.md 6).
+"""XAUC of a table that does not fit in memory: exact, from one map pass and a small reduce.
 
-Rows are partitioned by prediction so that equal predictions stay together; each partition is summarised on its own.
+Source: docs/methods/metrics.md#exact-pair-counts. Rows are partitioned by prediction so that equal predictions stay
+together; each partition is summarised on its own.
 
 Shapes: B rows, L label levels.
 """

@@ -1,4 +1,6 @@
-"""Watch-time gain: how unusual a watch time is among train plays of the same duration (WTG, specs/metrics.md 4).
+"""Watch-time gain: how unusual a watch time is among train plays of the same duration (WTG).
+
+Source: docs/methods/metrics.md#watch-time-gain-in-lists.
 
 Shapes: B rows, D whole seconds of duration.
 """
