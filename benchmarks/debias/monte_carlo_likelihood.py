@@ -1,9 +1,8 @@
 """The published estimator of the two-index likelihood, restated plainly to be compared with and for nothing else.
 
-Source: the account of the released code in docs/methods/debias.md#published-procedure and 2.11. P(o = 1, r) is an
-average over M draws of one noise: the draws that pass the threshold of one index, times the conditional normal CDF of
-the other index. The indicator has no gradient, so the two networks can only take turns, each with the other's index in
-the indicator.
+Source: the account of the released code in docs/methods/debias.md#published-procedure. P(o = 1, r) is an average over M
+draws of one noise: the draws that pass the threshold of one index, times the conditional normal CDF of the other index.
+The indicator has no gradient, so the two networks can only take turns, each with the other's index in the indicator.
 
 Shape legend: B rows, M draws.
 """
