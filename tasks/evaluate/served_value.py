@@ -9,10 +9,13 @@ fifth is hardly told from the rest, which draws the estimate towards drawing fro
 The policy depends on the video through its place alone, and so does the reward model of the doubly robust estimates: one
 mean reward per tenth of the places, whose average under the policy needs no score of a video that was not shown.
 
+Logged probabilities often hold up to a factor (those of one slot of many, say). SNIPS does not mind; the doubly robust
+estimates read weights scaled to the mean 1 that right ones have, which their intervals hold fixed; IPS is refused.
+
 Shapes: B rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.off_policy import overlap, refusal
-from tasks.evaluate.policy_value import PolicyLog, PolicyValue, PolicyValueConfig, estimate_value
+from tasks.evaluate.policy_value import PolicyLog, PolicyValueConfig, estimate_value
 from tasks.evaluate.policy_value.cross_fit import cross_fitted
 from tasks.evaluate.policy_value.reward_models import action_means
 from tasks.evaluate.random_exposure import ExposureRows
@@ -35,7 +38,8 @@ SERVED_VALUE_FILE = "served_value.json"
 TOP_SHARE = 0.2
 TENTHS = 10
 PRIOR_ROWS = 20.0
-ESTIMATORS = ("snips", "ips", "dr", "dr_os")
+ESTIMATORS = ("snips", "dr", "dr_os")
+"""Those that read weights up to a factor; IPS needs their scale and stands beside them where it is trusted."""
 
 
 def served_value(predictions: Path, config: EvaluationConfig) -> dict[str, Any] | None:
@@ -60,23 +64,20 @@ def served_value(predictions: Path, config: EvaluationConfig) -> dict[str, Any] 
     units = Resampler(table.num_users, config.replicates, config.seed).units(users)
     settings = _settings(config)
     reward_B = table.y[index]
-    logs = {
-        "logged": (PolicyLog.without_model(reward_B, np.ones(index.size), units), ("ips",)),
-        "uniform": (PolicyLog.without_model(reward_B, weight_B, units), ("snips", "ips")),
-        "score": _by_score([table.score(s)[index] for s in table.seeds], reward_B, weight_B, users, units, settings),
-    }
-    plain_refused = refusal("ips", overlap(weight_B), config.minimum_effective_rows) or ""
-    return {
-        "rows": index.size,
-        "top_share": TOP_SHARE,
-        "policies": {
-            policy: {
-                value.estimator: _document(value, "" if policy == "logged" else plain_refused)
-                for value in estimate_value(log, settings, names)
-            }
-            for policy, (log, names) in logs.items()
-        },
-    }
+    seen = overlap(weight_B)
+    scores = [table.score(seed)[index] for seed in table.seeds]
+    scaled_B = weight_B / seen.mean_weight
+    logged = PolicyLog.without_model(reward_B, np.ones(index.size), units)
+    uniform = PolicyLog.without_model(reward_B, scaled_B, units)
+    by_score = _by_score(scores, reward_B, scaled_B, users, units, settings)
+    named = ESTIMATORS if by_score.fitted_B.any() else ("snips",)
+    refused = refusal("ips", seen, config.minimum_effective_rows) or ""
+    found = {"logged": _estimates(logged, settings, ("ips",))}
+    for policy, log, names in (("uniform", uniform, ("snips",)), ("score", by_score, named)):
+        plain = PolicyLog.without_model(reward_B, log.weight_B * seen.mean_weight, units)
+        (ips,) = _estimates(plain, settings, ("ips",)).values()
+        found[policy] = _estimates(log, settings, names) | {"ips": {**ips, "reason": ips["reason"] or refused}}
+    return {"rows": index.size, "top_share": TOP_SHARE, "mean_weight": seen.mean_weight, "policies": found}
 
 
 def uniform_places(score_B: FloatArray, weight_B: FloatArray, users: Groups) -> tuple[FloatArray, FloatArray]:
@@ -116,8 +117,8 @@ def _by_score(
     users: Groups,
     units: Groups,
     settings: PolicyValueConfig,
-) -> tuple[PolicyLog, tuple[str, ...]]:
-    """Return the log as the policy that serves by a score sees it, averaged over seeds, and what can be estimated."""
+) -> PolicyLog:
+    """Return the log as the policy that serves by a score sees it, averaged over seeds; too few users: without a model."""
     weights, modelled = [], []
     enough = np.count_nonzero(units.rows()) >= settings.folds
     expected_B = np.zeros(reward_B.size)
@@ -134,15 +135,14 @@ def _by_score(
         expected_B += reward_BA[:, -round(TOP_SHARE * TENTHS) :].mean(axis=1) / len(scores)
     weight_B = np.mean(weights, axis=0)
     if not enough:
-        return PolicyLog.without_model(reward_B, weight_B, units), ("snips", "ips")
+        return PolicyLog.without_model(reward_B, weight_B, units)
     # A seed's model counts as far as its seed's weight does: the estimates read weight times model only.
     fitted_B = np.divide(np.mean(modelled, axis=0), weight_B, out=np.zeros_like(weight_B), where=weight_B > 0)
-    return PolicyLog(reward_B, weight_B, units, fitted_B, expected_B), ESTIMATORS
+    return PolicyLog(reward_B, weight_B, units, fitted_B, expected_B)
 
 
-def _document(value: PolicyValue, plain_refused: str) -> Mapping[str, Any]:
-    reason = value.reason or ("" if value.estimator == "snips" else plain_refused)
-    return asdict(value) | {"reason": reason}
+def _estimates(log: PolicyLog, settings: PolicyValueConfig, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    return {value.estimator: asdict(value) for value in estimate_value(log, settings, names)}
 
 
 def _settings(config: EvaluationConfig) -> PolicyValueConfig:

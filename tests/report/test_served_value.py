@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.core.files import write_json
-from tasks.evaluate.served_value import ESTIMATORS, SERVED_VALUE_FILE
+from tasks.evaluate.served_value import SERVED_VALUE_FILE
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.served_value import served_value
@@ -17,7 +17,7 @@ def estimate(value: float, reason: str = "") -> dict[str, Any]:
 
 
 def values(score: float, reason: str = "") -> dict[str, Any]:
-    by_score = {name: estimate(score, "" if name == "snips" else reason) for name in ESTIMATORS}
+    by_score = {name: estimate(score, "" if name == "snips" else reason) for name in ("snips", "ips", "dr", "dr_os")}
     policies = {
         "logged": {"ips": estimate(9)},
         "uniform": {"snips": estimate(8), "ips": estimate(8)},

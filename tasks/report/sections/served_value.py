@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.core.files import read_json
-from tasks.evaluate.served_value import ESTIMATORS, SERVED_VALUE_FILE
+from tasks.evaluate.served_value import SERVED_VALUE_FILE
 from tasks.report.formatting import NOTHING, Measure, count, interval, number, share
 from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text
@@ -36,7 +36,7 @@ def served_value(artifacts: Artifacts) -> tuple[Section, ...]:
     heads = (
         Head("Served by"),
         Head("Effective rows", numeric=True),
-        *(Head(_LABELS[e], "s", True) for e in ESTIMATORS),
+        *(Head(_LABELS[e], "s", True) for e in _LABELS),
     )
     blocks: list[Block] = [Text(text), *_doubts(values), Table("Value of serving by score", heads, tuple(rows))]
     return (Section("served-value", "Value of serving by score", tuple(blocks)),)
@@ -48,7 +48,7 @@ def _told(model: Model) -> bool:
 
 def _row(name: str, policy: Found, marked: bool) -> Row:
     effective = Cell(count(round(policy["snips"]["diagnostics"]["effective_rows"])), numeric=True)
-    return Row((Cell(name), effective, *(_cell(policy.get(e)) for e in ESTIMATORS)), marked=marked)
+    return Row((Cell(name), effective, *(_cell(policy.get(e)) for e in _LABELS)), marked=marked)
 
 
 def _cell(estimate: Found | None) -> Cell:
