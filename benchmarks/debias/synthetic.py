@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.debias import likelihood_cost as cost
+from benchmarks.debias.predictions import mean_seconds, mean_seconds_censored
 from benchmarks.debias.synthetic_data import (
     NUM_PAIRS,
     WATCH_SIGMA,
@@ -33,7 +34,6 @@ from benchmarks.parts.part import Options, Table
 from models.latent.bivariate_normal import log_phi2
 from models.latent.ghk import log_phi2_ghk
 from models.latent.identification import SelectionFit
-from models.latent.predictions import mean_seconds, mean_seconds_censored
 
 Numbers = dict[str, list[float]]
 

@@ -10,8 +10,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from models.latent.indices import Factors, Indices, Linear
-from models.latent.predictions import normal_cdf
+from benchmarks.debias.factors import Factors
+from models.latent.bivariate_normal import normal_cdf
+from models.latent.indices import Indices, Linear
 from models.latent.selection_model import SelectionRows
 
 NUM_PAIRS = 62_500

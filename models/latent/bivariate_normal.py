@@ -149,3 +149,9 @@ def _laguerre(nodes: int) -> tuple[Tensor, Tensor]:
     """Return nodes and log weights for the weight exp(-x) on [0, inf), each float64 [K]."""
     x, w = np.polynomial.laguerre.laggauss(nodes)
     return torch.from_numpy(x), torch.from_numpy(np.log(w))
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    """Return Phi(x) without losing its left tail, as `torch.special.ndtr` does; the dtype is kept."""
+    value: Tensor = 0.5 * torch.special.erfc(-x * 0.5**0.5)
+    return value

@@ -49,13 +49,6 @@ def left_censored(
     return log_cdf(a_B.double(), _standardised(cut_B, b_B, log_sigma), -rho.double())
 
 
-def right_censored(
-    a_B: Tensor, b_B: Tensor, cut_B: Tensor, rho: Tensor, log_sigma: Tensor, log_cdf: LogCdf = log_phi2
-) -> Tensor:
-    """Return log P(o = 1, y > cut), [B]."""
-    return log_cdf(a_B.double(), -_standardised(cut_B, b_B, log_sigma), rho.double())
-
-
 def ordinal(a_B: Tensor, b_B: Tensor, lower_B: Tensor, upper_B: Tensor, rho: Tensor) -> Tensor:
     """Return log P(o = 1, lower < z_R <= upper), [B]: graded feedback between two cut points, which may be infinite.
 

@@ -14,11 +14,10 @@ from models.component import ComponentConfig
 from models.heads import HEADS
 from models.heads.base import Head
 from models.latent import likelihood
-from models.latent.bivariate_normal import RHO_BOUND, log_phi2
+from models.latent.bivariate_normal import RHO_BOUND, log_phi2, normal_cdf
 from models.latent.correlation import Correlation
 from models.latent.ghk import log_phi2_ghk
 from models.latent.likelihood import LogCdf
-from models.latent.predictions import normal_cdf
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.propensity.base import PropensityOptions
 from models.schema import InputSchema

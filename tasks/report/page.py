@@ -27,6 +27,7 @@ from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.propensity import propensity
 from tasks.report.sections.scores import Lists, scores
+from tasks.report.sections.served_value import served_value
 from tasks.report.sections.summary import top
 from tasks.report.sections.timings import timings
 from tasks.report.sections.trade_off import trade_off
@@ -103,6 +104,7 @@ def _sections(
         by_segment(artifacts, config),
         calibration(artifacts),
         exposure(artifacts),
+        *served_value(artifacts),
         *trade_off(artifacts),
         training(artifacts),
         propensity(artifacts),

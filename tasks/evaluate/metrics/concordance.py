@@ -15,7 +15,6 @@ import numpy as np
 
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
-from tasks.evaluate.metrics.user_statistics import UserInfluence
 
 ROWS_PER_BLOCK = 1 << 15  # whole groups are walked in blocks that stay in the processor's cache
 
@@ -59,26 +58,6 @@ def row_concordance(label_B: IntArray, prediction_B: FloatArray, groups: Groups)
         rows = by_group_B[start:end]
         doubled_B[rows], comparable_B[rows] = _block_counts(label_B[rows], prediction_B[rows], code_B[start:end])
     return RowConcordance(doubled_B / 2, comparable_B)
-
-
-def pooled_influence(label_B: IntArray, prediction_B: FloatArray, users: Groups) -> UserInfluence:
-    """Returns the pooled pair accuracy with psi_u = (sum_u a - X sum_u b) / B.
-
-    Source: our derivation; docs/methods/metrics.md#uncertainty.
-
-    Args:
-        label_B: [B] integer labels.
-        prediction_B: [B] finite scores.
-        users: Group of each row.
-    """
-    rows = row_concordance(label_B, prediction_B, Groups(np.zeros(label_B.size, dtype=np.int64), 1))
-    concordant_U, comparable_U = users.sum(rows.concordant_B), users.sum(rows.comparable_B)
-    seen_twice = comparable_U.sum()
-    value, psi_U = float("nan"), np.full(users.num_groups, np.nan)
-    if seen_twice:
-        value = float(concordant_U.sum() / seen_twice)
-        psi_U = (concordant_U - value * comparable_U) / (seen_twice / 2)
-    return UserInfluence(value, psi_U, label_B.size, int((users.rows() > 0).sum()))
 
 
 def _block_counts(label_B: IntArray, prediction_B: FloatArray, group_B: IntArray) -> tuple[IntArray, IntArray]:

@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.evaluate.metrics.concordance import pooled_influence
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray, finite_rows
+from tasks.evaluate.metrics.partitioned import pooled_influence
 from tasks.evaluate.metrics.result import MetricResult
 from tasks.evaluate.metrics.user_statistics import UserInfluence
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.pairs.unbiased_recall import top_k_mask, unbiased_recall
 from tasks.core.errors import ContractError
 from tasks.evaluate.metrics.uncertainty import interval, user_bootstrap_weights
-from tasks.evaluate.unbiased_recall import top_k_mask, unbiased_recall
 
 USERS, ITEMS, ROWS, K = 2000, 300, 16, 10
 SIGNAL = 0.8

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.latent.bivariate_normal import log_ndtr, log_phi, log_phi2
+from models.latent.bivariate_normal import log_ndtr, log_phi, log_phi2, normal_cdf
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,6 @@ class ByPopulation:
     everybody_B: Tensor
     exposed_B: Tensor
     unexposed_B: Tensor
-
-
-def normal_cdf(x: Tensor) -> Tensor:
-    """Return Phi(x) without losing its left tail, as `torch.special.ndtr` does; the dtype is kept."""
-    value: Tensor = 0.5 * torch.special.erfc(-x * 0.5**0.5)
-    return value
 
 
 def probability(a_B: Tensor, b_B: Tensor, rho: Tensor) -> ByPopulation:
