@@ -14,7 +14,19 @@ from tasks.stages import STAGES
 from tasks.train.code import recipe_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CORE = ("errors", "files", "imports", "layout", "manifest", "run_key", "settings", "timings", "yaml_config")
+CORE = (
+    "errors",
+    "files",
+    "imports",
+    "layout",
+    "manifest",
+    "names",
+    "remembered",
+    "run_key",
+    "settings",
+    "timings",
+    "yaml_config",
+)
 PLUMBING = {"tasks", "tasks.config", "tasks.core", *(f"tasks.core.{name}" for name in CORE)}
 """Modules that move bytes and words, not numbers; what they configure is tracked as parameters."""
 CODE = "artifacts/code"
