@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.layout import Workspace
+from tasks.core.names import checked_name
 from tasks.core.timings import write_timing
 from tasks.stages import STAGES, Night
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)
     try:
-        run_stage(Workspace(), options.stage, options.recipe)
+        run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
     except DwellError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

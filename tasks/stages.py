@@ -79,6 +79,16 @@ def champion(night: Night, recipe: str | None) -> Any:
     return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion)
 
 
+def code(night: Night, recipe: str | None) -> Any:
+    from tasks.train.code import write_code
+
+    params = night.params
+    members = {name: params.ensemble(name).members for name in params.nightly.ensembles}
+    members |= {name: (name,) for name in params.nightly.recipes}
+    recipes = {name: [params.recipe(member) for member in members[name]] for name in params.nightly.challengers}
+    return write_code(recipes, night.workspace.code)
+
+
 def train(night: Night, recipe: str | None) -> Any:
     from tasks.train.run import train as run
 
@@ -196,6 +206,7 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "features": features,
     "table": table,
     "champion": champion,
+    "code": code,
     "train": train,
     "ensemble": ensemble,
     "baselines": baselines,

@@ -32,7 +32,7 @@ class Setting(Block):
         document = merged(read_yaml(HERE / self.protocol), self.changes)
         document = merged(document, {"params": {"training": {"seeds": list(seeds)}}})
         protocol = parse(Protocol, document, self.protocol)
-        protocol.params.check()
+        protocol.params.check(self.protocol, ("params",))
         return protocol
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 from tasks.core.errors import ConfigError
+from tasks.core.names import Name
 from tasks.core.settings import Block
 from tasks.core.yaml_config import parse, read_yaml
 
@@ -13,7 +14,7 @@ class RunKey(Block):
 
     as_of: dt.date
     """night T"""
-    source: str
+    source: Name
     """name of the source in params.yaml"""
     data: str
     """path the source is read from; the simulator's own code where there is no data"""

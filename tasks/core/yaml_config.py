@@ -44,16 +44,23 @@ def parse(model: type[Model], value: Any, file: str, prefix: tuple[str, ...] = (
     Raises:
         ConfigError: one line per wrong key, with the nearest key that exists.
     """
+    if lines := problems_of(model, value, file, prefix):
+        raise ConfigError("\n".join(lines))
+    return model.model_validate(value)
+
+
+def problems_of(model: type[BaseModel], value: Any, file: str, prefix: tuple[str, ...] = ()) -> list[str]:
+    """Return what `parse` would refuse, one line per wrong key or value."""
     try:
-        return model.model_validate(value)
+        model.model_validate(value)
     except ValidationError as error:
-        lines = [_explain(item, model, value, file, prefix) for item in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+        return [_explain(item, model, file, prefix) for item in error.errors()]
+    return []
 
 
-def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any, file: str, prefix: tuple[str, ...]) -> str:
+def _explain(item: Mapping[str, Any], model: type[BaseModel], file: str, prefix: tuple[str, ...]) -> str:
     """Say in one line which key of which file is wrong, and which valid key is nearest to a misspelt one."""
-    location = [str(step) for step in item["loc"]]
+    location = [str(step) for step in item["loc"] if step != "[key]"]
     where = f"{file}: {'.'.join([*prefix, *location])}"
     if item["type"] == "extra_forbidden":
         allowed = _allowed_keys(model.model_json_schema(), location[:-1])

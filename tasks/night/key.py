@@ -17,7 +17,7 @@ from tasks.ingest import data_path, default_as_of
 def prepare_night(
     workspace: Workspace, as_of: dt.date | None = None, source: str | None = None, data: Path | None = None
 ) -> RunKey:
-    """Check the whole configuration and write `run.yaml` for one night.
+    """Write `run.yaml` for one night.
 
     Args:
         workspace: where params.yaml lies.
@@ -29,7 +29,6 @@ def prepare_night(
         ConfigError: if anything in params.yaml is wrong, or the source has no such data.
     """
     params = load_params(workspace.params)
-    params.check()
     name = source or params.default_source
     config = params.named_source(name)
     if data is not None:

@@ -83,5 +83,5 @@ def load_protocol(path: Path) -> Protocol:
     """
     value: dict[str, Any] = read_yaml(path)
     protocol = parse(Protocol, value, path.name)
-    protocol.params.check()
+    protocol.params.check(path.name, ("params",))
     return protocol

@@ -97,7 +97,7 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_a_forced_rerun_gives_the_same_
 
 def test_the_command_line_makes_the_same_bytes(night: Path, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "by_hand", small_params())
-    stages = ["ingest", "validate", "features", "table", "champion", "train --recipe d2q", "baselines"]
+    stages = ["ingest", "validate", "features", "table", "champion", "code", "train --recipe d2q", "baselines"]
     stages += ["evaluate --recipe d2q", "evaluate_champion", "gate", "oracle", "score", "report"]
     done = run_commands(["prepare", *(f"stage {stage}" for stage in stages)], root)
     assert done.returncode == 0, done.stdout[-3000:]
