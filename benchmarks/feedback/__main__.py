@@ -55,7 +55,7 @@ def measured(run: ProtocolRun) -> dict[str, Any]:
         for recipe in variant.recipes:
             if not _fitted(place.predictions(recipe) / "metrics.json", params.training.seeds):
                 run.fit(name, recipe)
-        tables = {recipe: place.predictions(recipe) / "judge.parquet" for recipe in variant.recipes}
+        tables = {recipe: place.judge_table(recipe) for recipe in variant.recipes}
         found[variant.title] = {"models": differences(tables, params.evaluation)}
         if isinstance(world, SimulatorConfig):
             found[variant.title]["planted"] = planted(run.workspace.features, run.days.judge, tables, world)

@@ -15,6 +15,7 @@ from tasks.baselines.config import BaselineConfig
 from tasks.baselines.gradient_boosting import GradientBoosting
 from tasks.baselines.rows import read_examples
 from tasks.baselines.stage import fit_calibration
+from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.features.buckets import midnight_ms
 from tasks.predict.ensemble import combined
@@ -46,7 +47,7 @@ def members(testbed: Testbed, bundle: Path) -> dict[int, Member]:
 
 def _served(outputs: Outputs) -> Predictions:
     named = {"score": outputs.score_B, "watch_mean": outputs.mean_B, "watch_median": outputs.median_B}
-    return named | {f"p_{task}": value for task, value in outputs.probability.items()}
+    return named | {probability(task): value for task, value in outputs.probability.items()}
 
 
 class Blender:

@@ -9,6 +9,7 @@ import polars as pl
 from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
+from tasks.core.predictions import probability
 from tasks.features.labels import LABELS
 
 
@@ -30,5 +31,5 @@ class Constant(Baseline):
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:
         """Return the same numbers for every row."""
         values = {"score": 0.0, "mean": self.mean_s, "median": self.median_s}
-        values |= {f"p_{task}": rate for task, rate in self.rates.items()}
+        values |= {probability(task): rate for task, rate in self.rates.items()}
         return {name: np.full(frame.height, value) for name, value in values.items()}

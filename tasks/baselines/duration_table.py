@@ -10,6 +10,7 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.buckets import DurationBuckets
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
+from tasks.core.predictions import probability
 from tasks.features.labels import LABELS
 from tasks.table.rows import seconds
 
@@ -39,5 +40,5 @@ class DurationTable(Baseline):
         """Look every row's duration up."""
         bucket_B = self.buckets.of(seconds(frame, where))
         values = {"score": self.median_s, "mean": self.mean_s, "median": self.median_s}
-        values |= {f"p_{task}": rate for task, rate in self.rates.items()}
+        values |= {probability(task): rate for task, rate in self.rates.items()}
         return {name: table[bucket_B] for name, table in values.items()}

@@ -17,6 +17,7 @@ from tasks.baselines.buckets import DurationBuckets
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import BASE_COLUMNS, Examples, Floats
 from tasks.baselines.trees import TreeTrainer
+from tasks.core.predictions import probability
 from tasks.evaluate.role import refuse_judge
 from tasks.table.rows import dense_matrix, seconds
 from tasks.table.source import FeatureFolder
@@ -120,7 +121,7 @@ class GradientBoosting(Baseline):
         for task in config.lightgbm.tasks:
             labels = [rows.label(task) for rows in pair]
             if 0 < labels[0].mean() < 1:
-                boosters[f"p_{task}"] = trainer.train("binary", *labels)
+                boosters[probability(task)] = trainer.train("binary", *labels)
         return cls(matrix, buckets if by_percentile else None, boosters, config.num_threads, fit.truncate_watch)
 
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:

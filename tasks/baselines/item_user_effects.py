@@ -14,6 +14,7 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.buckets import DurationBuckets
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
+from tasks.core.predictions import probability
 from tasks.features.labels import LABELS
 from tasks.table.rows import seconds
 
@@ -77,7 +78,7 @@ class ItemUserEffects(Baseline):
             return effects.bucket[codes[0]] + effects.video[codes[1]] + effects.user[codes[2]]
 
         watch_s = total(self.watch)
-        chances = {f"p_{task}": np.clip(total(effects), 0, 1) for task, effects in self.tasks.items()}
+        chances = {probability(task): np.clip(total(effects), 0, 1) for task, effects in self.tasks.items()}
         return {"score": watch_s, "mean": np.clip(watch_s, 0, duration_s if self.bounded else None), **chances}
 
 

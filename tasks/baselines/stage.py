@@ -18,22 +18,25 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import BASE_COLUMNS, Examples, Floats, read_examples
-from tasks.core.contract import KEY
 from tasks.core.days import Days
 from tasks.core.errors import TrainingError
 from tasks.core.files import write_json, writing
+from tasks.core.layout import JUDGE_TABLE
+from tasks.core.predictions import (
+    MEAN,
+    MEDIAN,
+    SCORE,
+    SOURCE_COLUMNS,
+    prediction_rows,
+    seed_columns,
+)
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
-from tasks.features.labels import LABELS
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 
 SEED = 0
-ABOUT = (
-    *("scene", "hour", "is_new_user", "is_new_video", "popularity"),
-    *("policy", "position", "exposure_probability"),
-)
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ def fit_baselines(
             del fit, validation
             refused = calibration.refused if calibration else None
             write_json(temporary / name / "baseline.json", {**baseline.about(), "calibration_refused": refused})
-            table = temporary / name / "judge.parquet"
+            table = temporary / name / JUDGE_TABLE
             _write_table(baseline, calibration, source, days.judge, config, table, truncate_watch)
         temporary.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, Path] = {name: out / name / "judge.parquet" for name in config.enabled}
+    tables: dict[str, Path] = {name: out / name / JUDGE_TABLE for name in config.enabled}
     return BaselineResult(tables, () if edges is None else tuple(edges.tolist()))
 
 
@@ -121,7 +124,7 @@ def _write_table(
     out: Path,
     truncate_watch: bool,
 ) -> None:
-    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *ABOUT, "arrival_day", *type(baseline).features(source, config)]))
+    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *SOURCE_COLUMNS, *type(baseline).features(source, config)]))
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
         for frame, where in _chunks(source, days, columns):
@@ -147,16 +150,8 @@ def _predicted(
     duration_s = seconds(frame, where)
     raw = baseline.predict(frame, where)
     if calibration is None:
-        names = {"score": "score", "mean": "watch_mean", "median": "watch_median"}
+        names = {"score": SCORE, "mean": MEAN, "median": MEDIAN}
         values = {names.get(name, name): value for name, value in raw.items()}
     else:
         values = calibration.apply(raw, duration_s)
-    about = frame.select(
-        *KEY,
-        pl.col("arrival_day").alias("day"),
-        pl.Series("y_s", watch_seconds(frame, truncate_watch)),
-        *("duration_ms", "watch_ms"),
-        *ABOUT,
-        *LABELS,
-    )
-    return about.with_columns(pl.Series(f"{name}_s{SEED}", value) for name, value in values.items())
+    return prediction_rows(frame, watch_seconds(frame, truncate_watch)).with_columns(seed_columns(values, SEED))

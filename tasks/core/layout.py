@@ -25,6 +25,9 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
+JUDGE_TABLE = "judge.parquet"
+"""File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -77,6 +80,10 @@ class Workspace:
 
     def predictions(self, name: str) -> Path:
         return self.root / "artifacts/predictions" / name
+
+    def judge_table(self, name: str) -> Path:
+        """Return the prediction table of one model on the judge day."""
+        return self.predictions(name) / JUDGE_TABLE
 
     @property
     def gate(self) -> Path:

@@ -8,6 +8,7 @@ import polars as pl
 
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
+from tasks.core.layout import JUDGE_TABLE
 from tasks.evaluate.compare import compare
 from tasks.evaluate.comparison import PairedMetric
 from tasks.evaluate.config import EvaluationConfig
@@ -43,7 +44,7 @@ def leaderboard(models: Mapping[str, Path], reference: str, config: EvaluationCo
     edges = documents[reference]["duration_edges_s"]
     lines = []
     for name, folder in models.items():
-        compared = compare([folder / "judge.parquet"], [models[reference] / "judge.parquet"], config, edges).metrics
+        compared = compare([folder / JUDGE_TABLE], [models[reference] / JUDGE_TABLE], config, edges).metrics
         measured = _measured(documents[name]["metrics"])
         lines.append({"name": name, "num_seeds": len(documents[name]["seeds"]), **measured, **_paired(compared)})
     frame = pl.DataFrame(rounded(lines), infer_schema_length=None)

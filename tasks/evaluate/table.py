@@ -1,10 +1,8 @@
 """One model's prediction table, read column by column and checked before anything is measured on it.
 
-Layout (written by `tasks.predict` and `tasks.baselines`): the key, labels and segments of every row, then per seed
-`score_s<seed>`, `watch_mean_s<seed>`, `watch_median_s<seed>` and `p_<task>_s<seed>`.
+`tasks.core.predictions` has its layout; `tasks.predict` and `tasks.baselines` write it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,19 +13,26 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.core.contract import KEY
+from tasks.core.contract import KEY, LABELS
 from tasks.core.errors import ContractError, DwellError
+from tasks.core.predictions import (
+    MEAN,
+    MEDIAN,
+    ROW_COLUMNS,
+    SCORE,
+    SECONDS_AND_SCORE,
+    column,
+    prediction_columns,
+    probability,
+    task_of,
+)
 from tasks.evaluate.role import Role
-from tasks.features.labels import LABELS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SEGMENT_COLUMNS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
-ROW_COLUMNS = (*KEY, "day", "y_s", "duration_ms", "watch_ms", *SEGMENT_COLUMNS, "policy", "exposure_probability")
 _ROUNDING_S = 1e-3
 """A label may have passed through float32; durations are whole milliseconds."""
-_PREDICTION = re.compile(r"^(score|watch_mean|watch_median|p_(?P<task>.+))_s(?P<seed>\d+)$")
 
 
 class PredictionError(DwellError):
@@ -131,15 +136,15 @@ class PredictionTable:
 
     def score(self, seed: int) -> Floats:
         """Return the ranking score."""
-        return self._prediction(f"score_s{seed}")
+        return self._prediction(column(SCORE, seed))
 
     def watch_mean(self, seed: int) -> Floats:
         """Return the predicted mean in seconds, clipped to [0, duration]; from 0 on where the label counts replays."""
-        return np.clip(self._prediction(f"watch_mean_s{seed}"), 0, self._longest)
+        return np.clip(self._prediction(column(MEAN, seed)), 0, self._longest)
 
     def watch_median(self, seed: int) -> Floats:
         """Return the predicted median in seconds, clipped as the mean is."""
-        return np.clip(self._prediction(f"watch_median_s{seed}"), 0, self._longest)
+        return np.clip(self._prediction(column(MEDIAN, seed)), 0, self._longest)
 
     @cached_property
     def _longest(self) -> Floats | None:
@@ -148,7 +153,7 @@ class PredictionTable:
 
     def probability(self, task: str, seed: int) -> Floats:
         """Return the predicted probability of a binary task."""
-        return self._prediction(f"p_{task}_s{seed}")
+        return self._prediction(column(probability(task), seed))
 
     def _prediction(self, column: str) -> Floats:
         parts = [pl.read_parquet(path, columns=[column])[column].cast(pl.Float64) for path in self.paths]
@@ -171,19 +176,16 @@ def _predicted(name: str, path: Path) -> tuple[tuple[int, ...], set[str]]:
     if not path.is_file():
         raise ContractError(f"{name}: there is no prediction table {path}; predict the day first")
     present = pl.read_parquet_schema(path).keys()
-    missing = [column for column in (*ROW_COLUMNS, *LABELS) if column not in present]
+    found = prediction_columns(present)
+    if not found:
+        raise ContractError(f"{name}: {path} holds no prediction column such as {column(SCORE, 0)}")
+    seeds = tuple(sorted({item.seed for item in found}))
+    needed = [*ROW_COLUMNS, *LABELS, *(column(output, seed) for seed in seeds for output in SECONDS_AND_SCORE)]
+    missing = [required for required in needed if required not in present]
     if missing:
         raise ContractError(f"{name}: {path} lacks the column(s) {', '.join(missing)}")
-    by_seed: dict[int, set[str]] = {}
-    for match in filter(None, map(_PREDICTION.match, present)):
-        by_seed.setdefault(int(match["seed"]), set()).add(match["task"] or match[1])
-    if not by_seed:
-        raise ContractError(f"{name}: {path} holds no prediction column such as score_s0")
-    for seed, outputs in sorted(by_seed.items()):
-        lacking = [f"{output}_s{seed}" for output in ("score", "watch_mean", "watch_median") if output not in outputs]
-        if lacking:
-            raise ContractError(f"{name}: {path} lacks the column(s) {', '.join(lacking)}")
-    return tuple(sorted(by_seed)), set.intersection(*by_seed.values())
+    outputs = [{item.output for item in found if item.seed == seed} for seed in seeds]
+    return seeds, {task for output in set.intersection(*outputs) if (task := task_of(output)) is not None}
 
 
 def require_same_rows(candidate: PredictionTable, reference: PredictionTable) -> None:
@@ -196,12 +198,12 @@ def require_same_rows(candidate: PredictionTable, reference: PredictionTable) ->
     if len(candidate) != len(reference):
         raise PredictionError(f"{sides} cannot be compared: {len(candidate)} against {len(reference)} rows")
     columns: Mapping[str, None] = dict.fromkeys((*KEY, "day", "y_s", "duration_ms", *LABELS))
-    for column in columns:
-        unequal = (candidate.frame[column].ne_missing(reference.frame[column])).arg_true()
+    for name in columns:
+        unequal = (candidate.frame[name].ne_missing(reference.frame[name])).arg_true()
         if len(unequal):
             row = int(unequal[0])
-            pair = f"{candidate.frame[column][row]!r} against {reference.frame[column][row]!r}"
+            pair = f"{candidate.frame[name][row]!r} against {reference.frame[name][row]!r}"
             raise PredictionError(
-                f"{sides} cannot be compared: column {column} differs in {len(unequal)} rows, first in row {row} ({pair}); "
+                f"{sides} cannot be compared: column {name} differs in {len(unequal)} rows, first in row {row} ({pair}); "
                 "both must predict the same rows in the same order"
             )

@@ -18,6 +18,7 @@ import numpy as np
 
 from models.objectives.proxy_priors import ProxyPriors
 from tasks.core.files import read_json, write_json
+from tasks.core.predictions import probability
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
@@ -170,7 +171,7 @@ def _draws(measured: Measured, index: IntArray, point: Point, tasks: Sequence[st
         f"bias/{WATCH_TIME}": bias_spread(rows.watch_B, seconds_B, rows.duration_groups, rows.units),
     }
     for task in tasks:
-        label_B, probability_B = rows.labels[task], point[f"p_{task}"][index]
+        label_B, probability_B = rows.labels[task], point[probability(task)][index]
         statistics[f"accuracy/{task}"] = auc_influence(label_B, probability_B, rows.users)
         statistics[f"bias/{task}"] = bias_spread(label_B, probability_B, rows.duration_groups, rows.units)
     return measured.resampler.draw(statistics)

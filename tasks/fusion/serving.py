@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from models.fusion import AnyFusion
 from models.fusion.base import WATCH_TIME, Scores
 from models.fusion.watch import WatchInputs
+from tasks.core.predictions import probability
 
 Floats = NDArray[np.float64]
 
@@ -31,5 +32,7 @@ class ServingFusion(BaseModel):
             duration_s: seconds.
         """
         watch = self.watch(predictions["score"], predictions["watch_mean"], duration_s)
-        scores: Scores = {task: watch if task == WATCH_TIME else predictions[f"p_{task}"] for task in self.rule.signs}
+        scores: Scores = {
+            task: watch if task == WATCH_TIME else predictions[probability(task)] for task in self.rule.signs
+        }
         return self.rule(scores)

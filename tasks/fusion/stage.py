@@ -18,6 +18,7 @@ import numpy as np
 
 from tasks.core.days import Days
 from tasks.core.files import write_json
+from tasks.core.predictions import probability
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average, difference
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
@@ -179,5 +180,5 @@ def _short(judge: JudgedLists, draws: Mapping[str, Draw]) -> dict[str, dict[str,
 
 def predictions_of(lists: DayLists) -> dict[str, FloatArray]:
     """Return a day's predictions by the names that `Model.predict` gives them."""
-    probabilities = {f"p_{task}": value_B for task, value_B in lists.probability.items()}
+    probabilities = {probability(task): value_B for task, value_B in lists.probability.items()}
     return {"score": lists.score_B, "watch_mean": lists.mean_B, **probabilities}

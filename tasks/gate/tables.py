@@ -1,15 +1,13 @@
 """What the gate itself looks up in prediction tables; metrics are computed in `tasks.evaluate`."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from tasks.core.errors import ContractError
+from tasks.core.predictions import SCORE, column, prediction_columns, task_of
 from tasks.gate.inputs import Contender, GateInputs
-
-_PREDICTION = re.compile(r"^(?:score|watch_mean|watch_median|p_(?P<task>.+))_s(?P<seed>\d+)$")
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,12 @@ def predicted(path: Path) -> Predicted:
     """
     if not path.is_file():
         raise ContractError(f"the gate needs the prediction table {path}, which does not exist: run evaluate first")
-    matches = [match for name in pl.read_parquet_schema(path) if (match := _PREDICTION.match(name))]
-    if not matches:
-        raise ContractError(f"{path} holds no prediction column such as score_s0")
-    seeds = tuple(sorted({int(match["seed"]) for match in matches}))
-    tasks = frozenset(match["task"] for match in matches if match["task"])
-    return Predicted(seeds, tasks, tuple(match[0] for match in matches))
+    found = prediction_columns(pl.read_parquet_schema(path))
+    if not found:
+        raise ContractError(f"{path} holds no prediction column such as {column(SCORE, 0)}")
+    seeds = tuple(sorted({item.seed for item in found}))
+    tasks = frozenset(task for item in found if (task := task_of(item.output)) is not None)
+    return Predicted(seeds, tasks, tuple(item.name for item in found))
 
 
 def non_finite(path: Path) -> dict[str, int]:

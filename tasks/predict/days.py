@@ -10,18 +10,14 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
-from tasks.core.contract import KEY
 from tasks.core.errors import TrainingError
 from tasks.core.files import writing
-from tasks.features.labels import LABELS
+from tasks.core.predictions import SOURCE_COLUMNS, prediction_rows, seed_columns
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
-
-SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
-EXPOSURE = ("policy", "position", "exposure_probability")
 
 
 def predict_days(
@@ -34,9 +30,8 @@ def predict_days(
 ) -> int:
     """Write the prediction table of some arrival days and return its rows.
 
-    Columns: the key, `day` (arrival), `y_s`, duration, watch time, segments, exposure and labels of every row, then
-    per seed `score_s<seed>`, `watch_mean_s<seed>`, `watch_median_s<seed>` and `p_<task>_s<seed>`. Rows stand in the
-    order of the feature partitions. Memory does not grow with the number of rows.
+    `tasks.core.predictions` has its layout. Rows stand in the order of the feature partitions. Memory does not grow
+    with the number of rows.
 
     Args:
         bundle: what to predict with, of this night or an earlier one: one recipe or an ensemble.
@@ -53,8 +48,7 @@ def predict_days(
     torch.set_num_threads(threads)
     model, source = load_model(bundle, seeds), FeatureFolder.open(features)
     histories = lru_cache(maxsize=4)(source.history)
-    own = (*KEY, "arrival_day", "state_day", "watch_ms", "duration_ms", *SEGMENTS, *EXPOSURE, *LABELS)
-    columns = tuple(dict.fromkeys([*own, *model.row_columns]))
+    columns = tuple(dict.fromkeys([*SOURCE_COLUMNS, "state_day", *model.row_columns]))
     rows = 0
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
@@ -80,20 +74,6 @@ def predicted_rows(model: Model[Any], frame: pl.DataFrame, histories: HistoryLoa
         where: where the rows came from, for messages.
     """
     y_s = watch_seconds(frame, model.truncate_watch)
-    about = frame.select(
-        *KEY,
-        pl.col("arrival_day").alias("day"),
-        pl.Series("y_s", y_s),
-        "duration_ms",
-        "watch_ms",
-        *SEGMENTS,
-        *EXPOSURE,
-        *LABELS,
-    )
     encoded = model.encode(frame, histories, where)
-    series = [
-        pl.Series(f"{name}_s{seed}", values)
-        for seed in model.seeds
-        for name, values in model.predict_encoded(encoded, seed).items()
-    ]
-    return about.with_columns(series)
+    predicted = [series for seed in model.seeds for series in seed_columns(model.predict_encoded(encoded, seed), seed)]
+    return prediction_rows(frame, y_s).with_columns(predicted)

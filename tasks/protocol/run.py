@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.days import Days
-from tasks.core.layout import Workspace
+from tasks.core.layout import JUDGE_TABLE, Workspace
 from tasks.protocol.config import Protocol
 
 
@@ -60,7 +60,7 @@ class ProtocolRun:
         params, place = self.protocol.params, self.place(variant)
         bundle, out = place.bundle(recipe), place.predictions(recipe)
         train(place.table, recipe, params.recipe(recipe), params.training_of(recipe), bundle, place.scratch)
-        judge = out / "judge.parquet"
+        judge = out / JUDGE_TABLE
         predict_days(bundle, self.workspace.features, self.days.judge, judge, params.training.threads)
         evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))
         write_as_published(judge, out)

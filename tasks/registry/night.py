@@ -8,8 +8,6 @@ from tasks.gate.decision import Decision
 from tasks.registry.entry import Provenance
 from tasks.registry.record import NightArtifacts
 
-JUDGE_TABLE = "judge.parquet"
-
 
 def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifacts:
     """Return a night's artifacts as they lie in its workspace.
@@ -27,8 +25,8 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
     return NightArtifacts(
         source=source,
         bundles={name: workspace.challenger(name) for name in names},
-        predictions={name: workspace.predictions(name) / JUDGE_TABLE for name in names},
-        champion_predictions=workspace.predictions("champion") / JUDGE_TABLE if decision.champion else None,
+        predictions={name: workspace.judge_table(name) for name in names},
+        champion_predictions=workspace.judge_table("champion") if decision.champion else None,
         provenance=provenance(workspace),
         metrics={name: read_json(path) for name, path in metrics.items() if path.exists()},
     )

@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 from tasks.core.errors import DwellError
 from tasks.core.files import hash_file, read_json
-from tasks.core.layout import Workspace
+from tasks.core.layout import JUDGE_TABLE, Workspace
 from tasks.gate import Decision, load_decision
 from tasks.registry.entry import MANIFEST, Entry
 
-JUDGE = "judge.parquet"
 Kind = Literal["challenger", "champion", "baseline"]
 
 
@@ -140,7 +139,7 @@ class Artifacts:
             scores=scores,
             top_k=_file(workspace.scores / "top_k.parquet", "score") if scores.get("model") else None,
             hashes={"data summary": hash_file(summary)}
-            | {f"judge table of {model.name}": hash_file(model.folder / JUDGE) for model in models},
+            | {f"judge table of {model.name}": hash_file(model.folder / JUDGE_TABLE) for model in models},
             fusion=_optional(workspace.scores / "fusion.json"),
         )
 
@@ -190,7 +189,7 @@ def _truths(workspace: Workspace) -> dict[str, Any]:
 def _model(folder: Path, name: str, kind: Kind, stage: str, serving_seed: int, truth: Mapping[str, Any]) -> Model:
     metrics = _json(folder / "metrics.json", stage)
     segments = _json(folder / "segments.json", stage)
-    _file(folder / JUDGE, stage)
+    _file(folder / JUDGE_TABLE, stage)
     seeds = [int(seed) for seed in metrics["seeds"]]
     seed = serving_seed if serving_seed in seeds else seeds[0]
     return Model(name, kind, folder, metrics, segments, _csv(folder / "reliability.csv", stage), seed, truth)

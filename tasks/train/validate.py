@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.ranker import Predictions, Ranker
 from models.recipe import WATCH_TIME
+from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.table.columns import open_columns
 from tasks.train.batches import Split
@@ -62,7 +63,7 @@ def as_arrays(predictions: Predictions) -> dict[str, Floats]:
     """
     named = {"score": predictions.score_B, "mean": predictions.mean_B, "median": predictions.median_B}
     named |= {f"score_{task}": value for task, value in predictions.further_scores.items()}
-    named |= {f"p_{task}": value for task, value in predictions.probability.items()}
+    named |= {probability(task): value for task, value in predictions.probability.items()}
     return {name: value.double().cpu().numpy() for name, value in named.items() if value is not None}
 
 
