@@ -129,7 +129,7 @@ def run_night(settings: Params, as_of: dt.date, workspace: Workspace) -> None:
     for name in settings.nightly.recipes:
         STAGES["train"](night, name)
         STAGES["evaluate"](night, name)
-    STAGES["truth"](night, None)
+    STAGES["oracle"](night, None)
 
 
 def measured(workspace: Workspace) -> Measured:
@@ -137,7 +137,7 @@ def measured(workspace: Workspace) -> Measured:
     found: Measured = {}
     for name in RECIPES:
         parts = read_json(workspace.predictions(name) / "metrics.json")["random_exposure"]
-        parts |= read_json(workspace.truth / f"{name}.json")
+        parts |= read_json(workspace.oracle / f"{name}.json")
         found[name] = {
             exposure: {metric: part["metrics"][metric]["value"] for metric in part["metrics"]}
             for exposure, part in parts.items()

@@ -46,7 +46,7 @@ def test_cells_are_what_the_stages_wrote(tables: list[Table], scratch: Path) -> 
     for row in tables[0].rows:
         for (exposure, metric), cell in zip(SHOWN, row[1:], strict=True):
             assert cell.startswith(f"{found[row[0]][exposure][metric]:.4f}")
-    document = read_json(workspace.truth / "naive.json")
+    document = read_json(workspace.oracle / "naive.json")
     assert found["naive"]["truth"]["xauc"] == document["truth"]["metrics"]["xauc"]["value"]
     assert (workspace.predictions(DIAL) / "trade_off.json").is_file()
     assert not (workspace.predictions("naive") / "trade_off.json").exists()

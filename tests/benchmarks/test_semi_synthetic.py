@@ -66,6 +66,6 @@ def test_the_quick_variant_runs(shared_data: Callable[[str], Path], tmp_path: Pa
     for table in tables:
         assert [row[0] for row in table.rows] == [method.name for method in METHODS]
         assert all(len(row) == len(table.columns) for row in table.rows)
-        (description,) = table.numbers["exposure"]  # type: ignore[index]
+        (description,) = table.numbers["exposure"]
         assert 0.2 < description["exposed"] < 0.4
         assert QUICK_ROWS / 2 < len(read_world(data / "KuaiRand-Pure", QUICK_ROWS)) < 2 * QUICK_ROWS

@@ -234,7 +234,7 @@ def test_diagnostics_are_the_trunks(ranker: Callable[..., Ranker], batch: Callab
 
 
 class ChainConfig(SharedBottomConfig):
-    kind: Literal["chain_test"] = "chain_test"  # type: ignore[assignment]
+    kind: Literal["chain_test"] = "chain_test"
 
 
 class Chain(SharedBottom):

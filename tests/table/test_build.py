@@ -13,10 +13,11 @@ from tasks.core.days import Days
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition
-from tasks.table.build import TASKS, build_table
+from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.split import TASKS
 from tests.table.small_night import DAYS, FEATURES, rewrite_rows
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,9 @@ def test_a_search_in_which_nothing_finishes_says_why(make_workspace: MakeWorkspa
 
 
 @pytest.mark.parametrize(("metric", "best"), [("xgauc", max), ("watch_loss", min)])
-def test_other_metrics_choose_in_their_direction(make_workspace: MakeWorkspace, metric: str, best: type(max)) -> None:
+def test_other_metrics_choose_in_their_direction(
+    make_workspace: MakeWorkspace, metric: str, best: Callable[[Iterable[float]], float]
+) -> None:
     space = {"training.learning_rate": {"low": 1e-4, "high": 2e-2, "log": True}}
     workspace = make_workspace({"trials": 4, "metric": metric, "space": space, "pruning": {"kind": "none"}})
     found = tune(workspace, "small").found

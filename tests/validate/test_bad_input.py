@@ -28,7 +28,7 @@ def truncate(path: Path) -> None:
 
 
 def remove_day(raw: RawFolder, day: object) -> None:
-    part = raw.part(day)  # type: ignore[arg-type]
+    part = raw.part(day)
     part.unlink()
     part.parent.rmdir()
 
@@ -260,7 +260,7 @@ def test_an_unwritable_folder_is_named(raw: RawFolder, tmp_path: Path, monkeypat
         def refuse(path: Path, *args: object, **kwargs: object) -> None:
             if locked in path.parents:
                 raise OSError(errno.EACCES, "Permission denied", str(path))
-            mkdir(path, *args, **kwargs)  # type: ignore[arg-type]
+            mkdir(path, *args, **kwargs)
 
         monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StorageError, match=r"could not write .*locked.*: permission denied: make the folder writable"):

@@ -54,4 +54,4 @@ def test_exposure_factors_read_no_rating(small: PairData) -> None:
 
 def test_unknown_blocks_are_named(small: PairData) -> None:
     with pytest.raises(ValueError, match="unknown blocks"):
-        blocks(small, small.train, ["magic"])  # type: ignore[list-item]
+        blocks(small, small.train, ["magic"])

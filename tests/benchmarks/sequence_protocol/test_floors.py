@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.benchmarks.sequence_protocol.conftest import written
 
 from benchmarks.sequence.protocol.floors import FLOORS, PSEUDO_COUNTS
 from benchmarks.sequence.protocol.split import split
+from tests.benchmarks.sequence_protocol.conftest import written
 
 DATA = split(written("s5 p1 s6 s5 p2 n7 p1 s8 p3 s4 p4", "p1 s5", "p9 p9"))
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from tests.benchmarks.sequence_protocol.conftest import impressions, written
 
 from benchmarks.sequence.protocol.feedback import feedback_log
 from benchmarks.sequence.protocol.padding import left_padded
 from benchmarks.sequence.protocol.sampling import SequenceSampler, negatives
 from benchmarks.sequence.protocol.split import SequenceSplit, split
+from tests.benchmarks.sequence_protocol.conftest import impressions, written
 
 
 def test_lines_are_padded_on_the_left_and_cut_on_the_left() -> None:

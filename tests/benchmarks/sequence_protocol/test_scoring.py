@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from tests.benchmarks.sequence_protocol.conftest import written
 
 from benchmarks.sequence.protocol.scoring import METRICS, SequenceJudge, statistics
 from benchmarks.sequence.protocol.split import Candidates, SequenceSplit, split
+from tests.benchmarks.sequence_protocol.conftest import written
 
 
 def by_hand(candidates: Candidates, score_C: np.ndarray) -> dict[str, float]:

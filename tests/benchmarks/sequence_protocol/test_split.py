@@ -2,10 +2,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from tests.benchmarks.sequence_protocol.conftest import impressions, written
 
 from benchmarks.sequence.protocol.feedback import POSITIVE, SKIP, FeedbackLog, feedback_log
 from benchmarks.sequence.protocol.split import Candidates, split
+from tests.benchmarks.sequence_protocol.conftest import impressions, written
 
 HAND = written(
     "s1 p2 s3 s4 n5 p6 p7 s8 n9 s10 p11 s12 p13 s14 n15",

@@ -68,7 +68,7 @@ def experts_by_hand(place: nn.Module, x: np.ndarray) -> list[np.ndarray]:
     return outputs
 
 
-def mixture_by_hand(gate: nn.Module, x: np.ndarray, own: list[np.ndarray], others: list[np.ndarray]) -> np.ndarray:
+def mixture_by_hand(gate: nn.Module, x: np.ndarray, own: list[np.ndarray], others: list[np.ndarray]) -> Any:
     seen = own + others
     mixed = sum(w * output for w, output in zip(softmax(numbers(gate.mix.weight) @ x), seen, strict=True))
     if not others:

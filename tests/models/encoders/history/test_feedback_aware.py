@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from models.batch import Batch, History
 from models.encoders.history.base import EMBEDDING_STD
 from models.encoders.history.event_transformer import TargetAttention
-from models.encoders.history.feedback_aware import SKIP, FeedbackAwareConfig, FeedbackAwareHistory
+from models.encoders.history.feedback_aware import FeedbackAwareConfig, FeedbackAwareHistory
+from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
 from models.encoders.history.sharing import Sharing
 from models.ranker import Ranker
