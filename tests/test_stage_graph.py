@@ -64,6 +64,7 @@ def stage_modules(stage: str) -> set[str]:
     return {module for name in names for module in imported(functions[name])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     dependencies = [str(path) for path in DVC[stage]["deps"]]

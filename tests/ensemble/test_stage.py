@@ -47,6 +47,7 @@ def histories(features: Path):
     return FeatureFolder.open(features).history
 
 
+@pytest.mark.slow
 def test_the_score_is_the_mean_percentile_in_the_validation_day(
     model: Ensemble, members: Mapping[str, Path], features: Path, judge: pl.DataFrame, histories: object
 ) -> None:
@@ -179,6 +180,7 @@ def test_an_ensemble_is_not_taken_for_a_recipe(blend: Path, members: Mapping[str
         load_ensemble(members["first"])
 
 
+@pytest.mark.slow
 def test_every_member_is_exported(
     blend: Path, model: Ensemble, judge: pl.DataFrame, histories: object, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, validated: Path, days: Da
     return _features(validated, days, tmp_path_factory.mktemp("original"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "offset"), [(_change_outcomes, 4), (_delete, 5), (_add, 6), (_change_outcomes, 7)])
 def test_the_future_changes_no_feature(
     tmp_path: Path,
@@ -127,6 +128,7 @@ def test_the_future_changes_no_feature(
     _assert_nothing_known_changed(original, _features(changed, days, tmp_path / "after"), cut, days)
 
 
+@pytest.mark.slow
 def test_frozen_features_do_not_see_the_frozen_days(
     tmp_path: Path, validated: Path, write_validated: Write, impressions: pl.DataFrame, days: Days
 ) -> None:
@@ -193,6 +195,7 @@ def _leak_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "build_history", tomorrow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history])
 def test_the_check_fails_on_a_twin_that_leaks(
     tmp_path: Path,

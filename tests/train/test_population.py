@@ -136,6 +136,7 @@ def test_an_epoch_can_be_entered_anywhere(candidates: Population, epoch: int, sk
     assert all(same(one, other) for one, other in zip(rest, whole[skip:], strict=True))
 
 
+@pytest.mark.slow
 def test_batches_estimate_means_over_the_population(candidate_table: Path, candidates: Population) -> None:
     """sum_i weight_i f_i is unbiased for mean_D f, here of f = o duration and (1 - o) duration."""
     pairs = read_json(candidate_table / "table.json")["populations"]["fit"]["unobserved"]

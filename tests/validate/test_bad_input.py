@@ -77,6 +77,7 @@ UNREADABLE: dict[str, tuple[Callable[[RawFolder], object], type[DwellError], str
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_no_rule_can_read_is_refused(kind: str, raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     damage, error, message = UNREADABLE[kind]
@@ -148,6 +149,7 @@ STOPPED: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], ValidationConfi
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOPPED)
 def test_a_table_rule_stops_the_run(kind: str, raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     spoil, config, message = STOPPED[kind]
@@ -231,6 +233,7 @@ def test_a_full_disk_leaves_the_earlier_result(
     assert not out.with_name("validated.staging").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_the_result_is_moved_in_heals_on_the_next_run(
     raw: RawFolder, out: Path, earlier: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

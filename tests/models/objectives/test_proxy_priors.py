@@ -124,6 +124,7 @@ def hidden(found: Fit) -> dict[str, Tensor]:
         return {"encoded": encoded.flat_BE, "trunk": found.ranker.trunk(encoded)["watch_time"]}
 
 
+@pytest.mark.slow
 def test_a_linear_probe_of_the_proxies_falls_to_chance(disentangled: Fit) -> None:
     video_B = disentangled.rows.ids_BF[:, 1] - USERS
     entangled = fit(bias=1.0, orthogonality=0.0)
