@@ -7,8 +7,8 @@ from prefect import flow
 
 from flows.nightly import nightly
 from flows.notify import notify
-from flows.publish import Outcome
 from tasks.core.errors import ConfigError
+from tasks.night.publish import Outcome
 
 
 @flow(name="backfill", on_failure=[notify], on_crashed=[notify])

@@ -12,6 +12,7 @@ import typer
 from flows import environment
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
+from tasks.core.names import checked_name
 
 app = typer.Typer(
     name="dwell",
@@ -20,6 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _name(value: str | None) -> str | None:
+    return None if value is None else checked_name(value)
+
 
 AsOf = Annotated[
     dt.datetime | None,
@@ -31,7 +37,9 @@ AsOf = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option("--source", help="A name below `sources` in params.yaml. Default: the one params.yaml chooses."),
+    typer.Option(
+        "--source", callback=_name, help="A name below `sources` in params.yaml. Default: the one params.yaml chooses."
+    ),
 ]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Read the source from this path instead of the one in params.yaml.")
@@ -68,7 +76,7 @@ def backfill(
 @app.command()
 def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
-    from flows.run_key import prepare_night
+    from tasks.night.key import prepare_night
 
     key = prepare_night(Workspace(), _date(as_of), source, data)
     typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
@@ -78,7 +86,7 @@ def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
 def stage(
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml: ingest, validate, features, table, train, ...")],
     recipe: Annotated[
-        str | None, typer.Option("--recipe", help="Recipe or ensemble, for stages run per model.")
+        str | None, typer.Option("--recipe", callback=_name, help="Recipe or ensemble, for stages run per model.")
     ] = None,
 ) -> None:
     """Run one stage of the night in run.yaml here, without DVC and Prefect."""
@@ -98,7 +106,7 @@ def simulate(
         int | None, typer.Option(help="Impressions per day. Default: as in params.yaml.", min=1)
     ] = None,
     source: Annotated[
-        str, typer.Option(help="The simulator's settings: a name below `sources` in params.yaml.")
+        str, typer.Option(callback=_name, help="The simulator's settings: a name below `sources` in params.yaml.")
     ] = "simulator",
     truth: Annotated[
         bool, typer.Option(help="Also write the true exposure probability and expected watch time of every row.")
@@ -140,7 +148,7 @@ def benchmark(
 
 @app.command()
 def tune(
-    recipe: Annotated[str, typer.Argument(help="A name below `recipes` in params.yaml.")],
+    recipe: Annotated[str, typer.Argument(callback=_name, help="A name below `recipes` in params.yaml.")],
     trials: Annotated[
         int | None, typer.Option(help="Trials in all, those of earlier runs included. Default: tuning.trials.", min=2)
     ] = None,
@@ -230,9 +238,24 @@ def rollback(
 
 
 @app.command()
+def promote(
+    challenger: Annotated[str, typer.Argument(help="A challenger of the night in run.yaml.")],
+    reason: Annotated[str, typer.Option(help="Why the gate is overruled; it stays with the entry for ever.")],
+) -> None:
+    """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
+    from tasks.core.run_key import load_run_key
+    from tasks.night.publish import promote as force
+
+    workspace = Workspace()
+    event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
+    typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
+
+
+@app.command()
 def status(source: Source = None) -> None:
     """Show the champion, the last decisions and the night in run.yaml."""
-    from tasks.config import load_params, load_run_key
+    from tasks.config import load_params
+    from tasks.core.run_key import load_run_key
     from tasks.registry import Registry
 
     workspace = Workspace()

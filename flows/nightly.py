@@ -19,11 +19,12 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
 from flows.notify import notify
-from flows.publish import Outcome, publish
-from flows.run_key import only_night, prepare_night
 from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.layout import Workspace
+from tasks.night.key import prepare_night
+from tasks.night.lock import only_night
+from tasks.night.publish import Outcome, publish
 
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])

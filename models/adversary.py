@@ -33,9 +33,10 @@ class AdversaryConfig(BaseModel):
 class DurationAdversary(nn.Module):
     """Regresses the standardised log(1 + duration) on a task's representation and works against what it finds there.
 
-    Source: Zheng et al., MM 2022 (arXiv 2208.05190), `watch_time.md` section 5.12; which layer the branch reads, and that it
-    predicts the standardised logarithm, is our reading. It goes with heads whose label is free of duration (`wtg`, `d2q`
-    ...), and with a recipe that sets the duration's own fields apart: what is read off the input need not be learned.
+    Source: Zheng et al., MM 2022 (arXiv 2208.05190), docs/methods/watch_time.md#duration-adversary; which layer the
+    branch reads, and that it predicts the standardised logarithm, is our reading. It goes with heads whose label is
+    free of duration (`wtg`, `d2q` ...), and with a recipe that sets the duration's own fields apart: what is read off
+    the input need not be learned.
 
     Args:
         width: H.

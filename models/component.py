@@ -17,6 +17,17 @@ class ComponentConfig(BaseModel):
     kind: str
 
 
+def default_of(registry: Mapping[str, Any], kind: str, **settings: Any) -> Any:
+    """Return the configuration that stands where a recipe says nothing.
+
+    Args:
+        registry: as for `one_of`.
+        kind: registry key.
+        settings: what differs from the component's own defaults.
+    """
+    return registry[kind].Config.model_validate({"kind": kind, **settings})
+
+
 def one_of(registry: Mapping[str, Any]) -> Any:
     """Return the pydantic type "one of these components, told apart by `kind`".
 

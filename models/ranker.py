@@ -4,7 +4,7 @@ Shape legend: B rows, F categorical fields, E encoder output width, O outputs of
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -121,6 +121,9 @@ class Ranker(nn.Module):
         for task, penalty in self.trunk.penalties(raw).items():
             if task in losses:
                 losses[task] = losses[task] + penalty
+        for task, encoder in self._encoders():
+            if task in losses and (of_encoder := encoder.penalty()) is not None:
+                losses[task] = losses[task] + of_encoder
         if self.training:
             for task, adversary in self.adversaries.items():
                 losses[task] = losses[task] + adversary(h[task], batch.duration_B)
@@ -212,6 +215,13 @@ class Ranker(nn.Module):
         """Return an encoder of what tasks may read."""
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
         return ENCODERS[config.kind](config, self.schema, reads)
+
+    def _encoders(self) -> Iterator[tuple[str, Encoder]]:
+        """Yield every encoder with the task whose loss carries its penalty: watch time where tasks share it."""
+        yield WATCH_TIME, self.encoder
+        if self.second_encoder is not None:
+            yield WATCH_TIME, self.second_encoder
+        yield from self.task_encoders.items()
 
     def _adversaries(self, head_state: LabelState) -> dict[str, DurationAdversary]:
         config, durations = self.recipe.adversary, self.recipe.head_state(ADVERSARY, head_state)

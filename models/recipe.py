@@ -7,23 +7,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.adversary import AdversaryConfig, fit_durations
-from models.backbones import BackboneConfig
-from models.backbones.none import NoBackboneConfig
+from models.backbones import BACKBONES, BackboneConfig
 from models.balance import BALANCES, BalanceConfig
-from models.balance.fixed import FixedConfig
-from models.encoders import EncoderConfig
-from models.encoders.packed import PackedConfig
+from models.component import default_of
+from models.encoders import ENCODERS, EncoderConfig
 from models.heads import HEADS, HeadConfig
 from models.heads.base import LONGEST, LabelState, TrainLabels
-from models.heads.d2q import D2qConfig
 from models.objectives import OBJECTIVES, ObjectiveConfig
-from models.objectives.naive import NaiveConfig
-from models.propensity import PropensityConfig
-from models.propensity.popularity import PopularityConfig
+from models.propensity import PROPENSITIES, PropensityConfig
 from models.selection import ImpressionSelection, SelectionConfig
 from models.towers import TowerConfig
-from models.trunks import TrunkConfig
-from models.trunks.shared_bottom import SharedBottomConfig
+from models.trunks import TRUNKS, TrunkConfig
 
 WATCH_TIME = "watch_time"
 ADVERSARY = "adversary"
@@ -80,35 +74,35 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    encoder: EncoderConfig = PackedConfig()
+    encoder: EncoderConfig = default_of(ENCODERS, "packed")
     """Ids, dense features and history to vectors."""
-    backbone: BackboneConfig = NoBackboneConfig()
+    backbone: BackboneConfig = default_of(BACKBONES, "none")
     """Crosses of the encoded fields, before tasks part."""
-    trunk: TrunkConfig = SharedBottomConfig()
+    trunk: TrunkConfig = default_of(TRUNKS, "shared_bottom")
     """What tasks share."""
     tower: TowerConfig = TowerConfig()
     """Layers of each task's own."""
-    head: HeadConfig = D2qConfig()
+    head: HeadConfig = default_of(HEADS, "d2q")
     """How watch time is learned and decoded."""
     further_heads: dict[str, FurtherHead] = {}
     """Further watch-time heads by name. The ranking score is then the mean of the heads' percentiles, each in the scores
     of the validation day; mean and median come from the first head that has them."""
     tasks: dict[TaskName, TaskConfig] = {"watch_time": TaskConfig()}
     """Tasks learned together; watch_time is always one of them."""
-    objective: ObjectiveConfig = NaiveConfig()
+    objective: ObjectiveConfig = default_of(OBJECTIVES, "naive")
     """From row losses to a task's loss: where debiasing happens."""
     adversary: AdversaryConfig | None = None
     """A branch that works against duration in what the watch-time towers read; null: none."""
-    balance: BalanceConfig = FixedConfig()
+    balance: BalanceConfig = default_of(BALANCES, "fixed")
     """From the tasks' losses to gradients."""
-    propensity: PropensityConfig = PopularityConfig()
+    propensity: PropensityConfig = default_of(PROPENSITIES, "popularity")
     """Exposure probabilities and the options of weighting; read by objectives that weigh."""
     selection: SelectionConfig = ImpressionSelection()
     """The population learned about, and which part of it was observed."""
     set_apart: tuple[str, ...] = ()
     """Categorical fields and dense features that the tasks do not read: what moves exposure but not preference (position
     ...), or confounding proxies. Auxiliary towers read them through the second encoder."""
-    second_encoder: EncoderConfig = PackedConfig(embedding_dim=8)
+    second_encoder: EncoderConfig = default_of(ENCODERS, "packed", embedding_dim=8)
     """Encoder of auxiliary towers that do not share the tasks' own; built only where one asks for it."""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Which population a recipe learns about, and which part of it was observed (`debias.md` section 1).
+"""Which population a recipe learns about, and which part of it was observed (docs/methods/debias.md#selection-levels).
 
 The level is stated, never mixed silently: a propensity, an imputation and a correlation mean different things at each.
 """

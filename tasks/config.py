@@ -1,23 +1,28 @@
-"""`params.yaml` and `run.yaml`, parsed once into frozen, typed settings.
+"""`params.yaml`, parsed once into frozen, typed settings.
 
-`params.yaml` says how nights are run and is edited by people. `run.yaml` is the key of one night (which day, which
-source, which champion it has to beat) and is written by `dwell`. DVC reads both, so a stage's lock entry names the
-values it was run with.
+It says how nights are run and is edited by people; `run.yaml` beside it (`tasks.core.run_key`) is the key of one night
+and is written by `dwell`. DVC reads both, so a stage's lock entry names the values it was run with.
 """
 
 import datetime as dt
-import difflib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, get_args
 
-import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from tasks.baselines.config import BaselineConfig
+from tasks.baselines.config import BaselineConfig, BaselineName
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
+from tasks.core.files import hash_file, hash_value
+from tasks.core.layout import Workspace
+from tasks.core.manifest import product_hash
+from tasks.core.names import Name
+from tasks.core.remembered import once
 from tasks.core.settings import Block
+from tasks.core.yaml_config import nearest, parse, problems_of, read_yaml
 from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
     from models.recipe import Recipe
 
 
-Model = TypeVar("Model", bound=BaseModel)
+FILE = "params.yaml"
 
 
 class Window(Block):
@@ -53,9 +58,9 @@ class Window(Block):
 class Nightly(Block):
     """What a night runs."""
 
-    recipes: tuple[str, ...] = Field(min_length=1)
+    recipes: tuple[Name, ...] = Field(min_length=1)
     """challengers, names of `recipes`; the order breaks ties"""
-    ensembles: tuple[str, ...] = ()
+    ensembles: tuple[Name, ...] = ()
     """further challengers, names of `ensembles`, whose members stand under `recipes` above"""
     stage_timeout_minutes: float = Field(default=120, gt=0)
     """a stage that runs longer is killed with everything it started"""
@@ -73,9 +78,9 @@ class Nightly(Block):
 class Params(Block):
     """The whole of `params.yaml`."""
 
-    default_source: str
+    default_source: Name
     """which of `sources` a run reads unless it names another"""
-    sources: dict[str, SourceConfig]
+    sources: dict[Name, SourceConfig]
     """named data sources"""
     window: Window = Window()
     nightly: Nightly
@@ -83,9 +88,9 @@ class Params(Block):
     features: FeatureConfig = FeatureConfig()
     cluster: ClusterConfig = NoCluster()
     table: TableConfig = TableConfig()
-    recipes: dict[str, dict[str, Any]]
+    recipes: dict[Name, dict[str, Any]]
     """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""
-    ensembles: dict[str, EnsembleConfig] = Field(default_factory=dict)
+    ensembles: dict[Name, EnsembleConfig] = Field(default_factory=dict)
     """ensembles by name; they share the names of recipes"""
     training: TrainingBlock = TrainingBlock()
     tuning: TuningConfig = TuningConfig()
@@ -104,24 +109,17 @@ class Params(Block):
         from models.recipe import Recipe  # imports torch, which most stages do not need
 
         if name not in self.recipes:
-            raise ConfigError(f"params.yaml: unknown recipe {name!r}{_nearest(name, self.recipes)}")
-        return parse(Recipe, self.recipes[name], "params.yaml", ("recipes", name))
+            raise ConfigError(f"{FILE}: unknown recipe {name!r}{nearest(name, self.recipes)}")
+        return parse(Recipe, self.recipes[name], FILE, ("recipes", name))
 
     def ensemble(self, name: str) -> EnsembleConfig:
-        """Return one ensemble, its members checked.
+        """Return one ensemble.
 
         Raises:
-            ConfigError: if there is no such ensemble, a recipe has its name, or a member is no recipe.
+            ConfigError: if there is no such ensemble.
         """
         if name not in self.ensembles:
-            raise ConfigError(f"params.yaml: unknown ensemble {name!r}{_nearest(name, self.ensembles)}")
-        if name in self.recipes:
-            raise ConfigError(f"params.yaml: ensembles.{name}: a recipe has that name too; give one of them another")
-        for member in self.ensembles[name].members:
-            if member not in self.recipes:
-                raise ConfigError(
-                    f"params.yaml: ensembles.{name}.members: unknown recipe {member!r}{_nearest(member, self.recipes)}"
-                )
+            raise ConfigError(f"{FILE}: unknown ensemble {name!r}{nearest(name, self.ensembles)}")
         return self.ensembles[name]
 
     def training_of(self, recipe: str) -> TrainingConfig:
@@ -135,67 +133,98 @@ class Params(Block):
             ConfigError: if there is no such source.
         """
         if name not in self.sources:
-            raise ConfigError(f"params.yaml: unknown source {name!r}{_nearest(name, self.sources)}")
+            raise ConfigError(f"{FILE}: unknown source {name!r}{nearest(name, self.sources)}")
         return self.sources[name]
 
-    def check(self) -> None:
+    def check(self, file: str = FILE, prefix: tuple[str, ...] = ()) -> None:
         """Check what only the whole can tell: names that must exist, every recipe and every ensemble.
 
+        Args:
+            file: where the block stands, for the message.
+            prefix: keys that lead to it.
+
         Raises:
-            ConfigError: at the first name that does not exist, recipe that does not parse or ensemble that lacks a member.
+            ConfigError: one line per problem.
         """
-        self.named_source(self.default_source)
-        for name in (*self.nightly.recipes, *self.recipes):
-            self.recipe(name)
-        for name in (*self.nightly.ensembles, *self.ensembles):
-            self.ensemble(name)
+        if problems := self.problems(file, prefix):
+            raise ConfigError("\n".join(problems))
+
+    def problems(self, file: str = FILE, prefix: tuple[str, ...] = ()) -> list[str]:
+        """Return one line for everything that `check` refuses."""
+        unknown = [
+            *self._unknown(("default_source",), "source", [self.default_source], self.sources),
+            *self._unknown(("nightly", "recipes"), "recipe", self.nightly.recipes, self.recipes),
+            *self._unknown(("nightly", "ensembles"), "ensemble", self.nightly.ensembles, self.ensembles),
+            *self._unknown(("training", "by_recipe"), "recipe", self.training.by_recipe, self.recipes),
+            *self._unknown(
+                ("gate", "trivial_baselines"),
+                "or disabled baseline",
+                self.gate.trivial_baselines,
+                self.baselines.enabled,
+            ),
+        ]
+        for name, ensemble in self.ensembles.items():
+            unknown += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
+        lines = [*unknown, *self._taken(), *self._not_fitted()]
+        where = f"{file}: " + "".join(f"{key}." for key in prefix)
+        return [*(where + line for line in lines), *recipe_problems(self.recipes, file, prefix)]
+
+    @staticmethod
+    def _unknown(place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+        known = tuple(known)
+        for name in names:
+            if name not in known:
+                yield f"{'.'.join(place)}: unknown {what} {name!r}{nearest(name, known)}"
+
+    def _taken(self) -> Iterator[str]:
+        """Yield names that stand for two things: all models are judged beside each other."""
+        for block in ("recipes", "ensembles"):
+            for name in getattr(self, block):
+                if name in get_args(BaselineName):
+                    yield f"{block}.{name}: a baseline has that name too; give it another"
+        for name in self.ensembles:
+            if name in self.recipes:
+                yield f"ensembles.{name}: a recipe has that name too; give one of them another"
+
+    def _not_fitted(self) -> Iterator[str]:
+        """Yield members of a night's ensembles that the night does not fit."""
         for name in self.nightly.ensembles:
-            for member in self.ensembles[name].members:
+            for member in self.ensembles[name].members if name in self.ensembles else ():
                 if member not in self.nightly.recipes:
-                    raise ConfigError(
-                        f"params.yaml: nightly.ensembles: {name!r} needs its member {member!r} fitted the same night: add it "
-                        "to nightly.recipes"
+                    yield (
+                        f"nightly.ensembles: {name!r} needs its member {member!r} fitted the same night: add it to "
+                        "nightly.recipes"
                     )
-        for name in self.training.by_recipe:
-            if name not in self.recipes:
-                raise ConfigError(
-                    f"params.yaml: training.by_recipe: unknown recipe {name!r}{_nearest(name, self.recipes)}"
-                )
-
-
-class RunKey(Block):
-    """`run.yaml`: what makes this night this night."""
-
-    as_of: dt.date
-    """night T"""
-    source: str
-    """name of the source in params.yaml"""
-    data: str
-    """path the source is read from; the simulator's own code where there is no data"""
-    champion: str = "none"
-    """registry entry that the challengers have to beat; 'none' on the first night"""
-    evidence: tuple[str, ...] = ()
-    """registry ids of earlier judge days that an upgrade may pool"""
 
 
 def load_params(path: Path) -> Params:
-    """Read and check `params.yaml`.
+    """Read and check `params.yaml`, every recipe and every name in it: what is wrong is refused wherever it is read.
+
+    Checking recipes imports all of `models/`, which takes seconds; it is left out where the last check passed on the same
+    file with the same code.
 
     Raises:
-        ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
+        ConfigError: one line per problem: the file, the key, what is wrong and the nearest key that exists.
     """
-    return parse(Params, read_yaml(path), path.name)
+    value = read_yaml(path)
+    lines = problems_of(Params, value, path.name)
+    if lines:
+        recipes = value.get("recipes")
+        further = recipe_problems(recipes, path.name) if isinstance(recipes, dict) else []
+        raise ConfigError("\n".join([*lines, *further]))
+    params = Params.model_validate(value)
+    key = hash_value([hash_file(path), path.name, product_hash(), version("pydantic"), sys.version])
+    once(Workspace(path.parent).scratch / "params.checked", key, lambda: params.check(path.name))
+    return params
 
 
-def load_run_key(path: Path) -> RunKey:
-    """Read and check `run.yaml`.
+def recipe_problems(recipes: Mapping[str, Any], file: str, prefix: tuple[str, ...] = ()) -> list[str]:
+    """Return one line for every wrong key or value of every recipe."""
+    from models.recipe import Recipe  # imports torch, which most stages do not need
 
-    Raises:
-        ConfigError: if it is missing or wrong.
-    """
-    if not path.exists():
-        raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
-    return parse(RunKey, read_yaml(path), path.name)
+    return [
+        line for name, value in recipes.items() for line in problems_of(Recipe, value, file, (*prefix, "recipes", name))
+    ]
 
 
 def json_schema(part: str = "params") -> dict[str, Any]:
@@ -205,96 +234,3 @@ def json_schema(part: str = "params") -> dict[str, Any]:
 
         return TypeAdapter(Recipe).json_schema()
     return Params.model_json_schema()
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        ConfigError: if it is missing or is no such file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: run dwell in the project's root folder") from error
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys, got {type(value).__name__}")
-    return value
-
-
-def parse(model: type[Model], value: Any, file: str, prefix: tuple[str, ...] = ()) -> Model:
-    """Return a checked block.
-
-    Args:
-        model: type of the block.
-        value: what the file holds.
-        file: its name, for the message.
-        prefix: keys that lead to the block.
-
-    Raises:
-        ConfigError: one line per wrong key, with the nearest key that exists.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        lines = [_explain(item, model, value, file, prefix) for item in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
-
-
-def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any, file: str, prefix: tuple[str, ...]) -> str:
-    """Say in one line which key of which file is wrong, and which valid key is nearest to a misspelt one."""
-    location = [str(step) for step in item["loc"]]
-    where = f"{file}: {'.'.join([*prefix, *location])}"
-    if item["type"] == "extra_forbidden":
-        allowed = _allowed_keys(model.model_json_schema(), location[:-1])
-        return f"{where}: unknown key {location[-1]!r}{_nearest(location[-1], allowed)}"
-    if item["type"] == "union_tag_invalid":
-        context = item["ctx"]
-        choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        return f"{where}: unknown kind {context['tag']!r}{_nearest(context['tag'], choices)}"
-    if item["type"] == "missing":
-        return f"{where}: missing; add the key"
-    return f"{where}: {item['msg']} (got {item['input']!r})"
-
-
-def _allowed_keys(schema: dict[str, Any], location: list[str]) -> list[str]:
-    """Return the keys that may stand at `location`, following references, maps and unions of the JSON schema."""
-    definitions = schema.get("$defs", {})
-    nodes = [schema]
-    for step in location:
-        nodes = [child for node in nodes for child in _children(node, step, definitions)]
-    return sorted({key for node in nodes for key in _resolve(node, definitions).get("properties", {})})
-
-
-def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = definitions[node["$ref"].rsplit("/", 1)[-1]]
-    return node
-
-
-def _children(node: dict[str, Any], step: str, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    node = _resolve(node, definitions)
-    options = node.get("oneOf") or node.get("anyOf") or [node]
-    found = []
-    for option in (_resolve(option, definitions) for option in options):
-        kind = option.get("properties", {}).get("kind", {}).get("const")
-        if kind == step:
-            found.append(option)
-        elif step in option.get("properties", {}):
-            found.append(option["properties"][step])
-        elif isinstance(option.get("additionalProperties"), dict):
-            found.append(option["additionalProperties"])
-        elif "items" in option:
-            found.append(option["items"])
-    return found
-
-
-def _nearest(name: str, choices: Any) -> str:
-    known = [str(choice) for choice in choices]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (valid: {', '.join(known)})"

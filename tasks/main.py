@@ -2,18 +2,17 @@
 
 import argparse
 import dataclasses
-import json
 import logging
 import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import USER_ERROR, DwellError
-from tasks.core.files import write_json
 from tasks.core.layout import Workspace
+from tasks.core.names import checked_name
+from tasks.core.timings import write_timing
 from tasks.stages import STAGES, Night
 
 
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)
     try:
-        run_stage(Workspace(), options.stage, options.recipe)
+        run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
     except DwellError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -44,7 +43,7 @@ def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> No
     peak_mib = own.ru_maxrss / 1024
     name = stage if recipe is None else f"{stage}@{recipe}"
     cost = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib}
-    write_json(workspace.scratch / "timings" / f"{name}.json", cost)
+    write_timing(workspace, name, cost)
     print(f"{name}: {_brief(result)} ({seconds:.1f} s, {peak_mib:.0f} MiB)")
 
 
@@ -60,9 +59,3 @@ def _brief(result: Any) -> str:
     if isinstance(result, (tuple, list)):
         return f"{len(result)} items" if len(result) > 5 else "[" + ", ".join(map(_brief, result)) + "]"
     return str(result)
-
-
-def timings(workspace: Workspace) -> dict[str, dict[str, float]]:
-    """Return stage -> seconds, cpu_seconds (with start-up and children) and peak_mib of its last run in this workspace."""
-    folder: Path = workspace.scratch / "timings"
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}

@@ -10,11 +10,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tasks.config import Params, RunKey, load_params, load_run_key
+from tasks.config import Params, load_params
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
 
 
@@ -76,6 +77,16 @@ def champion(night: Night, recipe: str | None) -> Any:
 
     key, workspace = night.key, night.workspace
     return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion)
+
+
+def code(night: Night, recipe: str | None) -> Any:
+    from tasks.train.code import write_code
+
+    params = night.params
+    members = {name: params.ensemble(name).members for name in params.nightly.ensembles}
+    members |= {name: (name,) for name in params.nightly.recipes}
+    recipes = {name: [params.recipe(member) for member in members[name]] for name in params.nightly.challengers}
+    return write_code(recipes, night.workspace.code)
 
 
 def train(night: Night, recipe: str | None) -> Any:
@@ -195,6 +206,7 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "features": features,
     "table": table,
     "champion": champion,
+    "code": code,
     "train": train,
     "ensemble": ensemble,
     "baselines": baselines,

@@ -12,7 +12,7 @@ from xdist.scheduler import LoadFileScheduling
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class LoadFolderScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist is not typed
+class LoadFolderScheduling(LoadFileScheduling):
     """Gives a folder's tests to one worker, which then builds the fixtures they share once."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.config import json_schema, load_params, load_run_key
+from tasks.config import json_schema, load_params
 from tasks.core.errors import ConfigError
+from tasks.core.run_key import load_run_key
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,7 +30,6 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 
 def test_the_projects_own_configuration_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    params.check()
     assert set(params.nightly.recipes) <= set(params.recipes)
 
 
@@ -70,18 +70,44 @@ def test_a_wrong_value_names_file_key_and_remedy(tmp_path: Path, changes: dict[s
         ({"recipes__d2q__trunk__experts": 5}, r"recipes.d2q.trunk.*unknown key 'experts'"),
         ({"recipes__d2q__tasks": {"skip": {}}}, r"recipes.d2q.*lack 'watch_time'"),
         ({"recipes__d2q__tasks__shares": {}}, r"recipes.d2q.tasks.*shares"),
+        ({"recipes__latent__hed": {"kind": "wlr"}}, r"recipes.latent.hed: unknown key 'hed'; did you mean 'head'\?"),
+        (
+            {"training__by_recipe": {"latant": {}}},
+            r"training.by_recipe: unknown recipe 'latant'; did you mean 'latent'\?",
+        ),
+        (
+            {"gate__trivial_baselines": ["constants"]},
+            r"gate.trivial_baselines: unknown or disabled baseline 'constants'; did you mean 'constant'\?",
+        ),
+        ({"baselines__enabled": ["lightgbm"]}, r"gate.trivial_baselines: unknown or disabled baseline 'constant'"),
+        ({"recipes__lightgbm": {}}, r"recipes.lightgbm: a baseline has that name too"),
+        ({"recipes__champion": {}}, r"recipes.champion: .*name 'champion' is taken by dwell itself"),
+        ({"recipes__d2q.v2": {}}, r"recipes.d2q.v2: .*use up to 64 letters, digits"),
+        ({"sources__my source": {"kind": "simulator"}}, r"sources.my source: .*use up to 64 letters, digits"),
+        ({"ensembles__gate": {"members": ["d2q", "latent"]}}, r"ensembles.gate: .*name 'gate' is taken"),
     ],
 )
-def test_a_wrong_recipe_is_found_before_anything_runs(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    params = load_params(written(tmp_path, **changes))
+def test_a_wrong_recipe_or_name_is_found_where_the_file_is_read(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
-        params.check()
+        load_params(written(tmp_path, **changes))
 
 
 def test_several_mistakes_are_all_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_params(written(tmp_path, trainin={}, gate__tre=-1))
-    assert len(str(caught.value).splitlines()) == 2
+        load_params(written(tmp_path, trainin={}, gate__tre=-1, recipes__d2q__head={"kind": "d2"}))
+    assert len(str(caught.value).splitlines()) == 3
+    wrong = {
+        "default_source": "x",
+        "nightly__recipes": ["y", "z"],
+        "recipes__ple__trunc": 1,
+        "recipes__latent__head": 2,
+    }
+    with pytest.raises(ConfigError) as caught:
+        load_params(written(tmp_path, **wrong))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5 and all(line.startswith("params.yaml: ") for line in lines)
 
 
 def test_broken_yaml_and_missing_files_say_so(tmp_path: Path) -> None:
@@ -110,11 +136,43 @@ def test_configuration_is_frozen() -> None:
         params.window = params.window
 
 
-def test_reading_the_configuration_needs_none_of_the_heavy_libraries() -> None:
+def test_reading_the_configuration_again_needs_none_of_the_heavy_libraries(tmp_path: Path) -> None:
     import subprocess
     import sys
 
     heavy = ("torch", "polars", "great_expectations", "lightgbm", "prefect", "matplotlib")
-    code = f"import sys, tasks.config; print([name for name in {heavy!r} if name in sys.modules])"
+    load_params(written(tmp_path))
+    code = (
+        "import sys; from pathlib import Path; from tasks.config import load_params\n"
+        f"load_params(Path({str(tmp_path / 'params.yaml')!r}))\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_check_that_passed_says_nothing_of_another_file(tmp_path: Path) -> None:
+    load_params(written(tmp_path))
+    with pytest.raises(ConfigError, match=r"recipes.latent.head: unknown kind 'wlrr'"):
+        load_params(written(tmp_path, recipes__latent__head={"kind": "wlrr"}))
+
+
+def test_a_check_that_passed_says_nothing_of_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tasks.config
+
+    path = written(tmp_path)
+    load_params(path)
+    passed = (tmp_path / ".dwell/params.checked").read_text()
+    monkeypatch.setattr(tasks.config, "product_hash", lambda: "other code")
+    load_params(path)
+    assert (tmp_path / ".dwell/params.checked").read_text() != passed
+
+
+def test_every_command_refuses_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.main import main
+
+    written(tmp_path, recipes__latent__hed={})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text("{as_of: 2026-01-15, source: simulator, data: tasks/simulate}")
+    assert main(["ingest"]) == 2
+    assert main(["train", "--recipe", "../d2q"]) == 2

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.config import Params, parse
+from tasks.config import Params
+from tasks.core.yaml_config import parse
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

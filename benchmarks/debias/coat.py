@@ -1,4 +1,7 @@
-"""Coat: every objective on small pair models, against floors, under both variants of the protocol (sections 6 and 7)."""
+"""Coat: every objective on small pair models, against floors, under both variants of the protocol.
+
+Source: docs/methods/debias.md#coat-protocol.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,9 +154,9 @@ def _searched(bench: Bench, name: str, start: OrdinalConfig, sweeps: int = 1) ->
 
 _PUBLISHED_NOTES = (
     "Plain MF: dot product of N(0, 1) embeddings, k = 16, Adam 1e-2, batch 128, stopped by the training loss as public code "
-    "does, all training ratings. DR-JL (k = 8) and MRDR use the correct form of section 4.2, small embeddings and validation "
+    "does, all training ratings. DR-JL (k = 8) and MRDR use the correct doubly robust loss, small embeddings and validation "
     "(with N(0, 1) and the published stop they end after 13 epochs at an AUC of .62 to .66), and a constant propensity, which is "
-    f"what the published rows amount to. NCF: section 2.10, {methods.NCF_EPOCHS} epochs.",
+    f"what the published rows amount to. NCF: the network of the published procedure, {methods.NCF_EPOCHS} epochs.",
     "The rows 'validated' and 'latent exogenous' stop by validation log-loss, with decay from the grid.",
 )
 

@@ -1,4 +1,7 @@
-"""Which methods the Coat benchmark fits, and the figures they are held against (`debias.md` section 7)."""
+"""Which methods the Coat benchmark fits, and the figures they are held against.
+
+Source: docs/methods/debias.md#reference-figures-on-coat.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,8 +52,9 @@ class Candidate:
 def published_settings() -> list[Candidate]:
     """Return the literature's backbones with their published settings: all training ratings, no validation.
 
-    DR-JL and MRDR are the exception. In the correct form of section 4.2 the mean imputed error dominates early on, so that
-    N(0, 1) embeddings stop after a dozen epochs where they began: these two start small and are validated.
+    DR-JL and MRDR are the exception. In the correct form of the doubly robust loss the mean imputed error dominates
+    early on, so that N(0, 1) embeddings stop after a dozen epochs where they began: these two start small and are
+    validated.
     """
     plain: list[tuple[str, str, float, tuple[float, float]]] = [
         ("MF naive", "naive", 1e-4, (0.697, 0.639)),
@@ -59,7 +63,7 @@ def published_settings() -> list[Candidate]:
     ]
     stop = {"stop": "train_loss", "patience": 5}
     candidates = [
-        Candidate(name, _method(kind, PLAIN_MF, stop | {"decay": decay}), published=published, source="7.2")
+        Candidate(name, _method(kind, PLAIN_MF, stop | {"decay": decay}), published=published, source="reference")
         for name, kind, decay, published in plain
     ]
     small = PLAIN_MF | {"init_sd": 0.1}
@@ -68,24 +72,27 @@ def published_settings() -> list[Candidate]:
         ("MF-MRDR, correct form", "mrdr", 16, (0.711, 0.658)),
     ):
         method = _method(kind, small | {"embedding_dim": width}, {}, propensity="constant")
-        candidates.append(Candidate(name, method, DECAYS, published, "7.2"))
+        candidates.append(Candidate(name, method, DECAYS, published, "reference"))
     ncf = stop | {"learning_rate": 1e-3, "decay": 1e-3, "batch_size": 64, "max_epochs": NCF_EPOCHS}
-    return [*candidates, Candidate("NCF naive", _method("naive", NCF, ncf), published=(0.764, 0.638), source="7.2")]
+    return [
+        *candidates,
+        Candidate("NCF naive", _method("naive", NCF, ncf), published=(0.764, 0.638), source="reference"),
+    ]
 
 
 def seed_system() -> list[Candidate]:
-    """Return section 2 on the public network, with validation: decay is tuned, the likelihood is exact."""
+    """Return the exact likelihood on the public network, with validation: decay is tuned."""
     training = {"learning_rate": 1e-3, "batch_size": 64, "patience": 10}
     latent = {"kind": "latent_exogenous", "rho": 0.0}
     return [
-        Candidate("NCF naive, validated", _method("naive", NCF, training), DECAYS, (0.764, 0.638), "7.2"),
-        Candidate("NCF latent exogenous, rho = 0", _method(latent, NCF, training), DECAYS, (0.766, 0.635), "7.2"),
+        Candidate("NCF naive, validated", _method("naive", NCF, training), DECAYS, (0.764, 0.638), "reference"),
+        Candidate("NCF latent exogenous, rho = 0", _method(latent, NCF, training), DECAYS, (0.766, 0.635), "reference"),
         Candidate(
             "NCF latent exogenous, rho free",
             _method(latent | {"rho": None, "warm_start_steps": 500}, NCF, training),
             DECAYS,
             (0.766, 0.635),
-            "7.2",
+            "reference",
         ),
     ]
 
@@ -105,7 +112,7 @@ def on_biased_mf() -> list[Candidate]:
             _objective_method(kind, {"kind": "mf"}),
             DECAYS,
             published.get(kind),
-            "7.2, honest training" if kind in published else "",
+            "reference, honest training" if kind in published else "",
         )
         for kind, objective in OBJECTIVES.items()
         if kind != "latent_exogenous" and objective.second_reads != "apart"
@@ -118,7 +125,7 @@ def on_biased_mf() -> list[Candidate]:
         ("free", None, (0.745, 0.597)),
     ):
         latent = {"kind": "latent_exogenous", "rho": rho, "warm_start_steps": 0 if rho is not None else 500}
-        source = "7.2, honest training" if reference else ""
+        source = "reference, honest training" if reference else ""
         candidates.append(
             Candidate(f"latent_exogenous, {name}", _method(latent, {"kind": "mf"}, {}), DECAYS, reference, source)
         )

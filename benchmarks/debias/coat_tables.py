@@ -55,7 +55,7 @@ class Judged:
 
 
 def floors_table(floors: Sequence[Judged]) -> Table:
-    """Return the floors under both variants, in the columns of section 7.1."""
+    """Return the floors under both variants, in the columns of docs/methods/debias.md#floors-on-coat."""
     shown = ("auc", "user_auc", "ndcg@5", "recall@5", "f1@5")
     columns = ["score", *(f"lit. {LABELS[m]}" for m in shown), *(f"honest {LABELS[m]}" for m in shown)]
     rows = [
@@ -83,7 +83,8 @@ def literature_table(methods: Sequence[Judged]) -> Table:
     notes = [
         "All 4,640 test rows: 366 of these pairs were trained on with the same rating. A user without positives has NDCG 1 "
         "and recall 0. Mean ± standard deviation between fits. For comparison with published figures only.",
-        "Reference: `debias.md` section 7.2, measured there on public code or, for MF with biases, with validation.",
+        "Reference: docs/methods/debias.md#reference-figures-on-coat, measured on public code or, for MF with "
+        "biases, with validation.",
     ]
     return Table("Literature variant", columns, rows, notes, {m.name: _numbers(m)["literature"] for m in methods})
 

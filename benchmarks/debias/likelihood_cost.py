@@ -1,4 +1,6 @@
-"""What one epoch of the likelihood costs, exactly and by simulation, at the size of Coat (`debias.md` section 2.10).
+"""What one epoch of the likelihood costs, exactly and by simulation, at the size of Coat.
+
+Source: docs/methods/debias.md#published-procedure.
 
 Shape legend: B rows, M draws.
 """
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.debias.monte_carlo_likelihood import crude_log_likelihood, crude_probability
+from benchmarks.debias.monte_carlo_likelihood import monte_carlo_log_likelihood, monte_carlo_probability
 from models.latent import likelihood
 from models.latent.bivariate_normal import log_phi2
 from models.latent.correlation import Correlation
@@ -88,7 +90,7 @@ def joint_epoch(problem: Problem, log_cdf: LogCdf, batch: int = BATCH) -> None:
         problem.step(-share * seen.mean() - (1 - share) * likelihood.unobserved(a_B[len(at_B) :]).mean())
 
 
-def crude_epoch(problem: Problem, noise: Tensor) -> None:
+def monte_carlo_epoch(problem: Problem, noise: Tensor) -> None:
     """One epoch of the published procedure: the outcome network on 64 observed pairs, then the exposure network on 192.
 
     Args:
@@ -104,13 +106,13 @@ def crude_epoch(problem: Problem, noise: Tensor) -> None:
     for at_B in torch.split(torch.randperm(OBSERVED)[: STEPS * BATCH], BATCH):
         seen_B, label_B = problem.observed_P[at_B], problem.label_P[at_B]
         a_B = problem.exposure(seen_B).detach()
-        terms_B = crude_log_likelihood(
+        terms_B = monte_carlo_log_likelihood(
             a_B, problem.outcome(seen_B), True, label_B, problem.correlation(), draws(seen_B)
         )
         problem.step(-terms_B.mean())
         pair_B = torch.randint(USERS * ITEMS, (RATIO * BATCH,))
         a_B, b_B = problem.exposure(pair_B), problem.outcome(pair_B).detach()
-        seen_B = crude_log_likelihood(b_B, a_B, False, label_of[pair_B], problem.correlation(), draws(pair_B))
+        seen_B = monte_carlo_log_likelihood(b_B, a_B, False, label_of[pair_B], problem.correlation(), draws(pair_B))
         problem.step(-torch.where(is_observed[pair_B], seen_B, torch.special.log_ndtr(-a_B)).sum())
 
 
@@ -139,9 +141,11 @@ def relative_sd(estimate: Callable[[Tensor, Tensor, Tensor], Tensor], draws: int
     return float((((found - exact_B) ** 2).mean(0).sqrt() / exact_B).median())
 
 
-def crude_estimate(num_draws: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return the crude estimator with fresh draws."""
-    return lambda a_B, b_B, rho: crude_probability(a_B, b_B, rho, torch.randn(len(a_B), num_draws, dtype=torch.float64))
+def monte_carlo_estimate(num_draws: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return the Monte Carlo estimator with fresh draws."""
+    return lambda a_B, b_B, rho: monte_carlo_probability(
+        a_B, b_B, rho, torch.randn(len(a_B), num_draws, dtype=torch.float64)
+    )
 
 
 def ghk_estimate(num_draws: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

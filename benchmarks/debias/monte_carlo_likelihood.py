@@ -1,8 +1,8 @@
 """The published estimator of the two-index likelihood, restated plainly to be compared with and for nothing else.
 
-Source: the account of the released code in `debias.md` sections 2.10 and 2.11. P(o = 1, r) is an average over M draws of
-one noise: the draws that pass the threshold of one index, times the conditional normal CDF of the other index. The
-indicator has no gradient, so the two networks can only take turns, each with the other's index in the indicator.
+Source: the account of the released code in docs/methods/debias.md#published-procedure. P(o = 1, r) is an average over M
+draws of one noise: the draws that pass the threshold of one index, times the conditional normal CDF of the other index.
+The indicator has no gradient, so the two networks can only take turns, each with the other's index in the indicator.
 
 Shape legend: B rows, M draws.
 """
@@ -14,7 +14,7 @@ from torch.special import log_ndtr
 FLOOR = 1e-5
 
 
-def crude_probability(drawn_B: Tensor, kept_B: Tensor, rho: Tensor, noise_BM: Tensor) -> Tensor:
+def monte_carlo_probability(drawn_B: Tensor, kept_B: Tensor, rho: Tensor, noise_BM: Tensor) -> Tensor:
     """Return the average of 1{drawn + e > 0} Phi((kept + rho e) / s) over draws e, [B]; estimates Phi2(drawn, kept; rho).
 
     Args:
@@ -29,11 +29,11 @@ def crude_probability(drawn_B: Tensor, kept_B: Tensor, rho: Tensor, noise_BM: Te
     return (passes_BM * torch.exp(log_ndtr(inner_BM))).mean(dim=1)
 
 
-def crude_log_likelihood(
+def monte_carlo_log_likelihood(
     drawn_B: Tensor, kept_B: Tensor, drawn_is_exposure: bool, label_B: Tensor, rho: Tensor, noise_BM: Tensor
 ) -> Tensor:
     """Return the published log-likelihood of observed rows, [B]: clipped, and P(o=1, r=0) by subtraction."""
-    both_B = crude_probability(drawn_B, kept_B, rho, noise_BM)
+    both_B = monte_carlo_probability(drawn_B, kept_B, rho, noise_BM)
     exposure_B = drawn_B.detach() if drawn_is_exposure else kept_B
     disliked_B = torch.exp(log_ndtr(exposure_B)) - both_B
     return torch.where(label_B > 0, both_B, disliked_B).clamp(min=FLOOR).log()

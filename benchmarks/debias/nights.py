@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
-from tasks.config import Params, RunKey
+from tasks.config import Params
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.simulate.config import SimulatorConfig
 from tasks.stages import STAGES, Night
 

@@ -169,8 +169,8 @@ def _on_policy_table(truth: dict[str, PolicyValue]) -> Table:
         for name, value in truth.items()
     ]
     notes = [
-        "Bootstrap 95 % intervals over rows, 2,000 resamples. Reference (debias.md, section 5): .460 % [.33, .60] and "
-        ".690 % [.53, .85].",
+        "Bootstrap 95 % intervals over rows, 2,000 resamples. Reference "
+        "(docs/methods/debias.md#off-policy-evaluation): .460 % [.33, .60] and .690 % [.53, .85].",
     ]
     numbers = {name: _numbers(value) for name, value in truth.items()}
     return Table(

@@ -1,4 +1,4 @@
-"""Generators of the synthetic recovery experiments (`debias.md` section 8). Everything is float64.
+"""Generators of the synthetic recovery experiments (docs/methods/debias.md#synthetic-recovery). Everything is float64.
 
 Shape legend: N pairs, X features, U users, I items, K rank.
 """
@@ -10,8 +10,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from models.latent.indices import Factors, Indices, Linear
-from models.latent.predictions import normal_cdf
+from benchmarks.debias.factors import Factors
+from models.latent.bivariate_normal import normal_cdf
+from models.latent.indices import Indices, Linear
 from models.latent.selection_model import SelectionRows
 
 NUM_PAIRS = 62_500
@@ -91,7 +92,7 @@ def linear_world(
 def factor_world(seed: int, rho: float, *, apart: bool, random_share: float) -> World:
     """Return all pairs of 250 users and 250 items, binary, whose indices are products of four-dimensional factors.
 
-    Our reading, for the specification does not say: a = p.q / 2 - 1 (+ .7 z) and b = p'.q' / 2 with independent standard
+    Our reading, for the reference does not say: a = p.q / 2 - 1 (+ .7 z) and b = p'.q' / 2 with independent standard
     normal factors, so that both products have variance 1.
     """
     draw = _normal(seed)

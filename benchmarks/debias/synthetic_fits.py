@@ -6,11 +6,12 @@ Shape legend: N pairs.
 import torch
 from torch import Tensor, nn
 
+from benchmarks.debias.factors import Factors, fit_penalised
 from benchmarks.debias.synthetic_data import World
 from models.latent import likelihood
 from models.latent.identification import SelectionFit, fit_selection
-from models.latent.indices import Factors, Indices
-from models.latent.selection_model import SelectionModel, fit_full_batch, fit_penalised
+from models.latent.indices import Indices
+from models.latent.selection_model import SelectionModel, fit_full_batch
 
 CLIP = 0.02
 FACTOR_STEPS = 400

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.config import parse, read_yaml
 from tasks.core.settings import Block
+from tasks.core.yaml_config import parse, read_yaml
 from tasks.protocol.config import Protocol
 
 HERE = Path(__file__).resolve().parent
@@ -32,7 +32,7 @@ class Setting(Block):
         document = merged(read_yaml(HERE / self.protocol), self.changes)
         document = merged(document, {"params": {"training": {"seeds": list(seeds)}}})
         protocol = parse(Protocol, document, self.protocol)
-        protocol.params.check()
+        protocol.params.check(self.protocol, ("params",))
         return protocol
 
 

@@ -1,4 +1,6 @@
-"""Scores that a method must beat before it means anything: counts, smoothed rates, logistic regressions (section 7.1).
+"""Scores that a method must beat before it means anything: counts, smoothed rates, logistic regressions.
+
+Source: docs/methods/debias.md#floors-on-coat.
 
 Shape legend: B ratings, U users, I items, F features.
 """

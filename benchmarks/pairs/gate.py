@@ -39,7 +39,7 @@ def refuse_more_common_pairs_than_chance(data: PairData) -> None:
 
     Dropping common pairs from the test rows would hide a leak of test ratings into train; their number gives it away.
     Given the train counts n_u and test counts m_u of the users, the common pairs of each are hypergeometric with mean
-    m_u n_u / I. Our reading of the drill of `debias.md` section 8 (f).
+    m_u n_u / I. Our reading of a leakage drill (docs/methods/debias.md#leakage-gate).
 
     Raises:
         LeakedPairs: if their number lies more than 4 standard deviations above its mean.

@@ -1,4 +1,4 @@
-"""Batches of D whose rows say how much of D they stand for (`debias.md` section 2.7).
+"""Batches of D whose rows say how much of D they stand for (docs/methods/debias.md#unbiased-batches).
 
 Shape legend: B pairs of a batch.
 """

@@ -1,4 +1,6 @@
-"""The metrics of one variant of the protocol, each with its bootstrap over users (`debias.md` section 6).
+"""The metrics of one variant of the protocol, each with its bootstrap over users.
+
+Source: docs/methods/debias.md#coat-protocol.
 
 Shape legend: B test rows, U users, I items, R resamples.
 """
@@ -10,6 +12,7 @@ import numpy as np
 
 from benchmarks.pairs.data import FloatArray, PairData
 from benchmarks.pairs.splits import Variant, judged_rows
+from benchmarks.pairs.unbiased_recall import unbiased_recall
 from tasks.evaluate.metrics.calibration import ece
 from tasks.evaluate.metrics.classification import auc_influence, gauc, logloss
 from tasks.evaluate.metrics.groups import Groups
@@ -18,7 +21,6 @@ from tasks.evaluate.metrics.point import row_ratio
 from tasks.evaluate.metrics.ranked_lists import RankedLists, rank_lists, tie_hash
 from tasks.evaluate.metrics.uncertainty import Statistic, Weights, user_bootstrap_weights
 from tasks.evaluate.metrics.user_statistics import UserInfluence, UserSums
-from tasks.evaluate.unbiased_recall import unbiased_recall
 
 RANKING = ("auc", "user_auc", "ndcg@5", "ndcg@10", "recall@5", "recall@10", "f1@5", "f1@10", "ure@10")
 PROBABILITY = ("log_loss", "brier", "ece", "mean_prediction")

@@ -1,4 +1,4 @@
-"""Who is learned from, validated on and judged on (`debias.md` section 6)."""
+"""Who is learned from, validated on and judged on (docs/methods/debias.md#coat-protocol)."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,6 @@
 """Deal a published log at random onto days, for the protocols that are published with a random split.
 
-Run it: python -m benchmarks.random_split kuairec --data path/to/KuaiRec --out path/to/dealt
+Run it: python -m benchmarks.random_split kuairec --data path/to/KuaiRec --out path/to/assigned
 """
 
 import argparse
@@ -18,12 +18,12 @@ SEED = 312
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Deal one log; return the exit status."""
+    """Assign the rows of one log to days; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.random_split", description=__doc__)
     parser.add_argument("log", choices=LOGS, help="which log")
     parser.add_argument("--data", type=Path, required=True, help="where it lies, in its official layout")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the dealt log to")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of the deal (default {SEED})")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the assigned log to")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the assignment (default {SEED})")
     asked = parser.parse_args(arguments)
     try:
         log = LOGS[asked.log](asked.data)
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(
-        f"{log.impressions.height:,} rows of {log.users.height:,} users and {log.videos.height:,} videos dealt to {asked.out}"
+        f"{log.impressions.height:,} rows of {log.users.height:,} users and {log.videos.height:,} videos assigned to {asked.out}"
     )
     return 0
 

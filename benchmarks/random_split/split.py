@@ -1,6 +1,6 @@
 """Deal the rows of a log at random onto ten days, so that a protocol with a random split runs as one of days.
 
-Published tables on KuaiRec and WeChat21 use random 80/10/10 splits. dwell splits by days; a dealt log has eight days to
+Published tables on KuaiRec and WeChat21 use random 80/10/10 splits. dwell splits by days; a assigned log has eight days to
 fit on, one to stop and calibrate on, one to judge. Times mean nothing in it: no feature of the past may be read from it.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 FIRST_DAY = dt.date(2030, 1, 1)
-"""Of the dealt days, which are after anything that a log or a catalogue names."""
+"""Of the assigned days, which are after anything that a log or a catalogue names."""
 NUM_DAYS = 10
 LONGEST_RATIO = 10
 _DAY_MS = 86_400_000
@@ -21,7 +21,7 @@ _FIRST_MS = int(dt.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzin
 
 @dataclass(frozen=True)
 class Log:
-    """A log before it is dealt.
+    """A log before it is assigned.
 
     Attributes:
         impressions: user_id, video_id, duration_ms, watch_ms, scene and flags, in an order that the files decide.
@@ -40,7 +40,7 @@ def played(impressions: pl.LazyFrame) -> pl.LazyFrame:
     return impressions.filter((watch > 0) & (duration > 0) & (watch < LONGEST_RATIO * duration))
 
 
-def deal(impressions: pl.DataFrame, seed: int) -> pl.DataFrame:
+def assign_days(impressions: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Give every row a time of its own, equally many on each of the days.
 
     Args:
@@ -51,15 +51,15 @@ def deal(impressions: pl.DataFrame, seed: int) -> pl.DataFrame:
         ValueError: if there are fewer rows than days.
     """
     if impressions.height < NUM_DAYS:
-        raise ValueError(f"{impressions.height} rows cannot be dealt onto {NUM_DAYS} days")
+        raise ValueError(f"{impressions.height} rows cannot be assigned onto {NUM_DAYS} days")
     place = np.random.default_rng(seed).permutation(impressions.height).astype(np.int64)
     time_ms = _FIRST_MS + 1 + place * (NUM_DAYS * _DAY_MS) // impressions.height
     return impressions.with_columns(event_time_ms=time_ms).sort("event_time_ms")
 
 
 def write(log: Log, seed: int, out: Path) -> None:
-    """Write a dealt log as the three Parquet files that the protocols of `benchmarks/*_random` read."""
+    """Write a assigned log as the three Parquet files that the protocols of `benchmarks/*_random` read."""
     out.mkdir(parents=True, exist_ok=True)
-    deal(log.impressions, seed).write_parquet(out / "impressions.parquet")
+    assign_days(log.impressions, seed).write_parquet(out / "impressions.parquet")
     log.users.write_parquet(out / "users.parquet")
     log.videos.write_parquet(out / "videos.parquet")

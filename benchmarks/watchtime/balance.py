@@ -6,8 +6,8 @@ from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.cells import ranked
 from benchmarks.watchtime.grid import recipe_of
 from benchmarks.watchtime.measure import Scored
-from benchmarks.watchtime.r0 import ids_arena
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.r0 import ids_testbed
+from benchmarks.watchtime.testbed import Testbed
 from models.balance import BALANCES
 
 HEAD, TRUNK = "d2q", "shared_bottom"
@@ -18,14 +18,14 @@ QUICK = ("fixed", "pcgrad")
 
 def run(options: Options) -> list[Table]:
     """Return one table: every balance, and the single-task twin of watch time."""
-    arena = ids_arena(options)
-    found = {"watch time alone": arena.measure(f"{HEAD}_alone", recipe_of(HEAD, "alone"))}
+    testbed = ids_testbed(options)
+    found = {"watch time alone": testbed.measure(f"{HEAD}_alone", recipe_of(HEAD, "alone"))}
     for kind in QUICK if options.quick else BALANCES:
-        found[kind] = arena.measure(f"{HEAD}_{TRUNK}_{kind}", recipe_of(HEAD, TRUNK, balance={"kind": kind}))
-    return [_table(arena, found)]
+        found[kind] = testbed.measure(f"{HEAD}_{TRUNK}_{kind}", recipe_of(HEAD, TRUNK, balance={"kind": kind}))
+    return [_table(testbed, found)]
 
 
-def _table(arena: Arena, found: Mapping[str, Scored]) -> Table:
+def _table(testbed: Testbed, found: Mapping[str, Scored]) -> Table:
     rows = []
     for name, scored in found.items():
         cells = [ranked(scored.metrics[metric]) if metric in scored.metrics else "-" for metric in METRICS]
@@ -35,7 +35,7 @@ def _table(arena: Arena, found: Mapping[str, Scored]) -> Table:
         columns=["balance", *LABELS],
         rows=rows,
         notes=[
-            f"Raw identifiers, {len(arena.rows):,} judge rows; every loss is unit-free and weighs 1 before the balance. Mean over "
+            f"Raw identifiers, {len(testbed.rows):,} judge rows; every loss is unit-free and weighs 1 before the balance. Mean over "
             "fits ± standard deviation between fits [95 % user-bootstrap interval]. Early stopping on the watch-time loss "
             "of 30 April for all of them. Published defaults, nothing tuned."
         ],

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.watchtime.measure import Outputs
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.testbed import Testbed
 from models.heads.base import TrainLabels
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.gradient_boosting import GradientBoosting
@@ -38,9 +38,9 @@ class Member:
     judge: Predictions
 
 
-def members(arena: Arena, bundle: Path) -> dict[int, Member]:
+def members(testbed: Testbed, bundle: Path) -> dict[int, Member]:
     """Return one member per seed of a fitted recipe."""
-    validation, judge = arena.validation_outputs(bundle), arena.outputs(bundle)
+    validation, judge = testbed.validation_outputs(bundle), testbed.outputs(bundle)
     return {seed: Member(_served(validation[seed]), _served(found)) for seed, found in judge.items()}
 
 
@@ -50,20 +50,20 @@ def _served(outputs: Outputs) -> Predictions:
 
 
 class Blender:
-    """Averages members of one arena."""
+    """Averages members of one testbed."""
 
-    def __init__(self, arena: Arena) -> None:
-        self.arena = arena
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
 
     def blend(self, chosen: Sequence[Member]) -> tuple[Outputs, float]:
         """Return the rank average of two members or more on the judge days, and its XAUC on the validation day."""
         named = {str(number): member for number, member in enumerate(chosen)}
         before = combined({name: member.validation for name, member in named.items()})
-        config = self.arena.training.calibration
+        config = self.testbed.training.calibration
         calibration = calibrate(before, self._rows, self._labels, config)
         validation = calibration.apply(before, self._rows.duration_s)
         judge = combined({name: member.judge for name, member in named.items()})
-        return self.alone(Member(validation, calibration.apply(judge, self.arena.judge_duration_s)))
+        return self.alone(Member(validation, calibration.apply(judge, self.testbed.judge_duration_s)))
 
     def alone(self, member: Member) -> tuple[Outputs, float]:
         """Return one member on the judge days, and its XAUC on the validation day."""
@@ -74,7 +74,7 @@ class Blender:
 
     def boosted(self, seed: int) -> Member:
         """Fit LightGBM on the features of the fit days, stop and calibrate it on the validation day."""
-        source, days = FeatureFolder.open(self.arena.features), self.arena.days
+        source, days = FeatureFolder.open(self.testbed.features), self.testbed.days
         config = BaselineConfig(seed=seed)
         columns, cutoff_ms = GradientBoosting.features(source, config), midnight_ms(days.judge[0], source.timezone)
         fit = read_examples(source, days.fit, "fit", columns, cutoff_ms)
@@ -94,8 +94,8 @@ class Blender:
 
     @cached_property
     def _rows(self) -> ValidationRows:
-        return ValidationRows.read(self.arena.table / "validation", self.arena.days.validation.isoformat())
+        return ValidationRows.read(self.testbed.table / "validation", self.testbed.days.validation.isoformat())
 
     @cached_property
     def _labels(self) -> TrainLabels:
-        return train_labels(self.arena.table / "fit")
+        return train_labels(self.testbed.table / "fit")

@@ -7,9 +7,9 @@ from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.cells import COLUMNS, row
 from benchmarks.watchtime.grid import TITLES, heads, recipe_of
 from benchmarks.watchtime.measure import Scored
-from benchmarks.watchtime.r0 import ids_arena
+from benchmarks.watchtime.r0 import ids_testbed
 from benchmarks.watchtime.reference import REFERENCES
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.testbed import Testbed
 from tasks.report import charts
 
 log = logging.getLogger(__name__)
@@ -18,21 +18,21 @@ QUICK_HEADS = ("d2q", "cread")
 
 def run(options: Options) -> list[Table]:
     """Return the table of the heads, and one that holds it against the reference."""
-    arena, found = measured(options, ["alone"])
+    testbed, found = measured(options, ["alone"])
     by_head = found["alone"]
-    return [grid_table(TITLES["alone"], by_head, len(arena.rows)), against_reference(by_head)]
+    return [grid_table(TITLES["alone"], by_head, len(testbed.rows)), against_reference(by_head)]
 
 
-def measured(options: Options, trunks: Sequence[str]) -> tuple[Arena, dict[str, dict[str, Scored]]]:
+def measured(options: Options, trunks: Sequence[str]) -> tuple[Testbed, dict[str, dict[str, Scored]]]:
     """Fit and measure every head on some trunks; return trunk -> head -> metrics."""
-    arena = ids_arena(options)
+    testbed = ids_testbed(options)
     kinds = QUICK_HEADS if options.quick else heads()
     found: dict[str, dict[str, Scored]] = {trunk: {} for trunk in trunks}
     for trunk in trunks:
         for head in kinds:
-            found[trunk][head] = arena.measure(f"{head}_{trunk}", recipe_of(head, trunk))
+            found[trunk][head] = testbed.measure(f"{head}_{trunk}", recipe_of(head, trunk))
             log.info("%s on %s: XAUC %.4f", head, trunk, found[trunk][head].metrics["xauc"].value)
-    return arena, found
+    return testbed, found
 
 
 def grid_table(title: str, found: Mapping[str, Scored], rows: int) -> Table:

@@ -16,9 +16,9 @@ from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.blend import Blender, Member, members
 from benchmarks.watchtime.cells import paired, ranked, seconds
 from benchmarks.watchtime.measure import Number, Outputs, Scored
-from benchmarks.watchtime.r0 import r0_arena, refreshed
+from benchmarks.watchtime.r0 import r0_testbed, refreshed
 from benchmarks.watchtime.reference import LIGHTGBM, RANK_AVERAGE, REFERENCES
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.testbed import Testbed
 from models.calibration import pooled_level
 from models.heads.duration_groups import duration_cuts
 from models.recipe import Recipe
@@ -106,7 +106,7 @@ class Ladder:
         self.scratch = options.scratch
         self.training = TrainingConfig(seeds=tuple(options.seeds), **quick)
         data = options.data / "KuaiRand-Pure"
-        self.arenas = {name: r0_arena(data, options.scratch, name, self.training) for name in ("ids", "features")}
+        self.testbeds = {name: r0_testbed(data, options.scratch, name, self.training) for name in ("ids", "features")}
 
     def rungs(self) -> list[Rung]:
         """Return the ladder from the bottom."""
@@ -114,9 +114,9 @@ class Ladder:
 
     def references(self) -> list[Rung]:
         """Return what the reference compares with, fitted here: its best single head within users, and a rank average."""
-        arena, blender = self.arenas["ids"], Blender(self.arenas["ids"])
+        testbed, blender = self.testbeds["ids"], Blender(self.testbeds["ids"])
         steps = {head: Step(f"{head} on raw identifiers", "ids", {"head": {"kind": head}}) for head in AVERAGED}
-        fitted = {head: members(arena, self.fit(step)) for head, step in steps.items()}
+        fitted = {head: members(testbed, self.fit(step)) for head, step in steps.items()}
         found = {seed: blender.blend([of[seed] for of in fitted.values()]) for seed in self.training.seeds}
         title = f"rank average of {', '.join(AVERAGED)} on raw identifiers"
         average = self._rung(
@@ -126,8 +126,8 @@ class Ladder:
 
     def served_otherwise(self, rung: Rung) -> list[Rung]:
         """Return the last step's fits with totals of a mean day, and with features as of every morning."""
-        arena, bundle = self.arenas["features"], self.fit(STEPS[-1])
-        fresh = refreshed(arena, self.scratch).outputs(bundle)
+        testbed, bundle = self.testbeds["features"], self.fit(STEPS[-1])
+        fresh = refreshed(testbed, self.scratch).outputs(bundle)
         chosen_on = [rung.validation_xauc]
         return [
             self._rung("the last step, totals of a mean day", self._levelled(rung.outputs), chosen_on),
@@ -136,30 +136,30 @@ class Ladder:
 
     def _levelled(self, outputs: Mapping[int, Outputs]) -> dict[int, Outputs]:
         """Return outputs as `calibration: {level: all_days}` serves them."""
-        longest = self.arenas["features"].judge_duration_s
+        longest = self.testbeds["features"].judge_duration_s
         return {seed: replace(of, mean_B=np.minimum(self._level * of.mean_B, longest)) for seed, of in outputs.items()}
 
     @cached_property
     def _level(self) -> float:
-        table = self.arenas["features"].table
+        table = self.testbeds["features"].table
         labels, day = train_labels(table / "fit"), train_labels(table / "validation")
         edges = duration_cuts(labels.duration_s, self.training.calibration.groups)
         return pooled_level(labels.watch_s, labels.duration_s, day.watch_s, day.duration_s, edges)
 
     def fit(self, step: Step) -> Path:
         """Return the bundle of one step."""
-        arena, recipe = self.arenas[step.variant], Recipe.model_validate(step.recipe)
+        testbed, recipe = self.testbeds[step.variant], Recipe.model_validate(step.recipe)
         training = self.training.model_copy(update={"learning_rate": step.learning_rate})
-        return arena.fit(f"ladder_{recipe.head.kind}", recipe, training)
+        return testbed.fit(f"ladder_{recipe.head.kind}", recipe, training)
 
     def _step(self, step: Step) -> Rung:
         bundle = self.fit(step)
         chosen_on = [float(found["xauc"]) for found in read_json(bundle / "validation.json").values()]
-        return self._rung(step.title, self.arenas[step.variant].outputs(bundle), chosen_on)
+        return self._rung(step.title, self.testbeds[step.variant].outputs(bundle), chosen_on)
 
     def _blends(self) -> list[Rung]:
-        arena, seeds = self.arenas["features"], self.training.seeds
-        blender, network = Blender(arena), members(arena, self.fit(STEPS[-1]))
+        testbed, seeds = self.testbeds["features"], self.training.seeds
+        blender, network = Blender(testbed), members(testbed, self.fit(STEPS[-1]))
         trees = {seed: blender.boosted(seed) for seed in seeds}
         together: dict[str, dict[int, Sequence[Member]]] = {
             f"{TREES} on the same features, alone": {seed: [trees[seed]] for seed in seeds},
@@ -177,21 +177,21 @@ class Ladder:
         return rungs
 
     def _rung(self, title: str, outputs: Mapping[int, Outputs], chosen_on: Sequence[float]) -> Rung:
-        return Rung(title, outputs, float(np.mean(chosen_on)), self.arenas["features"].draws(outputs))
+        return Rung(title, outputs, float(np.mean(chosen_on)), self.testbeds["features"].draws(outputs))
 
 
 def run(options: Options) -> list[Table]:
     """Return the ladder, and its upper rungs against the figures to beat."""
     ladder = Ladder(options)
-    arena, rungs = ladder.arenas["features"], ladder.rungs()
+    testbed, rungs = ladder.testbeds["features"], ladder.rungs()
     last = rungs[len(STEPS) - 1]
     served = ladder.served_otherwise(last)
     against = [rungs[1], *ladder.references(), next(rung for rung in rungs if rung.title.startswith(TREES))]
     judged = [*rungs[2 : len(STEPS)], served[-1]]
-    return [_table(arena, rungs), _served(arena, [last, *served]), _beaten(rungs), _paired(judged, against)]
+    return [_table(testbed, rungs), _served(testbed, [last, *served]), _beaten(rungs), _paired(judged, against)]
 
 
-def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
+def _table(testbed: Testbed, rungs: Sequence[Rung]) -> Table:
     rows, before = [], None
     for rung in rungs:
         metrics = rung.scored.metrics
@@ -217,7 +217,7 @@ def _table(arena: Arena, rungs: Sequence[Rung]) -> Table:
         ],
         rows=rows,
         notes=[
-            f"{len(arena.rows):,} judge rows, 1-4 May, {len(arena.training.seeds)} fits of every network and of the trees. Mean over "
+            f"{len(testbed.rows):,} judge rows, 1-4 May, {len(testbed.training.seeds)} fits of every network and of the trees. Mean over "
             "fits ± standard deviation between fits [95 % user-bootstrap interval]. Gain: over the row above, paired by user, "
             "with its 95 % interval.",
             "Chosen on 30 April among what is listed in docs/watch_time.md: the learning rate, the history, the further heads, "
@@ -251,7 +251,7 @@ def _beaten(rungs: Sequence[Rung]) -> Table:
     )
 
 
-def _served(arena: Arena, rungs: Sequence[Rung]) -> Table:
+def _served(testbed: Testbed, rungs: Sequence[Rung]) -> Table:
     rows = []
     for rung in rungs:
         metrics = rung.scored.metrics
@@ -260,7 +260,7 @@ def _served(arena: Arena, rungs: Sequence[Rung]) -> Table:
                 rung.title,
                 ranked(metrics["xauc"]),
                 ranked(metrics["xgauc"]),
-                f"{arena.xgauc_within_days(rung.outputs):.4f}",
+                f"{testbed.xgauc_within_days(rung.outputs):.4f}",
                 seconds(metrics["mae"]),
                 seconds(metrics["rmse"]),
                 _spread(metrics["tre_signed"]),

@@ -12,7 +12,7 @@ from benchmarks.parts.cells import mean_sd, mean_se
 from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.grid import TITLES, TRUNKS, heads, recipe_of
 from benchmarks.watchtime.heads import QUICK_HEADS
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.testbed import Testbed
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
@@ -59,10 +59,10 @@ def run(options: Options) -> list[Table]:
 class Night:
     """One world up to its table, and the uniformly exposed rows that tell the truth about its judge day."""
 
-    def __init__(self, arena: Arena, world: SimulatorConfig, truth_rows: int) -> None:
-        self.arena, self._world = arena, world
+    def __init__(self, testbed: Testbed, world: SimulatorConfig, truth_rows: int) -> None:
+        self.testbed, self._world = testbed, world
         self._config = EvaluationConfig(replicates=100, truth_rows=truth_rows, list_lengths=(3,))
-        self._rows = exposed_rows(world, arena.features, arena.days, truth_rows, (5_000, 400_000))
+        self._rows = exposed_rows(world, testbed.features, testbed.days, truth_rows, (5_000, 400_000))
 
     @classmethod
     def of(cls, folder: Path, seed: int, number: int, quick: bool) -> "Night":
@@ -92,17 +92,17 @@ class Night:
             patience=1,
             calibration=CalibrationConfig(min_rows=100, max_tre=10),
         )
-        arena = Arena(workspace.features, workspace.table, days, folder / "fits", training, replicates=100)
-        return cls(arena, world, 2_000 if quick else 20_000)
+        testbed = Testbed(workspace.features, workspace.table, days, folder / "fits", training, replicates=100)
+        return cls(testbed, world, 2_000 if quick else 20_000)
 
     def measure(self, head: str, trunk: str) -> Measured:
         """Return one cell of the grid, on logged rows and against the truth."""
         name, recipe = f"{head}_{trunk}", recipe_of(head, trunk)
-        logged = self.arena.measure(name, recipe).metrics
-        bundle, folder = self.arena.fit(name, recipe), self.arena.scratch / "truth"
+        logged = self.testbed.measure(name, recipe).metrics
+        bundle, folder = self.testbed.fit(name, recipe), self.testbed.scratch / "truth"
         if not (folder / f"{bundle.name}.json").is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            measure_bundle(bundle.name, bundle, self.arena.features, self._rows, self._config, folder)
+            measure_bundle(bundle.name, bundle, self.testbed.features, self._rows, self._config, folder)
         truth = read_json(folder / f"{bundle.name}.json")
         expected = truth["truth_expected"]["metrics"]
         return {

@@ -1,10 +1,10 @@
-"""Protocol R0 on KuaiRand-Pure as arenas: raw identifiers only, as in the reference table, or with features and history."""
+"""Protocol R0 on KuaiRand-Pure as testbeds: raw identifiers only, as in the reference table, or with features and history."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.parts.part import Options
-from benchmarks.watchtime.testbed import Arena
+from benchmarks.watchtime.testbed import Testbed
 from tasks.core.layout import Workspace
 from tasks.features.build import build_features
 from tasks.protocol.config import Protocol, load_protocol
@@ -19,7 +19,7 @@ def r0_protocol() -> Protocol:
     return load_protocol(PROTOCOL)
 
 
-def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) -> Arena:
+def r0_testbed(data: Path, scratch: Path, variant: str, training: TrainingConfig) -> Testbed:
     """Build features and the table of one variant, unless an earlier run did.
 
     Args:
@@ -34,20 +34,20 @@ def r0_arena(data: Path, scratch: Path, variant: str, training: TrainingConfig) 
     table = run.place(variant).table
     if not (table / "table.json").is_file():
         table = run.table(variant)
-    return Arena(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)
+    return Testbed(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)
 
 
-def ids_arena(options: Options) -> Arena:
-    """Return the arena of raw identifiers, in which all recipes are fitted alike."""
+def ids_testbed(options: Options) -> Testbed:
+    """Return the testbed of raw identifiers, in which all recipes are fitted alike."""
     training = TrainingConfig(seeds=tuple(options.seeds), **({"max_epochs": 1} if options.quick else {}))
-    return r0_arena(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
+    return r0_testbed(options.data / "KuaiRand-Pure", options.scratch, "ids", training)
 
 
-def refreshed(arena: Arena, scratch: Path) -> Arena:
-    """Return an arena of the same table and fits whose judge days have features as of every morning, as nights have.
+def refreshed(testbed: Testbed, scratch: Path) -> Testbed:
+    """Return an testbed of the same table and fits whose judge days have features as of every morning, as nights have.
 
     Args:
-        arena: of `r0_arena`, whose judge days have features as of the first of them.
+        testbed: of `r0_testbed`, whose judge days have features as of the first of them.
         scratch: the folder it was given.
     """
     run = ProtocolRun(r0_protocol(), Workspace(scratch / "r0"))
@@ -55,4 +55,4 @@ def refreshed(arena: Arena, scratch: Path) -> Arena:
     days = replace(run.days, frozen_from=None)
     if not (features / "schema.json").is_file():
         build_features(run.workspace.validated, params.features, days, features, params.cluster)
-    return replace(arena, features=features, days=days)
+    return replace(testbed, features=features, days=days)

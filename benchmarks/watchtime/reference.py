@@ -1,6 +1,6 @@
 """Figures to reach on protocol R0, 1-4 May: measured before this project by small re-implementations, untuned.
 
-Source: `watch_time.md` section 10, right half of the table.
+Source: docs/methods/watch_time.md#reference-figures-of-protocol-r0.
 """
 
 from dataclasses import dataclass

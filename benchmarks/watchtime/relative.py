@@ -8,7 +8,7 @@ from benchmarks.watchtime.cells import paired
 from benchmarks.watchtime.grid import recipe_of
 from benchmarks.watchtime.heads import grid_table
 from benchmarks.watchtime.measure import Scored
-from benchmarks.watchtime.r0 import ids_arena
+from benchmarks.watchtime.r0 import ids_testbed
 from models.recipe import Recipe
 from tasks.evaluate.estimate import Draw
 
@@ -34,13 +34,13 @@ QUICK = ("d2q", "rad by both")
 
 def run(options: Options) -> list[Table]:
     """Return the methods, and each minus what it is a change of."""
-    arena = ids_arena(options)
+    testbed = ids_testbed(options)
     drawn = {
-        name: arena.draws(arena.outputs(arena.fit(_slug(name), METHODS[name])))
+        name: testbed.draws(testbed.outputs(testbed.fit(_slug(name), METHODS[name])))
         for name in (QUICK if options.quick else METHODS)
     }
     found = {name: Scored.of(draws) for name, draws in drawn.items()}
-    return [grid_table("Labels relative to a cohort, watch time only", found, len(arena.rows)), _paired(drawn)]
+    return [grid_table("Labels relative to a cohort, watch time only", found, len(testbed.rows)), _paired(drawn)]
 
 
 def _paired(drawn: Mapping[str, Mapping[str, list[Draw]]]) -> Table:

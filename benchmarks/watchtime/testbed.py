@@ -38,7 +38,7 @@ DURATION_GROUPS = 10
 
 
 @dataclass(frozen=True)
-class Arena:
+class Testbed:
     """Where recipes are fitted and judged.
 
     Attributes:

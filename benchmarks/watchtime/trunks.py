@@ -7,5 +7,5 @@ from benchmarks.watchtime.heads import grid_table, measured
 
 def run(options: Options) -> list[Table]:
     """Return a table per trunk."""
-    arena, found = measured(options, [trunk for trunk in TRUNKS if trunk != "alone"])
-    return [grid_table(TITLES[trunk], by_head, len(arena.rows)) for trunk, by_head in found.items()]
+    testbed, found = measured(options, [trunk for trunk in TRUNKS if trunk != "alone"])
+    return [grid_table(TITLES[trunk], by_head, len(testbed.rows)) for trunk, by_head in found.items()]

@@ -44,9 +44,9 @@ class AutoIntConfig(ComponentConfig):
 class AutoInt(Backbone):
     """a_mk = softmax_k <W_q e_m, W_k e_k>, r_m = ReLU(concat_h sum_k a_mk W_v e_k + W_res e_m), layer upon layer.
 
-    Source: Song et al., CIKM 2019 (arXiv 1810.11921); `representation.md` section 2. The trunk reads the last layer's fields
-    followed by the encoding (AutoInt+, whose deep network on the embeddings is the trunk here); dense features enter with
-    the encoding and do not attend, since they have no embeddings.
+    Source: Song et al., CIKM 2019 (arXiv 1810.11921); docs/methods/backbones.md#autoint. The trunk reads the last
+    layer's fields followed by the encoding (AutoInt+, whose deep network on the embeddings is the trunk here); dense
+    features enter with the encoding and do not attend, since they have no embeddings.
     """
 
     Config = AutoIntConfig

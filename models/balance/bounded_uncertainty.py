@@ -23,9 +23,9 @@ class BoundedUncertaintyConfig(ComponentConfig):
 class BoundedUncertainty(Balance):
     """total = sum_t a_t (L_t / (2 e^s_t) + s_t / 2), s_t learned and kept in [-3, 3].
 
-    Source: Kendall et al., CVPR 2018; `watch_time.md` section 7.3. Differs from the paper: s_t is projected back to its
-    interval before every step, since for tasks with rates near .001 it drifts without end; the static weight a_t
-    multiplies the whole term, so that it does not merely shift s_t.
+    Source: Kendall et al., CVPR 2018; docs/methods/multi_task.md#bounded-uncertainty. Differs from the paper: s_t is
+    projected back to its interval before every step, since for tasks with rates near .001 it drifts without end; the
+    static weight a_t multiplies the whole term, so that it does not merely shift s_t.
     """
 
     Config = BoundedUncertaintyConfig

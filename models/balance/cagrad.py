@@ -31,8 +31,8 @@ class CaGradConfig(ComponentConfig):
 class CaGrad(Balance):
     """Step along g_0 + (c |g_0| / |g_w|) g_w, divided by 1 + c^2, with w minimising <g_w, g_0> + c |g_0| |g_w|.
 
-    Source: Liu et al., NeurIPS 2021; `watch_time.md` section 7.3. g_0 is the mean of the gradients of the weighted losses,
-    g_w their mixture by simplex weights w, which scipy finds from the T x T table of inner products.
+    Source: Liu et al., NeurIPS 2021; docs/methods/multi_task.md#cagrad. g_0 is the mean of the gradients of the
+    weighted losses, g_w their mixture by simplex weights w, which scipy finds from the T x T table of inner products.
     """
 
     Config = CaGradConfig
@@ -75,6 +75,8 @@ def dual_weights(inner_TT: NDArray[np.float64], c: float) -> NDArray[np.float64]
     scale = float(np.trace(inner_TT)) / len(inner_TT)
     if scale <= 0:
         return np.full(len(inner_TT), 1 / len(inner_TT))
+    # The objective is homogeneous of degree 2 in the gradients: rescaling moves no optimum, and keeps the solver's
+    # tolerances meaningful for gradients of 1e-6 as of 1e6.
     table = inner_TT / scale
     even_T = np.full(len(table), 1 / len(table))
     norm = _norm(table, even_T)
@@ -96,6 +98,7 @@ def dual_weights(inner_TT: NDArray[np.float64], c: float) -> NDArray[np.float64]
         bounds=Bounds(0.0, 1.0),
         constraints=LinearConstraint(np.ones((1, len(table))), 1.0, 1.0),
     )
+    # SLSQP meets its constraints to about 1e-9 only: bring the result back onto the simplex.
     weight_T: NDArray[np.float64] = np.clip(found.x, 0, None)
     result: NDArray[np.float64] = weight_T / weight_T.sum()
     return result

@@ -30,8 +30,8 @@ class DbMtlConfig(ComponentConfig):
 class DbMtl(Balance):
     """sum_t (max_s |G_s| / |G_t|) G_t on shared parameters, G_t a running mean of the gradients of log(L_t + 1e-8).
 
-    Source: Lin et al., 2023; `watch_time.md` section 7.3. Static weights of the tasks would be undone by the rescaling
-    of the gradients; here they multiply the rescaled ones.
+    Source: Lin et al., 2023; docs/methods/multi_task.md#db-mtl. Static weights of the tasks would be undone by the
+    rescaling of the gradients; here they multiply the rescaled ones.
     """
 
     Config = DbMtlConfig

@@ -25,7 +25,8 @@ class DwaConfig(ComponentConfig):
 class Dwa(Balance):
     """total = sum_t a_t w_t L_t, w = T softmax(r / temperature), r_t the ratio of the last two epochs' mean losses.
 
-    Source: Liu et al., CVPR 2019; `watch_time.md` section 7.3. All w are 1 until two epochs are over.
+    Source: Liu et al., CVPR 2019; docs/methods/multi_task.md#dynamic-weight-average. All w are 1 until two epochs are
+    over.
     """
 
     Config = DwaConfig

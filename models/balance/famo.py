@@ -28,9 +28,9 @@ class FamoConfig(ComponentConfig):
 class Famo(Balance):
     """Descend sum_t z_t log D_t / c with z = softmax(v), D_t = L_t + 1e-8, c = sum_t z_t / D_t held constant.
 
-    Source: Liu et al., NeurIPS 2023; `watch_time.md` section 7.3, with least losses of 0. After the step the same batch is
-    seen again: v descends along J_softmax(v)^T (log D before - log D after), so tasks that fell much count less next. The
-    rule looks at logs alone, out of which static weights of the tasks drop.
+    Source: Liu et al., NeurIPS 2023; docs/methods/multi_task.md#famo, with least losses of 0. After the step the same
+    batch is seen again: v descends along J_softmax(v)^T (log D before - log D after), so tasks that fell much count
+    less next. The rule looks at logs alone, out of which static weights of the tasks drop.
     """
 
     Config = FamoConfig

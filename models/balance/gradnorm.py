@@ -28,9 +28,9 @@ class GradNormConfig(ComponentConfig):
 class GradNorm(Balance):
     """w = T softmax(v); v descends sum_t | |w_t g_t| - target_t |, target_t = mean_s |w_s g_s| (r_t / mean r)^alpha.
 
-    Source: Chen et al., ICML 2018; `watch_time.md` section 7.3. r_t is the task's loss over its first loss. Targets are
-    constants of the step, so the slope in w_t is |g_t| sign(|w_t g_t| - target_t) and no second derivative is needed.
-    Static weights multiply the losses before.
+    Source: Chen et al., ICML 2018; docs/methods/multi_task.md#gradnorm. r_t is the task's loss over its first loss.
+    Targets are constants of the step, so the slope in w_t is |g_t| sign(|w_t g_t| - target_t) and no second derivative
+    is needed. Static weights multiply the losses before.
     """
 
     Config = GradNormConfig

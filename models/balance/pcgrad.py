@@ -23,8 +23,8 @@ class PcGradConfig(ComponentConfig):
 class PcGrad(Balance):
     """For each task i, over the others j in random order: if <g_i, g_j> < 0, g_i -= <g_i, g_j> / |g_j|^2 g_j; then the sum.
 
-    Source: Yu et al., NeurIPS 2020; `watch_time.md` section 7.3. Needs one backward pass per task. g_j are the gradients
-    of the weighted losses as they came.
+    Source: Yu et al., NeurIPS 2020; docs/methods/multi_task.md#pcgrad. Needs one backward pass per task. g_j are the
+    gradients of the weighted losses as they came.
     """
 
     Config = PcGradConfig

@@ -9,7 +9,10 @@ from models.calibration.rows import CalibrationRefused, CalibrationRows, Calibra
 
 
 class MeanCalibrator(Calibrator):
-    """Isotonic least-squares regression of watch time on the head's mean or score (`watch_time.md` section 4)."""
+    """Isotonic least-squares regression of watch time on the head's mean or score.
+
+    Source: docs/methods/watch_time.md#calibration.
+    """
 
     level: float = 1.0
     """What the day's curves are multiplied by, so that totals are those of a mean day rather than of this one."""
@@ -56,6 +59,6 @@ class MeanCalibrator(Calibrator):
 
 
 def signed_tre(predicted_s: Array, watch_s: Array) -> float:
-    """Return sum(p - y) / sum(p), `metrics.md`'s tre_signed; not finite where the predictions sum to 0."""
+    """Return sum(p - y) / sum(p) (docs/methods/metrics.md#point-errors); not finite where that sum is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((predicted_s - watch_s).sum() / predicted_s.sum())

@@ -7,9 +7,9 @@ from models.calibration.rows import CalibrationRows, CalibratorConfig
 
 
 class MedianCalibrator(Calibrator):
-    """Medians of equal-count bins of the score, made monotone by an isotonic pass (`watch_time.md` section 4).
+    """Medians of equal-count bins of the score, made monotone by an isotonic pass.
 
-    It has no TRE guard: medians do not add up to totals.
+    Source: docs/methods/watch_time.md#calibration. It has no TRE guard: medians do not add up to totals.
     """
 
     @classmethod

@@ -17,7 +17,7 @@ class CalibrationRefused(ValueError):
 
 
 class CalibratorConfig(BaseModel):
-    """Variant and guards (`watch_time.md` section 4)."""
+    """Variant and guards (docs/methods/watch_time.md#calibration)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -98,3 +98,7 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> Encoded:
         """Encode one batch."""
+
+    def penalty(self) -> Tensor | None:
+        """Return what the loss adds for the parameters, scalar; None: nothing."""
+        return None

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from models.batch import Batch
 from models.component import ComponentConfig
@@ -83,3 +83,7 @@ class PackedEncoder(Encoder):
             dense_BN = batch.dense_BN if reads_all else batch.dense_BN[:, list(self.reads.dense)]
             flat_BE = torch.cat([flat_BE, self.dense(dense_BN)], dim=1)
         return Encoded(fields_BFD, flat_BE)
+
+    def penalty(self) -> Tensor | None:
+        """Return that of the history encoder."""
+        return self.history.penalty()

@@ -1,4 +1,4 @@
-"""A weighted sum of scores, or of their logarithms (`watch_time.md` section 7.4)."""
+"""A weighted sum of scores, or of their logarithms (docs/methods/multi_task.md#score-fusion)."""
 
 from typing import Any, Literal, Self
 

@@ -1,8 +1,8 @@
 """What every fusion of objectives is: a fixed function of one row's scores, increasing in what is wanted.
 
 A fused score ranks; only its order means something. It is a function of the row alone, so it cannot depend on the batch.
-Learned fusions (`watch_time.md` section 7.4 names Pantheon, EMER and UMRE) fit the same interface: a dict of scores in,
-one score out.
+Learned fusions (docs/methods/multi_task.md#learned-monotone-fusion names Pantheon, EMER and UMRE) fit the same
+interface: a dict of scores in, one score out.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ Signs = Mapping[str, Literal[-1, 1]]
 
 WATCH_TIME = "watch_time"
 MAX_PARAMETERS = 8
-"""A search on one day's lists carries no more (`watch_time.md` section 7.4)."""
+"""A search on one day's lists carries no more (docs/methods/multi_task.md#score-fusion)."""
 LOWEST_WEIGHT, HIGHEST_WEIGHT = 1e-3, 10.0
 """Range of the weight of a task beside watch time, whose own is 1."""
 LOWEST_OFFSET, HIGHEST_OFFSET = 1e-3, 1.0

@@ -1,8 +1,8 @@
 """A learned fusion: a sum of increasing curves, one per task, fitted to what a row is worth.
 
-Source: the interface of `watch_time.md` section 7.4; the model is ours. A list's utility is a sum over its rows, so the
-list with the highest expected utility ranks rows by their expected worth, which a regression estimates. Increasing
-curves keep the promise of every fusion: more of what is wanted never ranks lower.
+Source: docs/methods/multi_task.md#learned-monotone-fusion; the model is ours. A list's utility is a sum over its rows,
+so the list with the highest expected utility ranks rows by their expected worth, which a regression estimates.
+Increasing curves keep the promise of every fusion: more of what is wanted never ranks lower.
 """
 
 from typing import Literal, Self

@@ -1,4 +1,7 @@
-"""A product of powers: prod_t (a + b_t p_t)^g_t, with 1 - p_t where a task is unwanted (`watch_time.md` section 7.4)."""
+"""A product of powers: prod_t (a + b_t p_t)^g_t, with 1 - p_t where a task is unwanted.
+
+Source: docs/methods/multi_task.md#score-fusion.
+"""
 
 from typing import Any, Literal, Self
 

@@ -1,4 +1,4 @@
-"""A sum of inverse ranks: sum_t w_t / (rank_t + b) (`watch_time.md` section 7.4)."""
+"""A sum of inverse ranks: sum_t w_t / (rank_t + b) (docs/methods/multi_task.md#score-fusion)."""
 
 from typing import Any, Literal, Self
 

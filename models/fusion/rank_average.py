@@ -1,7 +1,7 @@
 """Scores on one footing: percentiles in a fixed reference, and their average.
 
-Source: `watch_time.md` section 6. The reference is the validation day, never the batch, so that the score of one
-request does not depend on what else is scored with it.
+Source: docs/methods/watch_time.md#rank-average. The reference is the validation day, never the batch, so that the score
+of one request does not depend on what else is scored with it.
 """
 
 from collections.abc import Sequence

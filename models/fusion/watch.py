@@ -1,4 +1,4 @@
-"""How watch time enters a fusion: on a scale without seconds (`watch_time.md` section 7.4)."""
+"""How watch time enters a fusion: on a scale without seconds (docs/methods/multi_task.md#score-fusion)."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal

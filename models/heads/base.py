@@ -1,4 +1,4 @@
-"""The one interface of every watch-time head (specification `watch_time.md`, section 3).
+"""The one interface of every watch-time head (docs/methods/watch_time.md#head-interface).
 
 A head is a `torch.nn.Module` whose label state (quantiles, thresholds, scales ...) was fitted on train rows only and
 is held in buffers, so that it travels with `state_dict`, `torch.export` and the device. Units are seconds throughout.

@@ -8,5 +8,8 @@ from torch import Tensor
 
 
 def is_complete(watch_B: Tensor, duration_B: Tensor) -> Tensor:
-    """Return which plays reached the end to the second, bool [B] (`watch_time.md` section 5.7)."""
+    """Return which plays reached the end to the second, bool [B].
+
+    Source: docs/methods/watch_time.md#discrete-hazards-with-censoring.
+    """
     return torch.round(watch_B) >= torch.round(duration_B)

@@ -51,10 +51,11 @@ class CqeConfig(ComponentConfig):
 
 
 class Cqe(Head):
-    """Cumulative softplus steps give the quantiles; the loss is the mean pinball loss (`watch_time.md` section 5.10).
+    """Cumulative softplus steps give the quantiles; the loss is the mean pinball loss.
 
-    Source: arXiv 2407.12223. Ours: softplus steps (ReLU steps die), and each step is measured in the train rows' own
-    step between these levels, so that an untrained head predicts about the train quantiles.
+    Source: arXiv 2407.12223; docs/methods/watch_time.md#conditional-quantile-estimation. Ours: softplus steps (ReLU
+    steps die), and each step is measured in the train rows' own step between these levels, so that an untrained head
+    predicts about the train quantiles.
     """
 
     Config = CqeConfig

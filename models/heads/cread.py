@@ -37,8 +37,8 @@ class CreadConfig(ThresholdConfig):
 class Cread(ThresholdHead):
     """Cross-entropies at EAD thresholds, Huber's loss on the restored mean and a penalty on disorder.
 
-    Source: CREAD (secondary, public code); `watch_time.md` section 5.5. Ours: hazards instead of free sigmoids, the
-    atom at 0 as an output of its own, the trapezoid rule up to the duration in place of the right-end sum, and the
+    Source: CREAD (secondary, public code); docs/methods/watch_time.md#cread. Ours: hazards instead of free sigmoids,
+    the atom at 0 as an output of its own, the trapezoid rule up to the duration in place of the right-end sum, and the
     whole loss divided by the number of nodes, so that it weighs as much as one classification.
     """
 

@@ -33,10 +33,10 @@ class CwmConfig(ComponentConfig):
 class Cwm(Head):
     """Interest r(w) = exp(-K / (w + 1)), regressed on the logit scale; complete plays are censored at the duration.
 
-    Source: arXiv 2406.07932; `watch_time.md` section 5.9. Differs from public code: one mean over all rows instead of
-    one per kind of row, which was NaN without complete plays; no label is fitted, so nothing can leak. The decode floors
-    -log s(f) at 1e-6 instead of adding it: the round trip is then exact. Near the median; the mean comes from the
-    calibrator.
+    Source: arXiv 2406.07932; docs/methods/watch_time.md#counterfactual-watch-model. Differs from public code: one mean
+    over all rows instead of one per kind of row, which was NaN without complete plays; no label is fitted, so nothing
+    can leak. The decode floors -log s(f) at 1e-6 instead of adding it: the round trip is then exact. Near the median;
+    the mean comes from the calibrator.
     """
 
     Config = CwmConfig

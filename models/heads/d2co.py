@@ -40,11 +40,11 @@ class D2coConfig(ComponentConfig):
 
 
 class D2co(Head):
-    """Two means per duration second, m- and m+, from a two-component Gaussian mixture (`watch_time.md` section 5.8).
+    """Two means per duration second, m- and m+, from a two-component Gaussian mixture.
 
-    Source: arXiv 2308.08120. Differs from public code, which fits the mixtures on all rows: train rows only. Our choices:
-    200 quantiles stand for the labels of a second, a component is at least 2 % of the longest of them wide, and m+
-    lies at least 0.5 s above m-. A subclass makes the label of them.
+    Source: arXiv 2308.08120; docs/methods/watch_time.md#d2co. Differs from public code, which fits the mixtures on all
+    rows: train rows only. Our choices: 200 quantiles stand for the labels of a second, a component is at least 2 % of
+    the longest of them wide, and m+ lies at least 0.5 s above m-. A subclass makes the label of them.
     """
 
     skipped: Tensor

@@ -30,7 +30,7 @@ class D2qConfig(ComponentConfig):
 class D2q(Head):
     """Regresses s(f) on the mid-rank ECDF U_k(y) of the row's duration group k and decodes by the group's quantiles.
 
-    Source: Zhan et al., KDD 2022 (arXiv 2206.06003); `watch_time.md` section 5.4. Differs from public code: ties get
+    Source: Zhan et al., KDD 2022 (arXiv 2206.06003); docs/methods/watch_time.md#d2q. Differs from public code: ties get
     one mid-rank value (dense ranks ignore multiplicities) and the ECDF sees train rows only. Labels are compared in
     whole milliseconds, the resolution of the logs. The decode is a value near the median, not the median: the squared
     error estimates E[U | x]. The mean comes from the calibrator.

@@ -20,7 +20,7 @@ from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
 
 BISECTIONS = 26
-"""Of [0, duration]; the specification says 40, but a float32 holds no more than 24 halvings."""
+"""Of [0, duration]; 40 are usual, but a float32 holds no more than 24 halvings."""
 
 START_RATE = 20.0
 
@@ -75,6 +75,7 @@ class Mixture:
         upper_B1 = upper_B.unsqueeze(1)
         low_BK, high_BK = -self.mean_BK / self.spread_BK, (upper_B1 - self.mean_BK) / self.spread_BK
         below_low_BK, below_high_BK = torch.special.ndtr(low_BK), torch.special.ndtr(high_BK)
+        # E[min(max(Y, 0), u)] of N(m, s): u times the mass above u, plus the truncated first moment between 0 and u.
         gaussian_BK = (
             upper_B1 * torch.special.ndtr(-high_BK)
             + self.mean_BK * (below_high_BK - below_low_BK)
@@ -113,12 +114,13 @@ class ExponentialGaussianConfig(ComponentConfig):
 
 
 class ExponentialGaussian(Head):
-    """Negative log-likelihood of the mixture plus the absolute error of its mean (`watch_time.md` section 5.11).
+    """Negative log-likelihood of the mixture plus the absolute error of its mean.
 
-    Without a floor components collapse onto single labels, above all onto the atom at 0, whose likelihood has no
-    bound: the floor holds for the Gaussians' widths and, our choice, for the exponential's mean. Where more than 5 % of
-    the train rows are 0, P(y = 0) is an output of its own and the mixture is that of positive labels. The mean is clipped to [0, duration] inside the expectation; the score is that
-    mean, which has no ties at the duration to lose order by.
+    Source: docs/methods/watch_time.md#exponential-gaussian-mixtures. Without a floor components collapse onto single
+    labels, above all onto the atom at 0, whose likelihood has no bound: the floor holds for the Gaussians' widths and,
+    our choice, for the exponential's mean. Where more than 5 % of the train rows are 0, P(y = 0) is an output of its
+    own and the mixture is that of positive labels. The mean is clipped to [0, duration] inside the expectation; the
+    score is that mean, which has no ties at the duration to lose order by.
     """
 
     monotone: ClassVar[bool] = True
@@ -137,12 +139,16 @@ class ExponentialGaussian(Head):
         components, width = config.components, _least_width(scale, config.least_width)
         positive = labels.watch_s > 0
         zeros = len(positive) - np.count_nonzero(positive)
+        # A point mass has no density: where it is large it gets its own output, and the mixture is of positive labels only.
         has_atom = zeros > config.zero_share * len(positive)
         modelled_s = labels.watch_s[positive] if has_atom and zeros < len(positive) else labels.watch_s
+        # 2 K + 1 quantiles: the odd ones are the bins' medians, the even ones their edges.
         quantiles = np.quantile(modelled_s, np.arange(2 * components + 1) / (2 * components)) / scale
         means = quantiles[1::2] - cls.least_mean(1 / START_RATE + width)
+        # Half a bin's width, less the floor that the softplus is added to.
         spreads = np.diff(quantiles[::2]) / 2 - width
         start = [
+            # In the order in which the outputs are read: rate, weights, means, spreads, atom.
             [_inverse_softplus(START_RATE / 2) * 2],
             cls.start_weights(components),
             _inverse_softplus(np.maximum(means, width)),

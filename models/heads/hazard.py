@@ -27,8 +27,8 @@ class HazardConfig(ThresholdConfig):
 class Hazard(ThresholdHead):
     """h_0 = P(y = 0), h_j = P(y <= t_j | y > t_(j-1)); a complete play is censored at the duration.
 
-    Source: `watch_time.md` section 5.7, after SWaT (arXiv 2408.07759). The curve says how long one would watch a video
-    that does not end, so reading it at the duration gives P(finish).
+    Source: docs/methods/watch_time.md#discrete-hazards-with-censoring, after SWaT (arXiv 2408.07759). The curve says
+    how long one would watch a video that does not end, so reading it at the duration gives P(finish).
     """
 
     Config = HazardConfig

@@ -23,12 +23,12 @@ class OrdinalConfig(ThresholdConfig):
 
 
 class Ordinal(ThresholdHead):
-    """p_m = s(f_m) for 1[y > t_m]; the mean is sum_m p_m (t_m - t_(m-1)) (`watch_time.md` section 5.5).
+    """p_m = s(f_m) for 1[y > t_m]; the mean is sum_m p_m (t_m - t_(m-1)).
 
-    The plain form, kept as it is known: the sum takes each bin's right end, so it is low; nothing keeps p_m from rising
-    with m; zeros are no event of their own. `cread` mends all three. Differs: the thresholds are EAD's, bins beyond the
-    duration do not count, and the loss is the mean over thresholds instead of the sum, so that it weighs as much as one
-    classification whatever M is.
+    Source: docs/methods/watch_time.md#ordinal-regression. The plain form, kept as it is known: the sum takes each bin's
+    right end, so it is low; nothing keeps p_m from rising with m; zeros are no event of their own. `cread` mends all
+    three. Differs: the thresholds are EAD's, bins beyond the duration do not count, and the loss is the mean over
+    thresholds instead of the sum, so that it weighs as much as one classification whatever M is.
     """
 
     Config = OrdinalConfig

@@ -72,10 +72,11 @@ class Rad(Head):
     """Squared error of s(f) against the percentile of the row's watch time in its cohort; decodes by its inverse.
 
     RAD-UV takes the probits of both percentiles, averages them by precision and goes back through Phi. Our reading of a
-    secondary source of arXiv 2508.11086 (`watch_time.md` section 5.13). Ours are: percentiles shrunken towards those in the
-    duration group, where the publication learns quantile functions from embeddings and backs off to clusters of cohorts;
-    precision taken as rows plus the shrinkage. A value that many plays share (0, the duration) has the percentile of their
-    middle. The decode is a value near the median, as D2Q's. The mean comes from the calibrator.
+    secondary source of arXiv 2508.11086 (docs/methods/watch_time.md#relative-advantage). Ours are: percentiles shrunken
+    towards those in the duration group, where the publication learns quantile functions from embeddings and backs off
+    to clusters of cohorts; precision taken as rows plus the shrinkage. A value that many plays share (0, the duration)
+    has the percentile of their middle. The decode is a value near the median, as D2Q's. The mean comes from the
+    calibrator.
     """
 
     Config = RadConfig

@@ -26,7 +26,7 @@ class ResD2qConfig(D2qConfig):
 
 
 class ResD2q(D2q):
-    """D2Q whose logit is f(x) + g(d), g a small network of the duration alone (`watch_time.md` section 5.4).
+    """D2Q whose logit is f(x) + g(d), g a small network of the duration alone (docs/methods/watch_time.md#d2q).
 
     g is the only part of a head that is trained, so it belongs to the head's parameters, not to its label state. It
     starts at 0: the head then is D2Q.

@@ -16,7 +16,7 @@ from models.heads.value_regression import ValueRegression, ValueRegressionConfig
 
 
 class RobustRegression(ValueRegression):
-    """Predicts softplus(f) * c seconds under a robust loss (`watch_time.md` section 5.1).
+    """Predicts softplus(f) * c seconds under a robust loss (docs/methods/watch_time.md#value-regression).
 
     What it estimates lies between the median and the mean: for a lognormal(2.5, 1) of mean 20.1 s and median 12.2 s the
     pseudo-Huber constant is 14.1 s at bend 10 s and 18.7 s at 100 s. The mean comes from the calibrator. Never use it
@@ -62,7 +62,7 @@ class VrPseudoHuberConfig(ValueRegressionConfig):
 class VrPseudoHuber(RobustRegression):
     """Pseudo-Huber: sqrt(r^2 + c^2) - c, smooth everywhere.
 
-    The specification takes c from yesterday's residuals. Our reading: from the residuals of the one prediction that is
+    c is best taken from yesterday's residuals. Our reading: from the residuals of the one prediction that is
     known before the fit, the train median, so that the state stays a function of the train labels.
     """
 

@@ -40,7 +40,9 @@ def fit_cuts(config: ThresholdConfig, labels: TrainLabels) -> NDArray[np.float32
 
 
 def ead_cuts(ordered: NDArray[np.float32], thresholds: int, curvature: float) -> NDArray[np.float32]:
-    """Return 0 and the distinct t_m = F^-1(g(m / M)), g(z) = (1 - e^(-a z)) / (1 - e^(-a)) (`watch_time.md` section 5.5).
+    """Return 0 and the distinct t_m = F^-1(g(m / M)), g(z) = (1 - e^(-a z)) / (1 - e^(-a)).
+
+    Source: docs/methods/watch_time.md#error-adaptive-thresholds.
 
     Args:
         ordered: ascending train watch times, seconds; F^-1 is their smallest value of at least that rank.

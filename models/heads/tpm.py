@@ -36,11 +36,12 @@ class TpmConfig(ComponentConfig):
 
 
 class Tpm(Head):
-    """Leaves at train percentiles; p(leaf) is the product of the answers along the path (`watch_time.md` section 5.6).
+    """Leaves at train percentiles; p(leaf) is the product of the answers along the path.
 
-    Source: Lin et al., KDD 2023 (arXiv 2306.03392). The mean takes each leaf's train mean (our choice) cut at the
-    duration, inside the expectation; the variance takes leaf values, not the mean. Where zeros fill several leaves all
-    but the first of these stay empty, with value 0: mass on them changes nothing.
+    Source: Lin et al., KDD 2023 (arXiv 2306.03392); docs/methods/watch_time.md#tree-based-progressive-regression. The
+    mean takes each leaf's train mean (our choice) cut at the duration, inside the expectation; the variance takes leaf
+    values, not the mean. Where zeros fill several leaves all but the first of these stay empty, with value 0: mass on
+    them changes nothing.
     """
 
     Config = TpmConfig

@@ -16,12 +16,13 @@ from models.heads.base import Head, LabelState, TrainLabels
 
 
 class TransformedRegression(Head):
-    """Squared error between f and the standardised transform of the seconds (`watch_time.md` section 5.2).
+    """Squared error between f and the standardised transform of the seconds.
 
-    The specification regresses T(y) itself. Here f regresses (T(y) - centre) / spread with the train rows' mean and
-    standard deviation of T(y): the same fit, but unit-free, started at the mean, and an index of unit noise for models
-    of a latent one. The back-transform of E[T(y) | x] is near the median and is it where T(y) is symmetric; it is low as
-    a mean (Jensen's inequality), so the mean comes from the calibrator. TranSUN's second output is not here.
+    Source: docs/methods/watch_time.md#transformed-regression. The usual form regresses T(y) itself. Here f regresses
+    (T(y) - centre) / spread with the train rows' mean and standard deviation of T(y): the same fit, but unit-free,
+    started at the mean, and an index of unit noise for models of a latent one. The back-transform of E[T(y) | x] is
+    near the median and is it where T(y) is symmetric; it is low as a mean (Jensen's inequality), so the mean comes from
+    the calibrator. TranSUN's second output is not here.
     """
 
     # There is no native mean whose order the score could share.

@@ -29,9 +29,9 @@ class TransunConfig(ComponentConfig):
 class Transun(Head):
     """f regresses log(1 + y), z regresses y / (b + eps), b = T^-1(f) without gradient; mean = z (b + eps).
 
-    Source: TranSUN, `watch_time.md` section 5.2: unbiased because b is a function of x. Two differences: b is clipped to
-    [0, duration], still a function of x, and f is standardised as in `tr_log`. The ratio is heavy-tailed, and a joint fit
-    ranks worse; the specification therefore blocks the correction's gradient from the embeddings. A head sees its
+    Source: TranSUN, docs/methods/watch_time.md#transun: unbiased because b is a function of x. Two differences: b is
+    clipped to [0, duration], still a function of x, and f is standardised as in `tr_log`. The ratio is heavy-tailed,
+    and a joint fit ranks worse; blocking the correction's gradient from the embeddings would help. A head sees its
     tower's outputs only, so it cannot: z's loss does reach the tower and the trunk. What is left is `ratio_weight`, and
     to rank by the transform, which is the default.
     """

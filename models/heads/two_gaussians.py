@@ -26,12 +26,15 @@ def two_means(values_SQ: NDArray[np.float64], least_spread: float) -> tuple[NDAr
     variance_SK = np.maximum(np.tile(values_SQ.var(axis=1)[:, None], 2), least_variance_S1)
     share_SK = np.full_like(mean_SK, 0.5)
     for _ in range(ITERATIONS):
+        # E step in logs: far from both components either density underflows, their ratio does not.
         squared_SQK = (values_SQ[:, :, None] - mean_SK[:, None]) ** 2
         log_SQK = np.log(share_SK / np.sqrt(variance_SK))[:, None] - squared_SQK / (2 * variance_SK[:, None])
         weight_SQK = np.exp(log_SQK - np.logaddexp(log_SQK[..., 0], log_SQK[..., 1])[..., None])
         mass_SK = np.maximum(weight_SQK.sum(axis=1), _LEAST_MASS)
+        # M step. A component that lost all its mass keeps its mean, so that no sample divides by zero.
         mean_SK = np.where(mass_SK > _LEAST_MASS, (weight_SQK * values_SQ[:, :, None]).sum(axis=1) / mass_SK, mean_SK)
         variance_SK = (weight_SQK * (values_SQ[:, :, None] - mean_SK[:, None]) ** 2).sum(axis=1) / mass_SK
+        # A component on one repeated value would narrow for ever and its likelihood grow without bound.
         variance_SK = np.maximum(variance_SK, least_variance_S1)
         share_SK = mass_SK / mass_SK.sum(axis=1, keepdims=True)
     return mean_SK.min(axis=1), mean_SK.max(axis=1)

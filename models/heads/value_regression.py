@@ -25,7 +25,7 @@ class ValueRegressionConfig(ComponentConfig):
 
 
 class ValueRegression(Head):
-    """Predicts softplus(f) * c seconds for labels y / c (`watch_time.md` section 5.1).
+    """Predicts softplus(f) * c seconds for labels y / c (docs/methods/watch_time.md#value-regression).
 
     A subclass gives the loss of one row; its choice decides which functional of watch | x is estimated.
     """

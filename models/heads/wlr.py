@@ -30,8 +30,9 @@ class WlrConfig(ComponentConfig):
 class Wlr(Head):
     """Every row once as a positive of weight y and once as a negative of weight 1; exp(f) = E[y | x] at the optimum.
 
-    Source: form (b) of `watch_time.md` section 5.3 (as in the public code of DADF). It is neither the form of the D2Q
-    paper, which weighs the positives of a threshold and is low below it, nor YouTube's, which needs clicks.
+    Source: docs/methods/watch_time.md#weighted-logistic-regression, the two-copy form (as in the public code of DADF).
+    It is neither the form of the D2Q paper, which weighs the positives of a threshold and is low below it, nor
+    YouTube's, which needs clicks.
     """
 
     Config = WlrConfig

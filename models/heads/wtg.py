@@ -26,10 +26,10 @@ class WtgConfig(ComponentConfig):
 
 
 class Wtg(Head):
-    """Squared error on (y - mean_d) / sd_d; the inverse is affine, so the mean is native (`watch_time.md` section 5.12).
+    """Squared error on (y - mean_d) / sd_d; the inverse is affine, so the mean is native.
 
-    Source: Zheng et al., MM 2022 (arXiv 2208.05190). The standard deviation has a floor of 1 s, for durations whose
-    train rows were all watched alike.
+    Source: Zheng et al., MM 2022 (arXiv 2208.05190); docs/methods/watch_time.md#watch-time-gain. The standard deviation
+    has a floor of 1 s, for durations whose train rows were all watched alike.
     """
 
     Config = WtgConfig

@@ -37,12 +37,11 @@ def log_phi(x: Tensor) -> Tensor:
 def log_phi2(a: Tensor, b: Tensor, rho: Tensor, nodes: int = NODES) -> Tensor:
     """Return log P(X <= a, Y <= b) of standard normals with correlation rho, in float64.
 
-    Source: `debias.md` sections 2.3 to 2.5. Gauss-Legendre quadrature over the correlation, in logs; for a negative rho
-    whose result has cancelled, a Gauss-Laguerre rule along the tail instead. It differs from the specification in when
-    the tail form is used (on cancellation, not below 1e-6) and in its nodes (32, not 16): with both, the log is within
-    1e-11 for |rho| <= .99 and indices in [-8, 8], and P11 + P10 + P0 is 1 within 1e-15 (3e-15 at .99). rho = 0 is
-    `log_ndtr(a) + log_ndtr(b)`, bit for bit. The gradient is analytic: nothing differentiates through the nodes, and it
-    cannot be differentiated a second time.
+    Source: docs/methods/debias.md#bivariate-normal-quadrature. Gauss-Legendre quadrature over the correlation, in logs;
+    for a negative rho whose result has cancelled (not: is small), a Gauss-Laguerre rule along the tail instead, of 32
+    nodes too. With both, the log is within 1e-11 for |rho| <= .99 and indices in [-8, 8], and P11 + P10 + P0 is 1
+    within 1e-15 (3e-15 at .99). rho = 0 is `log_ndtr(a) + log_ndtr(b)`, bit for bit. The gradient is analytic: nothing
+    differentiates through the nodes, and it cannot be differentiated a second time.
 
     Args:
         a: upper limit of X, [...].
@@ -55,7 +54,7 @@ def log_phi2(a: Tensor, b: Tensor, rho: Tensor, nodes: int = NODES) -> Tensor:
 
 
 class _LogPhi2(torch.autograd.Function):
-    """Forward by quadrature, backward by the three closed forms of `debias.md` section 2.4."""
+    """Forward by quadrature, backward by the three closed forms of docs/methods/debias.md#gradient."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, a: Tensor, b: Tensor, rho: Tensor, nodes: int) -> Tensor:
@@ -67,12 +66,17 @@ class _LogPhi2(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         a, b, rho, value = ctx.saved_tensors  # type: ignore[attr-defined]
+        # Not 1 - rho^2: near |rho| = 1 the square has already rounded away what is left.
         variance = (1 - rho) * (1 + rho)
         s = variance.sqrt()
+        # dPhi2/da = phi(a) Phi((b - rho a) / s), and of log Phi2 that over Phi2: a difference of logs, so that it holds where
+        # both underflow. By symmetry the same for b.
         by_a = grad * torch.exp(log_phi(a) + log_ndtr((b - rho * a) / s) - value)
         by_b = grad * torch.exp(log_phi(b) + log_ndtr((a - rho * b) / s) - value)
+        # dPhi2/drho is the density itself (Plackett's identity).
         log_density = -0.5 * (a * a - 2 * rho * a * b + b * b) / variance - _LOG_2PI - torch.log(s)
         by_rho = grad * torch.exp(log_density - value)
+        # The forward pass broadcast its arguments; a gradient has the shape of what was given.
         return by_a.sum_to_size(a.shape), by_b.sum_to_size(b.shape), by_rho.sum_to_size(rho.shape), None
 
 
@@ -120,12 +124,15 @@ def _log_tail(a: Tensor, b: Tensor, rho: Tensor) -> Tensor:
     rule is scaled to its slope there.
     """
     node_K, log_weight_K = (x.to(a.device) for x in _laguerre(TAIL_NODES))
+    # Phi2 is symmetric: integrating over the smaller limit leaves the steeper, better resolved tail.
     m, upper = torch.minimum(a, b), torch.maximum(a, b)
     s = torch.sqrt((1 - rho) * (1 + rho))
     z = (upper - rho * m) / s
+    # -d log(integrand)/dx at x = m: the scale at which the integrand decays like the rule's exp(-d).
     slope = -m - rho / s * torch.exp(log_phi(z) - log_ndtr(z))
     x_K = m.unsqueeze(-1) - node_K / slope.unsqueeze(-1)
     inner_K = (upper.unsqueeze(-1) - rho.unsqueeze(-1) * x_K) / s.unsqueeze(-1)
+    # The rule's weights assume a factor exp(-node); adding the node takes it out again.
     terms_K = log_weight_K + node_K + log_phi(x_K) + log_ndtr(inner_K)
     return torch.logsumexp(terms_K, dim=-1) - torch.log(slope)
 
@@ -142,3 +149,9 @@ def _laguerre(nodes: int) -> tuple[Tensor, Tensor]:
     """Return nodes and log weights for the weight exp(-x) on [0, inf), each float64 [K]."""
     x, w = np.polynomial.laguerre.laggauss(nodes)
     return torch.from_numpy(x), torch.from_numpy(np.log(w))
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    """Return Phi(x) without losing its left tail, as `torch.special.ndtr` does; the dtype is kept."""
+    value: Tensor = 0.5 * torch.special.erfc(-x * 0.5**0.5)
+    return value

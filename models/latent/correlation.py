@@ -9,7 +9,7 @@ from models.latent.bivariate_normal import RHO_BOUND
 
 
 class Correlation(nn.Module):
-    """rho = bound * tanh(kappa), kappa = 0 at the start; or a fixed number (`debias.md` section 2.7).
+    """rho = bound * tanh(kappa), kappa = 0 at the start; or a fixed number (docs/methods/debias.md#joint-fit).
 
     Weight decay on kappa pulls rho to 0: keep it out.
 

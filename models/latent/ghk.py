@@ -50,8 +50,8 @@ def log_phi2_ghk(
 ) -> Tensor:
     """Return log of an unbiased estimate of P(X <= a, Y <= b), in float64; smooth in a, b and rho.
 
-    Source: the GHK sampler, `debias.md` section 2.6: -X is drawn given X <= a by inversion, and the rest is exact. Its log
-    is low by half the squared relative error (Jensen's inequality).
+    Source: the GHK sampler, docs/methods/debias.md#ghk-sampler: -X is drawn given X <= a by inversion, and the rest is
+    exact. Its log is low by half the squared relative error (Jensen's inequality).
 
     Args:
         a: upper limit of X, [...]; above -37, where Phi(a) leaves float64.
@@ -64,7 +64,9 @@ def log_phi2_ghk(
     a, b, rho = a.double(), b.double(), rho.double()
     log_phi_a = log_ndtr(a) + 0 * (b + rho)
     u_M = uniforms(log_phi_a.shape, draws, scheme, generator).to(a.device)
+    # Inversion: u Phi(a) is uniform below Phi(a), so -ndtri of it is -X given X <= a.
     noise_M = -ndtri(u_M * torch.exp(log_phi_a).unsqueeze(-1))
     s = torch.sqrt((1 - rho) * (1 + rho))
+    # Given X, Y is normal with mean rho X and s.d. s; its sign is turned because -X was drawn.
     inner_M = (b.unsqueeze(-1) + rho.unsqueeze(-1) * noise_M) / s.unsqueeze(-1)
     return log_phi_a + torch.logsumexp(log_ndtr(inner_M), dim=-1) - math.log(draws)

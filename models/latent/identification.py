@@ -19,7 +19,7 @@ PROFILE_GRID = (-0.9, -0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 
 @dataclass(frozen=True)
 class RhoReport:
-    """What must be said with every fitted correlation (`debias.md` section 2.8).
+    """What must be said with every fitted correlation (docs/methods/debias.md#identification-of-the-correlation).
 
     Attributes:
         rho: maximum-likelihood estimate.

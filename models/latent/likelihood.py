@@ -2,8 +2,8 @@
 
     z_O = a + U_O, o = 1{z_O > 0};  z_R = b + U_R, r = 1{z_R > 0}, or y = b + sigma U_R;  corr(U_O, U_R) = rho
 
-Source: `debias.md` section 2.2. Everything is computed and returned in float64. `rho` and `log_sigma` broadcast, so they
-may be one number or one per row. Values of rows of another kind are meaningless but finite.
+Source: docs/methods/debias.md#exact-likelihood. Everything is computed and returned in float64. `rho` and `log_sigma`
+broadcast, so they may be one number or one per row. Values of rows of another kind are meaningless but finite.
 
 Shape legend: B rows.
 """
@@ -47,13 +47,6 @@ def left_censored(
 ) -> Tensor:
     """Return log P(o = 1, y <= cut), [B]: all that is known of a watch time of 0."""
     return log_cdf(a_B.double(), _standardised(cut_B, b_B, log_sigma), -rho.double())
-
-
-def right_censored(
-    a_B: Tensor, b_B: Tensor, cut_B: Tensor, rho: Tensor, log_sigma: Tensor, log_cdf: LogCdf = log_phi2
-) -> Tensor:
-    """Return log P(o = 1, y > cut), [B]."""
-    return log_cdf(a_B.double(), -_standardised(cut_B, b_B, log_sigma), rho.double())
 
 
 def ordinal(a_B: Tensor, b_B: Tensor, lower_B: Tensor, upper_B: Tensor, rho: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class SelectionRows:
 
 
 class SelectionModel(nn.Module):
-    """The likelihood of `debias.md` section 2.2 over a whole data set.
+    """The likelihood of docs/methods/debias.md#exact-likelihood over a whole data set.
 
     Args:
         indices: a and b of every row.
@@ -131,24 +131,5 @@ def fit_full_batch(model: nn.Module, rows: object, max_steps: int = 300) -> floa
         return loss.item()
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return float(model(rows))
-
-
-def fit_penalised(model: nn.Module, penalty: float, rows: object, steps: int = 400, lr: float = 0.03) -> float:
-    """Minimise `model(rows)` + penalty * |parameters of three axes|^2 by full-batch Adam; for embeddings.
-
-    Only embedding tables are penalised: neither the correlation, nor scales, nor constants.
-
-    Returns:
-        The unpenalised loss at the end.
-    """
-    tables = [parameter for parameter in model.parameters() if parameter.ndim == 3]
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss = model(rows) + penalty * sum(table.square().sum() for table in tables)
-        loss.backward()
-        optimizer.step()
     with torch.no_grad():
         return float(model(rows))

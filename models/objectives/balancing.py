@@ -36,8 +36,9 @@ def balancing_loss(rows: TaskRows, config: BalancingConfig, weights: PropensityW
 def balancing_error(rows: TaskRows, phi_BK: Tensor, propensity_B: Tensor, weights: PropensityWeights) -> Tensor:
     """Return BMSE = | mean_D [(o / p̂ - (1 - o) / (1 - p̂)) phi] |^2 / K, which trains p̂ alone.
 
-    Source: `debias.md` section 4.1; both inverses are clipped. Divided by K so that its weight carries over between widths
-    (our reading). Random rows are left out. The square of a batch's mean has the variance of that mean as a bias.
+    Source: docs/methods/debias.md#ips-v2-and-dr-v2; both inverses are clipped. Divided by K so that its weight carries
+    over between widths (our reading). Random rows are left out. The square of a batch's mean has the variance of that
+    mean as a bias.
     """
     unobserved_B = 1 - rows.observed_B
     signed_B = weights.observed_inverse(rows, propensity_B) - unobserved_B * weights.inverse(1 - propensity_B)

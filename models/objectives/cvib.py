@@ -15,7 +15,7 @@ from models.propensity.base import PropensityOptions
 
 
 class CvibConfig(ComponentConfig):
-    """Weights of the two regularisers. The specification gives none; these are ours."""
+    """Weights of the two regularisers. These values are ours."""
 
     kind: Literal["cvib"] = "cvib"
     contrast: float = Field(default=0.1, ge=0)
@@ -27,7 +27,8 @@ class CvibConfig(ComponentConfig):
 class Cvib(Objective):
     """mean_O e + alpha [-A log B - (1 - A) log(1 - B)] + g mean_O r̂ log r̂; A, B mean predictions on O and on D.
 
-    Source: Wang et al., NeurIPS 2020; `debias.md` section 4.4. For watch time predictions are expected shares watched.
+    Source: Wang et al., NeurIPS 2020; docs/methods/debias.md#information-bottleneck. For watch time predictions are
+    expected shares watched.
     """
 
     Config = CvibConfig

@@ -17,7 +17,7 @@ VARIANCE_FLOOR = 1e-8
 
 
 class DisentangledConfig(ComponentConfig):
-    """Weights of the two terms. The specification gives none; these are ours."""
+    """Weights of the two terms. These values are ours."""
 
     exposure: float = Field(default=1.0, gt=0)
     """alpha, of CE(p̂, o)."""
@@ -28,9 +28,10 @@ class DisentangledConfig(ComponentConfig):
 def disentangling_loss(rows: TaskRows, config: DisentangledConfig) -> Tensor:
     """Return alpha CE(p̂, o) + beta |A'B|^2 with A the tasks' encoding, which the preference reads alone, and B the second.
 
-    Source: `debias.md` section 4.4. Our reading: A'B is the correlation matrix of the two encodings over the rows of the
-    batch, which covers user and item embeddings alike and does not shrink with their scale, and its squares are averaged;
-    and CE(p̂, o) trains B but not A, so that A holds of exposure only what preference needs.
+    Source: docs/methods/debias.md#disentangled-exposure. Our reading: A'B is the correlation matrix of the two
+    encodings over the rows of the batch, which covers user and item embeddings alike and does not shrink with their
+    scale, and its squares are averaged; and CE(p̂, o) trains B but not A, so that A holds of exposure only what
+    preference needs.
     """
     assert rows.second_BE is not None
     loss = config.exposure * exposure_loss(rows)

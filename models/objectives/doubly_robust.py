@@ -19,9 +19,9 @@ from models.propensity.base import PropensityOptions
 class DoublyRobust(Objective):
     """L_DR = mean_D [ê + o (e - ê) / p].
 
-    Source: `debias.md` section 4.2. D holds the observed rows too, and what is subtracted is divided by p as well; public
-    implementations leave that out, which is biased even when both models are right. Only the prediction learns from it:
-    the pseudo-label behind ê and p pass no gradient.
+    Source: docs/methods/debias.md#the-doubly-robust-loss. D holds the observed rows too, and what is subtracted is
+    divided by p as well; public implementations leave that out, which is biased even when both models are right. Only
+    the prediction learns from it: the pseudo-label behind ê and p pass no gradient.
     """
 
     weighs_by_propensity = True
@@ -56,8 +56,8 @@ class JointConfig(ComponentConfig):
 class JointDoublyRobust(DoublyRobust):
     """L_DR with an imputation tower that learns beside the prediction; a subclass says how it weighs its errors.
 
-    One step does both of `debias.md` section 4.3: gradients are stopped, so the imputation takes the prediction as given
-    and the prediction the imputation.
+    One step does both of docs/methods/debias.md#joint-learning: gradients are stopped, so the imputation takes the
+    prediction as given and the prediction the imputation.
     """
 
     auxiliary_towers: ClassVar[tuple[AuxiliaryTower, ...]] = (IMPUTATION,)

@@ -26,7 +26,8 @@ class DrConfig(ComponentConfig):
 class Dr(DoublyRobust):
     """L_DR with ê = loss(r̂, m), m the mean label of the observed rows trained on so far.
 
-    Source: `debias.md` section 4.3. For watch time m is the mean share watched, times the row's duration.
+    Source: docs/methods/debias.md#doubly-robust-with-a-fixed-imputation. For watch time m is the mean share watched,
+    times the row's duration.
     """
 
     Config = DrConfig

@@ -16,7 +16,8 @@ class DrBiasConfig(JointConfig):
 class DrBias(JointDoublyRobust):
     """L_DR, imputation sum_O (e - ê)^2 (1 - p)^2 / p^3.
 
-    Source: Dai et al., KDD 2022, with the loss of `debias.md` section 4.2; weights from section 4.4.
+    Source: Dai et al., KDD 2022, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#dr-bias-and-dr-mse.
     """
 
     Config = DrBiasConfig

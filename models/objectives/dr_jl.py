@@ -14,7 +14,8 @@ class DrJlConfig(JointConfig):
 class DrJl(JointDoublyRobust):
     """L_DR, imputation sum_O (e - ê)^2 / p: the imputed errors are right on average over D, not over O.
 
-    Source: Wang et al., ICML 2019, with the loss of `debias.md` section 4.2.
+    Source: Wang et al., ICML 2019, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#doubly-robust-with-joint-learning.
     """
 
     Config = DrJlConfig

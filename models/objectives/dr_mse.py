@@ -22,7 +22,8 @@ class DrMseConfig(JointConfig):
 class DrMse(JointDoublyRobust):
     """L_DR, imputation weights g (1 - p)^2 / p^3 + (1 - g) (1 - p) / p^2.
 
-    Source: Dai et al., KDD 2022, with the loss of `debias.md` section 4.2; weights from section 4.4.
+    Source: Dai et al., KDD 2022, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#dr-bias-and-dr-mse.
     """
 
     Config = DrMseConfig

@@ -21,8 +21,9 @@ class DrV2Config(BalancingConfig, JointConfig):
 class DrV2(LearnedDoublyRobust):
     """CE(p̂, o) + alpha CE(p̂ r̂, o r) + beta (L_DR + imputation) + gamma BMSE.
 
-    Source: Li et al., ICML 2023, with the loss of `debias.md` section 4.2; section 4.3. L_DR passes no gradient to p̂,
-    BMSE none to phi; the imputation weighs as in DR-JL.
+    Source: Li et al., ICML 2023, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#ips-v2-and-dr-v2. L_DR passes no gradient to p̂, BMSE none to phi; the imputation weighs as
+    in DR-JL.
     """
 
     Config = DrV2Config

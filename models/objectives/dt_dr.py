@@ -20,8 +20,9 @@ class DtDrConfig(DisentangledConfig, JointConfig):
 class DtDr(LearnedDoublyRobust):
     """L_DR + imputation + alpha CE(p̂, o) + beta |A'B|^2.
 
-    Source: ICDE 2024, with the loss of `debias.md` section 4.2; section 4.4. L_DR passes no gradient to p̂;
-    the imputation weighs as in DR-JL and reads what B reads. For `set_apart` see `DtIps`.
+    Source: ICDE 2024, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#disentangled-exposure. L_DR passes no gradient to p̂; the imputation weighs as in DR-JL and
+    reads what B reads. For `set_apart` see `DtIps`.
     """
 
     Config = DtDrConfig

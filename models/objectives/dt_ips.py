@@ -18,8 +18,8 @@ class DtIpsConfig(DisentangledConfig):
 class DtIps(LearnedIps):
     """L_IPS + alpha CE(p̂, o) + beta |A'B|^2.
 
-    Source: ICDE 2024; `debias.md` section 4.4. L_IPS passes no gradient to p̂. Fields that move exposure but
-    not preference belong into the recipe's `set_apart`: then only B reads them.
+    Source: ICDE 2024; docs/methods/debias.md#disentangled-exposure. L_IPS passes no gradient to p̂. Fields that move
+    exposure but not preference belong into the recipe's `set_apart`: then only B reads them.
     """
 
     Config = DtIpsConfig

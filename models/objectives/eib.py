@@ -25,7 +25,7 @@ class EibConfig(ComponentConfig):
 class Eib(Objective):
     """mean_D [o e + (1 - o) ê], with ê fitted to the observed errors: right where the imputation is.
 
-    Source: `debias.md` section 4.3. The imputation is fitted without weights, so it knows O only.
+    Source: docs/methods/debias.md#error-imputation. The imputation is fitted without weights, so it knows O only.
     """
 
     Config = EibConfig

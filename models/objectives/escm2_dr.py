@@ -20,8 +20,9 @@ class Escm2DrConfig(FunnelConfig, JointConfig):
 class Escm2Dr(LearnedDoublyRobust):
     """CE(p̂, o) + l_c (L_DR + imputation) + l_g CE(p̂ r̂, o r), all towers on the tasks' encoder.
 
-    Source: Wang et al., SIGIR 2022, with the loss of `debias.md` section 4.2; section 4.3. L_DR passes no gradient to p̂,
-    which it would drive to 1; the imputation weighs as in DR-JL.
+    Source: Wang et al., SIGIR 2022, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#escm2. L_DR passes no gradient to p̂, which it would drive to 1; the imputation weighs as in
+    DR-JL.
     """
 
     Config = Escm2DrConfig

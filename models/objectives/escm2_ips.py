@@ -19,7 +19,8 @@ class Escm2IpsConfig(FunnelConfig):
 class Escm2Ips(LearnedIps):
     """CE(p̂, o) + l_c L_IPS + l_g CE(p̂ r̂, o r).
 
-    Source: Wang et al., SIGIR 2022; `debias.md` section 4.3. L_IPS passes no gradient to p̂, which it would drive to 1.
+    Source: Wang et al., SIGIR 2022; docs/methods/debias.md#escm2. L_IPS passes no gradient to p̂, which it would drive
+    to 1.
     """
 
     Config = Escm2IpsConfig

@@ -19,8 +19,8 @@ class EsmmConfig(ComponentConfig):
 class Esmm(Objective):
     """mean_D [CE(p̂, o) + CE(p̂ r̂, o r)], both towers on the tasks' encoder.
 
-    Source: Ma et al., SIGIR 2018; `debias.md` section 4.3. It serves r̂. For watch time r̂ is the head's mean over the
-    duration and r the share watched (our extension): the cross-entropy of a share is least at its expectation.
+    Source: Ma et al., SIGIR 2018; docs/methods/debias.md#esmm. It serves r̂. For watch time r̂ is the head's mean over
+    the duration and r the share watched (our extension): the cross-entropy of a share is least at its expectation.
     """
 
     Config = EsmmConfig

@@ -19,7 +19,7 @@ NUM_ENVIRONMENTS = 4
 
 
 class InvPrefConfig(ComponentConfig):
-    """Weights of the parts. The specification gives none; these are ours."""
+    """Weights of the parts. These values are ours."""
 
     kind: Literal["inv_pref"] = "inv_pref"
     environment: float = Field(default=1.0, gt=0)
@@ -31,11 +31,12 @@ class InvPrefConfig(ComponentConfig):
 class InvPref(Objective):
     """mean_O loss(s) + mean_O loss(s + s_k) + lambda * (variance of the encoding between environments).
 
-    Source: Wang et al., KDD 2022; `debias.md` section 4.4. Our reading, simplified: s is the task's own output and is
-    served; s_k, one tower per environment on a second encoder, is added to every raw output of the row's environment.
-    Instead of clustering all rows anew every T epochs, a row belongs to the environment that explains it best now. Instead
-    of a classifier on gradient-reversed embeddings, the correlation ratio of the tasks' encoding with the environment is
-    minimised: the part of it that means reveal, without an adversary. It needs neither propensities nor unobserved rows.
+    Source: Wang et al., KDD 2022; docs/methods/debias.md#invariant-preferences. Our reading, simplified: s is the
+    task's own output and is served; s_k, one tower per environment on a second encoder, is added to every raw output of
+    the row's environment. Instead of clustering all rows anew every T epochs, a row belongs to the environment that
+    explains it best now. Instead of a classifier on gradient-reversed embeddings, the correlation ratio of the tasks'
+    encoding with the environment is minimised: the part of it that means reveal, without an adversary. It needs neither
+    propensities nor unobserved rows.
     """
 
     Config = InvPrefConfig

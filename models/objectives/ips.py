@@ -22,8 +22,9 @@ class IpsConfig(ComponentConfig):
 class Ips(Objective):
     """mean over D of o e / p; unbiased for the risk over all rows when p is right.
 
-    Source: Schnabel et al., ICML 2016; `debias.md` section 4.3. Where D is the impressions themselves it gives the same
-    up to the factor |D|/|O|. With self-normalisation the divisor is sum_O 1/p instead (SNIPS).
+    Source: Schnabel et al., ICML 2016; docs/methods/debias.md#inverse-propensity-scoring. Where D is the impressions
+    themselves it gives the same up to the factor |D|/|O|. With self-normalisation the divisor is sum_O 1/p instead
+    (SNIPS).
     """
 
     Config: ClassVar[type[ComponentConfig]] = IpsConfig

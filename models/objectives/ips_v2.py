@@ -19,7 +19,8 @@ class IpsV2Config(BalancingConfig):
 class IpsV2(LearnedIps):
     """CE(p̂, o) + alpha CE(p̂ r̂, o r) + beta L_IPS + gamma BMSE.
 
-    Source: Li et al., ICML 2023; `debias.md` section 4.3. L_IPS passes no gradient to p̂, BMSE none to phi.
+    Source: Li et al., ICML 2023; docs/methods/debias.md#ips-v2-and-dr-v2. L_IPS passes no gradient to p̂, BMSE none to
+    phi.
     """
 
     Config = IpsV2Config

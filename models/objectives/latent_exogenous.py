@@ -14,11 +14,10 @@ from models.component import ComponentConfig
 from models.heads import HEADS
 from models.heads.base import Head
 from models.latent import likelihood
-from models.latent.bivariate_normal import RHO_BOUND, log_phi2
+from models.latent.bivariate_normal import RHO_BOUND, log_phi2, normal_cdf
 from models.latent.correlation import Correlation
 from models.latent.ghk import log_phi2_ghk
 from models.latent.likelihood import LogCdf
-from models.latent.predictions import normal_cdf
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.propensity.base import PropensityOptions
 from models.schema import InputSchema
@@ -54,9 +53,10 @@ class LatentExogenous(Objective):
     y = b + sigma U_R on the scale of the head, with the task's raw output b. The noises are standard normal with
     correlation rho, so a probability is a normal CDF, not a sigmoid. A watch time of 0 says that y is at most its label.
 
-    Source: the model of KDD 2025 (arXiv 2506.07517) with the likelihood of `debias.md` section 2.2 and the batches of 2.7:
-    one step for everything, no simulation, no alternation. Rows exposed at random contribute their feedback alone; so
-    do all rows of a batch without unobserved ones, as of the click itself where D is the impressions.
+    Source: the model of KDD 2025 (arXiv 2506.07517) with the likelihood of docs/methods/debias.md#exact-likelihood and
+    the batches of docs/methods/debias.md#unbiased-batches: one step for everything, no simulation, no alternation. Rows
+    exposed at random contribute their feedback alone; so do all rows of a batch without unobserved ones, as of the
+    click itself where D is the impressions.
     """
 
     Config = LatentExogenousConfig

@@ -16,8 +16,9 @@ class MrdrConfig(JointConfig):
 class Mrdr(JointDoublyRobust):
     """L_DR, imputation sum_O (e - ê)^2 (1 - p) / p^2, which estimates the variance of L_DR.
 
-    Source: Guo et al., SIGIR 2021, with the loss of `debias.md` section 4.2. For watch time the gap is that of the share
-    watched (`imputation.squared_gap`), so that the variance is minimised on that scale.
+    Source: Guo et al., SIGIR 2021, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
+    docs/methods/debias.md#more-robust-doubly-robust. For watch time the gap is that of the share watched
+    (`imputation.squared_gap`), so that the variance is minimised on that scale.
     """
 
     Config = MrdrConfig

@@ -43,10 +43,11 @@ class PdaConfig(PairsConfig):
 class Pd(Objective):
     """Pairwise logistic loss on (elu(s) + 1) * pop^eta; s without popularity is served.
 
-    Source: Zhang et al., SIGIR 2021; `debias.md` section 4.3. pop^eta is `rows.propensity_B`, 1 on random rows, which owe
-    nothing to popularity. Our reading: s is the log-odds of the expected label; a pair counts with the difference of its
-    two labels (o r, 0 where unobserved) and with the shares of D that its rows stand for; and by default a pair is any two
-    rows, since a user rarely recurs in a batch of a log. Only the order of what it serves means something.
+    Source: Zhang et al., SIGIR 2021; docs/methods/debias.md#popularity-deconfounding. pop^eta is `rows.propensity_B`, 1
+    on random rows, which owe nothing to popularity. Our reading: s is the log-odds of the expected label; a pair counts
+    with the difference of its two labels (o r, 0 where unobserved) and with the shares of D that its rows stand for;
+    and by default a pair is any two rows, since a user rarely recurs in a batch of a log. Only the order of what it
+    serves means something.
     """
 
     Config: ClassVar[type[ComponentConfig]] = PdConfig

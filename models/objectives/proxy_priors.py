@@ -37,7 +37,8 @@ class ProxyPriorsConfig(ComponentConfig):
 class ProxyPriors(Objective):
     """loss(y_b) + lambda_u L_unb(y_u) + lambda_o L_orth; serves (1 - t) y_u + t y_b.
 
-    Source: `debias.md` section 3, which reads an abstract (CP2Rec, ACM MM 2023); the equations are ours, not the paper's.
+    Source: an abstract (CP2Rec, ACM MM 2023); docs/methods/debias.md#proxy-priors; the equations are ours, not the
+    paper's.
 
     - y_u is the task's own output: it reads everything but the proxies. L_unb is its mean loss over randomly exposed rows,
       or else the self-normalised inverse-propensity mean of the observed rows.

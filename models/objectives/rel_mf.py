@@ -23,9 +23,9 @@ class RelMfConfig(ComponentConfig):
 class RelMf(Objective):
     """mean_D [-(r / th) log r̂ - (1 - r / th) log(1 - r̂)], r = 0 where unobserved.
 
-    Source: Saito et al., WSDM 2020; `debias.md` section 4.3. Its expectation is the cross-entropy to the relevance if th
-    is the probability of observation. A positive row with th < 1 has a loss without a lower bound; r̂ is clamped at 1e-6
-    from 0 and 1, which bounds it. For watch time r is the share watched.
+    Source: Saito et al., WSDM 2020; docs/methods/debias.md#relevance-from-implicit-feedback. Its expectation is the
+    cross-entropy to the relevance if th is the probability of observation. A positive row with th < 1 has a loss
+    without a lower bound; r̂ is clamped at 1e-6 from 0 and 1, which bounds it. For watch time r is the share watched.
     """
 
     Config = RelMfConfig

@@ -28,11 +28,12 @@ class StableDrConfig(JointConfig):
 class StableDr(LearnedDoublyRobust):
     """SNIPS with a learned p̂ that is held to mean_D [(1 - o / p̂)(ê - mean_D ê)] = 0.
 
-    Source: Li, Zheng & Wu, ICLR 2023; `debias.md` section 4.3. Under the constraint SNIPS of ê is mean_D ê, so the estimate
-    is right if p̂ is or if ê is; and a SNIPS mean lies between the least and the largest error however small p̂ is. The
-    three steps of a cycle are one step here: the prediction takes p̂ as given, p̂ the imputation, the imputation both.
-    The divisor is the batch's own (`propensity.self_normalise: off` means `batch`), since p̂ moves while it is learned.
-    The square of a batch's mean has the variance of that mean as a bias: larger batches, truer constraint.
+    Source: Li, Zheng & Wu, ICLR 2023; docs/methods/debias.md#stable-doubly-robust. Under the constraint SNIPS of ê is
+    mean_D ê, so the estimate is right if p̂ is or if ê is; and a SNIPS mean lies between the least and the largest
+    error however small p̂ is. The three steps of a cycle are one step here: the prediction takes p̂ as given, p̂ the
+    imputation, the imputation both. The divisor is the batch's own (`propensity.self_normalise: off` means `batch`),
+    since p̂ moves while it is learned. The square of a batch's mean has the variance of that mean as a bias: larger
+    batches, truer constraint.
     """
 
     Config = StableDrConfig

@@ -27,10 +27,11 @@ class TdrConfig(JointConfig):
 class Tdr(JointDoublyRobust):
     """L_DR with e~ = ê + t (1 / p - 1), t = sum_O (e - ê)(1 / p - 1) / sum_O (1 / p - 1)^2.
 
-    Source: Li et al., ICLR 2023; `debias.md` section 4.4. Our reading: the sums over all of O once per epoch become sums
-    that fade with every step, and a step uses the t of the steps before it, so that it stays a number and the loss of a
-    batch unbiased. A number alone would not move the prediction; so for binary tasks the imputation tower learns what the
-    correction leaves, sum_O (e - e~)^2 / p (collaborative learning). For watch time it learns as in DR-JL.
+    Source: Li et al., ICLR 2023; docs/methods/debias.md#targeted-doubly-robust. Our reading: the sums over all of O
+    once per epoch become sums that fade with every step, and a step uses the t of the steps before it, so that it stays
+    a number and the loss of a batch unbiased. A number alone would not move the prediction; so for binary tasks the
+    imputation tower learns what the correction leaves, sum_O (e - e~)^2 / p (collaborative learning). For watch time it
+    learns as in DR-JL.
     """
 
     Config = TdrConfig

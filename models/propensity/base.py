@@ -32,7 +32,7 @@ class PropensityOptions(ComponentConfig):
     """Propensities below this count as this, which bounds every weight by 1 / clip."""
     self_normalise: Literal["off", "batch", "running"] = "off"
     """Divide weights by their mean: over the batch's observed rows, or over all observed rows trained on so far, which
-    has less ratio bias (`debias.md` section 4.3, SNIPS)."""
+    has less ratio bias (docs/methods/debias.md#self-normalised-inverse-propensity-scoring)."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Map propensities to observed shares: a logistic or a monotone curve fitted on held-out users of the fit days. Needs
     unobserved rows, so a selection other than `impression`."""

@@ -1,6 +1,7 @@
 """Calibrated propensities: a curve from what a model says to the share that was observed, fitted on held-out rows.
 
-Source: `debias.md` section 4.1 (arXiv 2303.12973). Weights stand for the rows of D each row represents.
+Source: docs/methods/debias.md#propensity-models (arXiv 2303.12973). Weights stand for the rows of D each row
+represents.
 """
 
 from typing import Literal
@@ -61,12 +62,14 @@ def _log_odds(propensity: Floats) -> Floats:
 def _platt(log_odds: Floats, observed: Bools, stands_for: Floats) -> Floats:
     """Return slope and intercept of the weighted logistic regression with Platt's smoothed targets."""
     positives, negatives = stands_for[observed].sum(), stands_for[~observed].sum()
+    # Platt's targets instead of 0 and 1: with separable rows the slope would run to infinity.
     target = np.where(observed, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     share = stands_for / stands_for.sum()
 
     def loss(coefficients: Floats) -> tuple[float, Floats]:
         logit = coefficients[0] * log_odds + coefficients[1]
         gap = share * (expit(logit) - target)
+        # Cross-entropy as log(1 + e^z) - t z, which overflows for no logit.
         return (share * (np.logaddexp(0, logit) - target * logit)).sum(), np.array([(gap * log_odds).sum(), gap.sum()])
 
     found: Floats = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-9}).x

@@ -1,7 +1,7 @@
 """Whether propensities can carry weights: overlap, balance and calibration, as pure functions of arrays.
 
-Source: `debias.md` section 4.1. `stands_for` is the rows of D that each row of a sample stands for, so that every mean over
-D is a weighted mean over the rows given. Propensities are given as they are used, clipped.
+Source: docs/methods/debias.md#overlap-diagnostics. `stands_for` is the rows of D that each row of a sample stands for,
+so that every mean over D is a weighted mean over the rows given. Propensities are given as they are used, clipped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -127,7 +127,7 @@ class FeatureBalance:
 
 
 def doubts(ess_share: float, mass: float | None, smd: Sequence[tuple[str, float]]) -> Iterator[str]:
-    """Yield a sentence for each limit of section 4.1 that is broken.
+    """Yield a sentence for each limit of docs/methods/debias.md#overlap-diagnostics that is broken.
 
     Args:
         ess_share: ESS / |O|.

@@ -23,8 +23,9 @@ class NaiveBayesConfig(PropensityOptions):
 class NaiveBayes(Propensity):
     """P(o=1 | r) = P(r | o=1) P(o=1) / P(r), with P(r) from random rows, per value or bucket of the feedback.
 
-    Source: `debias.md` section 4.1. P(o=1) is the observed share of D. Where no row is unobserved it is unknown, and
-    propensities are scaled so that the largest is 1 (our reading: as with popularity, only ratios mean something then).
+    Source: docs/methods/debias.md#propensity-models. P(o=1) is the observed share of D. Where no row is unobserved it
+    is unknown, and propensities are scaled so that the largest is 1 (our reading: as with popularity, only ratios mean
+    something then).
     """
 
     Config = NaiveBayesConfig

@@ -55,10 +55,11 @@ class NetworkConfig(PropensityOptions):
 class Network(Propensity):
     """sigmoid(wide + deep) of the fields and numbers, fitted by log-loss on the rows of D.
 
-    Source: `debias.md` section 4.1 (log-loss on D, where public code uses squared error). Unobserved rows kept at rate k
-    shift the logit of the sample by -log k; that shift is added during the fit, so the network learns the logit of D
-    itself. This equals the correction p = p_s / (p_s + (1 - p_s) / k) afterwards and allows a rate per row. How many
-    steps are taken follows from held-out rows: with users or videos among the fields, all of them would remember rows.
+    Source: docs/methods/debias.md#propensity-models (log-loss on D, where public code uses squared error). Unobserved
+    rows kept at rate k shift the logit of the sample by -log k; that shift is added during the fit, so the network
+    learns the logit of D itself. This equals the correction p = p_s / (p_s + (1 - p_s) / k) afterwards and allows a
+    rate per row. How many steps are taken follows from held-out rows: with users or videos among the fields, all of
+    them would remember rows.
     """
 
     Config = NetworkConfig

@@ -19,8 +19,8 @@ class PopularityConfig(PropensityOptions):
 class Popularity(Propensity):
     """(count / max count)^eta per item, from the policy's own observed rows of the train days.
 
-    Source: `debias.md` section 4.1. An item without a train row counts as seen once. Known up to a factor only: calibrate
-    it where a mean over D matters.
+    Source: docs/methods/debias.md#propensity-models. An item without a train row counts as seen once. Known up to a
+    factor only: calibrate it where a mean over D matters.
     """
 
     Config = PopularityConfig

@@ -20,8 +20,8 @@ def explained_share(encoded_BE: Tensor, proxy_BP: Tensor, weight_B: Tensor) -> T
     gradient reaches C or W (at a least-squares W the gradient through it is 0 anyhow). A coordinate that does not vary
     counts as 0. By chance alone independent encodings reach about P / B.
 
-    Source: `debias.md` section 3. Which cosine, and which W, is our reading: a W that is trained to make the penalty
-    small would turn away from E and disentangle nothing.
+    Source: docs/methods/debias.md#proxy-priors. Which cosine, and which W, is our reading: a W that is trained to make
+    the penalty small would turn away from E and disentangle nothing.
 
     Args:
         encoded_BE: what the tasks read.

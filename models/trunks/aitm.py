@@ -32,8 +32,8 @@ class AitmConfig(ComponentConfig):
 class Aitm(Trunk):
     """z_t = attention over {p_t, q_t}, p_t = g_t(z_{t-1}) passed on along the chain, q_t the task's own network.
 
-    Source: Xi et al., KDD 2021; `watch_time.md` section 7.2. The chain, not skipped -> valid -> long -> finish, is our
-    reading. Tasks outside it, and its first, keep their own network's output.
+    Source: Xi et al., KDD 2021; docs/methods/multi_task.md#aitm. The chain, not skipped -> valid -> long -> finish, is
+    our reading. Tasks outside it, and its first, keep their own network's output.
     """
 
     Config = AitmConfig

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 
 CHAIN = ("skip", "valid_play", "long_view", "finish")
-"""By rule every finish is a long view, every long view valid, and no valid play a skip (`watch_time.md` section 2.4)."""
+"""By rule every finish is a long view, every long view valid, and no valid play a skip.
+
+Source: docs/methods/watch_time.md#labels.
+"""
 
 
 def chain_of(tasks: Iterable[str]) -> tuple[str, ...]:

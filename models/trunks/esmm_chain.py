@@ -24,8 +24,8 @@ class EsmmChainConfig(SharedBottomConfig):
 class EsmmChain(SharedBottom):
     """P(valid) = P(not skipped) s(o), P(long) = P(valid) s(o), P(finish) = P(long) s(o), over a shared bottom.
 
-    Source: Ma et al., SIGIR 2018; `watch_time.md` section 7.2, where the chain is our reading. Every task is still trained
-    against its own label on all impressions, so the products are fitted on the entire space.
+    Source: Ma et al., SIGIR 2018; docs/methods/multi_task.md#esmm-chain, where the chain is our reading. Every task is
+    still trained against its own label on all impressions, so the products are fitted on the entire space.
     """
 
     Config = EsmmChainConfig

@@ -45,10 +45,10 @@ class Home(Trunk):
     are SiLU(BatchNorm(Linear)), without the bias that BatchNorm would cancel, and each place looks at its input through a
     feature gate.
 
-    Source: Wang et al., 2024 (arXiv 2408.05430), from its abstract, and `watch_time.md` section 7.2. Our reading: the groups,
-    with the click among the watch tasks since a valid play follows it; the global representation is made of global experts
-    only, so that what one group learns for itself never reaches the other; and a batch of one training row is normalised
-    by the running statistics and leaves them as they are.
+    Source: Wang et al., 2024 (arXiv 2408.05430), from its abstract, and docs/methods/multi_task.md#home. Our reading:
+    the groups, with the click among the watch tasks since a valid play follows it; the global representation is made of
+    global experts only, so that what one group learns for itself never reaches the other; and a batch of one training
+    row is normalised by the running statistics and leaves them as they are.
     """
 
     Config = HomeConfig

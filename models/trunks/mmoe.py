@@ -32,7 +32,7 @@ class MMoEConfig(ComponentConfig):
 class MMoE(Trunk):
     """h_t = sum_e softmax(W_t x)_e f_e(x).
 
-    Source: Ma et al., KDD 2018; sizes from `watch_time.md` section 7.2. Gates have no bias, as in the paper.
+    Source: Ma et al., KDD 2018; docs/methods/multi_task.md#mmoe. Gates have no bias, as in the paper.
     """
 
     Config = MMoEConfig

@@ -35,8 +35,8 @@ class PleConfig(ComponentConfig):
 class Ple(Trunk):
     """h_t = sum_k softmax(W_t x_t)_k f_k over the task's own experts, which read x_t, and the shared ones, which read x_0.
 
-    Source: Tang et al., RecSys 2020; `watch_time.md` section 7.2. The next layer's x_t is h_t; its x_0 mixes all experts of
-    all tasks by a gate of its own, which the last layer does not have. Gates have no bias.
+    Source: Tang et al., RecSys 2020; docs/methods/multi_task.md#ple. The next layer's x_t is h_t; its x_0 mixes all
+    experts of all tasks by a gate of its own, which the last layer does not have. Gates have no bias.
     """
 
     Config = PleConfig

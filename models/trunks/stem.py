@@ -36,9 +36,9 @@ class Stem(Trunk):
     Task t's experts read x_t, the batch as the task's own encoder sees it, and the shared ones x_0. The outputs of other
     tasks' experts enter without their gradient, so that a task's tables and experts learn from its own loss alone.
 
-    Source: Su et al., AAAI 2024 (arXiv 2308.13537); `watch_time.md` section 7.2. One layer, gates without bias; widths and
-    embedding size are dwell's usual ones, not the paper's. A backbone crosses the shared encoding only, so one that
-    changes its width is refused.
+    Source: Su et al., AAAI 2024 (arXiv 2308.13537); docs/methods/multi_task.md#stem. One layer, gates without bias;
+    widths and embedding size are dwell's usual ones, not the paper's. A backbone crosses the shared encoding only, so
+    one that changes its width is refused.
     """
 
     Config = StemConfig

@@ -6,6 +6,7 @@ data/validated/                  validate     the same, clean; quarantine/ and r
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
 artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
+artifacts/code/NAME.json         code         hash of the part of models/ that a challenger runs
 artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
 artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
 artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
@@ -54,6 +55,10 @@ class Workspace:
     @property
     def table(self) -> Path:
         return self.root / "data/table"
+
+    @property
+    def code(self) -> Path:
+        return self.root / "artifacts/code"
 
     @property
     def champion(self) -> Path:

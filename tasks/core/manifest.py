@@ -1,11 +1,13 @@
 """What a partition was made from: the key that tells whether it can be re-used, and the counts a person asks for."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-_PROJECT = Path(__file__).resolve().parents[2]
-_TASKS = _PROJECT / "tasks"
+from tasks.core.imports import PROJECT
+
+_TASKS = PROJECT / "tasks"
 
 
 @cache
@@ -26,21 +28,34 @@ def code_hash(*packages: str) -> str:
     return digest.hexdigest()
 
 
+def source_hash(files: Iterable[Path], names: Sequence[str] = ()) -> str:
+    """Return one hash over some files of the project and some names.
+
+    Args:
+        files: in any order; their place in the project counts.
+        names: what else tells this code from other code.
+    """
+    return _hash_of(sorted(files), names)
+
+
 @cache
 def models_hash() -> str:
-    """Return one hash over the source of `models/`, which every fit depends on."""
-    return _hash_of("models")
+    """Return one hash over the source of `models/`: whatever components there are."""
+    return _hash_of(_sources("models"))
 
 
 @cache
 def product_hash() -> str:
     """Return one hash over the source of `models/` and `tasks/`: the code a night was made by."""
-    return _hash_of("models", "tasks")
+    return _hash_of([*_sources("models"), *_sources("tasks")])
 
 
-def _hash_of(*folders: str) -> str:
-    digest = hashlib.sha256()
-    for folder in folders:
-        for source in sorted((_PROJECT / folder).rglob("*.py")):
-            digest.update(source.relative_to(_PROJECT).as_posix().encode() + b"\0" + source.read_bytes())
+def _sources(folder: str) -> list[Path]:
+    return sorted((PROJECT / folder).rglob("*.py"))
+
+
+def _hash_of(files: Iterable[Path], names: Iterable[str] = ()) -> str:
+    digest = hashlib.sha256("\n".join(names).encode())
+    for source in files:
+        digest.update(source.relative_to(PROJECT).as_posix().encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()

@@ -2,13 +2,14 @@
 
 from pydantic import Field, field_validator
 
+from tasks.core.names import Name
 from tasks.core.settings import Block
 
 
 class EnsembleConfig(Block):
-    """Recipes whose scores are averaged as percentiles (`watch_time.md` section 6)."""
+    """Recipes whose scores are averaged as percentiles (docs/methods/watch_time.md#rank-average)."""
 
-    members: tuple[str, ...] = Field(min_length=2)
+    members: tuple[Name, ...] = Field(min_length=2)
     """names of `recipes`; every one counts alike"""
 
     @field_validator("members")

@@ -15,7 +15,7 @@ import torch
 
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, hash_value, read_json, write_json, writing
-from tasks.core.manifest import code_hash, models_hash
+from tasks.core.manifest import code_hash
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
 from tasks.predict.model import Predictions
@@ -23,6 +23,7 @@ from tasks.train.batches import Split
 from tasks.train.bundle import write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
+from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.problem import train_labels
 
@@ -121,6 +122,7 @@ def _manifest(
     settings = {"calibration": config.calibration.model_dump(mode="json"), "threads": config.threads}
     learned = {task for bundle in bundles.values() for task in bundle.tasks}
     frozen = {task for bundle in bundles.values() for task in bundle.manifest["frozen_tasks"]}
+    recipes = [next(iter(bundle.rankers.values())).recipe for bundle in bundles.values()]
     fitted = [bundle.manifest["hashes"]["config"] for bundle in bundles.values()]
     return {
         "kind": "ensemble",
@@ -132,7 +134,7 @@ def _manifest(
         "frozen_tasks": sorted(frozen - learned),
         "hashes": {
             "data": first["hashes"]["data"],
-            "code": hash_value([code_hash("ensemble", "predict", "train", "table"), models_hash()]),
+            "code": hash_value([code_hash("ensemble", "predict", "train", "table"), recipe_code(*recipes)]),
             "config": hash_value([settings, fitted]),
         },
     }

@@ -9,7 +9,8 @@ class PairedMetric:
     """One metric of both sides on the same rows, each averaged over its seeds.
 
     The standard error and the interval hold the sampling of users only; they do not hold the seeds' variance, which
-    is given beside them (an upgrade adds `seed_sd^2 / num_seeds` of both sides, specification `metrics.md`, section 9).
+    is given beside them (an upgrade adds `seed_sd^2 / num_seeds` of both sides,
+    docs/methods/metrics.md#promotion-gate).
 
     Attributes:
         name: key of `Comparison.metrics`.

@@ -1,4 +1,4 @@
-"""Every metric by its reported name, as statistics that can be resampled (definitions: `metrics.md`, sections 2 to 5).
+"""Every metric by its reported name, as statistics that can be resampled (definitions: docs/methods/metrics.md).
 
 Shapes: B rows, U users.
 """

@@ -1,8 +1,9 @@
 """Each user's influence on pair accuracy inside groups that are not users (videos, duration deciles).
 
 For V = sum_v n_v X_v / N over groups with a comparable pair, row i of group v contributes
-n_v (a_i - X_v b_i) / B_v + (X_v - V) to N psi of its user (our derivation: the pooled influence of `metrics.md`,
-section 8, inside each group, plus the change of the groups' weights). One group gives the pooled formula back.
+n_v (a_i - X_v b_i) / B_v + (X_v - V) to N psi of its user (our derivation: the pooled influence of
+docs/methods/metrics.md#uncertainty, inside each group, plus the change of the groups' weights). One group gives the
+pooled formula back.
 
 Shapes: B rows, U users, G groups.
 """

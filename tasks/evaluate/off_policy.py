@@ -1,9 +1,10 @@
 """What the metrics would be under uniform exposure, from rows that the product's own policy exposed.
 
-Importance weights w = pi_e / pi_b with pi_e uniform over the videos (`debias.md`, section 5). An estimator is one
-function and one line of `ESTIMATORS`. All three weigh what was observed by its probability given the covariates: where
-the noise of exposure and of preference are correlated, as in the simulator, even the true probability does not remove
-the bias, and only randomly exposed rows tell. Estimators of any policy's mean reward are in `policy_value`.
+Importance weights w = pi_e / pi_b with pi_e uniform over the videos (docs/methods/debias.md#off-policy-evaluation). An
+estimator is one function and one line of `ESTIMATORS`. All three weigh what was observed by its probability given the
+covariates: where the noise of exposure and of preference are correlated, as in the simulator, even the true probability
+does not remove the bias, and only randomly exposed rows tell. Estimators of any policy's mean reward are in
+`policy_value`.
 
 Shapes: B rows, U users.
 """

@@ -3,6 +3,7 @@
 metrics.json      every number with its uncertainty (numbers to ten significant digits; null: undefined)
 segments.json     main metrics of every segment
 reliability.csv   calibration tables
+served_value.json what users would watch if the score chose; only where the log holds exposure probabilities
 """
 
 import csv
@@ -21,6 +22,7 @@ from tasks.evaluate.headline import column_of, higher_is_better
 from tasks.evaluate.random_exposure import ExposureEstimate
 from tasks.evaluate.reliability import ReliabilityBin
 from tasks.evaluate.segments import SegmentMetrics
+from tasks.evaluate.served_value import SERVED_VALUE_FILE, served_value
 
 DIGITS = 10
 SUMMARY = (
@@ -40,12 +42,12 @@ def evaluate(
     validation: Path | None = None,
     duration_edges_s: Sequence[float] | None = None,
 ) -> Evaluation:
-    """Measure one model on the judge day and write `metrics.json`, `segments.json` and `reliability.csv` into `out`.
+    """Measure one model on the judge day and write the files above into `out`.
 
     Args:
         predictions: the judge day's prediction table.
         config: what is computed.
-        out: folder of the three files; usually the one the table lies in.
+        out: folder of the files; usually the one the table lies in.
         name: the model's name; None: the name of the table's folder.
         validation: the validation day's table, whose durations and popularities serve as decile edges.
         duration_edges_s: duration edges of the fit days, where they are known; they take precedence.
@@ -64,6 +66,8 @@ def evaluate(
     write_json(out / "metrics.json", rounded(_metrics_document(evaluation, config)))
     write_json(out / "segments.json", rounded([_segment(part) for part in evaluation.segments]))
     write_text(out / "reliability.csv", reliability_csv(evaluation.reliability))
+    if (value := served_value(predictions, config)) is not None:
+        write_json(out / SERVED_VALUE_FILE, rounded(value))
     return evaluation
 
 

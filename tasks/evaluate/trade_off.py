@@ -1,7 +1,8 @@
-"""Accuracy against bias along the dial of a recipe with proxy priors (`debias.md` section 3), from one fitted bundle.
+"""Accuracy against bias along the dial of a recipe with proxy priors, from one fitted bundle.
 
-trade_off.json lies beside `metrics.json` where the recipe's objective is `proxy_priors`. On the judge day it is a report:
-which t is served stands in the recipe, chosen beforehand (on validation days, if at all).
+Source: docs/methods/debias.md#proxy-priors. trade_off.json lies beside `metrics.json` where the recipe's objective is
+`proxy_priors`. On the judge day it is a report: which t is served stands in the recipe, chosen beforehand (on
+validation days, if at all).
 
 Shapes: B rows.
 """

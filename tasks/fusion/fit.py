@@ -93,8 +93,9 @@ def fit_fusion(lists: DayLists, signs: Mapping[str, Sign], config: FusionConfig,
 def cautious_gain(fused_U: FloatArray, plain_U: FloatArray, caution: float) -> float:
     """Return the mean gain of a user's list, less so many of its standard errors, paired by user.
 
-    Our reading of the search in `watch_time.md` section 7.4: seconds watched have heavy tails, and the best of hundreds of
-    rankings of one day is partly luck. A gain counts as far as users agree on it; the plain score itself gains 0.
+    Our reading of the search in docs/methods/multi_task.md#score-fusion: seconds watched have heavy tails, and the best
+    of hundreds of rankings of one day is partly luck. A gain counts as far as users agree on it; the plain score itself
+    gains 0.
     """
     gain_U = fused_U - plain_U
     if len(gain_U) < 2:

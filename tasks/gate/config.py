@@ -1,4 +1,4 @@
-"""Every margin of the promotion gate. Defaults are those of the specification (`metrics.md`, section 9)."""
+"""Every margin of the promotion gate. Definitions: docs/methods/metrics.md#promotion-gate."""
 
 from pydantic import Field
 

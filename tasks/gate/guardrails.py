@@ -1,4 +1,7 @@
-"""What no promotion may break, whatever it gains elsewhere (`metrics.md`, section 9). Each guardrail is one check."""
+"""What no promotion may break, whatever it gains elsewhere. Each guardrail is one check.
+
+Source: docs/methods/metrics.md#guardrails.
+"""
 
 import math
 from collections.abc import Mapping

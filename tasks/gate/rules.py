@@ -1,4 +1,7 @@
-"""The three rules a challenger can be held against: first champion, refresh, upgrade (`metrics.md`, section 9)."""
+"""The three rules a challenger can be held against: first champion, refresh, upgrade.
+
+Source: docs/methods/metrics.md#promotion-gate.
+"""
 
 from tasks.evaluate.comparison import Comparison
 from tasks.gate.config import GatePolicy

@@ -18,9 +18,10 @@ def upper_bound(delta: float, standard_error: float, z: float) -> float:
 
 
 def with_seed_variance(metric: PairedMetric) -> float:
-    """Return the s.e. of the difference of two seed-averaged models: users and seeds, `metrics.md` section 9.
+    """Return the s.e. of the difference of two seed-averaged models: users and seeds.
 
-    NaN where a side has one seed only: its seed variance is then unknown.
+    Source: docs/methods/metrics.md#promotion-gate. NaN where a side has one seed only: its seed variance is then
+    unknown.
     """
     return math.sqrt(
         metric.standard_error**2

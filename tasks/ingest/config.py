@@ -40,13 +40,13 @@ class KuaiRecConfig(Block):
         return matrices
 
 
-class Constant(Block):
+class ConstantValue(Block):
     """One value for every row."""
 
     constant: int | float | str
 
 
-ColumnMap = dict[str, str | Constant]
+ColumnMap = dict[str, str | ConstantValue]
 """contract column -> column of the file, or one value for every row"""
 
 
@@ -70,7 +70,7 @@ class TableFiles(Block):
         return (files,) if isinstance(files, str) else files
 
 
-class TableConfig(Block):
+class TableSourceConfig(Block):
     """Any log in Parquet or CSV files, mapped to the contract column by column."""
 
     kind: Literal["table"] = "table"
@@ -85,7 +85,7 @@ class TableConfig(Block):
     """None: every video of the log, with the longest duration logged for it and without features"""
 
     @model_validator(mode="after")
-    def _contract_columns(self) -> "TableConfig":
+    def _contract_columns(self) -> "TableSourceConfig":
         from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
 
         for table in TABLES:
@@ -108,5 +108,7 @@ class TableConfig(Block):
         return timezone
 
 
-SourceConfig = Annotated[KuaiRandConfig | KuaiRecConfig | TableConfig | SimulatorConfig, Field(discriminator="kind")]
+SourceConfig = Annotated[
+    KuaiRandConfig | KuaiRecConfig | TableSourceConfig | SimulatorConfig, Field(discriminator="kind")
+]
 """One source of `params.yaml`."""

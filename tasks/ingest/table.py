@@ -17,7 +17,7 @@ from tasks.core.errors import ContractError, SourceError
 from tasks.ingest import delimited
 from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
 from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds
-from tasks.ingest.config import Constant, TableConfig, TableFiles
+from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
 
@@ -33,7 +33,7 @@ class TableSource(FileSource):
 
     name = "table"
 
-    def __init__(self, config: TableConfig, earlier: Path | None = None) -> None:
+    def __init__(self, config: TableSourceConfig, earlier: Path | None = None) -> None:
         self._config = config
         self.timezone = config.timezone
         mapped = config.impressions.columns
@@ -55,7 +55,7 @@ class TableSource(FileSource):
         delimited.require(path, list(schema), [source for source in files.columns.values() if isinstance(source, str)])
         columns = {}
         for name, dtype in polars_schema("impressions").items():
-            source = files.columns.get(name, Constant(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
+            source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
             if isinstance(source, str):
                 columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
             else:

@@ -1,6 +1,6 @@
-"""Several fitted recipes as one model: percentiles averaged (`watch_time.md` section 6), seconds calibrated anew.
+"""Several fitted recipes as one model: percentiles averaged, seconds calibrated anew.
 
-The folder that `tasks.ensemble` writes, everything it needs in itself:
+Source: docs/methods/watch_time.md#rank-average. The folder that `tasks.ensemble` writes, everything it needs in itself:
 
 manifest.json        kind, members with their hashes, seeds, counts
 members/NAME/        the bundle of each member, as its fit left it

@@ -1,4 +1,7 @@
-"""XAUC as the code of publications counts pairs, beside ours: only to hold a figure against theirs (`metrics.md`, section 2)."""
+"""XAUC as the code of publications counts pairs, beside ours: only to hold a figure against theirs.
+
+Source: docs/methods/metrics.md#pair-accuracy.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial

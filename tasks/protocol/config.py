@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.config import Params, read_yaml
-from tasks.config import parse as parse_block
+from tasks.config import Params
 from tasks.core.days import Days
 from tasks.core.settings import Block
+from tasks.core.yaml_config import parse, read_yaml
 from tasks.table.config import TableConfig
 
 
@@ -82,6 +82,6 @@ def load_protocol(path: Path) -> Protocol:
         ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
     """
     value: dict[str, Any] = read_yaml(path)
-    protocol = parse_block(Protocol, value, path.name)
-    protocol.params.check()
+    protocol = parse(Protocol, value, path.name)
+    protocol.params.check(path.name, ("params",))
     return protocol

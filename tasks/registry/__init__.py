@@ -5,6 +5,6 @@ It is the only state that crosses nights. A night pins the content hashes it sta
 """
 
 from tasks.registry.checkout import Checkout, checkout_champion, read_checkout
-from tasks.registry.registry import Registry, register
+from tasks.registry.registry import Registry, force, register
 
-__all__ = ["Checkout", "Registry", "checkout_champion", "read_checkout", "register"]
+__all__ = ["Checkout", "Registry", "checkout_champion", "force", "read_checkout", "register"]

@@ -60,7 +60,7 @@ class Event(Block):
         return hash_value(self.model_dump(mode="json", exclude={"hash"}))
 
 
-class Head(Block):
+class LedgerHead(Block):
     """`ledger.head`: how long the ledger is, and how it ends."""
 
     events: int = 0
@@ -194,7 +194,7 @@ def _parse(line: bytes, number: int, path: Path) -> Event:
     return event
 
 
-def _snapshot(registry: Path) -> tuple[Head, list[bytes]]:
+def _snapshot(registry: Path) -> tuple[LedgerHead, list[bytes]]:
     """Return head and lines that belong together: at most one line is ahead (a writer at work, or a crash)."""
     while True:
         head = _read_head(registry)
@@ -203,15 +203,15 @@ def _snapshot(registry: Path) -> tuple[Head, list[bytes]]:
             return head, lines
 
 
-def _read_head(registry: Path) -> Head:
+def _read_head(registry: Path) -> LedgerHead:
     path = registry / HEAD
     if not path.exists():
-        return Head()
+        return LedgerHead()
     try:
-        return Head.model_validate(read_json(path))
+        return LedgerHead.model_validate(read_json(path))
     except ValueError as error:
         raise RegistryError(f"{path} cannot be read: it was edited or damaged ({error})") from error
 
 
 def _write_head(registry: Path, events: tuple[Event, ...]) -> None:
-    write_json(registry / HEAD, Head(events=len(events), hash=events[-1].hash).model_dump())
+    write_json(registry / HEAD, LedgerHead(events=len(events), hash=events[-1].hash).model_dump())

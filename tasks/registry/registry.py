@@ -3,18 +3,15 @@
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.core.errors import RegistryError
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.gate.decision import Decision
 from tasks.registry import record, replay
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather
 from tasks.registry.replay import RegistryStatus
-
-if TYPE_CHECKING:
-    from tasks.config import RunKey
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Registry:
         return replay.status(self.path)
 
 
-def register(registry: Registry, workspace: Workspace, key: "RunKey", decision: Decision) -> Event:
+def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision) -> Event:
     """Record the decision of the night that ran in a workspace; the same decision twice leaves one event.
 
     Args:
@@ -69,9 +66,35 @@ def register(registry: Registry, workspace: Workspace, key: "RunKey", decision: 
         RegistryError: if the decision is another night's, or as for `record.register`.
         StorageError: if the registry cannot be written.
     """
+    _refuse_another_night(key, decision)
+    return registry.register(gather(workspace, key.source, decision), decision)
+
+
+def force(
+    registry: Registry, workspace: Workspace, key: "RunKey", decision: Decision, challenger: str, reason: str
+) -> Event:
+    """Promote a challenger of the night that ran in a workspace against the gate's word (see `record.force`).
+
+    Args:
+        registry: the registry of the source.
+        workspace: where the night's stages have run.
+        key: key of the night.
+        decision: what the stage `gate` decided.
+        challenger: name of the recipe to promote.
+        reason: why; may not be empty.
+
+    Raises:
+        ConfigError: if the reason is empty or there is no such challenger.
+        RegistryError: if the decision is another night's, or as for `record.force`.
+        StorageError: if the registry cannot be written.
+    """
+    _refuse_another_night(key, decision)
+    return registry.force(gather(workspace, key.source, decision), decision, challenger, reason)
+
+
+def _refuse_another_night(key: "RunKey", decision: Decision) -> None:
     if (decision.as_of, decision.champion or NO_CHAMPION) != (key.as_of, key.champion):
         raise RegistryError(
             f"run.yaml names night {key.as_of} and champion {key.champion}, the decision is of night {decision.as_of} "
             f"against {decision.champion or NO_CHAMPION}: run the stage gate again"
         )
-    return registry.register(gather(workspace, key.source, decision), decision)

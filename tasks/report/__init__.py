@@ -4,17 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.report.config import ReportConfig
 from tasks.report.operations import Operations
 
 if TYPE_CHECKING:
-    from tasks.config import RunKey
+    from tasks.gate import Decision
 
 __all__ = ["Operations", "render_report"]
 
 
 def render_report(
-    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+    workspace: Workspace,
+    config: ReportConfig,
+    key: RunKey,
+    out_file: Path,
+    operations: Operations | None = None,
+    decision: "Decision | None" = None,
 ) -> Path:
     """Write the page of one night.
 
@@ -25,6 +31,7 @@ def render_report(
         out_file: file to write.
         operations: what ran and how long it took, for the archive. Without them the page is a pure function of the
             night's artifacts: equal inputs give equal bytes.
+        decision: the night's, where a person overruled the gate; None: the gate's.
 
     Returns:
         `out_file`.
@@ -36,4 +43,4 @@ def render_report(
     """
     from tasks.report.page import render  # drawing libraries are loaded only where a page is made
 
-    return render(workspace, config, key, out_file, operations)
+    return render(workspace, config, key, out_file, operations, decision)

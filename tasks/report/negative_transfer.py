@@ -32,7 +32,10 @@ class Loss:
 
 
 def losses(artifacts: Artifacts) -> Iterator[Loss]:
-    """Yield what the night's recipes lose to twins among them by more than `MOST` (`watch_time.md` section 7.3)."""
+    """Yield what the night's recipes lose to twins among them by more than `MOST`.
+
+    Source: docs/methods/multi_task.md#negative-transfer.
+    """
     recipes = {bundle.name: bundle.manifest["recipe"] for bundle in artifacts.bundles if not bundle.members}
     for name, recipe in recipes.items():
         for twin, smaller in recipes.items():

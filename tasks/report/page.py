@@ -1,6 +1,7 @@
 """Put the page together: read the night, turn each artifact into view values, render one HTML file."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import jinja2
 
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
 from tasks.report.config import ReportConfig
@@ -25,6 +27,7 @@ from tasks.report.sections.leaders import leaders
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.propensity import propensity
 from tasks.report.sections.scores import Lists, scores
+from tasks.report.sections.served_value import served_value
 from tasks.report.sections.summary import top
 from tasks.report.sections.timings import timings
 from tasks.report.sections.trade_off import trade_off
@@ -33,16 +36,22 @@ from tasks.report.top_k import read_lists
 from tasks.report.view import Page, Section
 
 if TYPE_CHECKING:
-    from tasks.config import RunKey
+    from tasks.gate import Decision
 
 _HERE = Path(__file__).parent
 
 
 def render(
-    workspace: Workspace, config: ReportConfig, key: "RunKey", out_file: Path, operations: Operations | None = None
+    workspace: Workspace,
+    config: ReportConfig,
+    key: RunKey,
+    out_file: Path,
+    operations: Operations | None = None,
+    decision: "Decision | None" = None,
 ) -> Path:
     """Write the page; `tasks.report.render_report` says what it promises."""
     artifacts = Artifacts.read(workspace)
+    artifacts = artifacts if decision is None else replace(artifacts, decision=decision)
     lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
     page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations)
     return write_text(out_file, html(page))
@@ -60,7 +69,7 @@ def compose(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None = None,
 ) -> Page:
     """Return the page as values.
@@ -86,7 +95,7 @@ def _sections(
     lines: Sequence[Mapping[str, Any]],
     lists: Lists | None,
     config: ReportConfig,
-    key: "RunKey",
+    key: RunKey,
     operations: Operations | None,
 ) -> tuple[Section, ...]:
     return (
@@ -95,6 +104,7 @@ def _sections(
         by_segment(artifacts, config),
         calibration(artifacts),
         exposure(artifacts),
+        *served_value(artifacts),
         *trade_off(artifacts),
         training(artifacts),
         propensity(artifacts),

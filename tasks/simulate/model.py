@@ -135,8 +135,11 @@ class WatchModel:
     def expected(self, preference_mean: Doubles, duration: Doubles, skip: Doubles) -> Doubles:
         """Return E[min(play, d)] in seconds, given g_r, d and pi."""
         location = self.location + self.elasticity * np.log(duration / 30.0)
+        # The noise of preference is N(0, 1), so everything is a normal integral over it: nothing below `start`, a log-normal
+        # play up to `complete`, the whole video from there.
         complete = np.maximum((np.log(duration) - location) / self.spread, self.zero) - preference_mean
         start = self.zero - preference_mean
+        # E[exp(tau e); start < e < complete] = exp(tau^2 / 2) P(start - tau < e < complete - tau).
         inside = ndtr(complete - self.spread) - ndtr(start - self.spread)
         scale = np.exp(location + self.spread * preference_mean + 0.5 * self.spread**2)
         watched = scale * inside + duration * ndtr(-complete)

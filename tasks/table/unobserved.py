@@ -1,8 +1,8 @@
 """Pairs that could have been shown and were not: a bounded sample of them, encoded like the rows that were.
 
-The population of a split (`debias.md` section 1, level 1) is, for each of its arrival days, every user of the day times
-every video of the day: both as seen in that day's own rows, so that what was shown is a part of it. Shape legend:
-U users, R rows of a day, S pairs drawn.
+The population of a split (docs/methods/debias.md#selection-levels, level 1) is, for each of its arrival days, every
+user of the day times every video of the day: both as seen in that day's own rows, so that what was shown is a part of
+it. Shape legend: U users, R rows of a day, S pairs drawn.
 """
 
 import datetime as dt
@@ -59,7 +59,8 @@ class UnobservedSampler:
     state it reads from an impression of the same user on that day, chosen at random: what would have been shown instead.
     A video uploaded after that time takes its time of upload, or its age alone would tell that it was not shown.
     Its slot is uniform over the slots of the day, because every slot of a list is a chance to be shown; that of the
-    user's own impressions would hide how the slot moves exposure. Both are our reading; `debias.md` leaves them open.
+    user's own impressions would hide how the slot moves exposure. Both are our reading
+    (docs/methods/debias.md#selection-levels).
 
     Memory follows the rows of one day and the sample, never the number of pairs.
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tasks.core.names import Name
 from tasks.core.settings import Block
 
 
@@ -96,7 +97,7 @@ class TrainingOverride(Block):
 class TrainingBlock(TrainingConfig):
     """The `training` block of `params.yaml`: settings of every recipe, and exceptions."""
 
-    by_recipe: dict[str, TrainingOverride] = Field(default_factory=dict)
+    by_recipe: dict[Name, TrainingOverride] = Field(default_factory=dict)
     """recipe -> what differs for it, as `dwell tune` finds it"""
 
     def of(self, recipe: str) -> TrainingConfig:

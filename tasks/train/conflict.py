@@ -15,7 +15,7 @@ def gradient_account(ranker: Ranker, batch: Batch) -> dict[str, float]:
     `gradient_cosine_<task>`, its cosine with the gradient of watch time (negative: they conflict; 0 where one vanishes).
     Empty for a recipe with one task. Gradients of the parameters themselves are left as they were.
 
-    Source: `watch_time.md` section 7.3, last paragraph.
+    Source: docs/methods/multi_task.md#gradient-account.
 
     Args:
         ranker: left in evaluation mode.

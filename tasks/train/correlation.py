@@ -3,8 +3,9 @@
 The networks are held fixed and only re-calibrated: of every task, the exposure index a and the feedback index b of rows
 that trained nothing are the inputs of a small selection model, a' = alpha_0 + alpha_1 a, b' = beta_0 + beta_1 b, whose
 correlation is fitted anew. That model has a fixed size, no penalty and few parameters, so its likelihood ratio and
-observed information mean what they say, given the networks. Our reading of what `debias.md` section 2.8 asks for where
-the indices are networks; the spread that fitting the networks adds is that between seeds.
+observed information mean what they say, given the networks. Our reading of what
+docs/methods/debias.md#identification-of-the-correlation asks for where the indices are networks; the spread that
+fitting the networks adds is that between seeds.
 
 Shape legend: N rows.
 """

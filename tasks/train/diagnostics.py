@@ -19,9 +19,10 @@ def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> dict[s
 
     Returns:
         seeds: seed -> `task/name` -> value after the best epoch.
-        sources: what identifies a correlation of exposure and preference (`debias.md` section 2.8): `random_rows`, the
-            fit rows exposed at random (none at selection `click`: such a row was not clicked at random), and
-            `exposure_only`, the fields set apart.
+        sources: what identifies a correlation of exposure and preference
+            (docs/methods/debias.md#identification-of-the-correlation): `random_rows`, the fit rows exposed at random
+            (none at selection `click`: such a row was not clicked at random), and `exposure_only`, the fields set
+            apart.
         validation: what the validation day says about the correlations of the seed that serves, see `correlations`.
     """
     seeds = {str(fitted.seed): _numbers(problem, fitted) for fitted in fits}

@@ -1,9 +1,9 @@
 """The rows that a recipe learns from: the impressions of a split and, at level candidate, pairs that were not shown.
 
-A batch at level candidate is two strata drawn independently (`debias.md` section 2.7): B_o of the O impressions and B_n
-of the sample that stands for all |N| pairs that were not shown. A row's weight is the share of D that it stands for,
-|O| / |D| / B_o or |N| / |D| / B_n with |D| = |O| + |N|; impressions are counted as they were logged, a pair shown
-twice twice. Rows exposed at random are part of the impressions.
+A batch at level candidate is two strata drawn independently (docs/methods/debias.md#unbiased-batches): B_o of the O
+impressions and B_n of the sample that stands for all |N| pairs that were not shown. A row's weight is the share of D
+that it stands for, |O| / |D| / B_o or |N| / |D| / B_n with |D| = |O| + |N|; impressions are counted as they were
+logged, a pair shown twice twice. Rows exposed at random are part of the impressions.
 """
 
 from collections.abc import Callable, Iterator, Mapping

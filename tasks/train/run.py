@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_value, read_json, remove, write_json, writing
-from tasks.core.manifest import code_hash, models_hash
+from tasks.core.manifest import code_hash
 from tasks.train.bundle import write_arrays, write_calibrators, write_curves, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
+from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
 from tasks.train.diagnostics import learned
@@ -108,7 +109,7 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
 def input_hashes(about: Mapping[str, Any], recipe: Recipe, config: TrainingConfig) -> dict[str, str]:
     """Return hashes of the data, code and configuration a fit depends on; the judge day is not among them."""
     data = {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")}
-    code = [code_hash("train", "table"), models_hash()]
+    code = [code_hash("train", "table"), recipe_code(recipe)]
     return {
         "data": hash_value(data),
         "code": hash_value(code),

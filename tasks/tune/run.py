@@ -4,6 +4,7 @@ Reads the fit and validation splits of the table, never the judge day: a recipe 
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tasks.config import Params, load_params, parse
+from tasks.config import Params, load_params
 from tasks.core.errors import DwellError, TuningError
 from tasks.core.files import hash_value, read_json, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import code_hash, models_hash
+from tasks.core.yaml_config import parse
+from tasks.train.code import recipe_code
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
 from tasks.tune.result import Found, Gain, TrialRow
@@ -80,12 +83,20 @@ def _key(about: dict[str, Any], space: Space, config: TuningConfig) -> str:
     return hash_value(
         [
             {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")},
-            [code_hash("train", "table", "evaluate", "tune"), models_hash(), version("optuna")],
+            [code_hash("train", "table", "evaluate", "tune"), _models_code(space), version("optuna")],
             [space.recipe, space.training.model_dump(mode="json")],
             [[dimension.path, dimension.parameter.model_dump(mode="json")] for dimension in space.dimensions],
             config.model_dump(mode="json", exclude={"space", "trials", "jobs", "confirmation_seeds"}),
         ]
     )[:16]
+
+
+def _models_code(space: Space) -> str:
+    """Return the hash of the code of the recipe, or of all of `models/` where the search chooses among components."""
+    choices = [choice for dimension in space.dimensions for choice in dimension.parameter.choices or ()]
+    chooses = any(isinstance(choice, Mapping) for choice in choices)
+    chooses |= any(dimension.path.rsplit(".", 1)[-1] == "kind" for dimension in space.dimensions)
+    return models_hash() if chooses else recipe_code(space.candidate({}).recipe)
 
 
 def _found(search: Search, study: optuna.Study, day: str, params: Params) -> Found:

@@ -31,5 +31,5 @@ def add_to_params(path: Path, tuned: Tuned) -> str:
     text = with_entry(text, place, one_line_each(changed)[name]) if changed else without_entry(text, place)
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        load_params(temporary).check()
+        load_params(temporary)
     return f"{path}: added recipes.{name}; name it below nightly.recipes to try it against the champion"

@@ -54,7 +54,7 @@ class DuckDBDatasource(SQLDatasource):
     execution_engine_override: ClassVar[Any] = DuckDBExecutionEngine
 
 
-class Judge:
+class SuiteRunner:
     """One Great Expectations context and one connection, for as many tables as a run has."""
 
     def __init__(self, scratch: Path) -> None:
@@ -89,7 +89,7 @@ class Judge:
         by_number = {result["expectation_config"]["meta"]["number"]: result for result in found}
         return [_verdict(rule, name, by_number[number]) for number, rule in enumerate(rules)]
 
-    def __enter__(self) -> "Judge":
+    def __enter__(self) -> "SuiteRunner":
         return self
 
     def __exit__(self, *_: object) -> None:

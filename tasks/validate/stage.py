@@ -20,7 +20,7 @@ from tasks.validate.partitions import MANIFEST, Manifest, plan, stored_manifest,
 from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
 from tasks.validate.side_tables import mend_table
-from tasks.validate.suites import Table, judge_tables, write_result
+from tasks.validate.suites import SuiteTable, judge_tables, write_result
 from tasks.validate.summary import summarise
 from tasks.validate.trailing import judge_against_trailing, judge_counts
 from tasks.validate.verdicts import Verdict, accept, stop
@@ -112,8 +112,8 @@ class _Run:
     def judge(self) -> None:
         """Fill `verdicts` and write the results."""
         limits = self.config.tables
-        tables = [Table(task.day.isoformat(), self._part(task.day), task) for task in self.tasks]
-        tables += [Table(name, self.staging / f"{name}.parquet") for name in SIDE_TABLES]
+        tables = [SuiteTable(task.day.isoformat(), self._part(task.day), task) for task in self.tasks]
+        tables += [SuiteTable(name, self.staging / f"{name}.parquet") for name in SIDE_TABLES]
         judged = judge_tables(tables, self.config, self.out / "results", self.staging / "spill")
         for index, table in enumerate(tables):
             counted: list[Verdict] = []

@@ -15,7 +15,7 @@ from tasks.validate.verdicts import Verdict
 
 
 @dataclass(frozen=True)
-class Table:
+class SuiteTable:
     """One Parquet file to judge.
 
     Attributes:
@@ -45,7 +45,7 @@ class Table:
 
 
 def judge_tables(
-    tables: Sequence[Table], config: ValidationConfig, stored: Path, scratch: Path
+    tables: Sequence[SuiteTable], config: ValidationConfig, stored: Path, scratch: Path
 ) -> dict[str, list[Verdict]]:
     """Return the verdicts of Great Expectations by table name.
 
@@ -59,16 +59,16 @@ def judge_tables(
     pending = [table for table in tables if found[table.name] is None]
     if pending:
         # Great Expectations takes seconds to import, and a night with nothing new does not need it.
-        from tasks.validate.duckdb_batches import Judge
+        from tasks.validate.duckdb_batches import SuiteRunner
 
-        with Judge(scratch) as judge:
+        with SuiteRunner(scratch) as runner:
             for table in pending:
-                found[table.name] = judge.judge(table.path, table.name, _suite(table, config))
+                found[table.name] = runner.judge(table.path, table.name, _suite(table, config))
     return {name: verdicts for name, verdicts in found.items() if verdicts is not None}
 
 
 def write_result(
-    folder: Path, table: Table, config: ValidationConfig, judged: Sequence[Verdict], counted: Sequence[Verdict]
+    folder: Path, table: SuiteTable, config: ValidationConfig, judged: Sequence[Verdict], counted: Sequence[Verdict]
 ) -> None:
     """Write one table's result: verdicts of Great Expectations, verdicts on the counts, and what a person accepted."""
     accepted = [item for item in config.tables.accept if item.day.isoformat() == table.name]
@@ -81,7 +81,7 @@ def write_result(
     write_json(folder / table.result_name, content)
 
 
-def _suite(table: Table, config: ValidationConfig) -> list[Any]:
+def _suite(table: SuiteTable, config: ValidationConfig) -> list[Any]:
     from tasks.validate.expectations import impressions_suite, side_suite
 
     if table.task is None:

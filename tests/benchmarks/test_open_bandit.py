@@ -1,4 +1,4 @@
-"""The Open Bandit part on the real logs: the reference figures of `debias.md`, section 5."""
+"""The Open Bandit part on the real logs: the reference figures of docs/methods/debias.md#off-policy-evaluation."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Logs in their official layouts, dealt at random, through their protocols."""
+"""Logs in their official layouts, assigned at random, through their protocols."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.random_split.__main__ import main
-from benchmarks.random_split.split import NUM_DAYS, deal
+from benchmarks.random_split.split import NUM_DAYS, assign_days
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
 from tasks.ingest.stage import ingest
@@ -111,13 +111,13 @@ def short(log: str) -> Protocol:
     return protocol.model_copy(update={"params": params, "variants": variants})
 
 
-def test_wechat_is_dealt_and_can_be_ingested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dealt = dealt_log("wechat", tmp_path, capsys)
-    assert ADVERTISEMENT in dealt["video_id"]
+def test_wechat_is_assigned_and_can_be_ingested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assigned = assigned_log("wechat", tmp_path, capsys)
+    assert ADVERTISEMENT in assigned["video_id"]
     protocol = short("wechat")
-    source = protocol.params.named_source("dealt").model_copy(update={"path": str(tmp_path / "dealt")})
+    source = protocol.params.named_source("random_days").model_copy(update={"path": str(tmp_path / "random_days")})
     result = ingest(source, protocol.days.days(7), tmp_path / "raw")
-    assert (result.rows, result.users, result.videos) == (dealt.height, USERS, VIDEOS)
+    assert (result.rows, result.users, result.videos) == (assigned.height, USERS, VIDEOS)
     videos = pl.read_parquet(tmp_path / "raw/videos.parquet")
     assert videos["tag"].to_list()[:3] == ["0,0", "1,1", "2,2"]
     assert videos["music_id"].to_list()[:3] == [0, None, 2]
@@ -127,9 +127,9 @@ def test_wechat_is_dealt_and_can_be_ingested(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 def test_kuairec_goes_through_its_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dealt = dealt_log("kuairec", tmp_path, capsys)
-    assert ADVERTISEMENT not in dealt["video_id"]
-    run = ProtocolRun(short("kuairec"), Workspace(tmp_path / "run"), tmp_path / "dealt")
+    assigned = assigned_log("kuairec", tmp_path, capsys)
+    assert ADVERTISEMENT not in assigned["video_id"]
+    run = ProtocolRun(short("kuairec"), Workspace(tmp_path / "run"), tmp_path / "random_days")
     run.prepare()
     run.table("ids")
     run.fit("ids", "d2q")
@@ -137,7 +137,7 @@ def test_kuairec_goes_through_its_protocol(tmp_path: Path, capsys: pytest.Captur
     results = run.results()
     found = results["Baselines"]["duration_table"]
     assert found["rows"] == results[run.protocol.variants["ids"].title]["d2q"]["rows"]
-    assert found["rows"] == pytest.approx(dealt.height / NUM_DAYS, abs=1)
+    assert found["rows"] == pytest.approx(assigned.height / NUM_DAYS, abs=1)
     ours, published = found["metrics"]["xauc"]["value"], found["as_published"]
     assert published["xauc_strict"] < ours
     text = record(run.protocol, results, tmp_path).read_text()
@@ -147,20 +147,20 @@ def test_kuairec_goes_through_its_protocol(tmp_path: Path, capsys: pytest.Captur
     assert kept["xauc_strict"] == {"value": published["xauc_strict"]}
 
 
-def dealt_log(log: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> pl.DataFrame:
-    """Write a log in its layout, deal it and return its impressions."""
+def assigned_log(log: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> pl.DataFrame:
+    """Write a log in its layout, assign its rows to days and return its impressions."""
     LOGS[log](folder / "given")
-    assert main([log, "--data", str(folder / "given"), "--out", str(folder / "dealt")]) == 0
-    dealt = pl.read_parquet(folder / "dealt/impressions.parquet")
-    assert f"{dealt.height:,} rows" in capsys.readouterr().out
-    assert ((dealt["watch_ms"] > 0) & (dealt["watch_ms"] < 10 * dealt["duration_ms"])).all()
-    assert (dealt["watch_ms"] > dealt["duration_ms"]).any()
-    return dealt
+    assert main([log, "--data", str(folder / "given"), "--out", str(folder / "random_days")]) == 0
+    assigned = pl.read_parquet(folder / "random_days/impressions.parquet")
+    assert f"{assigned.height:,} rows" in capsys.readouterr().out
+    assert ((assigned["watch_ms"] > 0) & (assigned["watch_ms"] < 10 * assigned["duration_ms"])).all()
+    assert (assigned["watch_ms"] > assigned["duration_ms"]).any()
+    return assigned
 
 
-def test_a_deal_is_a_permutation_that_its_seed_decides() -> None:
+def test_an_assignment_is_a_permutation_that_its_seed_decides() -> None:
     rows = pl.DataFrame({"row": range(1003)})
-    first, again, other = deal(rows, 312), deal(rows, 312), deal(rows, 1234)
+    first, again, other = assign_days(rows, 312), assign_days(rows, 312), assign_days(rows, 1234)
     assert first.equals(again)
     assert not first.equals(other)
     assert sorted(first["row"]) == list(range(1003))
@@ -169,8 +169,8 @@ def test_a_deal_is_a_permutation_that_its_seed_decides() -> None:
     counts = days.value_counts()["count"]
     assert len(counts) == NUM_DAYS
     assert counts.max() - counts.min() <= 1
-    with pytest.raises(ValueError, match="9 rows cannot be dealt"):
-        deal(rows.head(9), 312)
+    with pytest.raises(ValueError, match="9 rows cannot be assigned"):
+        assign_days(rows.head(9), 312)
 
 
 def spoil(path: Path, line: str, by: str) -> Callable[[Path], None]:
@@ -196,6 +196,6 @@ def test_what_is_wrong_with_a_file_is_said(
 ) -> None:
     LOGS[log](tmp_path / "given")
     change(tmp_path / "given")
-    assert main([log, "--data", str(tmp_path / "given"), "--out", str(tmp_path / "dealt")]) == 1
+    assert main([log, "--data", str(tmp_path / "given"), "--out", str(tmp_path / "random_days")]) == 1
     assert message in capsys.readouterr().err
-    assert not (tmp_path / "dealt").exists()
+    assert not (tmp_path / "random_days").exists()

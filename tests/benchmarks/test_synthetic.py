@@ -1,4 +1,4 @@
-"""The synthetic experiments of `debias.md` section 8 at full size, a few cells and one seed each."""
+"""Synthetic recovery (docs/methods/debias.md#synthetic-recovery) at full size, a few cells and one seed each."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.debias import synthetic, synthetic_fits
-from benchmarks.debias.likelihood_cost import crude_estimate, ghk_estimate, relative_sd
+from benchmarks.debias.likelihood_cost import ghk_estimate, monte_carlo_estimate, relative_sd
 from benchmarks.debias.synthetic_data import (
     World,
     confounded_noise,
@@ -125,8 +125,8 @@ def test_case_e_mean_seconds_are_recovered() -> None:
 
 
 def test_the_crude_estimator_is_forty_times_less_precise() -> None:
-    """47 % and about 1 % in section 2.6, at the exposure rate of Coat."""
-    crude, ghk = relative_sd(crude_estimate(50), 50), relative_sd(ghk_estimate(50), 50)
+    """47 % and about 1 % in docs/methods/debias.md#ghk-sampler, at the exposure rate of Coat."""
+    crude, ghk = relative_sd(monte_carlo_estimate(50), 50), relative_sd(ghk_estimate(50), 50)
     assert crude == pytest.approx(0.47, abs=0.06)
     assert ghk < crude / 40
 

@@ -31,37 +31,37 @@ def test_a_cell_is_measured_on_logged_rows_and_against_the_truth_once(night: Nig
     assert set(found) == set(METRICS)
     assert all(np.isfinite(value) for value in found.values())
     assert 0.5 < found["expected_xauc"] < 1
-    bundle = night.arena.fit("d2q_alone", recipe_of("d2q", "alone"))
+    bundle = night.testbed.fit("d2q_alone", recipe_of("d2q", "alone"))
     before = (bundle / "manifest.json").stat().st_mtime_ns
     assert night.measure("d2q", "alone") == found
     assert (bundle / "manifest.json").stat().st_mtime_ns == before
 
 
 def test_own_decodes_are_measured_where_a_head_has_them(night: Night) -> None:
-    mean_only = night.arena.measure("wlr_alone", recipe_of("wlr", "alone")).metrics
-    median_only = night.arena.measure("d2q_alone", recipe_of("d2q", "alone")).metrics
+    mean_only = night.testbed.measure("wlr_alone", recipe_of("wlr", "alone")).metrics
+    median_only = night.testbed.measure("d2q_alone", recipe_of("d2q", "alone")).metrics
     assert "native_mean_rmse" in mean_only and "native_median_mae" not in mean_only
     assert "native_median_mae" in median_only and "native_mean_rmse" not in median_only
 
 
 def test_blending_a_model_with_itself_keeps_its_order(night: Night) -> None:
-    bundle = night.arena.fit("d2q_alone", recipe_of("d2q", "alone"))
-    member = members(night.arena, bundle)[0]
-    blended, validation_xauc = Blender(night.arena).blend([member, member])
+    bundle = night.testbed.fit("d2q_alone", recipe_of("d2q", "alone"))
+    member = members(night.testbed, bundle)[0]
+    blended, validation_xauc = Blender(night.testbed).blend([member, member])
     # Percentiles are a curve of finitely many knots that is flat outside its reference: order may tie, not turn.
     order = np.argsort(member.judge["score"], kind="stable")
     assert (np.diff(blended.score_B[order]) >= 0).all()
-    outputs, own = Blender(night.arena).alone(member)
+    outputs, own = Blender(night.testbed).alone(member)
     np.testing.assert_array_equal(outputs.score_B, member.judge["score"])
     assert validation_xauc == pytest.approx(own, abs=2e-3)
 
 
 @pytest.mark.slow
 def test_trees_and_recipes_blend_on_the_same_rows(night: Night) -> None:
-    blender = Blender(night.arena)
-    member = members(night.arena, night.arena.fit("d2q_alone", recipe_of("d2q", "alone")))[0]
+    blender = Blender(night.testbed)
+    member = members(night.testbed, night.testbed.fit("d2q_alone", recipe_of("d2q", "alone")))[0]
     blended, _ = blender.blend([member, blender.boosted(seed=0)])
-    found = night.arena.score({0: blended}).metrics
+    found = night.testbed.score({0: blended}).metrics
     assert 0.5 < found["xauc"].value < 1
     assert np.isfinite(found["rmse"].value)
 

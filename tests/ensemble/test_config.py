@@ -22,7 +22,6 @@ def params(tmp_path: Path, ensembles: Any, nightly: list[str]) -> Params:
 
 def test_ensembles_are_challengers_after_the_recipes(tmp_path: Path) -> None:
     found = params(tmp_path, {"blend": {"members": ["wlr_mmoe", "d2q"]}}, ["blend"])
-    found.check()
     assert found.nightly.challengers == ("d2q", "wlr_mmoe", "blend")
     assert found.ensemble("blend").members == ("wlr_mmoe", "d2q")
 
@@ -49,4 +48,4 @@ def test_the_projects_own_ensembles_can_be_named() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, ensembles: Any, nightly: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        params(tmp_path, ensembles, nightly).check()
+        params(tmp_path, ensembles, nightly)

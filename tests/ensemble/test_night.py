@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.run_key import prepare_night
 from flows.stages import stage_graph
 from tasks.config import Params, load_params
 from tasks.core.layout import Workspace
 from tasks.gate.inputs import configuration_hash
+from tasks.night.key import prepare_night
 from tasks.stages import configuration_of
 from tests.flows.small_night import make_workspace, small_params
 

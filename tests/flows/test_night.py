@@ -95,7 +95,7 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_a_forced_rerun_gives_the_same_
 
 def test_the_command_line_makes_the_same_bytes(night: Path, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "by_hand", tiny_params())
-    stages = ["ingest", "validate", "features", "table", "champion", "train --recipe d2q", "baselines"]
+    stages = ["ingest", "validate", "features", "table", "champion", "code", "train --recipe d2q", "baselines"]
     stages += ["evaluate --recipe d2q", "evaluate_champion", "gate", "oracle", "score", "report"]
     done = run_commands(["prepare", *(f"stage {stage}" for stage in stages)], root)
     assert done.returncode == 0, done.stdout[-3000:]
@@ -138,6 +138,13 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
 
     status = run(["flows.cli", "status"], night).stdout
     assert key["champion"] in status or decision["verdict"] == "promote"
+    forced = run(["flows.cli", "promote", "d2q", "--reason", "the judge day was a holiday"], night)
+    assert forced.returncode == 0, forced.stdout
+    assert "promoted by force (from night 2026-01-17 on)" in forced.stdout
+    assert "promoted by force: the judge day was a holiday" in run(["flows.cli", "status"], night).stdout
+    archive = night / "nights/simulator/2026-01-16"
+    assert json.loads((archive / "decision.json").read_text())["kind"] == "forced"
+    assert "A person overruled the gate: the judge day was a holiday." in (archive / "report.html").read_text()
     undone = run(["flows.cli", "rollback", "--reason", "test"], night)
     assert undone.returncode == 0, undone.stdout
     again = run(["flows.cli", "prepare", "--as-of", "2026-01-16"], night)

@@ -58,10 +58,12 @@ def _forget_the_code() -> None:
     )
     assert loaded == [manifest.__name__], f"already bound to the real hashes: {loaded}"
 
-    def constant(*_packages: str) -> str:
+    def constant(*_what: object) -> str:
         return "0" * 64
 
-    replaced: dict[str, Callable[..., str]] = dict.fromkeys(("code_hash", "models_hash", "product_hash"), constant)
+    replaced: dict[str, Callable[..., str]] = dict.fromkeys(
+        ("code_hash", "models_hash", "product_hash", "source_hash"), constant
+    )
     for name, function in replaced.items():
         assert hasattr(manifest, name)
         setattr(manifest, name, function)
@@ -70,10 +72,10 @@ def _forget_the_code() -> None:
 def _night(root: Path, name: str, *key: str) -> dict[str, str]:
     """Run the stages of one night in this process, publish it, and return name/path -> hash of what it left."""
     from flows.cli import app
-    from flows.publish import publish
     from flows.stages import stage_graph
-    from tasks.config import load_run_key
     from tasks.core.layout import Workspace
+    from tasks.core.run_key import load_run_key
+    from tasks.night.publish import publish
 
     with contextlib.chdir(root):
         app(["prepare", *key], standalone_mode=False)

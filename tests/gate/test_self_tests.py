@@ -1,4 +1,7 @@
-"""The gate's self-tests (`metrics.md`, section 9) through the real comparison, on a world whose truth is known."""
+"""The gate's self-tests through the real comparison, on a world whose truth is known.
+
+Source: docs/methods/metrics.md#self-tests.
+"""
 
 import datetime as dt
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.files import hash_tree, read_json
 from tasks.ingest import default_as_of, ingest
-from tasks.ingest.config import SourceConfig, TableConfig
+from tasks.ingest.config import SourceConfig, TableSourceConfig
 
 FIRST = dt.date(2024, 3, 1)
 NIGHT = Days.of_night(FIRST + dt.timedelta(days=5), 2, 2)
@@ -53,10 +53,10 @@ MAPPING: dict[str, Any] = {
 }
 
 
-def source(folder: Path, **changes: Any) -> TableConfig:
+def source(folder: Path, **changes: Any) -> TableSourceConfig:
     value = {"kind": "table", "path": str(folder), "timezone": "Asia/Shanghai", "impressions": MAPPING, **changes}
     config = TypeAdapter(SourceConfig).validate_python(value)
-    assert isinstance(config, TableConfig)
+    assert isinstance(config, TableSourceConfig)
     return config
 
 

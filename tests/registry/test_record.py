@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tasks.config import RunKey
 from tasks.core.errors import ConfigError, RegistryError, StorageError
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
-from tasks.registry import ledger, record, register
+from tasks.core.run_key import RunKey
+from tasks.registry import force, ledger, record, register
 from tasks.registry.entry import read_entry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -128,6 +128,8 @@ def test_register_from_a_workspace(nights: Any, of_night: Any, decision: Any, tm
     key = RunKey(as_of=of_night(1), source="simulator", data="")
     with pytest.raises(RegistryError, match="the decision is of night 2022-05-02"):
         register(nights.registry, workspace, key, decision(of_night(2), "a", None))
+    with pytest.raises(RegistryError, match="the decision is of night 2022-05-02"):
+        force(nights.registry, workspace, key, decision(of_night(2), "a", None), "b", "because")
     with pytest.raises(RegistryError, match="run the night first"):
         register(nights.registry, workspace, key, verdict)
     workspace.params.write_text("source: simulator")
@@ -139,6 +141,9 @@ def test_register_from_a_workspace(nights: Any, of_night: Any, decision: Any, tm
     assert set(entry.files) == {"bundle/weights", "decision.json"}
     assert len(entry.provenance.data) == len(entry.provenance.code) == len(entry.provenance.config) == 64
     assert register(nights.registry, workspace, key, verdict) == event
+    forced = force(nights.registry, workspace, key, verdict, "b", "because")
+    assert (forced.kind, forced.previous, forced.effective_from) == ("forced", None, of_night(2))
+    assert set(nights.registry.status().entry.files) == {"bundle/weights", "decision.json"}
 
 
 # ---- force

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.config import RunKey
 from tasks.core.files import hash_value, read_json, write_json, write_text
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
 from tasks.features.labels import LABELS

@@ -60,6 +60,8 @@ class TestTop:
         found = top(replace(night, decision=night.decision.forced("wlr_mmoe", "the launch cannot wait")))
         assert found.verdict == "Promoted by force"
         assert found.reasons[0] == "A person overruled the gate: the launch cannot wait."
+        assert found.headline.endswith("and is the champion from the next night on.")
+        assert found.reasons[1] == "The lists on this page were made before, by what the gate had let serve."
 
     def test_what_needs_a_look_is_listed(self, read: dict[str, Artifacts]) -> None:
         attention = top(read["later"]).attention

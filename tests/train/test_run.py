@@ -51,6 +51,15 @@ def test_a_bundle_holds_everything_and_says_what_it_is(bundle: Path) -> None:
     assert Recipe.model_validate(manifest["recipe"]) == RECIPE
 
 
+@pytest.mark.parametrize("kind", ["din", "gru4rec", "sasrec", "sine"])
+def test_a_recipe_may_name_a_sequence_model_for_its_history(table: Path, tmp_path: Path, kind: str) -> None:
+    encoder = {"kind": "packed", "embedding_dim": 4, "history": {"kind": kind}}
+    recipe = Recipe.model_validate(RECIPE.model_dump() | {"encoder": encoder})
+    train(table, kind, recipe, training(seeds=(0,)), tmp_path / "bundle", tmp_path / "scratch")
+    assert read_json(tmp_path / "bundle/validation.json")["0"]["xauc"] > 0.55
+    assert read_json(tmp_path / "bundle/manifest.json")["recipe"]["encoder"]["history"]["kind"] == kind
+
+
 def test_curves_hold_one_row_per_seed_and_epoch_and_no_clock(bundle: Path) -> None:
     curves = pl.read_csv(bundle / "curves.csv")
     assert curves.select("seed", "epoch").rows() == [(s, e) for s in (0, 1) for e in (1, 2, 3)]

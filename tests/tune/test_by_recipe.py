@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.config import Params, RunKey, load_params, parse
+from tasks.config import Params, load_params
 from tasks.core.errors import ConfigError
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.core.yaml_config import parse
 from tasks.stages import STAGES, Night
 from tasks.train.config import TrainingBlock, TrainingConfig
 from tests.tune.conftest import MakeWorkspace

@@ -32,8 +32,8 @@ class CrossesConfig(ComponentConfig):
 class Crosses(Scorer):
     """offset + b_u + c_i + f_u . a + g_i . b + scale f_u' W g_i (+ s t_u . g_i + s' f_u . v_i + p_u . q_i).
 
-    The linear model is the last floor of `debias.md` section 7.1. The encoding is [f_u, g_i] beside that of
-    the ids' own score.
+    The linear model is the last floor of docs/methods/debias.md#floors-on-coat. The encoding is [f_u, g_i] beside that
+    of the ids' own score.
     """
 
     Config = CrossesConfig

@@ -30,7 +30,7 @@ class PairRecipe(BaseModel):
     """What gives the main logit."""
     auxiliary: ScorerConfig = MfConfig()
     """Scorer of every auxiliary tower that does not read the main one; small at the start and with biases, because the
-    mean imputed error dominates a doubly robust loss early on (`debias.md` section 4.2)."""
+    mean imputed error dominates a doubly robust loss early on (docs/methods/debias.md#the-doubly-robust-loss)."""
     objective: ObjectiveConfig = NaiveConfig()
     """From row losses to the loss."""
     weights: PropensityOptions = PropensityOptions(kind="popularity")

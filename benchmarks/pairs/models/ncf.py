@@ -1,4 +1,4 @@
-"""The small network of the seed system's public procedure (`debias.md` section 2.10).
+"""The small network of the seed system's public procedure (docs/methods/debias.md#published-procedure).
 
 Shape legend: B pairs, K width of an embedding, E width of the encoding.
 """

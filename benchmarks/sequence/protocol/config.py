@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.sequence import SequenceConfig
-from models.sequence.sasrec import SasRecConfig
+from benchmarks.sequence.models import SequenceConfig
+from benchmarks.sequence.models.sasrec import SasRecConfig
 from tasks.core.settings import Block
 
 

@@ -40,7 +40,7 @@ class FeedbackLog:
 
 
 def feedback_log(impressions: pl.DataFrame, neutral: Literal["excluded", "positive"] = "excluded") -> FeedbackLog:
-    """Return the log of clean impressions, labelled by the rules of `watch_time.md` section 2.4.
+    """Return the log of clean impressions, labelled by the rules of docs/methods/watch_time.md#labels.
 
     Codes follow the sorted ids. Impressions of one user at one time stand in the order of their video ids (our reading).
 

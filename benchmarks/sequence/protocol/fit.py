@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks.sequence.models import SEQUENCE_MODELS
+from benchmarks.sequence.models.base import SequenceModel
 from benchmarks.sequence.protocol.config import SequenceMethod
 from benchmarks.sequence.protocol.padding import left_padded
 from benchmarks.sequence.protocol.sampling import SequenceSampler
 from benchmarks.sequence.protocol.scoring import statistics
 from benchmarks.sequence.protocol.split import Candidates, Sequences, SequenceSplit
-from models.sequence import SEQUENCE_MODELS
-from models.sequence.base import SequenceModel
 from tasks.evaluate.metrics.inputs import FloatArray
 
 _USERS_AT_ONCE = 256

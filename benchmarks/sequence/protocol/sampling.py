@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks.sequence.models.base import SequenceBatch
 from benchmarks.sequence.protocol.feedback import IntArray
 from benchmarks.sequence.protocol.padding import left_padded
 from benchmarks.sequence.protocol.split import SequenceSplit
-from models.sequence.base import SequenceBatch
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""AUC, GAUC and "NDCG_2" of candidates, each with its bootstrap over users (`watch_time.md` section 9).
+"""AUC, GAUC and "NDCG_2" of candidates, each with its bootstrap over users.
+
+Source: docs/methods/sequences.md#sequence-protocol.
 
 Shape legend: C candidates, J judged users, R resamples.
 """

@@ -1,8 +1,9 @@
-"""Leave the last two positives of every user out, each with the skips around it (`watch_time.md` section 9).
+"""Leave the last two positives of every user out, each with the skips around it.
 
-A skip belongs to the next positive; those after the last positive belong to it. So no skip is a candidate twice.
-The split is by place in a user's line, not by calendar: rows of one user may be learned from that are later than rows
-another user is judged on. It is the published protocol, and no nightly stage uses it.
+Source: docs/methods/sequences.md#sequence-protocol. A skip belongs to the next positive; those after the last positive
+belong to it. So no skip is a candidate twice. The split is by place in a user's line, not by calendar: rows of one user
+may be learned from that are later than rows another user is judged on. It is the published protocol, and no nightly
+stage uses it.
 
 Shape legend: B impressions, U users, T positives, J users that are judged, C candidates.
 """

@@ -39,11 +39,16 @@ class HistoryEncoder(nn.Module, ABC):
             candidate_BD: sum of the candidate's embeddings over the history fields.
         """
 
+    def penalty(self) -> Tensor | None:
+        """Return what the loss adds for the parameters, scalar; None: nothing."""
+        return None
+
 
 class EventEmbedding(nn.Module):
     """One vector per event: the sum of its item fields, feedback type, watch-ratio bucket and time-gap bucket.
 
-    Source: `watch_time.md` section 8 (our reading of arXiv 2308.13249). The event's scene is one of the item fields.
+    Source: docs/methods/sequences.md#feedback-aware-history (our reading of arXiv 2308.13249). The event's scene is one
+    of the item fields.
 
     Raises:
         ValueError: if the schema has no history field.

@@ -36,7 +36,7 @@ class ReadsConfig(BaseModel):
 
 
 class FeedbackAwareConfig(ComponentConfig):
-    """Size of the Transformer, and what it reads; `features.history_length` sets how many events (50 in `watch_time.md`)."""
+    """Size of the Transformer, and what it reads; `features.history_length` sets how many events: 50 is usual."""
 
     kind: Literal["feedback_aware"] = "feedback_aware"
     width: int = Field(default=64, ge=1)
@@ -60,11 +60,12 @@ class FeedbackAwareConfig(ComponentConfig):
 class FeedbackAwareHistory(HistoryEncoder):
     """Event vectors -> causal Transformer -> target attention of the candidate; a learned vector for an empty history.
 
-    Source: `watch_time.md` section 8, our reading of the abstract of arXiv 2308.13249 (CIKM 2023). An event is the sum of
-    its item fields, feedback type, watch-ratio bucket and time-gap bucket, projected to the width inside, plus a learned
-    place counted back from the newest event that is read. The candidate is the sum of its item fields under the same
-    projection. Layer sizes, the normalisation of both, and the equal start of the attention's projections are ours. The
-    summary starts as small as the embeddings beside it, lest a trunk learns from untrained states first.
+    Source: docs/methods/sequences.md#feedback-aware-history, our reading of the abstract of arXiv 2308.13249 (CIKM
+    2023). An event is the sum of its item fields, feedback type, watch-ratio bucket and time-gap bucket, projected to
+    the width inside, plus a learned place counted back from the newest event that is read. The candidate is the sum of
+    its item fields under the same projection. Layer sizes, the normalisation of both, and the equal start of the
+    attention's projections are ours. The summary starts as small as the embeddings beside it, lest a trunk learns from
+    untrained states first.
 
     The number of events kept per user counts skips also where they are not read: a user with a full history of many
     skips leaves a shorter sequence.

@@ -59,15 +59,18 @@ class Standing:
     def of(cls, mask_BL: Tensor) -> "Standing":
         """Find the events of a mask; those left out leave no gap."""
         length, count_B = mask_BL.shape[1], mask_BL.sum(dim=1)
+        # Sorted by number of events and cut in groups, rows of a group waste little padding on each other.
         parts = _by_number(count_B, length)
         row_B = torch.cat([row_R for row_R, _ in parts])
         turn_N, column_N = mask_BL[row_B].nonzero(as_tuple=True)
         row_N = row_B[turn_N]
+        # Events are aligned to the right end: the newest of every row stands in the same column.
         following_N = (count_B.unsqueeze(1) - mask_BL.cumsum(dim=1))[row_N, column_N]
         groups, first_row, first_event = [], 0, 0
         for row_R, longest in parts:
             count_R = count_B[row_R]
             events = slice(first_event, first_event + int(count_R.sum())) if len(parts) > 1 else slice(None)
+            # Place in the group's flattened [R, longest] block: the row's end, less the events that follow.
             slot_N = (turn_N[events] - first_row + 1) * longest - 1 - following_N[events]
             column_L = torch.arange(longest, device=mask_BL.device)
             groups.append(Group(row_R, column_L >= longest - count_R.unsqueeze(1), slot_N))

@@ -1,4 +1,4 @@
-"""Every number the gate and the report quote: definitions, per-user statistics and intervals (specs/metrics.md).
+"""Every number the gate and the report quote: definitions, per-user statistics and intervals (docs/methods/metrics.md).
 
 A metric that is a ratio of per-user sums returns a `UserSums` (or `UserBinSums`); the pooled pair metrics have a
 `UserInfluence` beside them; the others return a `MetricResult`. All carry `.value`; `.result()` and

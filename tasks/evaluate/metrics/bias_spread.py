@@ -1,4 +1,4 @@
-"""How unevenly a prediction errs over groups, such as duration deciles (`debias.md` section 3).
+"""How unevenly a prediction errs over groups, such as duration deciles (docs/methods/metrics.md#bias-spread).
 
 An error that is equal in all groups is a matter of calibration and does not count; one that differs favours some groups.
 

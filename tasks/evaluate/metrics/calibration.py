@@ -1,4 +1,4 @@
-"""Calibration error by bins of duration or of the prediction itself (specs/metrics.md 5).
+"""Calibration error by bins of duration or of the prediction itself (docs/methods/metrics.md#calibration-error).
 
 A good TRE hides opposite errors of short and long videos; these do not.
 

@@ -1,4 +1,4 @@
-"""Metrics of the binary tasks: AUC, GAUC, logloss, calibration ratio (specs/metrics.md 4).
+"""Metrics of the binary tasks: AUC, GAUC, logloss, calibration ratio (docs/methods/metrics.md#classification).
 
 Shapes: B rows, U users.
 """
@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.evaluate.metrics.concordance import pooled_influence, row_concordance
+from tasks.evaluate.metrics.concordance import row_concordance
 from tasks.evaluate.metrics.grouped import weighted_groups
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, binary, finite_rows
+from tasks.evaluate.metrics.partitioned import pooled_influence
 from tasks.evaluate.metrics.point import row_ratio
 from tasks.evaluate.metrics.result import MetricResult
 from tasks.evaluate.metrics.user_statistics import UserInfluence, UserSums

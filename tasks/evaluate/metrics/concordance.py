@@ -1,6 +1,6 @@
 """Concordant and comparable partners of every row, inside its group: the base of grouped XAUC and of influences.
 
-Instead of the chunked counts of specs/metrics.md 6, rows are split by one bit of the label at a time, highest first,
+Source: docs/methods/metrics.md#exact-pair-counts. Rows are split by one bit of the label at a time, highest first,
 keeping the prediction order inside each part: any two rows with different labels part ways at exactly one bit, where
 running counts of ones tell how many partners lie below, at and above a row's prediction. O(n log L) for L label levels,
 whatever the tie structure.
@@ -15,7 +15,6 @@ import numpy as np
 
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
-from tasks.evaluate.metrics.user_statistics import UserInfluence
 
 ROWS_PER_BLOCK = 1 << 15  # whole groups are walked in blocks that stay in the processor's cache
 
@@ -61,38 +60,27 @@ def row_concordance(label_B: IntArray, prediction_B: FloatArray, groups: Groups)
     return RowConcordance(doubled_B / 2, comparable_B)
 
 
-def pooled_influence(label_B: IntArray, prediction_B: FloatArray, users: Groups) -> UserInfluence:
-    """Returns the pooled pair accuracy with psi_u = (sum_u a - X sum_u b) / B (specs/metrics.md 8, our derivation).
-
-    Args:
-        label_B: [B] integer labels.
-        prediction_B: [B] finite scores.
-        users: Group of each row.
-    """
-    rows = row_concordance(label_B, prediction_B, Groups(np.zeros(label_B.size, dtype=np.int64), 1))
-    concordant_U, comparable_U = users.sum(rows.concordant_B), users.sum(rows.comparable_B)
-    seen_twice = comparable_U.sum()
-    value, psi_U = float("nan"), np.full(users.num_groups, np.nan)
-    if seen_twice:
-        value = float(concordant_U.sum() / seen_twice)
-        psi_U = (concordant_U - value * comparable_U) / (seen_twice / 2)
-    return UserInfluence(value, psi_U, label_B.size, int((users.rows() > 0).sum()))
-
-
 def _block_counts(label_B: IntArray, prediction_B: FloatArray, group_B: IntArray) -> tuple[IntArray, IntArray]:
     """Returns twice the concordant and the comparable partners of rows whose groups are complete and sorted."""
+    # A wavelet-tree walk. Rows stand sorted by score inside their group; at every bit of the label, from the highest, the
+    # rows with that bit 0 move before those with it 1. Two rows first part at the bit in which their labels first differ,
+    # so counting zeros below and ones above at each bit counts every pair of unequal labels exactly once.
     place_B = np.lexsort((prediction_B, group_B))
+    # Number of each run of equal scores: rows of one run are ties, whatever their labels.
     tie_B = np.empty(label_B.size, dtype=np.int64)
     tie_B[place_B] = np.cumsum(_runs(prediction_B[place_B])[2])
     label_B = np.unique(label_B, return_inverse=True)[1]
     num_bits = int(label_B.max()).bit_length()
+    # The group stands above the label's bits, so no run below ever spans two groups.
     code_B = ((group_B - group_B[0]) << num_bits) | label_B
     doubled_B = np.zeros(label_B.size, dtype=np.int64)
     for bit in reversed(range(num_bits)):
         part_B = code_B.take(place_B) >> bit
+        # A run of equal higher bits is a node of the tree: only its rows are still to be compared with each other.
         start_B, end_B, change_B = _runs(part_B >> 1)
         tie_start_B, tie_end_B, _ = _runs(tie_B.take(place_B), change_B)
         one_B = (part_B & 1).astype(bool)
+        # Prefix counts of ones turn each question "how many before / within / after my ties" into two look-ups.
         ones_before = np.concatenate(([0], np.cumsum(one_B)))
         ones_start_B, ones_end_B = ones_before.take(start_B), ones_before.take(end_B)
         ones_to_tie_B, ones_through_tie_B = ones_before.take(tie_start_B), ones_before.take(tie_end_B)
@@ -100,13 +88,16 @@ def _block_counts(label_B: IntArray, prediction_B: FloatArray, group_B: IntArray
         zeros_tied_B = tie_end_B - tie_start_B - ones_tied_B
         zeros_below_B = tie_start_B - start_B - ones_to_tie_B + ones_start_B
         ones_above_B = ones_end_B - ones_through_tie_B
+        # A one is right about zeros scored lower, a zero about ones scored higher; a tie is half right, hence doubled counts.
         doubled_B[place_B] += np.where(one_B, 2 * zeros_below_B + zeros_tied_B, 2 * ones_above_B + ones_tied_B)
+        # Stable partition of the node: zeros keep their order at its start, ones theirs behind them.
         ones_left_B = ones_before[:-1] - ones_start_B
         first_one_B = end_B - (ones_end_B - ones_start_B)
         target_B = np.where(one_B, first_one_B + ones_left_B, np.arange(label_B.size) - ones_left_B)
         moved_B = np.empty_like(place_B)
         moved_B[target_B] = place_B
         place_B = moved_B
+    # After the last bit equal labels stand together: they are not comparable with each other.
     start_B, end_B, _ = _runs(code_B[place_B])
     same_label_B = np.empty_like(place_B)
     same_label_B[place_B] = end_B - start_B

@@ -1,4 +1,6 @@
-"""Scores of predicted distributions: CRPS of a head's CDF, and EGMN's histogram divergence (specs/metrics.md 2).
+"""Scores of predicted distributions: CRPS of a head's CDF, and EGMN's histogram divergence.
+
+Source: docs/methods/metrics.md#point-errors.
 
 Shapes: B rows, K nodes.
 """
@@ -41,9 +43,11 @@ def crps(label_B: Array, node_K: Array, cdf_BK: Array, users: Groups | None = No
         raise ValueError(
             f"cdf: {bad_B.sum()} rows are no distribution, first at rows {np.flatnonzero(bad_B)[:5].tolist()}"
         )
+    # Each step of the CDF is cut at the label: before it the indicator is 0 and the error F, behind it 1 and 1 - F.
     split_BK = np.clip(label_B[:, None], node_K[:-1], node_K[1:])
     step_BK = cdf_BK[:, :-1]
     inside_B = (step_BK**2 * (split_BK - node_K[:-1]) + (1 - step_BK) ** 2 * (node_K[1:] - split_BK)).sum(axis=1)
+    # Outside the nodes the CDF is 0 or 1, so the squared error is 1 on the whole stretch to the label.
     outside_B = np.maximum(node_K[0] - label_B, 0) + np.maximum(label_B - node_K[-1], 0)
     return row_ratio(inside_B + outside_B, np.ones(label_B.size), users)
 

@@ -1,4 +1,6 @@
-"""Pair accuracy inside groups: XGAUC by user, Video-XAUC by video, Duration-XAUC by decile (specs/metrics.md 3).
+"""Pair accuracy inside groups: XGAUC by user, Video-XAUC by video, Duration-XAUC by decile.
+
+Source: docs/methods/metrics.md#grouped-pair-accuracy.
 
 Shapes: B rows, U groups.
 """

@@ -1,4 +1,6 @@
-"""The rule labels, in integer milliseconds so that no rounding moves a row across a threshold (specs/metrics.md 4).
+"""The rule labels, in integer milliseconds so that no rounding moves a row across a threshold.
+
+Source: docs/methods/watch_time.md#labels.
 
 Shapes: B rows.
 """

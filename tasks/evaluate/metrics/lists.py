@@ -1,4 +1,4 @@
-"""Metrics of the top of each user's ranked list (specs/metrics.md 4).
+"""Metrics of the top of each user's ranked list (docs/methods/metrics.md#list-metrics).
 
 All are means over users, returned as statistics that can be resampled. k is the list length asked for; a k that no
 user can answer gives NaN, k < 1 a ValueError.

@@ -1,4 +1,6 @@
-"""Pooled pair accuracy (XAUC) over all pairs of rows, exact, with its published variants (specs/metrics.md 3).
+"""Pooled pair accuracy (XAUC) over all pairs of rows, exact, with its published variants.
+
+Source: docs/methods/metrics.md#pair-accuracy.
 
 Shapes: B rows, U users.
 """
@@ -8,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.evaluate.metrics.concordance import pooled_influence
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray, finite_rows
+from tasks.evaluate.metrics.partitioned import pooled_influence
 from tasks.evaluate.metrics.result import MetricResult
 from tasks.evaluate.metrics.user_statistics import UserInfluence
 

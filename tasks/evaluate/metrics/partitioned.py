@@ -1,95 +1,128 @@
-"""XAUC of a table that does not fit in memory: exact, from one map pass and a small reduce (specs/metrics.md 6).
+"""Pooled pair accuracy of a table of any size: exact, in memory that does not grow with it.
 
-Rows are partitioned by prediction so that equal predictions stay together; each partition is summarised on its own.
+Source: docs/methods/metrics.md#exact-pair-counts and docs/methods/metrics.md#uncertainty.
+Rows are walked by ranges of the prediction, equal predictions in one range. The partners of a row in lower and higher
+ranges follow from the label counts of those ranges, the partners inside from `row_concordance`. All counts are whole
+numbers, so the result does not depend on the ranges. Beside its inputs, what is held grows with the users, the label
+levels and the rows of a range, not with the table.
 
-Shapes: B rows, L label levels.
+Shapes: B rows, U users, L label levels, R rows of a range, S rows of a sample.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 
-from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray, finite, finite_rows
-from tasks.evaluate.metrics.pairwise import LabelUnit, pair_counts, pair_label
-from tasks.evaluate.metrics.result import MetricResult
+from tasks.evaluate.metrics.concordance import row_concordance
+from tasks.evaluate.metrics.groups import Groups, one_group
+from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray, finite
+from tasks.evaluate.metrics.user_statistics import UserInfluence
+
+ROWS_PER_RANGE = 1 << 18
+_SAMPLE = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
-class PartitionSummary:
-    """What the reduce needs of one prediction range.
-
-    Attributes:
-        label_rows_L: [L] rows per integer label, from label 0.
-        concordant: Concordant pairs plus half the prediction ties inside the partition.
-    """
-
-    label_rows_L: IntArray
-    concordant: float
-
-
-def prediction_edges(sample_B: Array, num_partitions: int) -> FloatArray:
-    """Returns increasing inner edges that split a sample of predictions into about equal parts.
+def pooled_influence(
+    label_B: IntArray, prediction_B: FloatArray, users: Groups, rows_per_range: int = ROWS_PER_RANGE
+) -> UserInfluence:
+    """Returns the pooled pair accuracy with psi_u = (sum_u a - X sum_u b) / B (docs/methods/metrics.md#uncertainty, our derivation).
 
     Args:
-        sample_B: Predictions, any sample; only the balance depends on it, not the result.
-        num_partitions: At least 1; fewer come out where predictions tie.
+        label_B: [B] integer labels.
+        prediction_B: [B] finite scores.
+        users: Group of each row.
+        rows_per_range: About how many rows are worked on at a time; the result does not depend on it.
 
     Raises:
-        ValueError: If the sample is empty or not finite, or no partition is asked for.
+        ValueError: If the columns have different lengths.
     """
-    sample_B = finite("prediction sample", sample_B)
-    if num_partitions < 1 or not sample_B.size:
-        raise ValueError(f"need a sample and at least 1 partition, got {sample_B.size} rows and {num_partitions}")
-    return np.unique(np.quantile(sample_B, np.arange(1, num_partitions) / num_partitions, method="nearest"))
+    num_rows = label_B.size
+    if not num_rows == prediction_B.size == users.code_B.size:
+        raise ValueError(
+            f"{num_rows} labels, {prediction_B.size} predictions, {users.code_B.size} grouped rows: not one table"
+        )
+    doubled_U, comparable_U = np.zeros(users.num_groups), np.zeros(users.num_groups)
+    levels_L, rows_L = _label_levels(label_B, rows_per_range)
+    lower_L = np.zeros_like(rows_L)
+    for low, high in _ranges(prediction_B, rows_per_range):
+        inside_L = np.zeros_like(rows_L)
+        single = high == np.nextafter(low, np.inf)
+        for row_R in _rows_between(prediction_B, low, high, rows_per_range, together=not single):
+            inside_L += np.bincount(np.searchsorted(levels_L, label_B[row_R]), minlength=rows_L.size)
+        upper_L = rows_L - lower_L - inside_L
+        outside_L = np.cumsum(lower_L) - lower_L + upper_L.sum() - np.cumsum(upper_L)
+        for row_R in _rows_between(prediction_B, low, high, rows_per_range, together=not single):
+            code_R = np.searchsorted(levels_L, label_B[row_R])
+            if single:
+                inside_R = inside_L.sum() - inside_L[code_R]
+            else:
+                concordance = row_concordance(code_R, prediction_B[row_R], one_group(row_R.size))
+                inside_R = 2 * concordance.concordant_B
+            of_range = users.subset(row_R)
+            doubled_U += of_range.sum(inside_R + 2 * outside_L[code_R])
+            comparable_U += of_range.sum(num_rows - rows_L[code_R])
+        lower_L += inside_L
+    seen_twice = comparable_U.sum()
+    value, psi_U = float("nan"), np.full(users.num_groups, np.nan)
+    if seen_twice:
+        concordant_U = doubled_U / 2
+        value = float(concordant_U.sum() / seen_twice)
+        psi_U = (concordant_U - value * comparable_U) / (seen_twice / 2)
+    return UserInfluence(value, psi_U, num_rows, int((users.rows() > 0).sum()))
 
 
-def partition_of(prediction_B: Array, edges: FloatArray) -> IntArray:
-    """Returns the partition of each row, 0 to len(edges); equal predictions share one.
+def prediction_edges(sample_S: Array, num_ranges: int) -> FloatArray:
+    """Returns increasing inner edges that split a sample of predictions into about equal ranges, each closed below.
+
+    A prediction so frequent that it spans a whole range gets a range of its own.
 
     Args:
-        prediction_B: [B] scores.
-        edges: From `prediction_edges`.
+        sample_S: Predictions, any sample; only the balance depends on it, not the result.
+        num_ranges: At least 1; fewer or a few more come out where predictions tie.
 
     Raises:
-        ValueError: If a prediction is not finite.
+        ValueError: If the sample is empty or not finite, or no range is asked for.
     """
-    return np.searchsorted(edges, finite("prediction", prediction_B), side="right").astype(np.int64, copy=False)
+    sample_S = finite("prediction sample", sample_S)
+    if num_ranges < 1 or not sample_S.size:
+        raise ValueError(f"need a sample and at least 1 partition, got {sample_S.size} rows and {num_ranges}")
+    edges = np.quantile(sample_S, np.arange(num_ranges + 1) / num_ranges, method="nearest")
+    frequent = edges[1:][edges[1:] == edges[:-1]]
+    inner = edges[1:-1] if num_ranges > 1 else edges[:0]
+    return np.unique(np.concatenate([inner, frequent, np.nextafter(frequent, np.inf)]))
 
 
-def summarise_partition(label_B: Array, prediction_B: Array, label_unit: LabelUnit = "s") -> PartitionSummary:
-    """Returns the summary of all rows of one partition, which may be empty.
-
-    Args:
-        label_B: [B] watch time, s, not negative.
-        prediction_B: [B] scores.
-        label_unit: As in `pair_label`.
-
-    Raises:
-        ValueError: If a value is not finite or a label negative.
-    """
-    label_B, prediction_B = finite_rows(label=label_B, prediction=prediction_B)
-    code_B = pair_label(label_B, label_unit)
-    if code_B.size and code_B.min() < 0:
-        raise ValueError(f"label {label_B.min()} is negative")
-    counts = pair_counts(code_B, prediction_B)
-    return PartitionSummary(np.bincount(code_B), counts.concordant + counts.tied_prediction / 2)
+def _ranges(prediction_B: FloatArray, rows_per_range: int) -> Iterator[tuple[float, float]]:
+    """Yields the ends of each range, the lower one inside; ascending, and together everything."""
+    if prediction_B.size:
+        sample_S = prediction_B[:: max(1, prediction_B.size // _SAMPLE)]
+        edges = prediction_edges(sample_S, -(-prediction_B.size // rows_per_range))
+        yield from pairwise(np.concatenate(([-np.inf], edges, [np.inf])))
 
 
-def combine_partitions(summaries: Sequence[PartitionSummary]) -> MetricResult:
-    """Returns the same XAUC as `pairwise.xauc` on all rows.
+def _rows_between(
+    prediction_B: FloatArray, low: float, high: float, rows_per_block: int, together: bool
+) -> Iterator[IntArray]:
+    """Yields the numbers of the rows of a range: all together, or by blocks of the table."""
+    found = []
+    for start in range(0, prediction_B.size, rows_per_block):
+        block_R = prediction_B[start : start + rows_per_block]
+        row_R = start + np.flatnonzero((block_R >= low) & (block_R < high))
+        if together:
+            found.append(row_R)
+        elif row_R.size:
+            yield row_R
+    if found and (rows_R := np.concatenate(found)).size:
+        yield rows_R
 
-    Args:
-        summaries: One per partition, in ascending order of prediction.
-    """
-    num_levels = max((summary.label_rows_L.size for summary in summaries), default=0)
-    lower_L = np.zeros(num_levels, dtype=np.int64)
-    concordant = 0.0
-    for summary in summaries:
-        rows_L = np.pad(summary.label_rows_L, (0, num_levels - summary.label_rows_L.size))
-        smaller_L = np.cumsum(lower_L) - lower_L
-        concordant += summary.concordant + int(rows_L @ smaller_L)
-        lower_L += rows_L
-    num_rows = int(lower_L.sum())
-    comparable = num_rows * (num_rows - 1) // 2 - int((lower_L * (lower_L - 1) // 2).sum())
-    return MetricResult(concordant / comparable if comparable else float("nan"), num_rows, int(comparable > 0))
+
+def _label_levels(label_B: IntArray, rows_per_block: int) -> tuple[IntArray, IntArray]:
+    """Returns the distinct labels, ascending, and the rows of each, [L]."""
+    blocks = [label_B[start : start + rows_per_block] for start in range(0, label_B.size, rows_per_block)]
+    levels_L: IntArray = reduce(np.union1d, blocks, np.empty(0, dtype=np.int64))
+    rows_L = np.zeros(levels_L.size, dtype=np.int64)
+    for block_R in blocks:
+        rows_L += np.bincount(np.searchsorted(levels_L, block_R), minlength=levels_L.size)
+    return levels_L, rows_L

@@ -1,4 +1,4 @@
-"""Point errors of a predicted watch time against the unrounded label (specs/metrics.md 2).
+"""Point errors of a predicted watch time against the unrounded label (docs/methods/metrics.md#point-errors).
 
 Labels and predictions are in seconds, predictions already clipped to [0, duration]. `users` groups the rows for the
 bootstrap; without it all rows form one group.

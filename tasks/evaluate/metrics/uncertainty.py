@@ -1,4 +1,4 @@
-"""Intervals and paired comparisons with the user as the unit of sampling (specs/metrics.md 8).
+"""Intervals and paired comparisons with the user as the unit of sampling (docs/methods/metrics.md#uncertainty).
 
 Additive statistics are resampled with multinomial user weights; the same weights serve both sides of a comparison.
 Pooled XAUC and AUC use their influence function. Neither contains the variance between seeds.

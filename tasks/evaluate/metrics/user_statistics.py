@@ -140,7 +140,7 @@ class UserBinSums:
 
 @dataclass(frozen=True, eq=False)
 class UserInfluence:
-    """A pooled pair metric with each user's first-order influence on it (specs/metrics.md 8).
+    """A pooled pair metric with each user's first-order influence on it (docs/methods/metrics.md#uncertainty).
 
     Attributes:
         value: The metric.

@@ -1,4 +1,6 @@
-"""Watch-time gain: how unusual a watch time is among train plays of the same duration (WTG, specs/metrics.md 4).
+"""Watch-time gain: how unusual a watch time is among train plays of the same duration (WTG).
+
+Source: docs/methods/metrics.md#watch-time-gain-in-lists.
 
 Shapes: B rows, D whole seconds of duration.
 """
@@ -42,7 +44,9 @@ def fit_gain_table(label_B: Array, duration_B: Array, min_rows: int = MIN_ROWS) 
             f"need {min_rows} rows or more with durations >= 0 and varying labels, got {label_B.size} rows"
         )
     second_B = np.rint(duration_B).astype(np.int64)
+    # Centred before squaring: E[y^2] - E[y]^2 of labels far from 0 would cancel.
     centre = label_B.mean()
+    # Prefix sums of the moments by second: any window of seconds is then two look-ups.
     rows_D, sum_D, square_D = (
         np.concatenate(([0.0], np.cumsum(np.bincount(second_B, weights=moment_B))))
         for moment_B in (np.ones(label_B.size), label_B - centre, np.square(label_B - centre))
@@ -51,6 +55,7 @@ def fit_gain_table(label_B: Array, duration_B: Array, min_rows: int = MIN_ROWS) 
     mean_D, sd_D = np.full(num_seconds, np.nan), np.zeros(num_seconds)
     open_D = np.arange(num_seconds)
     for radius in range(num_seconds):
+        # Only seconds that still lack rows widen their window, by one second to both sides at a time.
         low, high = np.maximum(open_D - radius, 0), np.minimum(open_D + radius + 1, num_seconds)
         num_rows = rows_D[high] - rows_D[low]
         mean = (sum_D[high] - sum_D[low]) / np.maximum(num_rows, 1)

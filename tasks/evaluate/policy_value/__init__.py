@@ -1,4 +1,4 @@
-"""The value of a policy, estimated from the log of another one (`debias.md`, section 5)."""
+"""The value of a policy, estimated from the log of another one (docs/methods/debias.md#off-policy-evaluation)."""
 
 from tasks.evaluate.policy_value.config import PolicyValueConfig
 from tasks.evaluate.policy_value.log import PolicyLog

@@ -1,7 +1,7 @@
-"""The estimators, each a ratio of sums over rows, so that one bootstrap serves all of them (`debias.md`, section 5).
+"""The estimators, each a ratio of sums over rows, so that one bootstrap serves all of them.
 
-Every regularised estimator has one number that trades variance for bias; infinity leaves it unbiased. An estimator is
-one function and one line of `ESTIMATORS`.
+Source: docs/methods/debias.md#off-policy-evaluation. Every regularised estimator has one number that trades variance
+for bias; infinity leaves it unbiased. An estimator is one function and one line of `ESTIMATORS`.
 
 Shapes: B rows.
 """

@@ -1,19 +1,16 @@
 """Where every number comes from, and how to make this night again."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from tasks.core.run_key import RunKey
 from tasks.report.formatting import listed
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Block, Cell, Commands, Head, Heading, Row, Section, Table, Text, fold
 
-if TYPE_CHECKING:
-    from tasks.config import RunKey
-
 NONE = "none"
 
 
-def lineage(artifacts: Artifacts, key: "RunKey") -> Section:
+def lineage(artifacts: Artifacts, key: RunKey) -> Section:
     """Return the section."""
     blocks: list[Block] = [
         Text("Equal inputs, configuration and code give equal bytes: these are the names of all three."),
@@ -26,7 +23,7 @@ def lineage(artifacts: Artifacts, key: "RunKey") -> Section:
     return Section("lineage", "Lineage", tuple(blocks))
 
 
-def _run_key(artifacts: Artifacts, key: "RunKey") -> Table:
+def _run_key(artifacts: Artifacts, key: RunKey) -> Table:
     manifest = artifacts.bundles[0].manifest
     decision = artifacts.decision
     days = manifest["days"]
@@ -62,7 +59,7 @@ def _judged(artifacts: Artifacts) -> Table:
     return Table("SHA-256", (Head("File"), Head("Hash")), rows)
 
 
-def _reproduce(artifacts: Artifacts, key: "RunKey") -> Iterator[Block]:
+def _reproduce(artifacts: Artifacts, key: RunKey) -> Iterator[Block]:
     night = f"nights/{key.source}/{key.as_of.isoformat()}"
     yield Text("With the archived key, configuration and lock file, in a checkout of the code that made it:")
     yield Commands(

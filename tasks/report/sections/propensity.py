@@ -240,7 +240,10 @@ def _standing(sources: Part) -> tuple[str, Any]:
 
 
 def _identified(sources: Part) -> Text:
-    """Return which information pins down rho, or the warning that nothing does (`debias.md` section 2.8)."""
+    """Return which information pins down rho, or the warning that nothing does.
+
+    Source: docs/methods/debias.md#identification-of-the-correlation.
+    """
     found = []
     if sources["random_rows"]:
         found.append(f"{count(sources['random_rows'])} fit rows exposed at random")

@@ -50,13 +50,15 @@ def headline(artifacts: Artifacts) -> str:
         "forced": f"was promoted by a person over the champion {standing}" if champion else "was promoted by a person",
     }
     comma = "," if decision.kind in ("refresh", "upgrade") else ""
-    return f"{decision.winner}{comma} {said[decision.kind or 'first']}, and serves {day}."
+    from_when = "is the champion from the next night on" if decision.kind == "forced" else f"serves {day}"
+    return f"{decision.winner}{comma} {said[decision.kind or 'first']}, and {from_when}."
 
 
 def reasons(decision: Decision) -> Iterator[str]:
     """Yield why: the winner first, then what became of every other challenger."""
     if decision.forced_reason is not None:
         yield sentence(f"A person overruled the gate: {decision.forced_reason}")
+        yield "The lists on this page were made before, by what the gate had let serve."
     winner = decision.winner
     ordered = sorted(decision.challengers, key=lambda verdict: (verdict.name != winner, not verdict.passed))
     for verdict in ordered:

@@ -1,4 +1,4 @@
-"""The floors of `debias.md` section 7.1, to the printed digits."""
+"""The floors of docs/methods/debias.md#floors-on-coat, to the printed digits."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.sequence.models import SEQUENCE_MODELS
 from benchmarks.sequence.protocol.config import SequenceMethod
 from benchmarks.sequence.protocol.fit import FittedSequences, Stopping, candidate_scores, fit_sequences
 from benchmarks.sequence.protocol.scoring import statistics
 from benchmarks.sequence.protocol.split import SequenceSplit, split
-from models.sequence import SEQUENCE_MODELS
 from tests.benchmarks.sequence_protocol.conftest import written
 
 KINDS = sorted(SEQUENCE_MODELS)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_rows_and_rates_of_kuairand(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
-    """Section 2.2 has 161,468 rows after cleaning, section 2.4 the rates."""
+    """Rows as in docs/methods/watch_time.md#cleaning-and-row-filters, rates as in docs/methods/watch_time.md#labels."""
     source = KuaiRandConfig(path=str(shared_data("KuaiRand-Pure")))
     days = [dt.date(2022, 4, 25) + dt.timedelta(days=day) for day in range(10)]
     frame = read_impressions(source, days, ValidationConfig(), tmp_path)

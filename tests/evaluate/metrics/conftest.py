@@ -1,4 +1,4 @@
-"""The eight-row table of specs/metrics.md 7, and the brute-force twin of every pair count."""
+"""The eight-row table of docs/methods/metrics.md#worked-example, and the brute-force twin of every pair count."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class M8:
-    """Table M8 (specs/metrics.md 7)."""
+    """Table M8 (docs/methods/metrics.md#worked-example)."""
 
     users: Groups
     videos: Groups

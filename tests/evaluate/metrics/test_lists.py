@@ -1,4 +1,4 @@
-"""Top-k metrics: M8, the evaluation traps 1 and 3 of specs/efficiency.md 11, and the NaN rules."""
+"""Top-k metrics: M8 (docs/methods/metrics.md#worked-example), two traps of evaluation code, and the NaN rules."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pooled XAUC: the vectors of specs/metrics.md 7, brute force, Somers' D, and its invariances."""
+"""Pooled XAUC: the vectors of docs/methods/metrics.md#worked-example, brute force, Somers' D, and its invariances."""
 
 import numpy as np
 import pytest

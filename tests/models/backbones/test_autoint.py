@@ -85,7 +85,10 @@ def test_permuted_fields_give_permuted_outputs(
 
 
 def test_number_of_parameters_on_criteo() -> None:
-    """39 fields: 4,096 + 2 x 16,384, and 39 x 64 + 1 for the output, which is a tower's (`representation.md` section 2)."""
+    """39 fields: 4,096 + 2 x 16,384, and 39 x 64 + 1 for the output, which is a tower's.
+
+    Source: docs/methods/backbones.md#autoint.
+    """
     model = AutoInt(AutoIntConfig(variant="paper"), EncodedShape(39, 16, 39 * 16))
     assert model.shape.num_fields * model.shape.embedding_dim == 39 * 64
     assert sum(p.numel() for p in model.parameters()) == 39_361 - 39 * 64 - 1

@@ -1,4 +1,7 @@
-"""What every fusion promises (`watch_time.md` section 7.4), over the registry and over random parameters."""
+"""What every fusion promises, over the registry and over random parameters.
+
+Source: docs/methods/multi_task.md#score-fusion.
+"""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""What every head promises (`watch_time.md` section 5.14). A new head is tested by standing in the registry."""
+"""What every head promises. A new head is tested by standing in the registry.
+
+Source: docs/methods/watch_time.md#what-every-head-must-satisfy.
+"""
 
 import hashlib
 import subprocess

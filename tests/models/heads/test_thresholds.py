@@ -83,7 +83,10 @@ def test_train_logits_are_counts() -> None:
 
 
 def test_published_curvature_on_the_reference_protocol(shared_data: Callable[[str], Path]) -> None:
-    """Section 5.5: on the train rows of R0 the best a is .2 and leaves 46 distinct thresholds."""
+    """The best a on the train rows of R0 and the distinct cuts.
+
+    Source: docs/methods/watch_time.md#error-adaptive-thresholds.
+    """
     path = shared_data("KuaiRand-Pure") / "data/log_standard_4_25_to_5_04_pure.csv"
     columns = ["user_id", "video_id", "date", "time_ms", "play_time_ms", "duration_ms"]
     rows = pl.scan_csv(path).select(columns).unique(["user_id", "video_id", "time_ms"])

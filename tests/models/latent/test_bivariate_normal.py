@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 from torch.special import log_ndtr
 
-from models.latent.bivariate_normal import _log_integral, log_phi2
+from models.latent.bivariate_normal import _log_integral, log_phi2, normal_cdf
 
 RHOS = (0.05, 0.5, 0.7, 0.9, 0.95, 0.99)
 SIGNED = (*RHOS, *(-rho for rho in RHOS))
@@ -140,3 +140,10 @@ def test_a_second_derivative_is_refused() -> None:
     (gradient,) = torch.autograd.grad(weight * log_phi2(a, b, number(0.3)).sum(), a, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
+
+
+def test_normal_cdf_keeps_its_left_tail() -> None:
+    x = torch.tensor([-12.0, -6.0, 0.0, 6.0])
+    exact = torch.exp(torch.special.log_ndtr(x.double()))
+    torch.testing.assert_close(normal_cdf(x).double(), exact, rtol=1e-4, atol=0)
+    assert (torch.special.ndtr(x[1]).double() / exact[1] - 1).abs() > 0.5

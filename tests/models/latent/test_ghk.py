@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.debias.monte_carlo_likelihood import crude_probability
+from benchmarks.debias.monte_carlo_likelihood import monte_carlo_probability
 from models.latent.bivariate_normal import log_phi2
 from models.latent.ghk import Scheme, log_phi2_ghk, uniforms
 
@@ -34,7 +34,7 @@ def test_fifty_draws_are_within_two_percent_and_the_crude_ones_are_not_within_fo
     exact, g = log_phi2(a, b, RHO).exp(), torch.Generator().manual_seed(2)
     ghk = torch.stack([log_phi2_ghk(a, b, RHO, 50, scheme, g).exp() for _ in range(50)])
     draws = torch.randn(50, len(a), 50, generator=g, dtype=torch.float64)
-    crude = torch.stack([crude_probability(a, b, RHO, noise) for noise in draws])
+    crude = torch.stack([monte_carlo_probability(a, b, RHO, noise) for noise in draws])
     error = {
         name: ((found - exact).square().mean(0).sqrt() / exact).median()
         for name, found in (("ghk", ghk), ("crude", crude))

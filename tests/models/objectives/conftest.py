@@ -1,4 +1,4 @@
-"""The selection problem of `debias.md` section 4.2: exposure and taste share a cause, the truth is known.
+"""A selection problem of known truth: exposure and taste share a cause (docs/methods/debias.md#the-doubly-robust-loss).
 
 Shape legend: B rows, O outputs of a head.
 """

@@ -1,4 +1,7 @@
-"""The required test of `debias.md` section 4.2, for every DR-type class, and the published form that fails it."""
+"""Double robustness of every DR-type class, and the published form without.
+
+Source: docs/methods/debias.md#the-doubly-robust-loss.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Learned together from scratch under strong exposure: the weighted and imputed losses undo what the naive one takes in.
 
-`debias.md` section 8, required case (a): exposure depends on x alone, the outcome model is mis-specified.
+docs/methods/debias.md#synthetic-recovery, case (a): exposure depends on x alone, the outcome model is mis-specified.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from torch.special import log_ndtr
 
 from models.batch import Batch
 from models.latent import likelihood
-from models.latent.predictions import normal_cdf
+from models.latent.bivariate_normal import normal_cdf
 from models.objectives.base import TaskRows
 from models.objectives.latent_exogenous import LatentExogenous, LatentExogenousConfig
 from models.propensity.popularity import PopularityConfig

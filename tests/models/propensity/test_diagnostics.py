@@ -117,7 +117,7 @@ def test_doubts_fire_at_the_limits_of_the_specification() -> None:
 
 
 def test_coat_distributed_propensities(shared_data: Callable[[str], Path]) -> None:
-    """The reference figures of section 4.1."""
+    """The reference figures of docs/methods/debias.md#overlap-diagnostics."""
     folder = shared_data("coat")
     propensity = np.loadtxt(folder / "propensities.ascii").ravel()
     observed = np.loadtxt(folder / "train.ascii").ravel() > 0

@@ -1,0 +1,81 @@
+"""What the encoders that read a history as a sequence share: the events as vectors, side by side, newest last.
+
+Shape legend: B rows, L events, D embedding width.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from models.batch import History
+from models.component import ComponentConfig
+from models.encoders.history.base import EMBEDDING_STD, EventEmbedding, HistoryEncoder
+from models.encoders.history.matches import SKIP
+from models.schema import InputSchema
+
+
+class InOrderConfig(ComponentConfig):
+    """What of the history is read, and dropout."""
+
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Of what the sequence is made of; models that rank by themselves have .5."""
+    skips: bool = True
+    """Read skipped events too, told apart by their feedback type; the published methods know positives only."""
+
+
+class InOrderHistory(HistoryEncoder):
+    """A sequence model as an encoder: its state after the newest event is the summary.
+
+    Source: docs/methods/sequences.md#sequence-encoders-of-a-ranker. The event vectors hold more than the published
+    models' items: feedback type, watch-ratio bucket and time gap. The ranker's losses train it, not those of the
+    sequence protocol, which stay beside the benchmark.
+
+    Raises:
+        ValueError: if the schema has no history field.
+    """
+
+    def __init__(self, config: Any, schema: InputSchema, embedding_dim: int) -> None:
+        super().__init__(config, schema, embedding_dim)
+        self.width = embedding_dim
+        self.length = schema.history_length
+        self.skips = config.skips
+        self.events = EventEmbedding(schema, embedding_dim)
+        self.empty_D = nn.Parameter(torch.empty(embedding_dim).normal_(std=EMBEDDING_STD))
+
+    def forward(self, history: History | None, table: nn.Embedding, candidate_BD: Tensor) -> Tensor:
+        """Return the summary, [B, D]; a learned vector where no event is read."""
+        assert history is not None
+        mask_BL = history.mask_BL if self.skips else history.mask_BL & (history.feedback_BL != SKIP)
+        event_BLD, mask_BL = without_gaps(self.events(history, table), mask_BL)
+        event_BLD, mask_BL = event_BLD[:, -self.length :], mask_BL[:, -self.length :]
+        summary_BD = self.summary(event_BLD, mask_BL, candidate_BD)
+        return torch.where(mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
+
+    @abstractmethod
+    def summary(self, event_BLD: Tensor, mask_BL: Tensor, candidate_BD: Tensor) -> Tensor:
+        """Return the summary, [B, D]; that of a row without events must be finite, and is not read.
+
+        Args:
+            event_BLD: event vectors, the newest last and without gaps; 0 elsewhere.
+            mask_BL: where they stand.
+            candidate_BD: sum of the candidate's embeddings over the history fields.
+        """
+
+
+def without_gaps(event_BLD: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the events that are read to the end of their rows, in order; return them with 0 elsewhere, and their mask."""
+    order_BL = mask_BL.long().argsort(dim=1, stable=True)
+    mask_BL = mask_BL.gather(1, order_BL)
+    event_BLD = event_BLD.gather(1, order_BL.unsqueeze(2).expand_as(event_BLD))
+    return event_BLD * mask_BL.unsqueeze(2), mask_BL
+
+
+def small_projection(width: int) -> nn.Linear:
+    """Return a map of normalised states that starts as small as the embeddings beside the summary."""
+    leave = nn.Linear(width, width)
+    nn.init.normal_(leave.weight, std=EMBEDDING_STD)
+    nn.init.zeros_(leave.bias)
+    return leave

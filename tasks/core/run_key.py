@@ -1,0 +1,35 @@
+"""`run.yaml`, the key of one night: which day, which source, which champion it has to beat."""
+
+import datetime as dt
+from pathlib import Path
+
+from tasks.core.errors import ConfigError
+from tasks.core.names import Name
+from tasks.core.settings import Block
+from tasks.core.yaml_config import parse, read_yaml
+
+
+class RunKey(Block):
+    """`run.yaml`: what makes this night this night."""
+
+    as_of: dt.date
+    """night T"""
+    source: Name
+    """name of the source in params.yaml"""
+    data: str
+    """path the source is read from; the simulator's own code where there is no data"""
+    champion: str = "none"
+    """registry entry that the challengers have to beat; 'none' on the first night"""
+    evidence: tuple[str, ...] = ()
+    """registry ids of earlier judge days that an upgrade may pool"""
+
+
+def load_run_key(path: Path) -> RunKey:
+    """Read and check `run.yaml`.
+
+    Raises:
+        ConfigError: if it is missing or wrong.
+    """
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
+    return parse(RunKey, read_yaml(path), path.name)

@@ -1,0 +1,64 @@
+"""The start of a night: settle its key, write `run.yaml`, and forget models that are no challengers any more."""
+
+import datetime as dt
+from pathlib import Path
+
+import yaml
+
+from tasks import registry
+from tasks.config import Params, load_params
+from tasks.core.errors import ConfigError
+from tasks.core.files import remove, write_text
+from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.ingest import data_path, default_as_of
+
+
+def prepare_night(
+    workspace: Workspace, as_of: dt.date | None = None, source: str | None = None, data: Path | None = None
+) -> RunKey:
+    """Write `run.yaml` for one night.
+
+    Args:
+        workspace: where params.yaml lies.
+        as_of: night T; None takes the source's default night (its last day).
+        source: name of a source of params.yaml; None takes the default one.
+        data: where the source is read from, instead of the path in params.yaml.
+
+    Raises:
+        ConfigError: if anything in params.yaml is wrong, or the source has no such data.
+    """
+    params = load_params(workspace.params)
+    name = source or params.default_source
+    config = params.named_source(name)
+    if data is not None:
+        if "path" not in type(config).model_fields:
+            raise ConfigError(
+                f"source {name!r} is of kind {config.kind} and reads no data: leave out the data path {data}"
+            )
+        config = config.model_copy(update={"path": str(data)})
+    night = as_of or default_as_of(config)
+    book = registry.Registry(workspace.registry(name))
+    key = RunKey(
+        as_of=night,
+        source=name,
+        data=str(data_path(config)),
+        champion=book.champion_for(night) or "none",
+        evidence=tuple(book.evidence_for(night, params.gate.upgrade_days)),
+    )
+    _forget_other_models(workspace, params)
+    text = "# Written by dwell: the key of one night. DVC reads it beside params.yaml.\n"
+    write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True))
+    return key
+
+
+def _forget_other_models(workspace: Workspace, params: Params) -> None:
+    """Remove what models that are no challengers any more left behind: a stage's dependency is a folder of all of them."""
+    for folder, keep in (
+        (workspace.bundle("x").parent, set(params.nightly.recipes)),
+        (workspace.ensemble("x").parent, set(params.nightly.ensembles)),
+        (workspace.predictions("x").parent, {*params.nightly.challengers, "champion", "baselines"}),
+    ):
+        for path in folder.glob("*"):
+            if path.name not in keep:
+                remove(path)

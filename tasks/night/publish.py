@@ -1,0 +1,115 @@
+"""The end of a night: register the decision, archive the night, and say in a few lines what came out."""
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.config import Params, load_params
+from tasks.core.files import read_json, write_json, writing
+from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.core.timings import timings
+from tasks.gate import Decision, load_decision
+from tasks.gate.decision import write_decision
+from tasks.registry import Registry, force, register
+from tasks.registry.ledger import Event
+from tasks.report import Operations, render_report
+
+OPERATIONS_FILE = "operations.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a night came to."""
+
+    as_of: dt.date
+    source: str
+    decision: Decision
+    headline: tuple[str, ...]
+    report: Path
+
+    def summary(self) -> str:
+        """Return the lines a person reads at the end of a run."""
+        return "\n".join(
+            [
+                f"night {self.as_of} of {self.source}: {self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip(),
+                f"  {self.decision.reason}",
+                *(f"  {line}" for line in self.headline),
+                f"  report: {self.report}",
+            ]
+        )
+
+    def summary_markdown(self) -> str:
+        """Return the summary as a Prefect artifact shows it."""
+        return f"```\n{self.summary()}\n```"
+
+
+def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Outcome:
+    """Register the decision (once), and archive the night with its timings under `nights/`.
+
+    The stages' outputs hold no timings, so that equal inputs give equal bytes; the archived report does.
+
+    Args:
+        workspace: where the stages have run.
+        key: the night.
+        stages: stage -> ran, unchanged or restored.
+    """
+    params = load_params(workspace.params)
+    decision = load_decision(workspace.gate)
+    register(Registry(workspace.registry(key.source)), workspace, key, decision)
+    archive = _archive(workspace, params, key, decision, Operations(dict(stages), timings(workspace)))
+    return Outcome(
+        key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
+    )
+
+
+def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> Event:
+    """Promote a challenger against the gate's word, and mark the archived night as overruled.
+
+    It is champion from the next night on; the lists that the night has made stay as they are.
+
+    Args:
+        workspace: where the night's stages have run.
+        key: the night.
+        challenger: name of the recipe to promote.
+        reason: why; may not be empty.
+
+    Raises:
+        ConfigError: if the reason is empty or there is no such challenger.
+        RegistryError: if a later night is already decided, or the workspace holds another night.
+    """
+    decision = load_decision(workspace.gate)
+    event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
+    archived = workspace.night(key.source, key.as_of) / OPERATIONS_FILE
+    operations = Operations(**read_json(archived)) if archived.exists() else Operations({}, timings(workspace))
+    _archive(workspace, load_params(workspace.params), key, decision.forced(challenger, reason), operations)
+    return event
+
+
+def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:
+    """Write the folder of a night under `nights/`, in place of an earlier one; return it."""
+    archive = workspace.night(key.source, key.as_of)
+    with writing(archive) as folder:
+        folder.mkdir()
+        for name in ("run.yaml", "params.yaml", "dvc.lock"):
+            shutil.copy(workspace.root / name, folder / name)
+        write_decision(folder, decision)
+        write_json(folder / OPERATIONS_FILE, {"stages": operations.stages, "timings": operations.timings})
+        render_report(workspace, params.report, key, folder / "report.html", operations, decision)
+    return archive
+
+
+def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one line per challenger: the flat metrics with their intervals."""
+    lines = []
+    for name in challengers:
+        metrics = read_json(workspace.metrics / f"{name}.json")
+        parts = [
+            f"{label} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"
+            for label, key in (("XAUC", "xauc"), ("XGAUC", "xgauc"), ("MAE", "mae"))
+            if key in metrics
+        ]
+        lines.append(f"{name:24s} " + "  ".join(parts))
+    return tuple(lines)
