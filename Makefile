@@ -7,13 +7,21 @@ SOURCE ?=
 DATA ?=
 AS_OF ?=
 PART ?=
+OUT ?= trace.json
+BASE ?=
+# Folders of tests go to workers in the order that tests/conftest.py gives them: sorted by number of tests, the few long nights
+# of tests/flows would come last and alone.
+PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+# What a CPU without AVX-512 computes with: torch's own kernels, its two libraries, and NumPy's.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
+NUMERIC := tests/models tests/evaluate tests/train tests/gate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test lint format lock serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
 
 setup: $(STAMP) ## make the environment from the lock file
 
@@ -25,17 +33,34 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
+hooks: $(STAMP) ## let git call the same commands: lint before a commit, check before a push
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
 nightly: $(STAMP) ## run one night and print its decision (SOURCE=kuairand DATA=path AS_OF=2022-05-04)
 	$(BIN)/dwell nightly $(if $(SOURCE),--source $(SOURCE)) $(if $(DATA),--data $(DATA)) $(if $(AS_OF),--as-of $(AS_OF))
 
-test: $(STAMP) ## lint, types and all tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	@# In the order they are collected: sorted by number of tests, the few long nights of tests/flows would come last and alone.
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+check: lint ## lint, types and the fast tests: the loop while one writes
+	$(PYTEST) -m "not slow"
 
-lint: $(STAMP) ## lint and types only
+test: lint ## lint, types and all tests
+	$(PYTEST)
+
+test-vectors: $(STAMP) ## the fast numeric tests with the kernels of other CPUs: AVX2, and none
+	$(AVX2) $(PYTEST) -m "not slow" $(NUMERIC)
+	ATEN_CPU_CAPABILITY=default $(PYTEST) -m "not slow" $(NUMERIC)
+
+coverage: $(STAMP) ## which lines the fast tests run
+	rm -rf .coverage
+	mkdir .coverage
+	$(BIN)/coverage run -m pytest -n 2 --no-loadscope-reorder -m "not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+trace: $(STAMP) ## hash all that three small nights write into OUT=file.json; BASE=file.json says in what it differs
+	$(BIN)/python -m tests.flows.trace $(OUT)
+	$(if $(BASE),$(BIN)/python -m tests.flows.trace --compare $(BASE) $(OUT))
+
+lint: $(STAMP) ## lint, format and types of everything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

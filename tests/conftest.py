@@ -1,17 +1,34 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and how they are dealt to workers."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+class LoadFolderScheduling(LoadFileScheduling):
+    """Gives a folder's tests to one worker, which then builds the fixtures they share once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("::", 1)[0].rpartition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFolderScheduling:
+    """Deal whole folders, in the order they were collected in."""
+    return LoadFolderScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the nights of tests/flows: one worker is busy with them for as long as the other with all the rest."""
-    items.sort(key=lambda item: "flows" not in item.path.parts)
+    """Begin with the folders that hold most slow tests: begun last, they would run alone."""
+    slow = Counter(item.path.parent for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: ("flows" not in item.path.parts, -slow[item.path.parent]))
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,7 @@ def test_schemas_hold_every_documented_key() -> None:
 def test_configuration_is_frozen() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):
-        params.window = params.window  # type: ignore[misc]
+        params.window = params.window
 
 
 def test_reading_the_configuration_again_needs_none_of_the_heavy_libraries(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def of_every_recipe() -> set[Path]:
     return set(recipe_files(Recipe()).values()) & set(recipe_files(other).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     dependencies = [str(path) for path in DVC[stage]["deps"]]

@@ -98,7 +98,7 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
     best, best_loss, stale = copy.deepcopy(ranker.state_dict()), float("inf"), 0
     for _ in range(config.max_epochs):
         ranker.train()
-        for index in torch.randperm(len(rows)).split(config.batch_size):
+        for index in torch.split(torch.randperm(len(rows)), config.batch_size):
             batch = rows.batch(index)
             optimizers.prepare(batch)
             ranker.balance.backward(ranker.losses(batch), shared)
@@ -124,7 +124,7 @@ def scores(ranker: Ranker, rows: Rows) -> Floats:
 def _loss(ranker: Ranker, rows: Rows) -> float:
     ranker.eval()
     parts = [(float(ranker.losses(rows.batch(i))[WATCH_TIME]), i.stop - i.start) for i in _slices(len(rows))]
-    return sum(loss * size for loss, size in parts) / len(rows)
+    return float(sum(loss * size for loss, size in parts) / len(rows))
 
 
 def _slices(rows: int) -> list[slice]:

@@ -82,7 +82,7 @@ class Problem:
 def joint_epoch(problem: Problem, log_cdf: LogCdf, batch: int = BATCH) -> None:
     """One epoch of the exact objective: one step for both networks on a batch of observed and 3 of unobserved pairs."""
     share = OBSERVED / (USERS * ITEMS)
-    for at_B in torch.randperm(OBSERVED)[: STEPS * BATCH].split(batch):
+    for at_B in torch.split(torch.randperm(OBSERVED)[: STEPS * BATCH], batch):
         seen_B = problem.observed_P[at_B]
         unseen_B = problem.unobserved_P[torch.randint(len(problem.unobserved_P), (RATIO * len(at_B),))]
         a_B, b_B = problem.exposure(torch.cat([seen_B, unseen_B])), problem.outcome(seen_B)
@@ -103,7 +103,7 @@ def monte_carlo_epoch(problem: Problem, noise: Tensor) -> None:
 
     is_observed = torch.zeros(USERS * ITEMS, dtype=torch.bool).index_fill_(0, problem.observed_P, True)
     label_of = torch.zeros(USERS * ITEMS).index_copy_(0, problem.observed_P, problem.label_P)
-    for at_B in torch.randperm(OBSERVED)[: STEPS * BATCH].split(BATCH):
+    for at_B in torch.split(torch.randperm(OBSERVED)[: STEPS * BATCH], BATCH):
         seen_B, label_B = problem.observed_P[at_B], problem.label_P[at_B]
         a_B = problem.exposure(seen_B).detach()
         terms_B = monte_carlo_log_likelihood(

@@ -34,6 +34,8 @@ from benchmarks.parts.part import Options, Table
 from models.latent.bivariate_normal import log_phi2
 from models.latent.ghk import log_phi2_ghk
 from models.latent.identification import SelectionFit
+from models.latent.indices import Linear
+from models.latent.likelihood import LogCdf
 
 Numbers = dict[str, list[float]]
 
@@ -282,7 +284,7 @@ def cost_table(quick: bool) -> Table:
     """Return time per epoch and error of the likelihood, exact and simulated, measured in one run."""
     repeats = 1 if quick else 3
     pairs = cost.USERS * cost.ITEMS
-    joint_with = {
+    joint_with: dict[str, tuple[LogCdf, float]] = {
         "exact, 32 nodes": (log_phi2, 0.0),
         "exact, 16 nodes": (partial(log_phi2, nodes=16), 0.0),
         "GHK, M = 50": (partial(log_phi2_ghk, draws=50), cost.relative_sd(cost.ghk_estimate(50))),
@@ -357,9 +359,12 @@ def _watch_cell(seed: int, num_pairs: int) -> dict[str, float]:
     truth = mean_seconds(world.a_N, world.b_N, true_rho, true_sigma)
     with torch.no_grad():
         a_N, b_N = fit.free.indices()
-        naive_N = mean_seconds(*fit.independent.indices(), _number(0.0), _number(fit.independent.sigma)).everybody_B
+        naive_aN, naive_bN = fit.independent.indices()
+        naive_N = mean_seconds(naive_aN, naive_bN, _number(0.0), _number(fit.independent.sigma)).everybody_B
     fitted = mean_seconds(a_N, b_N, _number(fit.free.rho), _number(fit.free.sigma))
-    duration_N = world.indices().exposure_NP[:, 0].contiguous()
+    indices = world.indices()
+    assert isinstance(indices, Linear)
+    duration_N = indices.exposure_NP[:, 0].contiguous()
     edges = torch.quantile(duration_N[:10_000], torch.tensor([0.2, 0.4, 0.6, 0.8], dtype=torch.float64))
     quintile_N = torch.bucketize(duration_N, edges)
     worst = max(_relative(fitted.everybody_B[quintile_N == q], truth.everybody_B[quintile_N == q]) for q in range(5))

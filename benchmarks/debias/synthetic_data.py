@@ -147,7 +147,8 @@ def confounded_noise(share: float, generator: torch.Generator) -> Noise:
 
     def noise(normal_2N: Tensor) -> Tensor:
         hidden_N = 2.0 * torch.randint(2, normal_2N.shape[1:], generator=generator) - 1
-        return share**0.5 * hidden_N + (1 - share) ** 0.5 * normal_2N
+        noisy_2N: Tensor = share**0.5 * hidden_N + (1 - share) ** 0.5 * normal_2N
+        return noisy_2N
 
     return noise
 

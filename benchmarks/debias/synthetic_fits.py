@@ -6,7 +6,7 @@ Shape legend: N pairs.
 import torch
 from torch import Tensor, nn
 
-from benchmarks.debias.factors import fit_penalised
+from benchmarks.debias.factors import Factors, fit_penalised
 from benchmarks.debias.synthetic_data import World
 from models.latent import likelihood
 from models.latent.identification import SelectionFit, fit_selection
@@ -32,19 +32,20 @@ class WeightedOutcome(nn.Module):
 
     def forward(self, continuous: bool) -> Tensor:
         """Return the weighted mean loss."""
-        b_N = self.indices()[1]
+        b_N = self.index()
         if continuous:
             loss_N = 0.5 * (b_N - self.label_N) ** 2
         else:
             liked_N = torch.ones_like(b_N)
             loss_N = -self.label_N * likelihood.binary_outcome(b_N, liked_N)
             loss_N = loss_N - (1 - self.label_N) * likelihood.binary_outcome(b_N, 0 * liked_N)
-        return (self.weight_N * loss_N).mean()
+        mean: Tensor = (self.weight_N * loss_N).mean()
+        return mean
 
-    @torch.no_grad()
     def index(self) -> Tensor:
         """Return b, [N]."""
-        return self.indices()[1]
+        b_N: Tensor = self.indices()[1]
+        return b_N
 
 
 def joint(world: World) -> SelectionFit:
@@ -76,7 +77,8 @@ def dr_index(world: World, imputed_N: Tensor) -> Tensor:
 def outcome_of(model: SelectionModel) -> Tensor:
     """Return a fitted model's outcome index, [N]."""
     with torch.no_grad():
-        return model.indices()[1]
+        b_N: Tensor = model.indices()[1]
+    return b_N
 
 
 def factor_model(world: World, rho: float | None) -> SelectionModel:
@@ -85,8 +87,9 @@ def factor_model(world: World, rho: float | None) -> SelectionModel:
     The penalty is that of the prior the factors were drawn from: -log N(0, 1) of every entry at the product's scale,
     |p|^2 / (2 sqrt(K)) for factors whose product is not divided by sqrt(K). Nothing is tuned.
     """
-    model = SelectionModel(world.indices(), rho)
-    rank = model.indices.user_2UK.shape[-1] - 1
+    indices = world.indices()
+    assert isinstance(indices, Factors)
+    model, rank = SelectionModel(indices, rho), indices.user_2UK.shape[-1] - 1
     fit_penalised(model, rank**0.5 / (2 * len(world.rows)), world.rows, FACTOR_STEPS)
     return model
 
@@ -100,4 +103,4 @@ def errors(world: World, index_N: Tensor) -> tuple[float, float]:
 def _fitted(world: World, label_N: Tensor, weight_N: Tensor) -> Tensor:
     model = WeightedOutcome(world.indices(), label_N, weight_N)
     fit_full_batch(model, world.rows.continuous)
-    return model.index()
+    return model.index().detach()

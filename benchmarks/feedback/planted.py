@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from models.encoders.history.feedback_aware import SKIP
+from models.encoders.history.matches import SKIP
 from tasks.core.contract import KEY
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.simulate.config import SimulatorConfig

@@ -1,8 +1,9 @@
 """What every part of a benchmark takes and gives."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
-    numbers: object = field(default=None)
+    numbers: Any = None
     figure: str | None = None
 
 

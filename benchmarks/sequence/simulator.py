@@ -5,10 +5,10 @@ import datetime as dt
 import torch
 
 from benchmarks.parts.part import Options, Table
+from benchmarks.sequence.comparison import tables
 from benchmarks.sequence.protocol.feedback import feedback_log
 from benchmarks.sequence.protocol.read import read_impressions
 from benchmarks.sequence.protocol.split import split
-from benchmarks.sequence.results import tables
 from tasks.simulate.config import SimulatorConfig
 from tasks.validate.config import TableRulesConfig, ValidationConfig
 

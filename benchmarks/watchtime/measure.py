@@ -59,7 +59,7 @@ class Outputs:
     def join(cls, parts: Sequence["Outputs"]) -> "Outputs":
         """Append rows to rows."""
         first = parts[0]
-        columns = {
+        columns: dict[str, Any] = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(cls)
             if isinstance(getattr(first, field.name), np.ndarray)
@@ -70,7 +70,7 @@ class Outputs:
 
     def take(self, index: NDArray[np.int64]) -> "Outputs":
         """Return some rows."""
-        columns = {
+        columns: dict[str, Any] = {
             field.name: None if getattr(self, field.name) is None else getattr(self, field.name)[index]
             for field in fields(self)
             if field.name != "probability"

@@ -17,6 +17,7 @@ from tasks.core.files import read_json
 from tasks.report import charts
 
 
+@pytest.mark.slow
 def test_a_quick_run_gives_all_tables(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     data = shared_data("coat").parent
     tables = coat.run(Options(data=data, seeds=(0,), scratch=tmp_path, quick=True))

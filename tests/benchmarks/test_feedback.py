@@ -59,7 +59,8 @@ def test_a_recipe_differs_in_its_one_part(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in load_settings() if name.endswith("_matches")])
 def test_counts_of_the_blind_recipe_hold_no_skips_either(name: str) -> None:
     params = load_settings()[name].load([0]).params
-    aware, blind = (params.recipe(recipe).encoder for recipe in (CANDIDATE, "skip_blind"))
+    encoders: list[Any] = [params.recipe(recipe).encoder for recipe in (CANDIDATE, "skip_blind")]
+    aware, blind = encoders
     assert aware.matches.skips and not blind.matches.skips
     assert aware.matches.feedback and blind.matches.feedback
     assert not blind.history.reads.skips

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.debias import predictions
+from models.latent.bivariate_normal import normal_cdf
 from tests.models.latent.conftest import noise
 
 __all__ = ["noise"]
@@ -44,7 +45,7 @@ def test_simulated_conditional_means(rho: float, noise: Callable[..., Any]) -> N
 def test_populations_add_up() -> None:
     """E = P(o = 1) E[. | exposed] + P(o = 0) E[. | not exposed]."""
     a, b = torch.randn(2, 300, dtype=torch.float64) * 3
-    share = predictions.normal_cdf(a)
+    share = normal_cdf(a)
     for found in (
         predictions.probability(a, b, number(-0.8)),
         predictions.mean(a, b, number(0.6), number(SIGMA)),

@@ -125,6 +125,7 @@ def test_wechat_is_assigned_and_can_be_ingested(tmp_path: Path, capsys: pytest.C
     assert videos["duration_ms"].to_list()[:3] == [8000, 9000, 10_000]
 
 
+@pytest.mark.slow
 def test_kuairec_goes_through_its_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assigned = assigned_log("kuairec", tmp_path, capsys)
     assert ADVERTISEMENT not in assigned["video_id"]

@@ -27,6 +27,7 @@ def world(shared_data: Callable[[str], Path]) -> World:
     return read_world(shared_data("KuaiRand-Pure"), 40_000)
 
 
+@pytest.mark.slow
 def test_the_estimated_propensity_is_near_the_true_one(world: World) -> None:
     exposure = expose(world, REGIMES[0], seed=0)
     estimated = estimated_propensity(exposure, seed=0)
@@ -59,6 +60,7 @@ def test_the_loop_learns_what_an_item_is_worth() -> None:
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.slow
 def test_the_quick_variant_runs(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     data = shared_data("KuaiRand-Pure").parent
     tables = run(Options(data, seeds=(0,), scratch=tmp_path, quick=True))
@@ -66,6 +68,6 @@ def test_the_quick_variant_runs(shared_data: Callable[[str], Path], tmp_path: Pa
     for table in tables:
         assert [row[0] for row in table.rows] == [method.name for method in METHODS]
         assert all(len(row) == len(table.columns) for row in table.rows)
-        (description,) = table.numbers["exposure"]  # type: ignore[index]
+        (description,) = table.numbers["exposure"]
         assert 0.2 < description["exposed"] < 0.4
         assert QUICK_ROWS / 2 < len(read_world(data / "KuaiRand-Pure", QUICK_ROWS)) < 2 * QUICK_ROWS

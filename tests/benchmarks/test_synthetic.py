@@ -41,6 +41,7 @@ def test_the_generator_is_the_specified_one() -> None:
     assert torch.equal(world.seen_N, again.seen_N)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("apart", "continuous", "rho", "off", "mse"),
     [
@@ -68,6 +69,7 @@ def test_true_propensities_do_not_help_and_the_joint_likelihood_does() -> None:
     assert ips >= 20 * errors(world, outcome_of(fit.free))[0]
 
 
+@pytest.mark.slow
 def test_without_correlation_nothing_is_lost_where_it_is_identified() -> None:
     world, fit = fitted(1, 0.0, True, True)
     assert abs(fit.report.rho) <= 0.05
@@ -75,6 +77,7 @@ def test_without_correlation_nothing_is_lost_where_it_is_identified() -> None:
     assert fit.report.p_value > 0.001
 
 
+@pytest.mark.slow
 def test_weak_identification_warns_without_z_and_not_with_it() -> None:
     _, without = fitted(1, 0.5, False, False, 0.5)
     _, with_z = fitted(1, 0.5, True, False, 0.5)
@@ -85,6 +88,7 @@ def test_weak_identification_warns_without_z_and_not_with_it() -> None:
     assert with_z.kept is with_z.free
 
 
+@pytest.mark.slow
 def test_embeddings_gain_from_the_joint_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic_fits, "FACTOR_STEPS", 60)
     world = factor_world(0, 0.8, apart=True, random_share=0.02)
@@ -112,6 +116,7 @@ def test_case_c_noise_has_unit_variance_and_the_dependence_of_the_normal() -> No
     assert student_noise(normal).abs().max() > 1.5 * normal.abs().max()
 
 
+@pytest.mark.slow
 def test_case_e_mean_seconds_are_recovered() -> None:
     found = synthetic._watch_cell(1, 62_500)
     assert abs(found["rho"] - 0.5) <= 0.1
@@ -126,6 +131,7 @@ def test_the_crude_estimator_is_forty_times_less_precise() -> None:
     assert ghk < crude / 40
 
 
+@pytest.mark.slow
 def test_tables_are_filled_for_every_world() -> None:
     table = synthetic.linear_table(True, [0, 1], 2000)
     assert [row[0] for row in table.rows][:2] == ["no z, rho 0.0", "no z, rho 0.2"]

@@ -8,7 +8,7 @@ from tasks.core.remembered import once
 def test_a_check_that_passed_is_not_made_again_with_the_same_key(tmp_path: Path) -> None:
     made: list[str] = []
     for key in ("a", "a", "b", "a"):
-        once(tmp_path / "checked", key, lambda key=key: made.append(key))  # type: ignore[misc]
+        once(tmp_path / "checked", key, lambda key=key: made.append(key))
     assert made == ["a", "b", "a"]
 
 
@@ -25,5 +25,5 @@ def test_where_nothing_can_be_written_the_check_is_made_every_time(tmp_path: Pat
     made: list[int] = []
     (tmp_path / "file").write_text("")
     for number in range(2):
-        once(tmp_path / "file" / "checked", "a", lambda number=number: made.append(number))  # type: ignore[misc]
+        once(tmp_path / "file" / "checked", "a", lambda number=number: made.append(number))
     assert made == [0, 1]

@@ -33,6 +33,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(make_workspace(tmp_path_factory.mktemp("night") / "w", params_of(["blend"])))
 
 
+@pytest.mark.slow
 def test_it_waits_for_its_members_and_is_judged_like_them(workspace: Workspace) -> None:
     prepare_night(workspace)
     graph = stage_graph(workspace.root)

@@ -34,7 +34,7 @@ def model(blend: Path) -> Ensemble:
 
 
 def rows_of(features: Path, when: object) -> pl.DataFrame:
-    return pl.read_parquet(partition(features / "rows", when), hive_partitioning=False)  # type: ignore[arg-type]
+    return pl.read_parquet(partition(features / "rows", when), hive_partitioning=False)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,11 @@ def judge(features: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def histories(features: Path):  # type: ignore[no-untyped-def]
+def histories(features: Path):
     return FeatureFolder.open(features).history
 
 
+@pytest.mark.slow
 def test_the_score_is_the_mean_percentile_in_the_validation_day(
     model: Ensemble, members: Mapping[str, Path], features: Path, judge: pl.DataFrame, histories: object
 ) -> None:
@@ -54,23 +55,23 @@ def test_the_score_is_the_mean_percentile_in_the_validation_day(
     validation = rows_of(features, DAYS.validation)
     for seed in (0, 1):
         alone = [load_bundle(path) for path in members.values()]
-        scores = [bundle.predict(validation, histories, "v", seed)["score"] for bundle in alone]  # type: ignore[arg-type]
+        scores = [bundle.predict(validation, histories, "v", seed)["score"] for bundle in alone]
         ranks = [(rankdata(score) - 0.5) / len(score) for score in scores]
-        found = model.predict(validation, histories, "v", seed)["score"]  # type: ignore[arg-type]
+        found = model.predict(validation, histories, "v", seed)["score"]
         np.testing.assert_allclose(found, np.mean(ranks, axis=0), atol=2e-3)
-        later = [bundle.predict(judge, histories, "j", seed)["score"] for bundle in alone]  # type: ignore[arg-type]
+        later = [bundle.predict(judge, histories, "j", seed)["score"] for bundle in alone]
         percentiles = [
             np.interp(new, np.sort(old), np.sort(rank)) for new, old, rank in zip(later, scores, ranks, strict=True)
         ]
-        judged = model.predict(judge, histories, "j", seed)["score"]  # type: ignore[arg-type]
+        judged = model.predict(judge, histories, "j", seed)["score"]
         np.testing.assert_allclose(judged, np.mean(percentiles, axis=0), atol=2e-3)
 
 
 def test_probabilities_are_averaged_over_the_members_that_have_the_task(
     model: Ensemble, members: Mapping[str, Path], judge: pl.DataFrame, histories: object
 ) -> None:
-    first, second = (load_bundle(path).predict(judge, histories, "j", 1) for path in members.values())  # type: ignore[arg-type]
-    found = model.predict(judge, histories, "j", 1)  # type: ignore[arg-type]
+    first, second = (load_bundle(path).predict(judge, histories, "j", 1) for path in members.values())
+    found = model.predict(judge, histories, "j", 1)
     assert model.tasks == ("skip", "long_view")
     np.testing.assert_allclose(found["p_skip"], (first["p_skip"] + second["p_skip"]) / 2)
     np.testing.assert_array_equal(found["p_long_view"], first["p_long_view"])
@@ -82,7 +83,7 @@ def test_seconds_are_calibrated_on_the_validation_day(model: Ensemble, features:
     validation = rows_of(features, DAYS.validation)
     watch_s = np.minimum(validation["watch_ms"], validation["duration_ms"]).to_numpy() / 1000
     duration_s = validation["duration_ms"].to_numpy() / 1000
-    found = model.predict(validation, histories, "v")  # type: ignore[arg-type]
+    found = model.predict(validation, histories, "v")
     assert found["watch_mean"].sum() == pytest.approx(watch_s.sum(), rel=0.02)
     for name in ("watch_mean", "watch_median"):
         assert ((found[name] >= 0) & (found[name] <= duration_s + 1e-4)).all()
@@ -91,9 +92,9 @@ def test_seconds_are_calibrated_on_the_validation_day(model: Ensemble, features:
 def test_a_row_is_scored_alike_whatever_stands_beside_it(
     model: Ensemble, judge: pl.DataFrame, histories: object
 ) -> None:
-    whole = model.predict(judge, histories, "judge")  # type: ignore[arg-type]
+    whole = model.predict(judge, histories, "judge")
     for begin, end in ((0, 1), (100, 240)):
-        part = model.predict(judge[begin:end], histories, "judge")  # type: ignore[arg-type]
+        part = model.predict(judge[begin:end], histories, "judge")
         for name, values in part.items():
             np.testing.assert_allclose(values, whole[name][begin:end], rtol=1e-4)
 
@@ -102,10 +103,10 @@ def test_members_with_equal_preprocessors_encode_once_and_others_for_themselves(
     model: Ensemble, judge: pl.DataFrame, histories: object
 ) -> None:
     assert model.encoders == (("first", "second"),)
-    shared = model.encode(judge, histories, "j")  # type: ignore[arg-type]
+    shared = model.encode(judge, histories, "j")
     assert shared["first"] is shared["second"]
     apart = Ensemble(model.manifest, model.calibrations, model.members, (("first",), ("second",)))
-    alone = apart.encode(judge, histories, "j")  # type: ignore[arg-type]
+    alone = apart.encode(judge, histories, "j")
     assert alone["first"] is not alone["second"]
     for name, values in apart.predict_encoded(alone, 0).items():
         np.testing.assert_array_equal(values, model.predict_encoded(shared, 0)[name])
@@ -143,7 +144,7 @@ def test_the_seed_with_the_best_validation_xauc_serves(blend: Path, features: Pa
     assert model.serving_seed == max((0, 1), key=lambda seed: numbers[str(seed)]["xauc"])
     validation = rows_of(features, DAYS.validation)
     watch_s = np.minimum(validation["watch_ms"], validation["duration_ms"]).to_numpy() / 1000
-    served = model.predict(validation, histories, "v")["score"]  # type: ignore[arg-type]
+    served = model.predict(validation, histories, "v")["score"]
     assert xauc(watch_s, served).value == pytest.approx(numbers[str(model.serving_seed)]["xauc"], abs=1e-3)
 
 
@@ -179,15 +180,16 @@ def test_an_ensemble_is_not_taken_for_a_recipe(blend: Path, members: Mapping[str
         load_ensemble(members["first"])
 
 
+@pytest.mark.slow
 def test_every_member_is_exported(
     blend: Path, model: Ensemble, judge: pl.DataFrame, histories: object, tmp_path: Path
 ) -> None:
     files = export_model(blend, tmp_path)
     assert [file.name for file in files] == ["model-first.pt2", "model-second.pt2"]
-    rows = model.encode(judge, histories, "j")  # type: ignore[arg-type]
+    rows = model.encode(judge, histories, "j")
     for file, (name, member) in zip(files, model.members.items(), strict=True):
         program = torch.export.load(file).module()
-        batch = member.encode(judge, histories, "j").batch(0, 9)  # type: ignore[arg-type]
+        batch = member.encode(judge, histories, "j").batch(0, 9)
         history = history_tensors(member.rankers[model.serving_seed], batch)
         found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)
         raw = member.predict_raw(rows[name], model.serving_seed)

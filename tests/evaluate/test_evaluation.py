@@ -63,6 +63,7 @@ def test_m8_end_to_end(write_table, table):
     assert found.metrics["xgauc"].dropped == 1
 
 
+@pytest.mark.slow
 def test_writes_the_same_bytes_twice(write_table, tmp_path):
     path = write_table("model", seeds=2)
     for out in ("first", "second"):

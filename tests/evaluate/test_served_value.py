@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -50,7 +51,7 @@ def world(table) -> World:
     return World(expected_UV, score_UV, frame)
 
 
-def apart(estimate: dict, truth: float) -> float:
+def apart(estimate: dict[str, Any], truth: float) -> float:
     """Return the error in standard errors."""
     return abs(estimate["value"] - truth) / estimate["standard_error"]
 

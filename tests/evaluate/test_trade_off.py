@@ -68,6 +68,7 @@ def raw(bundle: Bundle, rows: pl.DataFrame, features: Path, seed: int, t: float)
     return bundle.predict_raw(bundle.encode(rows, FeatureFolder.open(features).history, "judge"), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exposure", ["logged", "random"])
 def test_points_are_the_predictions_at_every_t(
     exposure: str, curves: Any, bundles: Path, features: Path, rows: pl.DataFrame

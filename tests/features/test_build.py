@@ -45,6 +45,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, validated: Path, days: Days) 
     return build_features(validated, CONFIG, days, tmp_path_factory.mktemp("full"), NoCluster()).folder
 
 
+@pytest.mark.slow
 def test_the_next_night_reuses_partitions_and_equals_a_full_rebuild(
     tmp_path: Path, write_validated: Write, impressions: pl.DataFrame, validated: Path, days: Days, full: Path
 ) -> None:
@@ -62,6 +63,7 @@ def test_the_next_night_reuses_partitions_and_equals_a_full_rebuild(
     assert build_features(validated, CONFIG, days, out, NoCluster()).built == 0
 
 
+@pytest.mark.slow
 def test_a_corrected_day_is_made_again_with_all_that_depends_on_it(
     tmp_path: Path, write_validated: Write, impressions: pl.DataFrame, validated: Path, days: Days, full: Path
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_corrected_day_is_made_again_with_all_that_depends_on_it(
     assert hash_tree(out) == hash_tree(full)
 
 
+@pytest.mark.slow
 def test_a_grown_catalogue_rebuilds_only_what_refers_to_the_change(
     tmp_path: Path, write_validated: Write, impressions: pl.DataFrame, videos: pl.DataFrame, days: Days
 ) -> None:
@@ -92,6 +95,7 @@ def test_a_grown_catalogue_rebuilds_only_what_refers_to_the_change(
     assert hash_tree(out) == hash_tree(fresh)
 
 
+@pytest.mark.slow
 def test_another_configuration_equals_a_full_rebuild(tmp_path: Path, validated: Path, days: Days) -> None:
     out = tmp_path / "changed"
     build_features(validated, CONFIG, days, out, NoCluster())
@@ -102,11 +106,13 @@ def test_another_configuration_equals_a_full_rebuild(tmp_path: Path, validated: 
         assert hash_tree(out) == hash_tree(fresh), update
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path, validated: Path, days: Days, full: Path) -> None:
     out = build_features(validated, CONFIG, days, tmp_path / "dask", LocalCluster(workers=2)).folder
     assert hash_tree(out) == hash_tree(full)
 
 
+@pytest.mark.slow
 def test_one_thread_in_another_process_gives_the_same_bytes(
     tmp_path: Path, validated: Path, days: Days, full: Path
 ) -> None:
@@ -187,6 +193,7 @@ def test_an_unknown_side_column_is_named(tmp_path: Path, validated: Path, days: 
         build_features(validated, config, days, tmp_path / "out", NoCluster())
 
 
+@pytest.mark.slow
 def test_a_crash_leaves_no_half_partition(
     tmp_path: Path, validated: Path, days: Days, full: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def _pairs() -> pl.LazyFrame:
     return pl.LazyFrame(pairs, schema_overrides={"scene": pl.Int16}).with_columns(rank=pl.int_range(3))
 
 
+@pytest.mark.slow
 def test_any_pair_gets_every_feature_on_the_served_day(features: Path, days: Days) -> None:
     served = candidates(features, _pairs(), days.serve).collect()
     schema = read_json(features / "schema.json")

@@ -84,6 +84,7 @@ def test_manifest_counts_rows_in_out_and_dropped(tmp_path: Path, validated: Path
         assert 0 < manifest["dropped"]["no_duration"] == 150 - manifest["rows_out"]
 
 
+@pytest.mark.slow
 def test_a_row_known_after_its_arrival_day_is_refused(
     tmp_path: Path, write_validated: Callable[..., Path], impressions: pl.DataFrame, days: Days
 ) -> None:

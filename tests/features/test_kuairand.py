@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tasks.core.days import Days
 from tasks.core.layout import partition
@@ -12,6 +13,8 @@ from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, NoCluster
 from tasks.ingest import ingest
 from tasks.ingest.config import KuaiRandConfig
+
+pytestmark = pytest.mark.slow
 
 
 def _april(day: int) -> dt.date:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tasks.core.days import Days
+from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
@@ -111,6 +112,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, validated: Path, days: Da
     return _features(validated, days, tmp_path_factory.mktemp("original"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "offset"), [(_change_outcomes, 4), (_delete, 5), (_add, 6), (_change_outcomes, 7)])
 def test_the_future_changes_no_feature(
     tmp_path: Path,
@@ -126,6 +128,7 @@ def test_the_future_changes_no_feature(
     _assert_nothing_known_changed(original, _features(changed, days, tmp_path / "after"), cut, days)
 
 
+@pytest.mark.slow
 def test_frozen_features_do_not_see_the_frozen_days(
     tmp_path: Path, validated: Path, write_validated: Write, impressions: pl.DataFrame, days: Days
 ) -> None:
@@ -152,7 +155,7 @@ def test_candidates_see_no_more_than_the_rows_of_their_day(original: Path, days:
 
 
 def _leak_own_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lookback(daily, day, lookback):  # type: ignore[no-untyped-def]
+    def lookback(daily, day, lookback):
         return tuple((built.day, built.key) for built in daily if 0 <= (day - built.day).days <= lookback)
 
     monkeypatch.setattr(build, "_lookback", lookback)
@@ -161,16 +164,16 @@ def _leak_own_day(monkeypatch: pytest.MonkeyPatch) -> None:
 def _leak_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """The prior mean is that of all days, the state's sums are not."""
     honest = state.window_means
+    daily: list[Path] = []
 
-    def whole_period(totals, weights, group):  # type: ignore[no-untyped-def]
-        folder = whole_period.daily
-        everything = [state.read_json(path)["totals"] for path in sorted(folder.glob("day=*/manifest.json"))]
+    def whole_period(totals, weights, group):
+        everything = [read_json(path)["totals"] for path in sorted(daily[-1].glob("day=*/manifest.json"))]
         return honest(everything, [1] * len(everything), group)
 
     original = state._write_groups
 
-    def write_groups(task, past, folder):  # type: ignore[no-untyped-def]
-        whole_period.daily = task.features / "daily"  # type: ignore[attr-defined]
+    def write_groups(task, past, folder):
+        daily.append(task.features / "daily")
         original(task, past, folder)
 
     monkeypatch.setattr(state, "_write_groups", write_groups)
@@ -185,13 +188,14 @@ def _leak_event_day_of_late_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 def _leak_history(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = history.build_history
 
-    def tomorrow(files, day, timezone, length):  # type: ignore[no-untyped-def]
+    def tomorrow(files, day, timezone, length):
         own = files[-1].parents[1] / f"day={day}" / files[-1].name if files else None
         return honest([*files, own] if own and own.exists() else files, day + dt.timedelta(days=1), timezone, length)
 
     monkeypatch.setattr(history, "build_history", tomorrow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history])
 def test_the_check_fails_on_a_twin_that_leaks(
     tmp_path: Path,

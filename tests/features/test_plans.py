@@ -40,6 +40,7 @@ def _sources(validated: Path, features: Path, days: Days) -> events.Sources:
     return events.Sources(impressions, features / "users.parquet", features / "videos.parquet", "Asia/Shanghai")
 
 
+@pytest.mark.slow
 def test_daily_sums_stream(validated: Path, features: Path, days: Days) -> None:
     sources = _sources(validated, features, days)
     scanned = events.scan_events(sources.impressions, sources.videos)
@@ -59,6 +60,7 @@ def test_rows_stream(validated: Path, features: Path, days: Days) -> None:
     assert not _falls_back(join_features(plan, state, CONFIG, "Asia/Shanghai"))
 
 
+@pytest.mark.slow
 def test_blocks_of_rows_do_not_show(
     tmp_path: Path, validated: Path, features: Path, days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:

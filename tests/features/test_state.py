@@ -87,6 +87,7 @@ def _samples(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     yield from pl.concat([rows.sample(25, seed=1), late.head(5)]).iter_rows(named=True)
 
 
+@pytest.mark.slow
 def test_every_aggregate_equals_its_definition(out: Path, past: pl.DataFrame, days: Days) -> None:
     for day in (days.fit[1], days.judge[0]):
         for row in _samples(_rows(out, day)):
@@ -167,6 +168,7 @@ def test_frozen_days_read_the_state_of_the_first_of_them(tmp_path: Path, validat
     assert _rows(out, days.judge[0])["state_day"].max() == days.validation
 
 
+@pytest.mark.slow
 def test_pooled_tags_are_the_union_of_their_impressions(
     tmp_path: Path, validated: Path, days: Days, past: pl.DataFrame
 ) -> None:

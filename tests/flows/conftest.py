@@ -1,4 +1,4 @@
-"""A Prefect server on loopback, ended with the tests that asked for it."""
+"""One Prefect server on loopback for all tests of this folder: starting one takes as long as a stage."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from flows import environment
 environment.prepare(Path(__file__).resolve().parents[2])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A real Prefect server on loopback; yields the environment variables that reach it."""
     home = tmp_path_factory.mktemp("prefect")
@@ -32,7 +32,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         _wait(lambda: requests.get(f"{variables['PREFECT_API_URL']}/health", timeout=2).ok, 120, "the Prefect server")
         yield variables
     finally:
-        _end(server)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
         log.close()
 
 
@@ -51,12 +52,3 @@ def _wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
             pass
         time.sleep(0.5)
     raise TimeoutError(f"{what} did not start within {seconds:g} s")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-    except (ProcessLookupError, subprocess.TimeoutExpired):
-        process.kill()
-        process.wait()

@@ -32,6 +32,22 @@ def small_params() -> dict[str, Any]:
     return params
 
 
+def tiny_params() -> dict[str, Any]:
+    """Return a night half as small: enough to see stages, drivers and promotions at work, too little to tell models apart."""
+    params = small_params()
+    params["sources"]["simulator"] |= {"users": 200, "videos": 150, "impressions_per_day": 1500}
+    params["window"] |= {"fit_days": 2}
+    harmless = {"tolerance": 0.5, "floor": -1.0}
+    params["gate"] |= {
+        "refresh_xauc_margin": 0.5,
+        "rmse_ratio": 2.0,
+        "mae_seconds": 60.0,
+        "dce_slack": 10,
+        **dict.fromkeys(("ranking_harm", "cold_start_harm", "sparse_harm", "exposure_harm"), harmless),
+    }
+    return params
+
+
 def make_workspace(root: Path, params: dict[str, Any]) -> Path:
     """Copy the project's code and stage graph to `root`, a git and DVC repository of its own."""
     root.mkdir(parents=True)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,9 @@ import pytest
 import yaml
 
 from tasks.core.files import hash_tree
-from tests.flows.small_night import make_workspace, run, run_commands, small_params
+from tests.flows.small_night import make_workspace, run, run_commands, tiny_params
+
+pytestmark = pytest.mark.slow
 
 OUTPUTS = ("data", "artifacts", "metrics", "plots")
 
@@ -30,38 +31,35 @@ def lock(root: Path) -> object:
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str]) -> Iterator[Path]:
     """A workspace whose deployments are registered and served by one worker."""
-    root = make_workspace(tmp_path_factory.mktemp("night") / "workspace", small_params())
+    root = make_workspace(tmp_path_factory.mktemp("night") / "workspace", tiny_params())
     deployed = run(["flows.cli", "deploy"], root, **prefect_server)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
     log = (root / "worker.log").open("w")
+    often = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
     worker = subprocess.Popen(
-        command, cwd=root, env=os.environ | prefect_server, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
+        command, cwd=root, env=os.environ | prefect_server | often, stdout=log, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
     yield root
-    os.killpg(worker.pid, signal.SIGTERM)
-    try:
-        worker.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        os.killpg(worker.pid, signal.SIGKILL)
+    os.killpg(worker.pid, signal.SIGKILL)  # it has no run left to end well, and asked politely it takes half a minute
+    worker.wait()
     log.close()
 
 
 def test_cron_schedules_the_nights_to_come(installation: Path, prefect_server: dict[str, str]) -> None:
     code = (
-        "import json; from prefect.client.orchestration import get_client\n"
+        "import json, time; from prefect.client.orchestration import get_client\n"
         "with get_client(sync_client=True) as client:\n"
-        "    runs = [r for r in client.read_flow_runs() if r.auto_scheduled]\n"
+        "    for _ in range(60):\n"
+        "        if runs := [r for r in client.read_flow_runs() if r.auto_scheduled]: break\n"
+        "        time.sleep(1)\n"
         "    print(json.dumps([r.expected_start_time.isoformat() for r in runs]))"
     )
-    for _ in range(60):
-        printed = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ | prefect_server, capture_output=True, text=True, check=True
-        )
-        times = json.loads(printed.stdout.strip().splitlines()[-1])
-        if times:
-            break
-        time.sleep(1)
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | prefect_server, capture_output=True, text=True, check=True
+    )
+    times = json.loads(printed.stdout.strip().splitlines()[-1])
     assert times, "the scheduler made no run: check the pins of fastapi and SQLAlchemy"
     hours = {dt.datetime.fromisoformat(moment).astimezone(dt.UTC).strftime("%H:%M") for moment in times}
     assert hours == {"18:30"}, "02:30 in Shanghai"
@@ -96,7 +94,7 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_a_forced_rerun_gives_the_same_
 
 
 def test_the_command_line_makes_the_same_bytes(night: Path, tmp_path: Path) -> None:
-    root = make_workspace(tmp_path / "by_hand", small_params())
+    root = make_workspace(tmp_path / "by_hand", tiny_params())
     stages = ["ingest", "validate", "features", "table", "champion", "code", "train --recipe d2q", "baselines"]
     stages += ["evaluate --recipe d2q", "evaluate_champion", "gate", "oracle", "score", "report"]
     done = run_commands(["prepare", *(f"stage {stage}" for stage in stages)], root)
@@ -124,8 +122,10 @@ def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: P
         assert hash_tree(clone / name) == hash_tree(night / name)
 
 
-def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_undoes_it(night: Path) -> None:
-    second = run(["flows.cli", "backfill", "--from", "2026-01-16", "--to", "2026-01-16"], night)
+def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_undoes_it(
+    night: Path, prefect_server: dict[str, str]
+) -> None:
+    second = run(["flows.cli", "backfill", "--from", "2026-01-16", "--to", "2026-01-16"], night, **prefect_server)
     assert second.returncode == 0, second.stdout[-3000:]
     key = yaml.safe_load((night / "run.yaml").read_text())
     assert key["champion"] != "none"
@@ -151,7 +151,8 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert key["champion"] in again.stdout, "a night that was decided keeps the champion it had then"
 
 
-def test_a_refused_night_says_why_and_loses_nothing(night: Path, tmp_path: Path) -> None:
+def test_a_refused_night_says_why_and_loses_nothing(night: Path) -> None:
+    """Without a server: the flow brings its own, whose database is new."""
     before = outputs(night)
     params = yaml.safe_load((night / "params.yaml").read_text())
     (night / "params.yaml").write_text(yaml.safe_dump(params | {"validation": {"tables": {"min_rows": 10**6}}}))

@@ -86,8 +86,8 @@ def test_what_was_found_on_one_day_holds_on_the_next(kind: str, watch: str) -> N
 def test_caution_keeps_what_is_only_luck_from_serving(kind: str) -> None:
     """Probabilities that say nothing, few users: the best of many rankings looks better, and is not believed."""
     day = a_day(4, users=60, informed=0.0)
-    day.probability["long_view"][:] = np.random.default_rng(0).random(len(day))  # type: ignore[index]
-    day.probability["skip"][:] = np.random.default_rng(1).random(len(day))  # type: ignore[index]
+    day.probability["long_view"][:] = np.random.default_rng(0).random(len(day))
+    day.probability["skip"][:] = np.random.default_rng(1).random(len(day))
     bold = fit_fusion(day, SIGNS, config(kind=kind, caution=0.0), 10.0)
     careful = fit_fusion(day, SIGNS, config(kind=kind), 10.0)
     assert bold.utility > bold.plain + 0.5

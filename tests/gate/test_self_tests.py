@@ -41,6 +41,7 @@ def test_champion_against_itself_passes_as_refresh(model: Model) -> None:
     assert (xauc.delta, xauc.standard_error) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_champion_against_itself_is_refused_as_upgrade(model: Model) -> None:
     tables = [model("champion", day=day, seeds=(0, 1, 2)) for day in range(2)]
     days = [
@@ -56,6 +57,7 @@ def test_another_fit_of_equal_quality_passes(model: Model) -> None:
     assert judged(model("refit"), model("champion")).verdict == "promote"
 
 
+@pytest.mark.slow
 def test_better_recipe_is_an_upgrade_and_the_reverse_is_not(model: Model) -> None:
     days = []
     for i in range(3):

@@ -33,6 +33,7 @@ def slice_folder(shared_data: Callable[[str], Path], tmp_path_factory: pytest.Te
     return out
 
 
+@pytest.mark.slow
 def test_slice_keeps_every_row_in_its_arrival_day(slice_folder: Path, shared_data: Callable[[str], Path]) -> None:
     log = pl.read_csv(shared_data("KuaiRand-Pure") / "data/log_standard_4_25_to_5_04_pure.csv")
     expected = dict(log.group_by("date").len().iter_rows())
@@ -72,6 +73,7 @@ def test_slice_side_tables(slice_folder: Path) -> None:
     assert rows.join(videos, on="video_id", how="anti").height == 0
 
 
+@pytest.mark.slow
 def test_slice_bytes_repeat(slice_folder: Path, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     from tasks.core.files import hash_tree
 

@@ -55,7 +55,9 @@ MAPPING: dict[str, Any] = {
 
 def source(folder: Path, **changes: Any) -> TableSourceConfig:
     value = {"kind": "table", "path": str(folder), "timezone": "Asia/Shanghai", "impressions": MAPPING, **changes}
-    return TypeAdapter(SourceConfig).validate_python(value)  # type: ignore[no-any-return]
+    config = TypeAdapter(SourceConfig).validate_python(value)
+    assert isinstance(config, TableSourceConfig)
+    return config
 
 
 def with_columns(**columns: Any) -> dict[str, Any]:

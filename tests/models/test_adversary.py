@@ -49,6 +49,7 @@ def test_explained_is_the_share_of_variance() -> None:
     assert adversary.explained(h_BH.mean().expand(3, 1), DURATION_B) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_narrow_representation_gives_the_duration_up() -> None:
     """Of label = taste + .7 log duration a representation of width 1 keeps both, or against the adversary the taste."""
     generator = torch.Generator().manual_seed(0)

@@ -41,4 +41,4 @@ def test_registry_key_and_kind_must_agree() -> None:
 
 def test_configurations_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        _TwoConfig().size = 5  # type: ignore[misc]
+        _TwoConfig().size = 5

@@ -36,6 +36,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_features(root / "validated", CONFIG, DAYS, root / "features", NoCluster()).folder
 
 
+@pytest.mark.slow
 def test_exposed_rows_have_every_column_of_the_judge_rows(features: Path) -> None:
     rows = exposed_rows(WORLD, features, DAYS, 1000, None)
     judge = pl.read_parquet(FeatureFolder.open(features).rows(DAYS.judge[0]), hive_partitioning=False)

@@ -264,6 +264,7 @@ for number in range(1, 9):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(nights: Any) -> None:
     arguments = [sys.executable, "-c", _WRITER, str(Path(__file__).with_name("conftest.py")), str(nights.root)]
     writers = [subprocess.Popen([*arguments, name], cwd=REPOSITORY) for name in ("x", "y")]

@@ -72,7 +72,8 @@ def judge_rows(random_share: float) -> pl.DataFrame:
 
 def predictions(frame: pl.DataFrame, noise: float, seeds: Sequence[int], tasks: bool) -> dict[str, pl.Series]:
     """Return the outputs of a model that sees the truth through noise."""
-    duration, columns = frame["duration_ms"].to_numpy() / 1000, {}
+    duration = frame["duration_ms"].to_numpy() / 1000
+    columns: dict[str, Any] = {}
     for seed in seeds:
         belief = frame["truth"].to_numpy() + noise * np.random.default_rng([int(noise * 100), seed]).normal(0, 1, ROWS)
         mean = np.minimum(0.9 * duration, 8 * np.exp(0.5 * belief) + 1)

@@ -12,6 +12,8 @@ import pytest
 from tasks.report import render_report
 from tasks.report.config import ReportConfig
 
+pytestmark = pytest.mark.slow
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MEASURE = """<script>
 const wide = [...document.querySelectorAll("body *")].filter(

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tasks.core.files import read_json, write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.training import training
 from tests.report.reading import tables, texts, words
+
+pytestmark = pytest.mark.slow
 
 
 def into_ensemble(folder: Path, target: Path) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tasks.core.files import write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.fusion import fusion
@@ -92,6 +94,7 @@ def test_every_kind_shows_what_enters(copy_of: Callable[[str], Any]) -> None:
         assert texts(table)[1][2] == "0.250"
 
 
+@pytest.mark.slow
 def test_the_page_holds_it_and_a_day_of_short_lists_says_so(copy_of: Callable[[str], Any]) -> None:
     from tasks.report import render_report
     from tasks.report.config import ReportConfig

@@ -56,6 +56,7 @@ def pages(made_nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {name: path.read_text(encoding="utf-8") for name, path in written.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["first", "later", "refused"])
 def test_page_is_sound_and_fetches_nothing(pages: dict[str, str], name: str) -> None:
     elements = Elements(pages[name])
@@ -85,6 +86,7 @@ def test_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) ->
     assert dict(found)["html"]["lang"] == "en"
 
 
+@pytest.mark.slow
 def test_equal_nights_give_equal_bytes_wherever_they_lie(
     pages: dict[str, str], copy_of: Callable[[str], Any], tmp_path: Path
 ) -> None:
@@ -94,6 +96,7 @@ def test_equal_nights_give_equal_bytes_wherever_they_lie(
     assert str(tmp_path) not in pages["later"]
 
 
+@pytest.mark.slow
 def test_the_archived_copy_differs_by_its_timings_alone(
     made_nights: Nights, pages: dict[str, str], tmp_path: Path
 ) -> None:
@@ -105,6 +108,7 @@ def test_the_archived_copy_differs_by_its_timings_alone(
     assert section.sub("", archived) == section.sub("", pages["later"])
 
 
+@pytest.mark.slow
 def test_a_title_is_text_not_markup(made_nights: Nights, tmp_path: Path) -> None:
     night = made_nights["refused"]
     config = ReportConfig(title="<b>Market & Co</b>")

@@ -65,6 +65,7 @@ def test_a_night_without_weights_says_so(read: dict[str, Artifacts]) -> None:
     assert not tables(section)
 
 
+@pytest.mark.slow
 def test_clicks_show_overlap_balance_and_calibration(read: dict[str, Artifacts], written: Mapping[str, Any]) -> None:
     recipe, found = written["click"]
     section = propensity(night(read["first"], recipe, overlap=found))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tasks.report.config import ReportConfig
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
@@ -22,6 +24,7 @@ Nights = Mapping[str, Any]
 
 
 class TestTop:
+    @pytest.mark.slow
     def test_first_night_says_there_was_no_champion(self, read: dict[str, Artifacts]) -> None:
         found = top(read["first"])
         assert (found.verdict, found.tone) == ("Promoted", "good")
@@ -67,6 +70,7 @@ class TestTop:
         assert any("seed 0: its calibrator broke a guard" in remark for remark in attention)
 
 
+@pytest.mark.slow
 def test_every_number_that_has_an_interval_shows_it(read: dict[str, Artifacts]) -> None:
     night = read["later"]
     sections = [

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tasks.core.files import write_json
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.trade_off import FILE, trade_off
@@ -53,6 +55,7 @@ def test_it_says_what_the_file_says(copy_of: Callable[[str], Any]) -> None:
     assert "randomly exposed rows, t = 1: XAUC 0.6500, bias 2.00 s" in chart.svg
 
 
+@pytest.mark.slow
 def test_the_page_holds_it(copy_of: Callable[[str], Any]) -> None:
     from tasks.report import render_report
     from tasks.report.config import ReportConfig

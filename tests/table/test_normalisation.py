@@ -3,7 +3,7 @@ import numpy as np
 from tasks.table.normalisation import MomentAccumulator
 
 
-def fitted(values: np.ndarray, *, parts: int = 1, clip: float = 10.0):  # type: ignore[no-untyped-def]
+def fitted(values: np.ndarray, *, parts: int = 1, clip: float = 10.0):
     moments = MomentAccumulator([f"x{i}" for i in range(values.shape[1])])
     for part in np.array_split(values, parts):
         moments.add(part)

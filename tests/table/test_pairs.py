@@ -75,6 +75,7 @@ def test_no_pair_can_be_drawn_where_all_were_shown() -> None:
         pairs.draw(3, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_a_million_users_and_videos_need_the_memory_of_what_was_shown() -> None:
     """10^12 pairs, 2 million of them shown, 1 million drawn: at most 600 MiB more than before."""
     child = subprocess.run(

@@ -22,7 +22,7 @@ def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return take_step(self, batch)
 
-    SeedFit._step = step  # type: ignore[method-assign]
+    SeedFit._step = step
     recipe, config = (CANDIDATE, training()) if name == "candidate" else (RECIPE, training(seeds=(0, 1)))
     train(Path(table), name, recipe, config, Path(out), Path(scratch))
 

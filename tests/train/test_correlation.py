@@ -25,6 +25,7 @@ def test_a_flat_profile_has_no_interval() -> None:
     assert profile_interval({-0.9: -0.1, 0.0: 0.0, 0.9: -8.0}, 0.0) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.6])
 def test_a_known_correlation_is_found_behind_badly_scaled_indices(rho: float) -> None:
     g = torch.Generator().manual_seed(int(10 * rho) + 1)
@@ -54,6 +55,7 @@ def test_unobserved_rows_that_stand_for_many_count_as_many() -> None:
     torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 def test_the_train_stage_leaves_it_in_the_bundle(candidate_table: Path, tmp_path: Path) -> None:
     changed = {"objective": {"kind": "latent_exogenous"}, "head": {"kind": "tr_log"}}
     recipe = Recipe.model_validate(CANDIDATE.model_dump() | changed)

@@ -76,8 +76,8 @@ def test_every_batch_holds_two_strata_that_weigh_what_they_stand_for(
         assert float(batch.weight_B[shown].sum()) == pytest.approx(total / (total + unshown), rel=1e-5)
         for part in (shown, ~shown):
             assert len(batch.weight_B[part].unique()) == 1
-        assert not batch.random_B[~shown].any()  # type: ignore[index]
-        assert batch.random_B[shown].any()  # type: ignore[index]
+        assert not batch.random_B[~shown].any()
+        assert batch.random_B[shown].any()
     assert sizes == [(128, 90)] * 11 + [(92, 64)]
 
 
@@ -136,6 +136,7 @@ def test_an_epoch_can_be_entered_anywhere(candidates: Population, epoch: int, sk
     assert all(same(one, other) for one, other in zip(rest, whole[skip:], strict=True))
 
 
+@pytest.mark.slow
 def test_batches_estimate_means_over_the_population(candidate_table: Path, candidates: Population) -> None:
     """sum_i weight_i f_i is unbiased for mean_D f, here of f = o duration and (1 - o) duration."""
     pairs = read_json(candidate_table / "table.json")["populations"]["fit"]["unobserved"]
@@ -163,7 +164,7 @@ def test_evaluation_holds_every_row_once_and_keeps_impressions_apart(candidate_t
         assert batch.weight_B is not None
         assert torch.equal(batch.ids_BF[: len(shown)], shown.ids_BF)
         assert float(batch.weight_B.sum()) == pytest.approx(1, abs=1e-5)
-    sampled = [part.batch(0, len(part)) for part in day.unobserved.rows.chunks(10**9)]  # type: ignore[union-attr]
+    sampled = [part.batch(0, len(part)) for part in day.unobserved.rows.chunks(10**9)]
     assert rows((batch for _, batch in parts), observed=0) == rows(sampled, observed=1)
     shown_ids = torch.cat([shown.ids_BF for shown, _ in parts])
     np.testing.assert_array_equal(shown_ids, open_columns(candidate_table / "validation")["ids"])

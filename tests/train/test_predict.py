@@ -138,6 +138,7 @@ def test_weights_that_do_not_fit_are_an_error(path: Path, tmp_path: Path) -> Non
         load_bundle(broken)
 
 
+@pytest.mark.slow
 def test_the_exported_program_computes_what_the_module_does(
     path: Path, bundle: Bundle, features: Path, judge: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_the_exported_program_computes_what_the_module_does(
         np.testing.assert_allclose(found["probability/skip"].numpy(), raw["p_skip"][:end], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_exported_program_repeats_and_names_no_path(path: Path, tmp_path: Path) -> None:
     for name in ("a.pt2", "b.pt2"):
         export_bundle(path, tmp_path / name)

@@ -65,6 +65,7 @@ def test_the_curves_say_how_much_of_the_duration_the_towers_still_know(table: Pa
     assert (explained <= 1).all()
 
 
+@pytest.mark.slow
 def test_what_counts_replays_predicts_beyond_the_duration(features: Path, tmp_path: Path) -> None:
     """Heads, calibrators and the table of predictions; with truncated labels none of them may."""
     for truncate in (True, False):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.train.row_sparse import RowSparseAdamW
+from tests.tolerance import ulps
 
 LR, DECAY = 1e-2, 1e-1
 
@@ -34,7 +35,7 @@ def train_both(batches: list[Tensor], num_rows: int) -> tuple[Tensor, Tensor]:
 
 def test_it_is_dense_adamw_when_every_row_is_read_at_every_step() -> None:
     dense, packed = train_both([torch.arange(20).repeat(2)] * 50, 20)
-    torch.testing.assert_close(packed, dense, rtol=0, atol=1e-6)
+    torch.testing.assert_close(packed, dense, rtol=ulps(16), atol=1e-6)
 
 
 def test_rows_that_rest_follow_dense_adamw_too() -> None:
@@ -42,7 +43,7 @@ def test_rows_that_rest_follow_dense_adamw_too() -> None:
     batches = [torch.randint(0, 50, (7,), generator=g) for _ in range(400)]
     batches += [torch.randint(0, 5, (7,), generator=g) for _ in range(400)]  # 45 rows rest longer than the window
     dense, packed = train_both(batches, 50)
-    torch.testing.assert_close(packed, dense, rtol=0, atol=1e-5)
+    torch.testing.assert_close(packed, dense, rtol=ulps(64), atol=1e-5)
 
 
 def test_only_rows_of_the_batch_are_written() -> None:

@@ -72,6 +72,7 @@ def test_checkpoints_are_gone_after_success(bundle: Path) -> None:
     assert not list((bundle.parent / "scratch").rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [(19, 30)])
 def test_a_fit_killed_twice_and_run_again_ends_with_the_same_bytes(
     table: Path, bundle: Path, tmp_path: Path, steps: tuple[int, ...]
@@ -88,6 +89,7 @@ def test_a_fit_killed_twice_and_run_again_ends_with_the_same_bytes(
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_configuration_is_not_used(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
     assert hash_tree(tmp_path / "resumed") == hash_tree(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_the_judge_day_changes_nothing(features: Path, bundle: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(features, tmp_path / "features"))
     rewrite_rows(
@@ -140,6 +143,7 @@ def test_early_stopping_keeps_the_best_epoch(table: Path, tmp_path: Path) -> Non
     assert manifest["validation_loss"]["0"] == min(losses)
 
 
+@pytest.mark.slow
 def test_stopping_on_xauc(table: Path, tmp_path: Path) -> None:
     train(table, "small", RECIPE, training(stop_on="xauc"), tmp_path / "b", tmp_path / "s")
     curves, manifest = pl.read_csv(tmp_path / "b/curves.csv"), read_json(tmp_path / "b/manifest.json")
@@ -202,6 +206,7 @@ def test_a_refused_calibrator_is_reported(table: Path, tmp_path: Path) -> None:
     assert "1000000" in read_json(tmp_path / "b/manifest.json")["calibration_refused"]["0"]
 
 
+@pytest.mark.slow
 def test_weighing_objectives_get_the_propensity_of_every_row(table: Path, tmp_path: Path) -> None:
     recipe = {"objective": {"kind": "ips"}, "propensity": {"kind": "logged"}}
     train(table, "ips", Recipe.model_validate(recipe), training(), tmp_path / "b", tmp_path / "s")

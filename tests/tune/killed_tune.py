@@ -21,7 +21,7 @@ def main(root: str, epochs: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         train_epoch(self)
 
-    SeedFit.epoch = epoch  # type: ignore[method-assign]
+    SeedFit.epoch = epoch
     tune(Workspace(Path(root)), "small")
 
 

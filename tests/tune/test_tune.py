@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ def expected(tuned: Tuned) -> tuple[str, str]:
     return output(tuned)
 
 
+@pytest.mark.slow
 def test_the_first_trial_is_the_recipe_as_the_train_stage_fits_it(
     place: Workspace, tuned: Tuned, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_every_trial_has_its_line(tuned: Tuned) -> None:
     assert (given_up["epochs"] <= 3).all() and given_up["xauc"].is_null().all()
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes_and_a_longer_search_goes_on(
     expected: tuple[str, str], make_workspace: MakeWorkspace
 ) -> None:
@@ -126,6 +129,7 @@ def test_a_finished_search_is_only_read_again(
     assert output(tune(place, "small")) == expected
 
 
+@pytest.mark.slow
 def test_a_killed_search_ends_with_the_same_bytes(expected: tuple[str, str], make_workspace: MakeWorkspace) -> None:
     """Killed in the second epoch of the third trial; what a kill can leave behind stands in the way."""
     workspace = make_workspace()
@@ -142,6 +146,7 @@ def test_a_killed_search_ends_with_the_same_bytes(expected: tuple[str, str], mak
     assert not list(journal.parent.glob("checkpoints/*"))
 
 
+@pytest.mark.slow
 def test_the_judge_day_is_not_read(expected: tuple[str, str], make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace()
     shutil.rmtree(workspace.table / "judge")
@@ -151,6 +156,7 @@ def test_the_judge_day_is_not_read(expected: tuple[str, str], make_workspace: Ma
     assert output(tune(workspace, "small")) == expected
 
 
+@pytest.mark.slow
 def test_another_table_or_space_is_another_search(make_workspace: MakeWorkspace) -> None:
     space = {"trunk.dropout": {"low": 0.0, "high": 0.5}}
     workspace = make_workspace({"trials": 2, "space": space}, max_epochs=1)
@@ -165,6 +171,7 @@ def test_another_table_or_space_is_another_search(make_workspace: MakeWorkspace)
     assert len(journals(workspace)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["median", "hyperband"])
 def test_hopeless_trials_are_given_up(make_workspace: MakeWorkspace, kind: str) -> None:
     space = {"training.learning_rate": {"choices": [3e-3, 1e-9]}}
@@ -194,8 +201,11 @@ def test_a_search_in_which_nothing_finishes_says_why(make_workspace: MakeWorkspa
     assert not workspace.tuned.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "best"), [("xgauc", max), ("watch_loss", min)])
-def test_other_metrics_choose_in_their_direction(make_workspace: MakeWorkspace, metric: str, best: type(max)) -> None:
+def test_other_metrics_choose_in_their_direction(
+    make_workspace: MakeWorkspace, metric: str, best: Callable[[Iterable[float]], float]
+) -> None:
     space = {"training.learning_rate": {"low": 1e-4, "high": 2e-2, "log": True}}
     workspace = make_workspace({"trials": 4, "metric": metric, "space": space, "pruning": {"kind": "none"}})
     found = tune(workspace, "small").found
@@ -205,6 +215,7 @@ def test_other_metrics_choose_in_their_direction(make_workspace: MakeWorkspace, 
         assert found.gain.metric == ("xgauc" if metric == "xgauc" else "xauc")
 
 
+@pytest.mark.slow
 def test_processes_share_the_trials(make_workspace: MakeWorkspace) -> None:
     found = tune(make_workspace({"trials": 5}, max_epochs=1), "small", jobs=2).found
     assert [row.index for row in found.rows] == [0, 1, 2, 3, 4]

@@ -28,7 +28,7 @@ def truncate(path: Path) -> None:
 
 
 def remove_day(raw: RawFolder, day: object) -> None:
-    part = raw.part(day)  # type: ignore[arg-type]
+    part = raw.part(day)
     part.unlink()
     part.parent.rmdir()
 
@@ -77,6 +77,7 @@ UNREADABLE: dict[str, tuple[Callable[[RawFolder], object], type[DwellError], str
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_no_rule_can_read_is_refused(kind: str, raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     damage, error, message = UNREADABLE[kind]
@@ -148,6 +149,7 @@ STOPPED: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], ValidationConfi
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOPPED)
 def test_a_table_rule_stops_the_run(kind: str, raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     spoil, config, message = STOPPED[kind]
@@ -231,6 +233,7 @@ def test_a_full_disk_leaves_the_earlier_result(
     assert not out.with_name("validated.staging").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_the_result_is_moved_in_heals_on_the_next_run(
     raw: RawFolder, out: Path, earlier: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +263,7 @@ def test_an_unwritable_folder_is_named(raw: RawFolder, tmp_path: Path, monkeypat
         def refuse(path: Path, *args: object, **kwargs: object) -> None:
             if locked in path.parents:
                 raise OSError(errno.EACCES, "Permission denied", str(path))
-            mkdir(path, *args, **kwargs)  # type: ignore[arg-type]
+            mkdir(path, *args, **kwargs)
 
         monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StorageError, match=r"could not write .*locked.*: permission denied: make the folder writable"):

@@ -59,6 +59,7 @@ def summary(shared_data: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     return found
 
 
+@pytest.mark.slow
 def test_rows_after_each_step_are_the_published_ones(summary: dict[str, Any]) -> None:
     rows = {step["step"]: step["rows"] for step in summary["cleaning"]}
     assert rows["raw"] == 171_671

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tasks.core.contract import polars_schema
 from tasks.core.days import Days
@@ -51,6 +52,7 @@ def test_clean_rows_come_out_as_they_went_in(raw: RawFolder, out: Path, earlier:
     assert all(day["verdicts"]["failed"] == 0 for day in read_json(out / "summary.json")["days"])
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes_at_another_place(
     raw: RawFolder, earlier: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -61,12 +63,14 @@ def test_the_same_inputs_give_the_same_bytes_at_another_place(
     assert not any(str(tmp_path).encode() in content for content in earlier.values())
 
 
+@pytest.mark.slow
 def test_nothing_new_reuses_every_day(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     result = validate(raw.path, CONFIG, DAYS, out)
     assert result.reused == DAYS.read
     assert tree(out) == earlier
 
 
+@pytest.mark.slow
 def test_the_next_night_in_place_equals_a_full_rebuild(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     spoil(raw, DAYS.fit[0], "watch_ms", -5)
     raw.put(JUDGE + DAY, clean_day(JUDGE + DAY))
@@ -87,6 +91,7 @@ def test_a_changed_limit_reuses_the_partitions(raw: RawFolder, out: Path, earlie
     assert validate(raw.path, limits, DAYS, out).reused == DAYS.read
 
 
+@pytest.mark.slow
 def test_a_changed_row_rule_makes_the_partitions_anew(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     tables = read_raw(raw.path, DAYS)
     for rules, reused in ((RowRulesConfig(), True), (RowRulesConfig(max_play_ratio=3), False)):
@@ -107,6 +112,7 @@ def test_a_damaged_output_partition_is_made_again(raw: RawFolder, out: Path, ear
     assert tree(out) == earlier
 
 
+@pytest.mark.slow
 def test_dirt_is_quarantined_with_its_reason_and_counted(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     """The dirt that the simulator throws: every kind is caught by its rule, and every row is somewhere."""
     config = ValidationConfig(rows=RowRulesConfig(known_scenes=(0, 1, 2)))
@@ -191,6 +197,7 @@ def test_side_tables_are_mended_and_counted(raw: RawFolder, out: Path, earlier: 
     assert found["videos"] == {"joined_tags": {"tag": 9}}
 
 
+@pytest.mark.slow
 def test_the_source_may_list_its_scenes(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     (raw.path / "source.json").write_text(json.dumps({"timezone": "Asia/Shanghai", "scenes": [0, 1, 2]}))
     spoil(raw, JUDGE, "scene", 99)
@@ -199,6 +206,7 @@ def test_the_source_may_list_its_scenes(raw: RawFolder, out: Path, earlier: dict
     assert read_json(out / "summary.json")["passed"]
 
 
+@pytest.mark.slow
 def test_lookback_days_before_the_source_began_are_not_asked_for(tmp_path: Path, out: Path) -> None:
     raw = RawFolder(tmp_path / "data/raw").write(first=FIRST + 2 * DAY)
     source = json.loads((raw.path / "source.json").read_text())

@@ -4,7 +4,7 @@ Shape legend: B pairs, U users, I items, E width of an encoding, O outputs of a 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -136,7 +136,7 @@ class PairModel(nn.Module):
         score_B = self.objective.served(logit_B.unsqueeze(1), auxiliary)[:, 0]
         return score_B, self.objective.probability(score_B)
 
-    def parameter_groups(self, decay: float) -> list[dict[str, object]]:
+    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
         """Return optimizer groups: offsets and the objective's own parameters are not decayed."""
         scorers = [module for module in self.modules() if isinstance(module, Scorer)]
         exempt = {id(p) for scorer in scorers for p in scorer.undecayed_parameters()}

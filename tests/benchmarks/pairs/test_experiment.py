@@ -45,6 +45,7 @@ def test_the_walk_stops_at_the_first_rise() -> None:
     assert 5 not in seen
 
 
+@pytest.mark.slow
 def test_logistic_propensities_have_the_exposure_rate_of_each_item(small: PairData) -> None:
     propensity_UI = fit_propensity(small, "logistic")
     count_I = np.bincount(small.train.item_B, minlength=small.num_items)

@@ -36,6 +36,7 @@ def test_a_scale_is_a_penalty(small: PairData) -> None:
     assert spread[0] < spread[1] < spread[2]
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_crosses_that_made_the_ratings(small: PairData) -> None:
     start = OrdinalConfig(scales={"user": 0.5, "item": 0.5, "crosses": 0})
     best, loss = choose_scales(small, small.train, start, (0, 0.2, 0.5, 1), sweeps=1, num_folds=3)
@@ -54,4 +55,4 @@ def test_exposure_factors_read_no_rating(small: PairData) -> None:
 
 def test_unknown_blocks_are_named(small: PairData) -> None:
     with pytest.raises(ValueError, match="unknown blocks"):
-        blocks(small, small.train, ["magic"])  # type: ignore[list-item]
+        blocks(small, small.train, ["magic"])

@@ -10,7 +10,7 @@ from benchmarks.pairs.splits import hold_out
 def sampler(small: PairData, sampling: str, batch_size: int = 64) -> PairSampler:
     fit, held_out = hold_out(small.train, 0.1, seed=0)
     propensity_UI = np.random.default_rng(0).random((small.num_users, small.num_items))
-    return pair_sampler(small, fit, held_out, propensity_UI, sampling, batch_size, 2.0)  # type: ignore[arg-type]
+    return pair_sampler(small, fit, held_out, propensity_UI, sampling, batch_size, 2.0)
 
 
 @pytest.mark.parametrize("sampling", ["stratified", "uniform"])

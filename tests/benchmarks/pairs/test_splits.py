@@ -33,7 +33,7 @@ def test_the_gate_trips_on_5_percent_of_coats_test_pairs_in_train(
 ) -> None:
     data = leaked(read_coat(shared_data("coat")), 0.05)
     with pytest.raises(LeakedPairs, match="in both train and test"):
-        judged_rows(data, variant)  # type: ignore[arg-type]
+        judged_rows(data, variant)
 
 
 def test_chance_alone_does_not_trip_the_gate_and_a_leak_does(small: PairData) -> None:

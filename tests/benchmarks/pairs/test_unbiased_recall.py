@@ -35,6 +35,7 @@ def recall(score: np.ndarray, liked: np.ndarray, k: int) -> tuple[float, float]:
     return float((hits[has] / positives[has]).mean()), float(hits.sum() / positives.sum())
 
 
+@pytest.mark.slow
 def test_few_random_rows_estimate_recall_over_the_catalogue() -> None:
     score, liked = catalogue(0)
     macro, micro = recall(score, liked, K)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -107,7 +109,7 @@ def test_l2_is_the_norm_itself() -> None:
 
 def test_no_step_attends_to_padding() -> None:
     """Differs from public code, where left padding holds back a share of the attention."""
-    encoder = model("sasrec").encoder  # type: ignore[attr-defined]
+    encoder = model("sasrec").encoder
     mask_BL = torch.tensor([[False, False, True, True]])
     torch.manual_seed(1)
     event_BLD = torch.randn(1, 4, 8)
@@ -154,7 +156,7 @@ def test_two_heads_are_causal_too() -> None:
 
 
 def test_the_configuration_is_picked_by_kind_and_refuses_typos() -> None:
-    adapter = TypeAdapter(SequenceConfig)
+    adapter: TypeAdapter[Any] = TypeAdapter(SequenceConfig)
     assert adapter.validate_python({"kind": "sine"}).skip_margin
     assert not adapter.validate_python({"kind": "sasrec"}).skip_margin
     with pytest.raises(ValidationError):

@@ -11,6 +11,7 @@ from benchmarks.sequence.protocol.floors import FLOORS
 from benchmarks.sequence.protocol.split import SequenceSplit
 
 
+@pytest.mark.slow
 def test_a_quick_run_gives_all_tables(tmp_path: Path) -> None:
     options = Options(data=tmp_path, seeds=(0,), scratch=tmp_path, quick=True)
     metrics, differences = simulator.run(options)

@@ -2,10 +2,14 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from benchmarks.sequence.protocol.feedback import POSITIVE, SKIP, feedback_log
 from benchmarks.sequence.protocol.read import COLUMNS, read_impressions
 from tasks.ingest.config import KuaiRandConfig
 from tasks.validate.config import ValidationConfig
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_rows_and_rates_of_kuairand(shared_data: Callable[[str], Path], tmp_path: Path) -> None:

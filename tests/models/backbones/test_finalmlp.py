@@ -21,7 +21,7 @@ def numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy()
 
 
-def stream_by_hand(gate: torch.nn.Module, stream: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+def stream_by_hand(gate: torch.nn.Sequential, stream: torch.nn.Sequential, x: np.ndarray) -> np.ndarray:
     hidden = np.maximum(numbers(gate[0].weight) @ x + numbers(gate[0].bias), 0)
     h = x * 2 / (1 + np.exp(-(numbers(gate[2].weight) @ hidden + numbers(gate[2].bias))))
     for layer in (part for part in stream if isinstance(part, torch.nn.Linear)):

@@ -42,7 +42,7 @@ def test_blocks_by_hand(structure: str, shape: EncodedShape, encoding: Callable[
         guide, fields = rows.flat_BE[row].numpy(), rows.fields_BFD[row].numpy()
         gain, bias = numbers(model.gain_FD), numbers(model.bias_FD)
         masked = np.concatenate([normal(fields[f]) * gain[f] + bias[f] for f in range(4)])
-        outputs = []
+        outputs: list[np.ndarray] = []
         for block in model.blocks:
             outputs.append(
                 block_by_hand(block, guide, masked if structure == "parallel" or not outputs else outputs[-1])

@@ -7,6 +7,7 @@ import torch
 
 from models.balance.bounded_uncertainty import BoundedUncertainty, BoundedUncertaintyConfig
 from models.by_task import key_of
+from tests.tolerance import ulps
 
 
 def test_one_step_by_hand() -> None:
@@ -18,11 +19,11 @@ def test_one_step_by_hand() -> None:
     optimizer = torch.optim.SGD(balance.parameters(), lr=0.1)
     total = balance.backward({"watch_time": x**2, "skip": 5 * x}, [])
     watch_factor, skip_factor = 1 / (2 * math.exp(-0.5)), 3 / (2 * math.exp(0.4))
-    assert total.item() == pytest.approx(4 * watch_factor - 0.25 + 10 * skip_factor + 3 * 0.2, rel=1e-6)
-    assert x.grad.item() == pytest.approx(4 * watch_factor + 5 * skip_factor, rel=1e-6)
+    assert total.item() == pytest.approx(4 * watch_factor - 0.25 + 10 * skip_factor + 3 * 0.2, rel=ulps(16))
+    assert x.grad.item() == pytest.approx(4 * watch_factor + 5 * skip_factor, rel=ulps(16))
     optimizer.step()
-    assert s["watch_time"].item() == pytest.approx(-0.5 - 0.1 * (0.5 - 4 * watch_factor), rel=1e-6)
-    assert s["skip"].item() == pytest.approx(0.4 - 0.1 * (1.5 - 10 * skip_factor), rel=1e-6)
+    assert s["watch_time"].item() == pytest.approx(-0.5 - 0.1 * (0.5 - 4 * watch_factor), rel=ulps(16))
+    assert s["skip"].item() == pytest.approx(0.4 - 0.1 * (1.5 - 10 * skip_factor), rel=ulps(16))
 
 
 def test_the_minimum_over_s_is_the_log_of_the_loss() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def table(schema: InputSchema) -> torch.nn.Embedding:
     return torch.nn.Embedding(schema.num_rows, DIM)
 
 
-def event(events: EventEmbedding, table: torch.nn.Embedding, rows: Batch, row: int, position: int) -> torch.Tensor:
+def event(events: EventEmbedding, table: torch.nn.Embedding, rows: Batch, row: int, position: int) -> Any:
     """Return one event's vector, part by part."""
     history = rows.history
     items = sum(table.weight[ids[row, position]] for ids in history.fields.values())

@@ -4,7 +4,7 @@ import pytest
 from models.fusion.search import search
 
 
-def bowl(centre: np.ndarray):  # type: ignore[no-untyped-def]
+def bowl(centre: np.ndarray):
     return lambda point: -float(np.square(point - centre).sum())
 
 

@@ -95,6 +95,7 @@ def fit_cells(head: Head, cells: Any, steps: int, every: int) -> torch.Tensor:
     return out_CO.detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HEADS)
 def test_oracle_recovery(kind: str, cells: Any) -> None:
     head = make(kind, cells.labels, **ORACLE.get(kind, {}))
@@ -200,6 +201,7 @@ class Decodes(torch.nn.Module):
         return [self.head.score(out_BO, duration_B), *decodes(self.head, out_BO, duration_B).values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HEADS)
 def test_exported_decodes_equal_the_heads(kind: str, cells: Any) -> None:
     module = Decodes(make(kind, cells.labels)).eval()
@@ -247,6 +249,7 @@ def fingerprints() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_two_processes_agree() -> None:
     code = "from tests.models.heads.test_contract import fingerprints; print(fingerprints())"
     other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=REPOSITORY)

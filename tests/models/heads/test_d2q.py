@@ -8,6 +8,7 @@ import torch
 
 from models.heads.base import TrainLabels
 from models.heads.d2q import D2q, D2qConfig
+from tests.tolerance import ulps
 
 
 def head_on(watch: Any, duration: Any, groups: int = 10) -> D2q:
@@ -44,7 +45,7 @@ def test_target_equals_counting_in_every_group() -> None:
     asked_group = head.group(torch.from_numpy(asked_duration).float()).numpy()
     expected = [midrank(watch[group == g], y) for g, y in zip(asked_group, asked, strict=True)]
     found = head.target(torch.from_numpy(asked).float(), torch.from_numpy(asked_duration).float())
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=ulps(8), atol=ulps(8))
 
 
 def test_mean_target_of_a_group_is_one_half() -> None:

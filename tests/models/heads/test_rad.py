@@ -139,6 +139,7 @@ def test_the_head_itself_knows_no_cohort() -> None:
     assert dict(bound.state_dict()).keys() == dict(head.state_dict()).keys()
 
 
+@pytest.mark.slow
 def test_a_ranker_reads_the_cohorts_of_its_rows_and_exports_them(
     schema: InputSchema, batch: Callable[..., Batch]
 ) -> None:

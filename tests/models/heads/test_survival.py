@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.heads.survival import log_survival, restricted_mean, survival_at, survival_median
+from tests.tolerance import ulps
 
 NODES_J = torch.tensor([0.0, 1.0, 4.0, 4.5, 20.0, 90.0])
 
@@ -25,7 +26,7 @@ def test_value_is_the_interpolation() -> None:
     for seconds in (0.0, 0.3, 4.0, 4.4, 89.0, 90.0, 500.0):
         expected = [np.interp(seconds, NODES_J, row) for row in survival_BJ.numpy()]
         found_B = survival_at(NODES_J, survival_BJ, torch.full((50,), seconds))
-        np.testing.assert_allclose(found_B, expected, atol=1e-6)
+        np.testing.assert_allclose(found_B, expected, rtol=ulps(8), atol=ulps(8))
 
 
 def test_median_is_where_the_curve_is_one_half() -> None:

@@ -9,6 +9,7 @@ import torch
 from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.heads.transformed_regression import TransformedRegression
+from tests.tolerance import ulps
 
 FORWARD = {"tr_log": np.log1p, "tr_sqrt": np.sqrt}
 BACK = {"tr_log": np.expm1, "tr_sqrt": np.square}
@@ -28,9 +29,9 @@ def test_label_and_loss_by_hand(kind: str) -> None:
     transformed = FORWARD[kind](watch)
     expected = (transformed - transformed.mean()) / transformed.std()
     watch_B, duration_B = torch.from_numpy(watch).float(), torch.full((5,), 100.0)
-    np.testing.assert_allclose(head.latent_label(watch_B, duration_B), expected, atol=1e-6)
+    np.testing.assert_allclose(head.latent_label(watch_B, duration_B), expected, rtol=ulps(8), atol=ulps(8))
     np.testing.assert_allclose(
-        head.loss(torch.full((5, 1), 0.5), watch_B, duration_B), (0.5 - expected) ** 2, atol=1e-5
+        head.loss(torch.full((5, 1), 0.5), watch_B, duration_B), (0.5 - expected) ** 2, rtol=ulps(32), atol=ulps(32)
     )
 
 

@@ -21,6 +21,7 @@ def fitted(noise: Callable[..., Any], rho: float, seed: int, rows: int = 3000, *
     return fit_selection(SelectionModel(Linear(x, z if apart else None), 0.0), seen)
 
 
+@pytest.mark.slow
 def test_error_and_likelihood_ratio_have_their_stated_size(noise: Callable[..., Any]) -> None:
     """Over 15 data sets without correlation: the z score has unit size and agrees with the likelihood ratio."""
     reports = [fitted(noise, 0.0, seed, rows=1500).report for seed in range(15)]

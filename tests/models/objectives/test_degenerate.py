@@ -28,6 +28,7 @@ BATCHES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("self_normalise", ["off", "batch", "running"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_and_gradients_stay_finite(

@@ -134,6 +134,7 @@ def test_a_population_without_unobserved_rows_is_a_plain_probit() -> None:
     assert (a_B.grad == 0).all()
 
 
+@pytest.mark.slow
 def test_the_mean_of_stratified_batches_is_the_whole_gradient() -> None:
     """2,000 batches of 8 observed, 12 unobserved and 4 random rows, weighted by what they stand for."""
     total, g = 600, torch.Generator().manual_seed(0)

@@ -70,7 +70,7 @@ class Fit:
 
     def seconds(self, trade_off: float) -> Tensor:
         """Return the predicted means at another t."""
-        self.ranker.objectives["watch_time"].trade_off = trade_off  # type: ignore[assignment]
+        self.ranker.objectives["watch_time"].trade_off = trade_off
         mean_B = self.ranker.predict(self.rows).mean_B
         assert mean_B is not None
         return mean_B
@@ -85,7 +85,7 @@ def fit(bias: float, orthogonality: float) -> Fit:
     rows = draw(bias)
     objective = {"kind": "proxy_priors", "orthogonality_weight": orthogonality}
     torch.manual_seed(0)
-    ranker = Ranker(Recipe.model_validate({**RECIPE, "objective": objective}), SCHEMA, {"scale": np.float32(5)})  # type: ignore[dict-item]
+    ranker = Ranker(Recipe.model_validate({**RECIPE, "objective": objective}), SCHEMA, {"scale": np.float32(5)})
     optimizers = Optimizers(ranker, TrainingConfig(learning_rate=1e-2, weight_decay=1e-4))
     g = torch.Generator().manual_seed(1)
     for _ in range(5):
@@ -124,6 +124,7 @@ def hidden(found: Fit) -> dict[str, Tensor]:
         return {"encoded": encoded.flat_BE, "trunk": found.ranker.trunk(encoded)["watch_time"]}
 
 
+@pytest.mark.slow
 def test_a_linear_probe_of_the_proxies_falls_to_chance(disentangled: Fit) -> None:
     video_B = disentangled.rows.ids_BF[:, 1] - USERS
     entangled = fit(bias=1.0, orthogonality=0.0)
@@ -164,7 +165,7 @@ def test_the_ends_of_the_dial_are_the_two_outputs(disentangled: Fit) -> None:
         own_BO = ranker(rows)["watch_time"]
         knowing_BO = (logits["base"] + torch.sigmoid(logits["gate"]) * logits["proxy"]).unsqueeze(1)
         for trade_off, expected_BO in ((0.0, own_BO), (1.0, knowing_BO), (0.25, 0.75 * own_BO + 0.25 * knowing_BO)):
-            objective.trade_off = trade_off  # type: ignore[assignment]
+            objective.trade_off = trade_off
             assert torch.equal(objective.served(own_BO, logits), expected_BO)
         assert torch.equal(disentangled.seconds(0.0), ranker.head.decode_mean(own_BO, rows.duration_B))
 

@@ -75,6 +75,7 @@ def both_kinds_of_rows() -> Exposures:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PROPENSITIES)
 def test_every_propensity_is_a_probability_and_1_on_random_rows(kind: str) -> None:
     config, rows = PROPENSITIES[kind].Config(), both_kinds_of_rows()

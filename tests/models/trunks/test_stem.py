@@ -133,6 +133,7 @@ def test_own_share_is_that_of_the_tasks_own_experts(trunk: Stem, encoded: Encode
     assert trunk.diagnostics(encoded)["own_share/skip"] == pytest.approx(float(weight[2:4].sum().detach()))
 
 
+@pytest.mark.slow
 def test_export_equals_the_module(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
     model = ranker(RECIPE)
     program = export_ranker(model, batch(4)).module()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from models.batch import Batch, History
 from models.encoders.history.base import EMBEDDING_STD
 from models.encoders.history.event_transformer import TargetAttention
-from models.encoders.history.feedback_aware import SKIP, FeedbackAwareConfig, FeedbackAwareHistory
+from models.encoders.history.feedback_aware import FeedbackAwareConfig, FeedbackAwareHistory
+from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
 from models.encoders.history.sharing import Sharing
 from models.ranker import Ranker
@@ -29,6 +30,7 @@ from tests.models.encoders.history.histories import (
     make_history,
     make_table,
 )
+from tests.tolerance import ulps
 
 WIDTH = 8
 
@@ -113,7 +115,7 @@ def test_more_padding_changes_nothing(table: nn.Embedding) -> None:
     for name in CODES:
         assert torch.equal(getattr(short, name), getattr(wide, name)[:, 5:])
     torch.testing.assert_close(
-        built(short, table, candidate_BD), built(wide, table, candidate_BD), rtol=1e-6, atol=1e-6
+        built(short, table, candidate_BD), built(wide, table, candidate_BD), rtol=ulps(16), atol=ulps(16)
     )
 
 
@@ -285,6 +287,7 @@ def test_gradients_equal_finite_differences(table: nn.Embedding) -> None:
     assert torch.autograd.gradcheck(summary, built.enter.weight.detach().requires_grad_())
 
 
+@pytest.mark.slow
 def test_the_exported_program_agrees(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
     history = {"kind": "feedback_aware", "width": 16, "reads": {"skips": False}}
     model = ranker({"encoder": {"history": history}, "tasks": {"watch_time": {}, "skip": {}}})

@@ -67,7 +67,8 @@ def test_the_penalty_stands_in_the_loss_of_watch_time(
         return model.losses(batch(6)), model
 
     (with_penalty, model), (without, _) = losses(dcor_weight=2.0), losses(dcor_weight=0.0)
-    expected = 2 * sum(distance_correlation(a, b) for a, b in combinations(model.encoder.history.interest_KD, 2))
+    pairs = combinations(model.encoder.history.interest_KD, 2)
+    expected = 2 * torch.stack([distance_correlation(a, b) for a, b in pairs]).sum()
     assert expected.item() > 0.1
     torch.testing.assert_close(with_penalty["watch_time"] - without["watch_time"], expected)
     assert torch.equal(with_penalty["skip"], without["skip"])

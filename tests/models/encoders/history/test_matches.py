@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.batch import Batch, History
 from models.encoders.history.matches import SKIP, MatchCounts, MatchesConfig
+from models.encoders.packed import PackedConfig
 from models.ranker import InputSchema, Ranker
 from models.serving import export_ranker, history_tensors
 
@@ -78,7 +79,7 @@ def test_a_recipe_with_matches_only_reads_histories_and_exports(
     ranker: Callable[..., Ranker], batch: Callable[..., Batch]
 ) -> None:
     model, rows = ranker(RECIPE).eval(), batch(8)
-    assert model.recipe.encoder.reads_history
+    assert isinstance(model.recipe.encoder, PackedConfig) and model.recipe.encoder.reads_history
     assert model.encoder.shape.num_fields == model.schema.num_fields + 1
     assert rows.history is not None
     emptied = replace(rows, history=replace(rows.history, mask_BL=torch.zeros_like(rows.history.mask_BL)))
