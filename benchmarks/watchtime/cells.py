@@ -30,8 +30,8 @@ def row(name: str, scored: Scored) -> list[str]:
 
 def paired(candidate: Sequence[Draw], reference: Sequence[Draw]) -> str:
     """Return a paired difference [interval]; draws of one metric, one per seed."""
-    value, spread = difference(candidate, reference, CONFIDENCE)
-    return f"{value:+.4f} [{spread.low:+.4f}, {spread.high:+.4f}]"
+    gap = difference(candidate, reference, CONFIDENCE)
+    return f"{gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
 
 
 def ranked(number: Number) -> str:

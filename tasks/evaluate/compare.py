@@ -95,16 +95,16 @@ def _metric(
     level: float,
 ) -> PairedMetric:
     compared = relative_difference if name == "rmse_ratio" else difference
-    delta, spread = compared(candidate, reference, level)
+    gap = compared(candidate, reference, level)
     values = [[draw.result.value for draw in side] for side in (candidate, reference)]
     return PairedMetric(
         name=name,
         candidate=float(np.mean(values[0])),
         reference=float(np.mean(values[1])),
-        delta=delta,
-        standard_error=spread.standard_error,
-        low=spread.low,
-        high=spread.high,
+        delta=gap.value,
+        standard_error=gap.standard_error,
+        low=gap.low,
+        high=gap.high,
         higher_is_better=name not in LOWER_IS_BETTER,
         candidate_seed_sd=seed_sd(values[0]),
         reference_seed_sd=seed_sd(values[1]),

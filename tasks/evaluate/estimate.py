@@ -6,14 +6,13 @@ Shapes: U users, R bootstrap replicates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.result import MetricResult
-from tasks.evaluate.metrics.uncertainty import standard_error
+from tasks.evaluate.metrics.uncertainty import Interval, standard_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +34,10 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A metric as it is reported.
+class Estimate(Interval):
+    """A metric as it is reported: the mean over seeds, its interval from the sampling of users alone.
 
     Attributes:
-        value: mean over seeds; NaN where it is undefined.
-        standard_error: of the mean over seeds, from sampling of users only.
-        low: lower end of its interval.
-        high: upper end.
         seed_sd: standard deviation over seeds (n - 1); NaN with one seed.
         per_seed: value of each seed.
         rows: rows used.
@@ -51,25 +46,12 @@ class Estimate:
         reason: why.
     """
 
-    value: float
-    standard_error: float
-    low: float
-    high: float
     seed_sd: float
     per_seed: tuple[float, ...]
     rows: int
     groups: int
     dropped: int
     reason: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Standard error and two-sided interval of a number."""
-
-    standard_error: float
-    low: float
-    high: float
 
 
 def average(draws: Sequence[Draw], level: float) -> Estimate:
@@ -80,45 +62,62 @@ def average(draws: Sequence[Draw], level: float) -> Estimate:
         level: coverage of the interval.
     """
     values = [draw.result.value for draw in draws]
-    value = float(np.mean(values))
     first = draws[0].result
-    if draws[0].psi_U is None:
-        spread = _percentile(_sampling(draws), level)
-    else:
-        spread = _normal(value, standard_error(_sampling(draws), first.num_groups), level)
+    mean = _interval(float(np.mean(values)), _sampling(draws), draws[0], level)
     return Estimate(
-        value,
-        spread.standard_error,
-        spread.low,
-        spread.high,
-        seed_sd(values),
-        tuple(values),
-        first.num_rows,
-        first.num_groups,
-        first.num_dropped,
-        first.dropped_reason,
+        **asdict(mean),
+        seed_sd=seed_sd(values),
+        per_seed=tuple(values),
+        rows=first.num_rows,
+        groups=first.num_groups,
+        dropped=first.num_dropped,
+        reason=first.dropped_reason,
     )
 
 
-def difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> tuple[float, Spread]:
-    """Return candidate - reference of the means over seeds, paired by user, with its spread."""
+def difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> Interval:
+    """Return candidate - reference of the means over seeds, paired by user.
+
+    Raises:
+        ValueError: if the two are not one metric on identical rows.
+    """
+    _check_pair(candidate[0], reference[0])
     delta = _mean_value(candidate) - _mean_value(reference)
-    paired = _sampling(candidate) - _sampling(reference)
-    if candidate[0].psi_U is None:
-        return delta, _percentile(paired, level)
-    return delta, _normal(delta, standard_error(paired, candidate[0].result.num_groups), level)
+    return _interval(delta, _sampling(candidate) - _sampling(reference), candidate[0], level)
 
 
-def relative_difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> tuple[float, Spread]:
-    """Return candidate / reference - 1 of the means over seeds of an additive metric, with its spread."""
+def relative_difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> Interval:
+    """Return candidate / reference - 1 of the means over seeds of an additive metric.
+
+    Raises:
+        ValueError: if the two are not one metric on identical rows.
+    """
+    _check_pair(candidate[0], reference[0])
     assert candidate[0].psi_U is None
     value = _relative(np.array([_mean_value(candidate)]), np.array([_mean_value(reference)]))[0]
-    return float(value), _percentile(_relative(_sampling(candidate), _sampling(reference)), level)
+    return Interval.percentile(float(value), _relative(_sampling(candidate), _sampling(reference)), level)
 
 
 def seed_sd(values: Sequence[float]) -> float:
     """Return the standard deviation over seeds (n - 1); NaN with one seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _interval(value: float, sampled: FloatArray, kind: Draw, level: float) -> Interval:
+    """Return the interval of a number whose resampled values, or user influences, are given."""
+    if kind.psi_U is None:
+        return Interval.percentile(value, sampled, level)
+    return Interval.normal(value, standard_error(sampled, kind.result.num_groups), level)
+
+
+def _check_pair(candidate: Draw, reference: Draw) -> None:
+    def size(draw: Draw) -> tuple[str, int, int]:
+        kind, sampled = ("resamples", draw.replicate_R) if draw.psi_U is None else ("influences", draw.psi_U)
+        return kind, 0 if sampled is None else sampled.size, draw.result.num_rows
+
+    sizes = [size(candidate), size(reference)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"a comparison needs one metric on identical rows, got (kind, size, rows) {sizes}")
 
 
 def _mean_value(draws: Sequence[Draw]) -> float:
@@ -136,14 +135,3 @@ def _relative(candidate: FloatArray, reference: FloatArray) -> FloatArray:
     ratio: FloatArray = np.divide(candidate, reference, out=np.full(candidate.shape, np.nan), where=reference != 0)
     ratio -= 1
     return ratio
-
-
-def _normal(value: float, error: float, level: float) -> Spread:
-    half_width = float(ndtri(0.5 + level / 2)) * error
-    return Spread(error, value - half_width, value + half_width)
-
-
-def _percentile(replicate_R: FloatArray, level: float) -> Spread:
-    tail = (1 - level) / 2
-    low, high = np.quantile(replicate_R, [tail, 1 - tail])
-    return Spread(float(replicate_R.std(ddof=1)), float(low), float(high))

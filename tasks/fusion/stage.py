@@ -167,8 +167,8 @@ def _against(judge: JudgedLists, fused: Mapping[str, Draw], plain: Mapping[str, 
     """Return list metrics of a fusion with their paired differences to the plain score's."""
     found = _short(judge, fused)
     for name, entry in found.items():
-        delta, spread = difference([fused[name]], [plain[name]], judge.config.confidence)
-        entry |= {"delta": delta, "delta_low": spread.low, "delta_high": spread.high}
+        gap = difference([fused[name]], [plain[name]], judge.config.confidence)
+        entry |= {"delta": gap.value, "delta_low": gap.low, "delta_high": gap.high}
     return found
 
 

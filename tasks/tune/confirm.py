@@ -39,16 +39,14 @@ def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: E
     default = _scores(search, 0, search.space.defaults)
     metric = "xgauc" if search.config.metric == "xgauc" else "xauc"
     first, second = (_draws(search, metric, scores, evaluation) for scores in (tuned, default))
-    delta, spread = difference(first, second, evaluation.confidence)
+    gap = difference(first, second, evaluation.confidence)
     means = [float(np.mean([draw.result.value for draw in draws])) for draws in (first, second)]
     return Gain(
         metric=metric,
         seeds=search.config.confirmation_seeds,
         tuned=means[0],
         default=means[1],
-        delta=delta,
-        low=spread.low,
-        high=spread.high,
+        difference=gap,
         level=evaluation.confidence,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.train.config import TrainingConfig, TrainingOverride
 from tasks.tune.config import Metric
 from tasks.tune.space import TRAINING, Candidate, Space
@@ -44,26 +45,22 @@ class Gain:
         seeds: of the fits.
         tuned: mean over the seeds.
         default: the same of the recipe as it is.
-        delta: tuned - default.
-        low: lower end of its interval, paired and clustered by user.
-        high: upper end.
-        level: coverage.
+        difference: tuned - default, paired and clustered by user.
+        level: coverage of its interval.
     """
 
     metric: str
     seeds: tuple[int, ...]
     tuned: float
     default: float
-    delta: float
-    low: float
-    high: float
+    difference: Interval
     level: float
 
     def __str__(self) -> str:
         seeds = f"seed {self.seeds[0]}" if len(self.seeds) == 1 else f"seeds {', '.join(map(str, self.seeds))}"
         return (
-            f"{self.metric.upper()} {self.tuned:.5f} against {self.default:.5f}, {self.delta:+.5f} "
-            f"[{self.low:+.5f}, {self.high:+.5f}] ({self.level:.0%}, users resampled; fitted anew with {seeds})"
+            f"{self.metric.upper()} {self.tuned:.5f} against {self.default:.5f}, {self.difference.value:+.5f} "
+            f"[{self.difference.low:+.5f}, {self.difference.high:+.5f}] ({self.level:.0%}, users resampled; fitted anew with {seeds})"
         )
 
 

@@ -107,9 +107,9 @@ def test_differences_average_over_seeds_on_both_sides():
     resampler = Resampler(users.num_groups, 200, seed=0)
     guesses = [p * factor for factor in (0.8, 1.0, 1.3)]
     drawn = [resampler.draw({"mae": point.mae(y, guess, users)})["mae"] for guess in guesses]
-    delta, spread = difference(drawn[:2], drawn[2:], 0.95)
+    gap = difference(drawn[:2], drawn[2:], 0.95)
     values = [draw.result.value for draw in drawn]
-    assert delta == pytest.approx(np.mean(values[:2]) - values[2])
-    assert spread.low < delta < spread.high
-    ratio, _ = relative_difference(drawn[:2], drawn[2:], 0.95)
-    assert ratio == pytest.approx(np.mean(values[:2]) / values[2] - 1)
+    assert gap.value == pytest.approx(np.mean(values[:2]) - values[2])
+    assert gap.low < gap.value < gap.high
+    ratio = relative_difference(drawn[:2], drawn[2:], 0.95)
+    assert ratio.value == pytest.approx(np.mean(values[:2]) / values[2] - 1)

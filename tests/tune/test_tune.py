@@ -74,8 +74,8 @@ def test_the_best_trial_is_chosen_and_its_gain_stated_with_seeds_that_chose_noth
     assert found.best.index > 0
     gain = found.gain
     assert gain is not None and gain.seeds == (100,)
-    assert gain.delta == pytest.approx(gain.tuned - gain.default)
-    assert gain.low < gain.delta < gain.high
+    assert gain.difference.value == pytest.approx(gain.tuned - gain.default)
+    assert gain.difference.low < gain.difference.value < gain.difference.high
     (scores,) = journals(place)[0].parent.glob(f"confirmation/trial{found.best.index}-seed100.npy")
     watch_s = open_columns(place.table / "validation")["watch_s"]
     assert gain.tuned == pytest.approx(xauc(watch_s, np.load(scores)).value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MetricResult:
-    """A metric's value, the rows and groups behind it, and its interval where one was asked for.
+    """A metric's value with the rows and groups behind it.
 
     Attributes:
         value: The metric; NaN where it is undefined, never 0 or 1 in its place.
@@ -13,9 +13,6 @@ class MetricResult:
         num_groups: Groups used (users, videos, bins); 1 for a metric pooled over all rows, 0 where undefined.
         num_dropped: Groups left out, or rows where `dropped_reason` says so.
         dropped_reason: Why they were left out; empty when nothing was.
-        standard_error: Sampling standard error clustered by user, without seed variance.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
     """
 
     value: float
@@ -23,6 +20,3 @@ class MetricResult:
     num_groups: int
     num_dropped: int = 0
     dropped_reason: str = ""
-    standard_error: float | None = None
-    low: float | None = None
-    high: float | None = None

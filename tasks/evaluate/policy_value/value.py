@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from tasks.evaluate.metrics.uncertainty import interval, user_bootstrap_weights
+from tasks.evaluate.metrics.uncertainty import Interval, interval, user_bootstrap_weights
 from tasks.evaluate.policy_value.config import PolicyValueConfig
 from tasks.evaluate.policy_value.estimators import ESTIMATORS, Estimator
 from tasks.evaluate.policy_value.log import Diagnostics, PolicyLog
@@ -12,26 +12,18 @@ from tasks.evaluate.policy_value.tuning import by_interval_overlap, by_mean_squa
 
 
 @dataclass(frozen=True)
-class PolicyValue:
-    """The estimated mean reward of the evaluated policy.
+class PolicyValue(Interval):
+    """The estimated mean reward per row of the evaluated policy; the reward model is held fixed in its interval.
 
     Attributes:
         estimator: key of `ESTIMATORS`.
         parameter: the clip, tau or lambda chosen; None where there is none.
-        value: reward per row.
-        standard_error: of the bootstrap.
-        low: lower end of the percentile interval; the reward model is held fixed in it.
-        high: upper end.
         diagnostics: of the weights used.
         reason: why no verdict may rest on it; empty: one may.
     """
 
     estimator: str
     parameter: float | None
-    value: float
-    standard_error: float
-    low: float
-    high: float
     diagnostics: Diagnostics
     reason: str
 
@@ -62,8 +54,9 @@ def estimate_value(
         weight_B = log.weight_B if name == "dm" else estimator.weights(log.weight_B, used)
         seen = Diagnostics.of(log.reward_B, weight_B)
         reason = seen.refusal(config.minimum_effective_rows, config.minimum_positives)
-        error, low, high = (_known(number) for number in (result.standard_error, result.low, result.high))
-        found.append(PolicyValue(name, parameter, result.value, error, low, high, seen, reason))
+        found.append(
+            PolicyValue(**asdict(result), estimator=name, parameter=parameter, diagnostics=seen, reason=reason)
+        )
     return tuple(found)
 
 
@@ -72,7 +65,3 @@ def _chosen(estimator: Estimator, log: PolicyLog, grid: Sequence[float], config:
     if config.choice == "mse":
         return grid[by_mean_squared_error(candidates)]
     return grid[by_interval_overlap(candidates, config.confidence)]
-
-
-def _known(number: float | None) -> float:
-    return math.nan if number is None else number

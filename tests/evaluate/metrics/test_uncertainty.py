@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 
+from tasks.evaluate.estimate import Draw, difference, relative_difference
 from tasks.evaluate.metrics import calibration, classification, grouped, lists, point
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.pairwise import xauc, xauc_influence
 from tasks.evaluate.metrics.ranked_lists import rank_lists
-from tasks.evaluate.metrics.uncertainty import (
-    interval,
-    paired_difference,
-    paired_ratio,
-    standard_error,
-    user_bootstrap_weights,
-)
+from tasks.evaluate.metrics.uncertainty import interval, standard_error, user_bootstrap_weights
 from tasks.evaluate.metrics.user_statistics import UserInfluence
 
 NUM_USERS = 60
@@ -26,6 +21,13 @@ def _table(seed=17):
     label = np.exp(generator.normal(1.5, 1, user.size)).round(1)
     prediction = np.exp(0.5 * np.log(label) + generator.normal(0.7, 0.5, user.size))
     return user, label, prediction
+
+
+def _draws(statistic, weights=None):
+    """What one seed brings into a comparison."""
+    if isinstance(statistic, UserInfluence):
+        return [Draw(statistic.result(), None, statistic.psi_U)]
+    return [Draw(statistic.result(), statistic.replicates(weights), None)]
 
 
 def _ranked(prediction, users):
@@ -68,8 +70,9 @@ def test_replicates_equal_the_metric_on_the_resampled_table(metric):
 def test_a_model_against_itself_differs_by_exactly_zero(metric):
     user, label, prediction = _table()
     users, weights = Groups(user, NUM_USERS), user_bootstrap_weights(NUM_USERS, 50, seed=2)
-    same = paired_difference(metric(label, prediction, users), metric(label.copy(), prediction.copy(), users), weights)
-    assert (same.delta, same.standard_error, same.low, same.high) == (0, 0, 0, 0)
+    both = metric(label, prediction, users), metric(label.copy(), prediction.copy(), users)
+    same = difference(*(_draws(side, weights) for side in both), 0.95)
+    assert (same.value, same.standard_error, same.low, same.high) == (0, 0, 0, 0)
 
 
 def test_weights_are_multinomial_and_reproducible():
@@ -92,21 +95,25 @@ def test_interval_of_a_mean_equals_its_closed_form():
     assert result.standard_error == pytest.approx(error, rel=0.06)
     assert result.low == pytest.approx(label.mean() - 1.96 * error, abs=0.25 * error)
     assert result.high == pytest.approx(label.mean() + 1.96 * error, abs=0.25 * error)
-    assert (result.value, result.num_rows, result.num_groups) == (pytest.approx(label.mean()), 2000, 2000)
+    assert result.value == pytest.approx(label.mean())
+    counts = point.mae(label, np.zeros(2000), users).result()
+    assert (counts.num_rows, counts.num_groups) == (2000, 2000)
 
 
 def test_pairing_beats_independent_intervals_and_keeps_the_sign():
     user, label, prediction = _table()
     users, weights = Groups(user, NUM_USERS), user_bootstrap_weights(NUM_USERS, 400, seed=6)
     worse = prediction + 0.5
-    pair = paired_difference(point.rmse(label, worse, users), point.rmse(label, prediction, users), weights)
+    sides = point.rmse(label, worse, users), point.rmse(label, prediction, users)
+    pair = difference(*(_draws(side, weights) for side in sides), 0.95)
     alone = interval(point.rmse(label, prediction, users), weights)
     expected = point.rmse(label, worse).value - point.rmse(label, prediction).value
-    assert pair.delta == pytest.approx(expected)
-    assert pair.low < pair.delta < pair.high
+    assert pair.value == pytest.approx(expected)
+    assert pair.low < pair.value < pair.high
     assert pair.standard_error < alone.standard_error
-    ratio = paired_ratio(point.rmse(label, 2 * label, users), point.rmse(label, 1.5 * label, users), weights)
-    assert (ratio.delta, ratio.low, ratio.high) == pytest.approx((2, 2, 2))
+    sides = point.rmse(label, 2 * label, users), point.rmse(label, 1.5 * label, users)
+    ratio = relative_difference(*(_draws(side, weights) for side in sides), 0.95)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1, 1, 1))
 
 
 def test_influence_interval_is_normal():
@@ -115,7 +122,7 @@ def test_influence_interval_is_normal():
     result = interval(influence, level=0.9)
     assert result.value == pytest.approx(xauc(label, prediction).value)
     assert result.high - result.value == pytest.approx(1.6448536 * result.standard_error)
-    assert result.num_groups == NUM_USERS
+    assert influence.result().num_groups == NUM_USERS
 
 
 def test_users_without_rows_do_not_change_an_influence():
@@ -145,8 +152,9 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match=r"level is 95, allowed is \(0, 1\)"):
         interval(mae, weights, 95)
     with pytest.raises(ValueError, match="identical rows"):
-        paired_difference(mae, influence, weights)
+        difference(_draws(mae, weights), _draws(influence), 0.95)
     with pytest.raises(ValueError, match="identical rows"):
-        paired_difference(mae, point.mae(label[1:], prediction[1:], users.subset(slice(1, None))), weights)
+        fewer = point.mae(label[1:], prediction[1:], users.subset(slice(1, None)))
+        difference(_draws(mae, weights), _draws(fewer, weights), 0.95)
     with pytest.raises(ValueError, match="identical rows"):
-        paired_difference(influence, UserInfluence(0.5, np.zeros(3), 3, 3))
+        difference(_draws(influence), _draws(UserInfluence(0.5, np.zeros(3), 3, 3)), 0.95)
