@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.files import write_json
 from tasks.core.layout import Workspace
@@ -53,6 +55,8 @@ def _brief(result: Any) -> str:
     if dataclasses.is_dataclass(result):
         values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
         return ", ".join(f"{name} {_brief(value)}" for name, value in values.items())
+    if isinstance(result, BaseModel):
+        return _brief(dict(result))
     if isinstance(result, float):
         return f"{result:.4f}"
     if isinstance(result, Mapping):
