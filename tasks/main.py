@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
@@ -52,6 +54,8 @@ def _brief(result: Any) -> str:
     if dataclasses.is_dataclass(result):
         values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
         return ", ".join(f"{name} {_brief(value)}" for name, value in values.items())
+    if isinstance(result, BaseModel):
+        return _brief(dict(result))
     if isinstance(result, float):
         return f"{result:.4f}"
     if isinstance(result, Mapping):

@@ -16,15 +16,19 @@ import torch
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, hash_value, read_json, write_json, writing
 from tasks.core.manifest import code_hash
+from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings, Member
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
 from tasks.predict.model import Predictions
 from tasks.train.batches import Split
 from tasks.train.bundle import write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
-from tasks.train.calibrated import calibrated_metrics
+from tasks.train.calibrated import FILE as VALIDATION
+from tasks.train.calibrated import CalibratedMetrics, calibrated_metrics
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
+from tasks.train.manifest import FILE as MANIFEST
+from tasks.train.manifest import InputHashes
 from tasks.train.problem import train_labels
 
 
@@ -71,23 +75,20 @@ def build_ensemble(
     rows = ValidationRows.read(table / "validation", about["days"]["validation"][0])
     labels = train_labels(table / "fit")
     calibrations: dict[int, Calibration] = {}
-    metrics: dict[int, dict[str, float]] = {}
+    metrics: dict[int, CalibratedMetrics] = {}
     for seed in seeds:
         predictions = _predict(bundles, table / "validation", seed, config.evaluation_rows)
         calibrations[seed] = calibrate(predictions, rows, labels, config.calibration)
         metrics[seed] = calibrated_metrics(predictions, calibrations[seed], rows)
-    serving = max(seeds, key=lambda seed: metrics[seed]["xauc"])
+    serving = max(seeds, key=lambda seed: metrics[seed].xauc)
     refused = {seed: found.refused for seed, found in calibrations.items() if found.refused}
     with writing(out) as folder:
         for member, path in members.items():
             shutil.copytree(path, folder / MEMBERS / member, ignore=shutil.ignore_patterns(".gitignore"))
         write_calibrators(folder, calibrations)
-        write_json(folder / "validation.json", {str(seed): found for seed, found in metrics.items()})
-        manifest = _manifest(name, members, bundles, config)
-        manifest |= {"seeds": list(seeds), "serving_seed": serving}
-        manifest["calibration_refused"] = {str(seed): reason for seed, reason in refused.items()}
-        write_json(folder / "manifest.json", manifest)
-    return EnsembleResult(name, tuple(members), serving, metrics[serving]["xauc"], tuple(refused))
+        write_json(folder / VALIDATION, {str(seed): found.as_json() for seed, found in metrics.items()})
+        _manifest(name, members, bundles, config, seeds, serving, refused).write(folder / MANIFEST)
+    return EnsembleResult(name, tuple(members), serving, metrics[serving].xauc, tuple(refused))
 
 
 def _common(bundles: Mapping[str, Bundle], about: Mapping[str, Any]) -> tuple[int, ...]:
@@ -116,25 +117,33 @@ def _predict(bundles: Mapping[str, Bundle], validation: Path, seed: int, rows_at
 
 
 def _manifest(
-    name: str, members: Mapping[str, Path], bundles: Mapping[str, Bundle], config: TrainingConfig
-) -> dict[str, Any]:
+    name: str,
+    members: Mapping[str, Path],
+    bundles: Mapping[str, Bundle],
+    config: TrainingConfig,
+    seeds: tuple[int, ...],
+    serving_seed: int,
+    refused: Mapping[int, str],
+) -> EnsembleManifest:
     first = next(iter(bundles.values())).manifest
-    settings = {"calibration": config.calibration.model_dump(mode="json"), "threads": config.threads}
+    settings = EnsembleSettings(calibration=config.calibration, threads=config.threads)
     learned = {task for bundle in bundles.values() for task in bundle.tasks}
     frozen = {task for bundle in bundles.values() for task in bundle.manifest["frozen_tasks"]}
     recipes = [next(iter(bundle.rankers.values())).recipe for bundle in bundles.values()]
     fitted = [bundle.manifest["hashes"]["config"] for bundle in bundles.values()]
-    return {
-        "kind": "ensemble",
-        "name": name,
-        "members": [{"name": member, "hash": hash_tree(path)} for member, path in members.items()],
-        "training": settings,
-        "days": first["days"],
-        "rows": first["rows"],
-        "frozen_tasks": sorted(frozen - learned),
-        "hashes": {
-            "data": first["hashes"]["data"],
-            "code": hash_value([code_hash("ensemble", "predict", "train", "table"), recipe_code(*recipes)]),
-            "config": hash_value([settings, fitted]),
-        },
-    }
+    return EnsembleManifest(
+        name=name,
+        members=tuple(Member(name=member, hash=hash_tree(path)) for member, path in members.items()),
+        training=settings,
+        days=first["days"],
+        rows=first["rows"],
+        seeds=seeds,
+        serving_seed=serving_seed,
+        frozen_tasks=tuple(sorted(frozen - learned)),
+        calibration_refused=dict(refused),
+        hashes=InputHashes(
+            data=first["hashes"]["data"],
+            code=hash_value([code_hash("ensemble", "predict", "train", "table"), recipe_code(*recipes)]),
+            config=hash_value([settings.as_json(), fitted]),
+        ),
+    )

@@ -9,7 +9,7 @@ Shapes: B rows.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ from tasks.evaluate.role import Role
 from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
+from tasks.evaluate.trade_off_curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 from tasks.features.labels import LABELS
 from tasks.predict import Bundle, load_bundle
 from tasks.table.source import FeatureFolder
 
-FILE = "trade_off.json"
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of t."""
 WATCH_TIME = "watch_time"
@@ -99,17 +99,17 @@ def trade_off(
     table = PredictionTable.read(str(model.manifest["name"]), [out / f"{role}.parquet"], role)
     measured = _measured(table, config, edges_s)
     points = _predict(model, FeatureFolder.open(features), days)
-    found = {
-        "role": role,
-        "served": model.manifest["recipe"]["objective"]["trade_off"],
-        "seeds": list(model.rankers),
-        "mean": "mean" if "mean" in points[GRID[0]][0] else "score",
-        "exposures": {
-            name: {"rows": index.size, "targets": _curves(measured, index, points, model.tasks)}
+    curves = TradeOffCurves(
+        role=role,
+        served=model.manifest["recipe"]["objective"]["trade_off"],
+        seeds=tuple(model.rankers),
+        mean="mean" if "mean" in points[GRID[0]][0] else "score",
+        exposures={
+            name: ExposedCurves(rows=index.size, targets=_curves(measured, index, points, model.tasks))
             for name, index in measured.parts.items()
         },
-    }
-    return write_json(out / FILE, rounded(found))
+    )
+    return write_json(out / FILE, rounded(curves.as_json()))
 
 
 def _measured(table: PredictionTable, config: EvaluationConfig, edges_s: Sequence[float] | None) -> Measured:
@@ -148,18 +148,18 @@ def _joined(chunks: list[Point]) -> Point:
 
 def _curves(
     measured: Measured, index: IntArray, points: dict[float, list[Point]], tasks: Sequence[str]
-) -> dict[str, Any]:
-    """Return target -> one entry per t."""
-    found: dict[str, Any] = {target: [] for target in (WATCH_TIME, *tasks)}
+) -> dict[str, tuple[TradeOffPoint, ...]]:
+    """Return target -> one point per t."""
+    curves: dict[str, list[TradeOffPoint]] = {target: [] for target in (WATCH_TIME, *tasks)}
     for t in GRID:
         draws = [_draws(measured, index, point, tasks) for point in points[t]]
-        for target, entries in found.items():
+        for target, curve in curves.items():
             accuracy, bias = (
-                average([draw[f"{kind}/{target}"] for draw in draws], measured.config.confidence)
+                _short(average([draw[f"{kind}/{target}"] for draw in draws], measured.config.confidence))
                 for kind in ("accuracy", "bias")
             )
-            entries.append({"trade_off": t, "accuracy": _short(accuracy), "bias": _short(bias)})
-    return found
+            curve.append(TradeOffPoint(trade_off=t, accuracy=accuracy, bias=bias))
+    return {target: tuple(curve) for target, curve in curves.items()}
 
 
 def _draws(measured: Measured, index: IntArray, point: Point, tasks: Sequence[str]) -> dict[str, Draw]:
@@ -177,6 +177,5 @@ def _draws(measured: Measured, index: IntArray, point: Point, tasks: Sequence[st
     return measured.resampler.draw(statistics)
 
 
-def _short(estimate: Estimate) -> dict[str, Any]:
-    kept = ("value", "low", "high", "seed_sd")
-    return {name: value for name, value in asdict(estimate).items() if name in kept}
+def _short(estimate: Estimate) -> CurveEstimate:
+    return CurveEstimate(value=estimate.value, low=estimate.low, high=estimate.high, seed_sd=estimate.seed_sd)

@@ -79,6 +79,7 @@ class MonotoneConfig(FusionConfig):
     kind: Literal["monotone"] = "monotone"
 
 
-FusionChoice = Annotated[
-    NoFusion | MultiplicativeConfig | AdditiveConfig | RankAdditiveConfig | MonotoneConfig, Field(discriminator="kind")
+FittedChoice = Annotated[
+    MultiplicativeConfig | AdditiveConfig | RankAdditiveConfig | MonotoneConfig, Field(discriminator="kind")
 ]
+FusionChoice = Annotated[NoFusion | FittedChoice, Field(discriminator="kind")]

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,13 +26,24 @@ from tasks.evaluate.rows import logged_rows
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
 from tasks.fusion.config import FusionConfig
+from tasks.fusion.document import (
+    FILE,
+    Exposure,
+    FusionDays,
+    FusionDocument,
+    JudgedOrder,
+    ListDifference,
+    ListMetric,
+    Objective,
+    SearchResult,
+    SweptFusion,
+)
 from tasks.fusion.fit import FittedFusion, Sign, chosen_signs, fit_fusion
 from tasks.fusion.lists import DayLists
 from tasks.fusion.serving import ServingFusion
 from tasks.predict import load_model, predict_days
 
 log = logging.getLogger(__name__)
-FILE = "fusion.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +58,17 @@ class JudgedLists:
     """
 
     lists: DayLists
-    parts: Mapping[str, IntArray]
+    parts: Mapping[Exposure, IntArray]
     resampler: Resampler
     config: EvaluationConfig
 
     @classmethod
     def of(cls, table: PredictionTable, lists: DayLists, k: int, config: EvaluationConfig) -> "JudgedLists":
         """Take the rows of a prediction table; a part of it counts where enough rows stand in lists longer than k."""
-        parts = {"logged": np.flatnonzero(table.logged), "random": np.flatnonzero(~table.logged)}
+        parts: dict[Exposure, IntArray] = {
+            "logged": np.flatnonzero(table.logged),
+            "random": np.flatnonzero(~table.logged),
+        }
         enough = {
             name: index
             for name, index in parts.items()
@@ -103,16 +116,16 @@ def fuse(
             "score.fusion: on %s the fused lists are worth %.3f s, those of the watch-time score %.3f s",
             days.validation, served.utility, served.plain,
         )  # fmt: skip
-    document = {
-        "model": model.manifest["name"],
-        "seed": seed,
-        "config": config.model_dump(mode="json"),
-        "tasks": [{"name": task, "sign": sign} for task, sign in signs.items()],
-        "days": {"fitted": [days.validation.isoformat()], "judged": list(table.days)},
-        "fitted": _search(served),
-        "fusion": served.serving.model_dump(mode="json"),
-        "exposures": _exposures(judge, fits, config),
-    }
+    document = FusionDocument(
+        model=str(model.manifest["name"]),
+        seed=seed,
+        config=config,
+        tasks=tuple(Objective(name=task, sign=sign) for task, sign in signs.items()),
+        days=FusionDays(fitted=(days.validation.isoformat(),), judged=table.days),
+        fitted=_search(served),
+        fusion=served.serving,
+        exposures=_exposures(judge, fits, config),
+    ).as_json()
     write_json(folder / FILE, {**rounded(document), "fusion": document["fusion"]})
     return served.serving
 
@@ -142,40 +155,41 @@ def _rows_to_order(user_B: IntArray, k: int) -> int:
     return int(rows_U[rows_U > k].sum())
 
 
-def _search(fit: FittedFusion) -> dict[str, Any]:
-    return {"utility": fit.utility, "plain_utility": fit.plain, "trials": fit.trials}
+def _search(fit: FittedFusion) -> SearchResult:
+    return SearchResult(utility=fit.utility, plain_utility=fit.plain, trials=fit.trials)
 
 
-def _exposures(judge: JudgedLists, fits: Mapping[float, FittedFusion], config: FusionConfig) -> dict[str, Any]:
+def _exposures(
+    judge: JudgedLists, fits: Mapping[float, FittedFusion], config: FusionConfig
+) -> dict[Exposure, JudgedOrder]:
     """Return, for every part of the judge day, list metrics of the plain score and of every fusion of the sweep."""
     lists = judge.lists
     rankings = {multiple: fit.serving(predictions_of(lists), lists.duration_B) for multiple, fit in fits.items()}
-    found: dict[str, Any] = {}
+    orders: dict[Exposure, JudgedOrder] = {}
     for name, index in judge.parts.items():
         rows = lists.take(index)
         plain = judge.resampler.draw(rows.statistics(rows.score_B, config.k))
         sweep = []
         for multiple, fit in fits.items():
             fused = judge.resampler.draw(rows.statistics(rankings[multiple][index], config.k))
-            metrics = _against(judge, fused, plain)
-            sweep.append({"skip": multiple * config.skip, **_search(fit), "metrics": metrics})
-        found[name] = {"rows": index.size, "plain": _short(judge, plain), "sweep": sweep}
-    return found
+            metrics = {metric: _against(judge, fused[metric], plain[metric]) for metric in fused}
+            searched = _search(fit).as_json()
+            sweep.append(SweptFusion(skip=multiple * config.skip, metrics=metrics, **searched))
+        metrics_of_plain = {metric: ListMetric(**_estimate(judge, draw)) for metric, draw in plain.items()}
+        orders[name] = JudgedOrder(rows=index.size, plain=metrics_of_plain, sweep=tuple(sweep))
+    return orders
 
 
-def _against(judge: JudgedLists, fused: Mapping[str, Draw], plain: Mapping[str, Draw]) -> dict[str, Any]:
-    """Return list metrics of a fusion with their paired differences to the plain score's."""
-    found = _short(judge, fused)
-    for name, entry in found.items():
-        gap = difference([fused[name]], [plain[name]], judge.config.confidence)
-        entry |= {"delta": gap.value, "delta_low": gap.low, "delta_high": gap.high}
-    return found
+def _against(judge: JudgedLists, fused: Draw, plain: Draw) -> ListDifference:
+    """Return a list metric of a fusion with its paired difference to the plain score's."""
+    gap = difference([fused], [plain], judge.config.confidence)
+    return ListDifference(**_estimate(judge, fused), delta=gap.value, delta_low=gap.low, delta_high=gap.high)
 
 
-def _short(judge: JudgedLists, draws: Mapping[str, Draw]) -> dict[str, dict[str, float]]:
-    """Return the values of some metrics with their intervals."""
-    estimates = {name: average([draw], judge.config.confidence) for name, draw in draws.items()}
-    return {name: {"value": found.value, "low": found.low, "high": found.high} for name, found in estimates.items()}
+def _estimate(judge: JudgedLists, draw: Draw) -> dict[str, float]:
+    """Return the value of a metric with its interval."""
+    found = average([draw], judge.config.confidence)
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def predictions_of(lists: DayLists) -> dict[str, FloatArray]:

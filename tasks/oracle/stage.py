@@ -5,7 +5,7 @@ truth is not known.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.core.days import Days
@@ -19,7 +19,7 @@ SUMMARY = "oracle.json"
 
 @dataclass(frozen=True)
 class OracleResult:
-    """What was measured.
+    """What was measured: `oracle.json`.
 
     Attributes:
         known: whether the source knows the truth.
@@ -60,7 +60,7 @@ def oracle(
         if isinstance(source, SimulatorConfig):
             rows = _measured(source, bundles, features, days, config, duration_ms, folder, threads)
         result = OracleResult(isinstance(source, SimulatorConfig), rows, tuple(bundles) if rows else ())
-        write_json(folder / SUMMARY, {"known": result.known, "rows": rows, "models": result.models})
+        write_json(folder / SUMMARY, asdict(result))
     return result
 
 

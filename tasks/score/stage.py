@@ -1,7 +1,6 @@
 """The score stage: predict every candidate pair of the next day, in parts, and keep each user's best."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,24 +19,8 @@ from tasks.fusion.stage import fuse
 from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.pairs import active_users, pair_chunks, video_pool
+from tasks.score.summary import FILE, ScoreSummary
 from tasks.table.source import FeatureFolder
-
-
-@dataclass(frozen=True)
-class ScoreResult:
-    """What was scored.
-
-    Attributes:
-        model: name of the recipe that scored; None: nothing serves, nothing was scored.
-        users: users with candidates.
-        pool: videos each was scored with.
-        pairs: rows of scores.parquet.
-    """
-
-    model: str | None
-    users: int
-    pool: int
-    pairs: int
 
 
 def score(
@@ -48,7 +31,7 @@ def score(
     out: Path,
     judged: Path | None = None,
     evaluation: EvaluationConfig | None = None,
-) -> ScoreResult:
+) -> ScoreSummary:
     """Write scores of the day after the judge day.
 
     Below `out`: scores.parquet (user_id, video_id, scene, calibrated `watch_mean` and `watch_median` in seconds, the
@@ -74,8 +57,9 @@ def score(
     if bundle is None:
         with writing(out) as folder:
             folder.mkdir(parents=True)
-            write_json(folder / "summary.json", {"day": days.serve.isoformat(), "model": None})
-        return ScoreResult(None, 0, 0, 0)
+            nothing = ScoreSummary(day=days.serve, model=None)
+            write_json(folder / FILE, nothing.model_dump(mode="json", include={"day", "model"}))
+        return nothing
     torch.set_num_threads(config.threads)
     state_day = days.state_day(days.serve)
     source = FeatureFolder.open(features)
@@ -103,16 +87,16 @@ def score(
             fusion = fuse(bundle, features, days, judged, config.fusion, measured, folder, config.threads)
         pairs = _write(scored(fusion), folder, config.top_k)
         export_model(bundle, folder)
-        result = ScoreResult(str(model.manifest["name"]), users.height, videos.height, pairs)
-        summary = {
-            "day": days.serve.isoformat(),
-            "model": result.model,
-            "users": result.users,
-            "pool": result.pool,
-            "pairs": pairs,
-        }
-        write_json(folder / "summary.json", summary | {"top_k": config.top_k})
-    return result
+        summary = ScoreSummary(
+            day=days.serve,
+            model=str(model.manifest["name"]),
+            users=users.height,
+            pool=videos.height,
+            pairs=pairs,
+            top_k=config.top_k,
+        )
+        summary.write(folder / FILE)
+    return summary
 
 
 def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int) -> int:

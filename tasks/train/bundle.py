@@ -12,7 +12,7 @@ curves.csv                  losses per seed and epoch
 validation.json             metrics on the validation day per seed
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
-from tasks.core.files import write_json, write_text
+from tasks.core.files import write_json
 from tasks.train.calibrate import Calibration
 from tasks.train.fit import Fitted
 
@@ -52,16 +52,3 @@ def write_weights(folder: Path, fitted: Fitted) -> None:
 def write_calibrators(folder: Path, calibrations: Mapping[int, Calibration]) -> None:
     """Write the calibrators of every seed."""
     write_json(folder / "calibrators.json", {str(seed): value.to_dict() for seed, value in calibrations.items()})
-
-
-def write_curves(folder: Path, fits: Sequence[Fitted]) -> None:
-    """Write one row per seed and epoch."""
-    rows = [row for fitted in fits for row in fitted.curves]
-    names = ["seed", "epoch", *sorted(set(rows[0]) - {"seed", "epoch"})]  # a resumed fit's rows come from sorted JSON
-    lines = [names, *([format_number(row[name]) for name in names] for row in rows)]
-    write_text(folder / "curves.csv", "".join(",".join(line) + "\n" for line in lines))
-
-
-def format_number(value: Any) -> str:
-    """Return a number so that it reads back as the same number."""
-    return repr(value) if isinstance(value, float) else str(value)

@@ -3,17 +3,44 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.document import Document
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.metrics.point import mae, rmse, tre_signed
 from tasks.train.calibrate import Calibration, ValidationRows
 
+FILE = "validation.json"
+
+
+class CalibratedMetrics(Document):
+    """What `validation.json` says of one seed; the calibrated numbers are in-sample, but for the held-out TRE."""
+
+    xauc: float
+    xgauc: float
+    rmse: float
+    """Seconds."""
+    mae: float
+    """Seconds."""
+    tre_signed: float
+    tre_before: float
+    """Held out, without the calibrator."""
+    tre_after: float
+    """Held out, with it."""
+
+
+class FittedMetrics(CalibratedMetrics):
+    """The same of one seed that was fitted."""
+
+    loss: float
+    """What early stopping minimised, at its best epoch."""
+    best_epoch: int
+
 
 def calibrated_metrics(
     predictions: dict[str, NDArray[np.float64]], calibration: Calibration, rows: ValidationRows
-) -> dict[str, float]:
-    """Return metrics of the validation day; the calibrated ones are in-sample, but for the held-out TRE.
+) -> CalibratedMetrics:
+    """Return metrics of the validation day.
 
     Args:
         predictions: uncalibrated, [rows] each.
@@ -21,12 +48,12 @@ def calibrated_metrics(
         rows: labels.
     """
     calibrated, users = calibration.apply(predictions, rows.duration_s), encode_groups(rows.user)
-    return {
-        "xauc": xauc(rows.watch_s, calibrated["score"]).value,
-        "xgauc": grouped_xauc(rows.watch_s, calibrated["score"], users).value,
-        "rmse": rmse(rows.watch_s, calibrated["watch_mean"]).value,
-        "mae": mae(rows.watch_s, calibrated["watch_median"]).value,
-        "tre_signed": tre_signed(rows.watch_s, calibrated["watch_mean"]).value,
-        "tre_before": calibration.mean.tre_before,
-        "tre_after": calibration.mean.tre_after,
-    }
+    return CalibratedMetrics(
+        xauc=xauc(rows.watch_s, calibrated["score"]).value,
+        xgauc=grouped_xauc(rows.watch_s, calibrated["score"], users).value,
+        rmse=rmse(rows.watch_s, calibrated["watch_mean"]).value,
+        mae=mae(rows.watch_s, calibrated["watch_median"]).value,
+        tre_signed=tre_signed(rows.watch_s, calibrated["watch_mean"]).value,
+        tre_before=calibration.mean.tre_before,
+        tre_after=calibration.mean.tre_after,
+    )

@@ -24,6 +24,7 @@ from models.latent.indices import Indices
 from models.latent.selection_model import SelectionModel, SelectionRows
 from models.objectives.latent_exogenous import EXPOSURE, LatentExogenous
 from models.recipe import WATCH_TIME
+from tasks.core.document import Document
 from tasks.train.fit import Fitted
 from tasks.train.problem import Problem
 
@@ -65,17 +66,28 @@ class _Seen:
     censored: list[Tensor]
 
 
-def correlations(problem: Problem, fitted: Fitted) -> dict[str, Any]:
-    """Return task -> what the validation day says about its correlation; empty where no objective learns one.
+class ValidatedCorrelation(Document):
+    """What the validation day says about one task's correlation; None where undefined."""
 
-    Returns:
-        rows: observed rows it rests on.
-        learned: rho after the best epoch.
-        rho, standard_error, likelihood_ratio, p_value: of the re-calibrated model; null where undefined.
-        interval: 95 % profile-likelihood interval, null where the profile is flat.
-        profile: rho -> log-likelihood minus its maximum.
-        warning: why rho should stay 0, or null.
-    """
+    rows: int
+    """Observed rows it rests on."""
+    learned: float | None
+    """rho after the best epoch."""
+    rho: float | None
+    """rho of the re-calibrated model, as everything below."""
+    standard_error: float | None
+    likelihood_ratio: float | None
+    p_value: float | None
+    interval: tuple[float, float] | None
+    """95 % profile-likelihood interval; None where the profile is flat."""
+    profile: dict[str, float | None]
+    """rho -> log-likelihood minus its maximum."""
+    warning: str | None
+    """Why rho should stay 0."""
+
+
+def correlations(problem: Problem, fitted: Fitted) -> dict[str, ValidatedCorrelation]:
+    """Return task -> what the validation day says about its correlation; empty where no objective learns one."""
     ranker = problem.fitted_ranker(fitted.weights)
     if not isinstance(ranker.objectives[WATCH_TIME], LatentExogenous):
         return {}
@@ -94,7 +106,7 @@ def correlations(problem: Problem, fitted: Fitted) -> dict[str, Any]:
             continue
         indices = Recalibrated(torch.cat(part.a), torch.cat(part.b), len(problem.recipe.set_apart))
         learned = ranker.objectives[task].diagnostics()["rho"]
-        found[task] = {"learned": _rounded(learned), **validated(SelectionModel(indices, 0.0), rows)}
+        found[task] = validated(SelectionModel(indices, 0.0), rows, learned)
     return found
 
 
@@ -124,26 +136,27 @@ def _collect(problem: Problem, ranker: Any) -> tuple[float, dict[str, _Seen]]:
     return population.unobserved.pairs * read / unobserved, seen
 
 
-def validated(model: SelectionModel, rows: SelectionRows) -> dict[str, Any]:
-    """Return what one task's rows say, see `correlations`."""
+def validated(model: SelectionModel, rows: SelectionRows, learned: float) -> ValidatedCorrelation:
+    """Return what one task's rows say about the correlation that was learned."""
     fit = fit_selection(model, rows)
     curve = profile(fit.free, rows)
     with torch.no_grad():
         best = -float(fit.free(rows))
     drops = {rho: rows.population * min(value - best, 0.0) for rho, value in curve.items()}
-    return {
-        "rows": int(rows.observed_N.sum()),
-        "rho": _rounded(fit.report.rho),
-        "standard_error": _rounded(fit.report.standard_error),
-        "likelihood_ratio": _rounded(fit.report.likelihood_ratio),
-        "p_value": _rounded(fit.report.p_value),
-        "interval": profile_interval(drops | {fit.report.rho: 0.0}, fit.report.rho),
-        "profile": {f"{rho:g}": _rounded(drop) for rho, drop in drops.items()},
-        "warning": fit.report.warning,
-    }
+    return ValidatedCorrelation(
+        learned=_rounded(learned),
+        rows=int(rows.observed_N.sum()),
+        rho=_rounded(fit.report.rho),
+        standard_error=_rounded(fit.report.standard_error),
+        likelihood_ratio=_rounded(fit.report.likelihood_ratio),
+        p_value=_rounded(fit.report.p_value),
+        interval=profile_interval(drops | {fit.report.rho: 0.0}, fit.report.rho),
+        profile={f"{rho:g}": _rounded(drop) for rho, drop in drops.items()},
+        warning=fit.report.warning,
+    )
 
 
-def profile_interval(drops: Mapping[float, float], best: float) -> list[float] | None:
+def profile_interval(drops: Mapping[float, float], best: float) -> tuple[float, float] | None:
     """Return where the log-likelihood has fallen by half the 95 % point of chi-square, or None if it does not on a side.
 
     Between the points of the profile the signed root sqrt(-2 drop), which is nearly straight, is interpolated.
@@ -155,7 +168,7 @@ def profile_interval(drops: Mapping[float, float], best: float) -> list[float] |
     roots = sorted((rho, math.copysign(math.sqrt(max(-2 * drop, 0.0)), rho - best)) for rho, drop in drops.items())
     limit = math.sqrt(_LIMIT)
     ends = [list(_crossings(roots, level)) for level in (-limit, limit)]
-    return None if not all(ends) else [_rounded(ends[0][-1]) or 0.0, _rounded(ends[1][0]) or 0.0]
+    return None if not all(ends) else (_rounded(ends[0][-1]) or 0.0, _rounded(ends[1][0]) or 0.0)
 
 
 def _crossings(roots: list[tuple[float, float]], level: float) -> Iterator[float]:

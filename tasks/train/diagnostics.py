@@ -1,40 +1,56 @@
 """Numbers that objectives learn beside the ranker, a correlation for one, and what in the data could identify them."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from tasks.core.document import Document
 from tasks.table.columns import open_columns
-from tasks.train.correlation import correlations
+from tasks.train.correlation import ValidatedCorrelation, correlations
 from tasks.train.fit import Fitted
 from tasks.train.problem import Problem
 
+FILE = "learned.json"
 
-def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> dict[str, Any] | None:
-    """Return `learned.json`; None where the recipe's objective learns no such number.
+
+class IdentificationSources(Document):
+    """What identifies a correlation of exposure and preference.
+
+    Source: docs/methods/debias.md#identification-of-the-correlation.
+    """
+
+    random_rows: int
+    """Fit rows exposed at random; none at selection `click`, where such a row was not clicked at random."""
+    exposure_only: tuple[str, ...]
+    """Fields set apart as moving exposure only."""
+
+
+class LearnedNumbers(Document):
+    """`learned.json`."""
+
+    seeds: dict[int, dict[str, float]]
+    """Seed -> `task/name` -> value after the best epoch."""
+    sources: IdentificationSources
+    validation: dict[str, ValidatedCorrelation]
+    """Task -> what the validation day says about the correlation of the seed that serves."""
+
+
+def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> LearnedNumbers | None:
+    """Return what objectives learned beside the ranker; None where the recipe's objective learns no such number.
 
     Args:
         problem: recipe and data.
         fits: every seed.
         serving: the seed that serves.
-
-    Returns:
-        seeds: seed -> `task/name` -> value after the best epoch.
-        sources: what identifies a correlation of exposure and preference
-            (docs/methods/debias.md#identification-of-the-correlation): `random_rows`, the fit rows exposed at random
-            (none at selection `click`: such a row was not clicked at random), and `exposure_only`, the fields set
-            apart.
-        validation: what the validation day says about the correlations of the seed that serves, see `correlations`.
     """
-    seeds = {str(fitted.seed): _numbers(problem, fitted) for fitted in fits}
+    seeds = {fitted.seed: _numbers(problem, fitted) for fitted in fits}
     if not any(seeds.values()):
         return None
     random = open_columns(problem.fit.impressions.folder)["random"]
     random_rows = 0 if problem.recipe.selection.kind == "click" else int(random.sum())
-    return {
-        "seeds": seeds,
-        "sources": {"random_rows": random_rows, "exposure_only": list(problem.recipe.set_apart)},
-        "validation": correlations(problem, serving),
-    }
+    return LearnedNumbers(
+        seeds=seeds,
+        sources=IdentificationSources(random_rows=random_rows, exposure_only=problem.recipe.set_apart),
+        validation=correlations(problem, serving),
+    )
 
 
 def _numbers(problem: Problem, fitted: Fitted) -> dict[str, float]:

@@ -5,9 +5,7 @@ training used; the validation day shows how the same propensities do on rows the
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +24,14 @@ from models.weights import effective_sample_size, share_of_largest
 from tasks.table.columns import open_columns
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.unobserved import FOLDER as UNOBSERVED
+from tasks.train.overlap_summary import (
+    FeatureDifference,
+    Overlap,
+    OverlapSplits,
+    SplitOverlap,
+    WeightBin,
+    WeightSummary,
+)
 from tasks.train.propensity import population
 
 _CHUNK = 1 << 16
@@ -34,81 +40,67 @@ _MOST_LEVELS = 12
 _WEIGHT_EDGES = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
-def overlap(recipe: Recipe, state: PropensityState, table: Path) -> dict[str, Any]:
+def overlap(recipe: Recipe, state: PropensityState, table: Path) -> Overlap:
     """Return the diagnostics of the fit and the validation split, and the warnings of the former.
 
     Args:
         recipe: its propensity and selection.
         state: of the propensity model.
         table: folder of the table.
-
-    Returns:
-        splits: `fit` and `validation`, see `split_overlap`.
-        warnings: sentences.
-        largest_difference: the SMD beyond which a feature is far from the population.
     """
-    found = {split: split_overlap(recipe, state, table / split, table) for split in ("fit", "validation")}
-    fit = found["fit"]
-    after = [(name, value) for name, _, value in fit["balance"] or ()]
-    share = fit["ess_share"]
-    warnings = [] if share is None else list(doubts(share, fit["mean_inverse"], after))
-    return {"splits": found, "warnings": warnings, "largest_difference": LARGEST_SMD}
+    fit, validation = (split_overlap(recipe, state, table / split, table) for split in ("fit", "validation"))
+    after = [(difference.feature, difference.after) for difference in fit.balance or ()]
+    warnings = () if fit.ess_share is None else tuple(doubts(fit.ess_share, fit.mean_inverse, after))
+    splits = OverlapSplits(fit=fit, validation=validation)
+    return Overlap(splits=splits, warnings=warnings, largest_difference=LARGEST_SMD)
 
 
-def split_overlap(recipe: Recipe, state: PropensityState, folder: Path, table: Path) -> dict[str, Any]:
-    """Return the diagnostics of one split.
-
-    What needs D is None at selection `impression`, where D beyond the impressions is unknown; there features are compared
-    with the rows exposed at random, if any. What needs propensities of unobserved rows is None where the model has none.
-    """
+def split_overlap(recipe: Recipe, state: PropensityState, folder: Path, table: Path) -> SplitOverlap:
+    """Return the diagnostics of one split, the rows of `folder`."""
     rows = population(recipe, folder, table)
     raw, clip = propensities(recipe.propensity, state, rows), recipe.propensity.clip
     used, chosen, policy = np.maximum(raw, clip), rows.chosen, ~rows.random
     weight, known_population = 1 / used[chosen], recipe.selection.kind != "impression"
-    told = known_population and not bool(np.isnan(used[policy]).any())
-    bins = reliability(chosen[policy], used[policy], rows.stands_for[policy]) if told else []
+    known_propensities = known_population and not bool(np.isnan(used[policy]).any())
+    bins = reliability(chosen[policy], used[policy], rows.stands_for[policy]) if known_propensities else []
     features = _balance(recipe, rows, used, folder, table)
-    return {
-        "observed": len(weight),
-        "random": int(rows.random.sum()),
-        "population": float(rows.stands_for[policy].sum()) if known_population else None,
-        "expected_observed": float((used * rows.stands_for)[policy].sum()) if told else None,
-        "clipped": _or_none(float((raw[chosen] < clip).mean()) if len(weight) else np.nan),
-        "mean_inverse": mean_inverse(chosen[policy], used[policy], rows.stands_for[policy])
-        if known_population
-        else None,
-        "weights": _weights(weight),
-        "before_clipping": _weights(1 / raw[chosen]),
-        "ess_share": _or_none(effective_sample_size(weight) / len(weight) if len(weight) else np.nan),
-        "histogram": _histogram(weight),
-        "ece": expected_calibration_error(bins) if told else None,
-        "reliability": [asdict(part) for part in bins],
-        "compared_with": "population" if known_population else "random rows" if rows.random.any() else None,
-        "balance": _largest_first(features) if known_population or rows.random.any() else None,
-        "bmse": _or_none(features[1].bmse()) if told else None,
-    }
+    return SplitOverlap(
+        observed=len(weight),
+        random=int(rows.random.sum()),
+        population=float(rows.stands_for[policy].sum()) if known_population else None,
+        expected_observed=float((used * rows.stands_for)[policy].sum()) if known_propensities else None,
+        clipped=_or_none(float((raw[chosen] < clip).mean()) if len(weight) else np.nan),
+        mean_inverse=mean_inverse(chosen[policy], used[policy], rows.stands_for[policy]) if known_population else None,
+        weights=_weights(weight),
+        before_clipping=_weights(1 / raw[chosen]),
+        ess_share=_or_none(effective_sample_size(weight) / len(weight) if len(weight) else np.nan),
+        histogram=tuple(_histogram(weight)),
+        ece=expected_calibration_error(bins) if known_propensities else None,
+        reliability=tuple(bins),
+        compared_with="population" if known_population else "random rows" if rows.random.any() else None,
+        balance=_largest_first(features) if known_population or rows.random.any() else None,
+        bmse=_or_none(features[1].bmse()) if known_propensities else None,
+    )
 
 
-def _weights(weight: Floats) -> dict[str, float | None]:
-    return {
-        "ess": effective_sample_size(weight),
-        "largest": _or_none(float(weight.max()) if len(weight) else np.nan),
-        "top_share": _or_none(share_of_largest(weight)),
-        "mean": _or_none(float(weight.mean()) if len(weight) else np.nan),
-    }
+def _weights(weight: Floats) -> WeightSummary:
+    return WeightSummary(
+        ess=effective_sample_size(weight),
+        largest=_or_none(float(weight.max()) if len(weight) else np.nan),
+        top_share=_or_none(share_of_largest(weight)),
+        mean=_or_none(float(weight.mean()) if len(weight) else np.nan),
+    )
 
 
-def _histogram(weight: Floats) -> list[dict[str, Any]]:
-    """Return the share of rows, and of all weight, by size of the weight; the last bin is open."""
+def _histogram(weight: Floats) -> Iterator[WeightBin]:
+    """Yield the share of rows, and of all weight, by size of the weight; the last bin is open."""
     place = np.searchsorted(_WEIGHT_EDGES, weight, side="right") - 1
     rows = np.bincount(place, minlength=len(_WEIGHT_EDGES)) / max(len(weight), 1)
     mass = np.bincount(place, weight, len(_WEIGHT_EDGES)) / (weight.sum() or 1.0)
     last = int(np.flatnonzero(rows).max(initial=-1))
     ends = [*_WEIGHT_EDGES[1:], None]
-    return [
-        {"from": _WEIGHT_EDGES[i], "to": ends[i], "rows": float(rows[i]), "weight": float(mass[i])}
-        for i in range(last + 1)
-    ]
+    for i in range(last + 1):
+        yield WeightBin(start=_WEIGHT_EDGES[i], end=ends[i], rows=float(rows[i]), weight=float(mass[i]))
 
 
 def _balance(
@@ -152,12 +144,13 @@ def _small_fields(preprocessor: Preprocessor) -> list[tuple[str, str, int, int]]
     ]
 
 
-def _largest_first(features: tuple[list[str], FeatureBalance]) -> list[tuple[str, float, float]]:
-    """Return (feature, SMD before, SMD after weighting), the largest after weighting first."""
+def _largest_first(features: tuple[list[str], FeatureBalance]) -> tuple[FeatureDifference, ...]:
+    """Return the difference of every feature, the largest after weighting first."""
     names, sums = features
     before, after = sums.differences()
     order = sorted(range(len(names)), key=lambda i: (-abs(after[i]), names[i]))
-    return [(names[i], float(before[i]), float(after[i])) for i in order if np.isfinite(after[i])]
+    differences = (FeatureDifference(names[i], float(before[i]), float(after[i])) for i in order)
+    return tuple(difference for difference in differences if np.isfinite(difference.after))
 
 
 def _or_none(value: float) -> float | None:

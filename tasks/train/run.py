@@ -15,14 +15,18 @@ from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_value, read_json, remove, write_json, writing
 from tasks.core.manifest import code_hash
-from tasks.train.bundle import write_arrays, write_calibrators, write_curves, write_weights
+from tasks.train import calibrated, curves, diagnostics, overlap_summary
+from tasks.train.bundle import write_arrays, write_calibrators, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
-from tasks.train.calibrated import calibrated_metrics
+from tasks.train.calibrated import FittedMetrics, calibrated_metrics
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
+from tasks.train.curves import write_curves
 from tasks.train.device import Device
 from tasks.train.diagnostics import learned
 from tasks.train.fit import Fitted, fit_seed
+from tasks.train.manifest import FILE as MANIFEST
+from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
 from tasks.train.problem import Problem, open_problem
 from tasks.train.validate import predict_split
@@ -76,13 +80,15 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
     if problem.frozen:
         log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
     rows = ValidationRows.read(problem.validation.impressions.folder, about["days"]["validation"][0])
-    fits, calibrations, metrics = [], {}, {}
+    fits: list[Fitted] = []
+    calibrations: dict[int, Calibration] = {}
+    metrics: dict[int, FittedMetrics] = {}
     for seed in config.seeds:
         fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
         predictions = _predict_validation(problem, fitted, config)
         calibration = calibrate(predictions, rows, problem.labels, config.calibration)
-        about_fit = {"loss": fitted.best, "best_epoch": fitted.best_epoch}
-        metrics[seed] = about_fit | calibrated_metrics(predictions, calibration, rows)
+        measured = calibrated_metrics(predictions, calibration, rows)
+        metrics[seed] = FittedMetrics(loss=fitted.best, best_epoch=fitted.best_epoch, **measured.as_json())
         calibrations[seed] = calibration
         fits.append(fitted)
     serving = min(fits, key=lambda fitted: fitted.best).seed
@@ -94,16 +100,13 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
         for fitted in fits:
             write_weights(temporary, fitted)
         write_calibrators(temporary, calibrations)
-        write_curves(temporary, fits)
-        write_json(temporary / "validation.json", {str(seed): value for seed, value in metrics.items()})
-        write_json(
-            temporary / "manifest.json", _manifest(name, problem, config, about, hashes, fits, serving, calibrations)
-        )
+        write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
+        write_json(temporary / calibrated.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
+        manifest = _manifest(name, problem, config, about, hashes, fits, serving, calibrations)
+        manifest.write(temporary / MANIFEST)
     remove(checkpoints)
     refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
-    return TrainResult(
-        name, problem.fit.impressions.num_rows, serving, metrics[serving]["xauc"], problem.frozen, refused
-    )
+    return TrainResult(name, problem.fit.impressions.num_rows, serving, metrics[serving].xauc, problem.frozen, refused)
 
 
 def input_hashes(about: Mapping[str, Any], recipe: Recipe, config: TrainingConfig) -> dict[str, str]:
@@ -133,12 +136,12 @@ def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving
     """Write what the recipe's propensities can carry and what its objective learned, where there is something to say."""
     if problem.propensity is not None:
         found = overlap(problem.recipe, problem.propensity, table)
-        for doubt in found["warnings"]:
+        for doubt in found.warnings:
             log.warning("propensities: %s", doubt)
-        write_json(folder / "overlap.json", found)
+        found.write(folder / overlap_summary.FILE)
     numbers = learned(problem, fits, serving)
     if numbers is not None:
-        write_json(folder / "learned.json", numbers)
+        numbers.write(folder / diagnostics.FILE)
 
 
 def _manifest(
@@ -150,20 +153,20 @@ def _manifest(
     fits: list[Fitted],
     serving: int,
     calibrations: Mapping[int, Calibration],
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "recipe": problem.recipe.model_dump(mode="json"),
-        "schema": problem.schema.model_dump(mode="json"),
-        "training": config.model_dump(mode="json"),
-        "days": {role: about["days"][role] for role in ("fit", "validation")},
-        "rows": {role: about["rows"][role] for role in ("fit", "validation")},
-        "seeds": list(config.seeds),
-        "serving_seed": serving,
-        "best_epoch": {str(fitted.seed): fitted.best_epoch for fitted in fits},
-        "validation_loss": {str(fitted.seed): fitted.best for fitted in fits},
-        "positives": dict(problem.positives),
-        "frozen_tasks": list(problem.frozen),
-        "calibration_refused": {str(seed): c.refused for seed, c in calibrations.items() if c.refused},
-        "hashes": dict(hashes),
-    }
+) -> RecipeManifest:
+    return RecipeManifest(
+        name=name,
+        recipe=problem.recipe,
+        input_schema=problem.schema,
+        training=config,
+        days=FitDays(fit=about["days"]["fit"], validation=about["days"]["validation"]),
+        rows=FitRows(fit=about["rows"]["fit"], validation=about["rows"]["validation"]),
+        seeds=config.seeds,
+        serving_seed=serving,
+        best_epoch={fitted.seed: fitted.best_epoch for fitted in fits},
+        validation_loss={fitted.seed: fitted.best for fitted in fits},
+        positives=dict(problem.positives),
+        frozen_tasks=problem.frozen,
+        calibration_refused={seed: c.refused for seed, c in calibrations.items() if c.refused},
+        hashes=InputHashes.model_validate(hashes),
+    )

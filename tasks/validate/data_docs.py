@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from tasks.core.files import write_text
+from tasks.validate.summary import DataSummary
 from tasks.validate.verdicts import Verdict
 
 _ORDER = ("failed", "warning", "accepted", "skipped", "passed")
 
 
-def write_docs(folder: Path, summary: Mapping[str, Any], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+def write_docs(folder: Path, summary: DataSummary, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
     """Write index.html and one page per day and side table; equal results give equal bytes.
 
     Args:
@@ -29,13 +29,13 @@ def write_docs(folder: Path, summary: Mapping[str, Any], verdicts: Mapping[str, 
     )
     environment.filters["rows"] = lambda count: f"{count:,}"
     environment.filters["words"] = lambda name: str(name).replace("_", " ")
-    days = {day["day"]: day for day in summary["days"]}
+    days = {day.day: day for day in summary.days}
     index = environment.get_template("index.html").render(summary=summary)
     write_text(folder / "index.html", index)
     for name, found in verdicts.items():
         ordered = sorted(found, key=lambda verdict: _ORDER.index(verdict.status))
         page = environment.get_template("table.html")
         html = page.render(
-            name=name, day=days.get(name), side=summary["side_tables"].get(name), verdicts=ordered, why=summary["why"]
+            name=name, day=days.get(name), side=summary.side_tables.get(name), verdicts=ordered, why=summary.why
         )
         write_text(folder / f"{name}.html", html)

@@ -21,7 +21,7 @@ from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
 from tasks.validate.side_tables import mend_table
 from tasks.validate.suites import SuiteTable, judge_tables, write_result
-from tasks.validate.summary import summarise
+from tasks.validate.summary import FILE, summarise
 from tasks.validate.trailing import judge_against_trailing, judge_counts
 from tasks.validate.verdicts import Verdict, accept, stop
 
@@ -125,7 +125,7 @@ class _Run:
 
     def write_reports(self) -> None:
         summary = summarise(self.raw.source, self.config, self.manifests, self.verdicts, self.side_tables)
-        write_json(self.staging / "summary.json", summary)
+        summary.write(self.staging / FILE)
         write_docs(self.staging / "docs", summary, self.verdicts)
 
     def publish(self) -> None:

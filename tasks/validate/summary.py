@@ -1,16 +1,90 @@
 """What the morning report says about the data: how many rows each rule took, what drifted, what failed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
+from tasks.core.document import Document
 from tasks.validate.config import ValidationConfig
 from tasks.validate.partitions import Manifest
 from tasks.validate.profile import add
 from tasks.validate.row_rules import ROW_RULES
 from tasks.validate.side_tables import COLUMN_RULES
-from tasks.validate.verdicts import Verdict
+from tasks.validate.verdicts import Status, Verdict
 
-STATUSES = ("passed", "warning", "failed", "accepted", "skipped")
+FILE = "summary.json"
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Problem(Document):
+    """A table rule that did not hold as it should."""
+
+    rule: str
+    column: str
+    """What the rule is narrowed to; "" for the whole table."""
+    status: Status
+    sentence: str
+
+
+class RulesJudged(Document):
+    """What the table rules found in one table."""
+
+    verdicts: dict[Status, int]
+    """Rules by outcome."""
+    problems: tuple[Problem, ...]
+    """Those that warned or failed, accepted ones too."""
+
+
+class DaySummary(RulesJudged):
+    """The rows of one arrival day."""
+
+    day: str
+    """ISO date."""
+    rows_in: int
+    rows_out: int
+    rows_quarantined: int
+    quarantined: dict[str, int]
+    """Rule -> rows it took."""
+    notes: dict[str, int]
+    """Rule that only notes -> rows it noted."""
+    mean_watch_s: float
+    volume_factor: float | None
+    """Rows over the median of the trailing days; None without enough of them."""
+    drift: dict[str, float]
+    """Column -> population stability index against the trailing days."""
+
+
+class SideTableSummary(RulesJudged):
+    """A table beside the impressions, after mending."""
+
+    table: str
+    key: str
+    rows: int
+    found: dict[str, dict[str, int]]
+    """Rule -> column -> values mended."""
+
+
+class CleaningStep(Document):
+    """One rule in the order of priority: rows it took, and rows left after it."""
+
+    step: str
+    taken: int
+    rows: int
+
+
+class DataSummary(Document):
+    """`summary.json`."""
+
+    passed: bool
+    """Whether no table rule failed."""
+    source: str
+    duration_filter: str
+    rows_in: int
+    rows_out: int
+    cleaning: tuple[CleaningStep, ...]
+    days: tuple[DaySummary, ...]
+    side_tables: dict[str, SideTableSummary]
+    why: dict[str, str]
+    """Rule -> what it is about."""
 
 
 def summarise(
@@ -19,7 +93,7 @@ def summarise(
     manifests: Sequence[Manifest],
     verdicts: Mapping[str, Sequence[Verdict]],
     side_tables: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
+) -> DataSummary:
     """Return the content of summary.json.
 
     Args:
@@ -33,61 +107,59 @@ def summarise(
     for manifest in manifests:
         quarantined = add(quarantined, manifest["quarantined"])
     duration_range = config.rows.duration_range
-    return {
-        "passed": not any(verdict.status == "failed" for found in verdicts.values() for verdict in found),
-        "source": source.get("name", ""),
-        "duration_filter": duration_range.name
-        if duration_range and "duration_range" not in config.rows.off
-        else "none",
-        "rows_in": sum(manifest["rows_in"] for manifest in manifests),
-        "rows_out": sum(manifest["rows_out"] for manifest in manifests),
-        "cleaning": cleaning_steps(sum(manifest["rows_in"] for manifest in manifests), quarantined),
-        "days": [_day(manifest, verdicts[manifest["day"]]) for manifest in manifests],
-        "side_tables": {
-            table: {**found, "verdicts": count_statuses(verdicts[table]), "problems": _problems(verdicts[table])}
-            for table, found in side_tables.items()
+    filtered = duration_range is not None and "duration_range" not in config.rows.off
+    rows_in = sum(manifest["rows_in"] for manifest in manifests)
+    return DataSummary(
+        passed=not any(verdict.status == "failed" for found in verdicts.values() for verdict in found),
+        source=source.get("name", ""),
+        duration_filter=duration_range.name if duration_range and filtered else "none",
+        rows_in=rows_in,
+        rows_out=sum(manifest["rows_out"] for manifest in manifests),
+        cleaning=cleaning_steps(rows_in, quarantined),
+        days=tuple(_day(manifest, verdicts[manifest["day"]]) for manifest in manifests),
+        side_tables={
+            table: SideTableSummary(**found, **_judged(verdicts[table])) for table, found in side_tables.items()
         },
-        "why": {name: rule.why for name, rule in ROW_RULES.items()}
-        | {name: rule.why for name, rule in COLUMN_RULES.items()},
-    }
+        why={name: rule.why for rules in (ROW_RULES, COLUMN_RULES) for name, rule in rules.items()},
+    )
 
 
-def cleaning_steps(rows_in: int, quarantined: Mapping[str, int]) -> list[dict[str, Any]]:
+def cleaning_steps(rows_in: int, quarantined: Mapping[str, int]) -> tuple[CleaningStep, ...]:
     """Return the rows left after each rule that took any, in order of priority, beginning with the raw rows."""
-    steps = [{"step": "raw", "taken": 0, "rows": rows_in}]
+    steps = [CleaningStep(step="raw", taken=0, rows=rows_in)]
     for name in ROW_RULES:
-        if quarantined.get(name):
-            steps.append(
-                {"step": name, "taken": quarantined[name], "rows": int(str(steps[-1]["rows"])) - quarantined[name]}
-            )
-    return steps
+        if taken := quarantined.get(name):
+            steps.append(CleaningStep(step=name, taken=taken, rows=steps[-1].rows - taken))
+    return tuple(steps)
 
 
-def count_statuses(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """Return how many verdicts have each status."""
-    return {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES}
-
-
-def _day(manifest: Manifest, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _day(manifest: Manifest, verdicts: Sequence[Verdict]) -> DaySummary:
     rows = max(manifest["rows_out"], 1)
+    return DaySummary(
+        day=manifest["day"],
+        rows_in=manifest["rows_in"],
+        rows_out=manifest["rows_out"],
+        rows_quarantined=manifest["rows_quarantined"],
+        quarantined=manifest["quarantined"],
+        notes=manifest["notes"],
+        mean_watch_s=round(manifest["totals"]["watch_ms"] / rows / 1000, 3),
+        volume_factor=next((verdict.value for verdict in verdicts if verdict.rule == "volume"), None),
+        drift={
+            verdict.column: verdict.value
+            for verdict in verdicts
+            if verdict.rule == "drift" and verdict.column and verdict.value is not None
+        },
+        **_judged(verdicts),
+    )
+
+
+def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return the fields of `RulesJudged`."""
     return {
-        "day": manifest["day"],
-        "rows_in": manifest["rows_in"],
-        "rows_out": manifest["rows_out"],
-        "rows_quarantined": manifest["rows_quarantined"],
-        "quarantined": manifest["quarantined"],
-        "notes": manifest["notes"],
-        "mean_watch_s": round(manifest["totals"]["watch_ms"] / rows / 1000, 3),
-        "volume_factor": next((verdict.value for verdict in verdicts if verdict.rule == "volume"), None),
-        "drift": {verdict.column: verdict.value for verdict in verdicts if verdict.rule == "drift" and verdict.column},
-        "verdicts": count_statuses(verdicts),
-        "problems": _problems(verdicts),
+        "verdicts": {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES},
+        "problems": tuple(
+            Problem(rule=verdict.rule, column=verdict.column, status=verdict.status, sentence=verdict.sentence)
+            for verdict in verdicts
+            if verdict.status in ("warning", "failed", "accepted")
+        ),
     }
-
-
-def _problems(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
-    return [
-        {"rule": verdict.rule, "column": verdict.column, "status": verdict.status, "sentence": verdict.sentence}
-        for verdict in verdicts
-        if verdict.status in ("warning", "failed", "accepted")
-    ]

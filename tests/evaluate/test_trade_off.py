@@ -14,7 +14,8 @@ from tasks.core.layout import partition
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.calibration import quantile_edges
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.evaluate.trade_off import FILE, GRID, trade_off
+from tasks.evaluate.trade_off import GRID, trade_off
+from tasks.evaluate.trade_off_curves import FILE
 from tasks.predict import Bundle, load_bundle, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig

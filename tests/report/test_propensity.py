@@ -39,7 +39,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Reci
         recipe = Recipe.model_validate({"objective": {"kind": "ips"}, **choice})
         state = fit_propensity(recipe, Split(table / "fit", tasks, ("ids",), with_history=False), table)
         assert state is not None
-        write_json(root / f"{name}.json", overlap(recipe, state, table))
+        overlap(recipe, state, table).write(root / f"{name}.json")
         found[name] = recipe, read_json(root / f"{name}.json")
     return found
 

@@ -34,13 +34,13 @@ def test_a_known_correlation_is_found_behind_badly_scaled_indices(rho: float) ->
     observed_N = a_N + noise_N > 0
     label_N = (b_N + rho * noise_N + (1 - rho**2) ** 0.5 * other_N > 0).double()
     indices = Recalibrated(0.5 * a_N + 1, 2 * b_N - 1, num_apart=1)
-    found = validated(SelectionModel(indices, 0.0), SelectionRows(observed_N, label_N, continuous=False))
-    assert found["rho"] == pytest.approx(rho, abs=3 * found["standard_error"])
-    assert found["standard_error"] < 0.1 and found["warning"] is None
-    low, high = found["interval"]
-    assert low < found["rho"] < high
-    assert high - low == pytest.approx(2 * 1.96 * found["standard_error"], rel=0.25)
-    assert (found["p_value"] < 0.001) == (rho > 0)
+    found = validated(SelectionModel(indices, 0.0), SelectionRows(observed_N, label_N, continuous=False), learned=0.0)
+    assert found.rho == pytest.approx(rho, abs=3 * found.standard_error)
+    assert found.standard_error < 0.1 and found.warning is None
+    low, high = found.interval or (0.0, 0.0)
+    assert low < found.rho < high
+    assert high - low == pytest.approx(2 * 1.96 * found.standard_error, rel=0.25)
+    assert (found.p_value < 0.001) == (rho > 0)
 
 
 def test_unobserved_rows_that_stand_for_many_count_as_many() -> None:

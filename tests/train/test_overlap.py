@@ -37,7 +37,7 @@ def measured(table: Path, recipe: Mapping[str, Any]) -> dict[str, Any]:
     tasks = tuple(read_json(table / "table.json")["tasks"])
     state = fit_propensity(chosen, Split(table / "fit", tasks, ("ids",), with_history=False), table)
     assert state is not None
-    return overlap(chosen, state, table)
+    return overlap(chosen, state, table).as_json()
 
 
 def test_weights_of_logged_impressions_are_those_of_numpy(table: Path) -> None:

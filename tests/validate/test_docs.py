@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from tasks.validate.data_docs import write_docs
+from tasks.validate.summary import DataSummary
 from tasks.validate.verdicts import Verdict
 from tests.validate.by_hand import DAYS
 
@@ -44,11 +45,13 @@ def test_every_day_and_every_rule_is_on_a_page(out: Path, earlier: dict[str, byt
 
 
 def test_what_the_data_say_is_escaped(tmp_path: Path) -> None:
-    summary = {"side_tables": {"users": {"rows": 1, "found": {}, "problems": [], "verdicts": {}}}, "why": {}, "source": "<b>",
+    summary = {"side_tables": {"users": {"table": "users", "key": "user_id", "rows": 1, "found": {}, "problems": [],
+                                         "verdicts": {}}}, "why": {}, "source": "<b>",
                "days": [{"day": "2022-05-01", "problems": [], "rows_in": 1, "rows_out": 1, "rows_quarantined": 0, "notes": {},
-                         "mean_watch_s": 1.0, "verdicts": {}, "quarantined": {}, "drift": {}}],
-               "rows_in": 1, "rows_out": 1, "cleaning": [], "duration_filter": "none"}  # fmt: skip
+                         "mean_watch_s": 1.0, "verdicts": {}, "quarantined": {}, "drift": {},
+                         "volume_factor": None}],
+               "passed": False, "rows_in": 1, "rows_out": 1, "cleaning": [], "duration_filter": "none"}  # fmt: skip
     verdict = Verdict("types", "users", "failed", "<script>alert(1)</script>", "&", "mend")
-    write_docs(tmp_path, summary, {"users": [verdict]})
+    write_docs(tmp_path, DataSummary.model_validate(summary), {"users": [verdict]})
     assert "<script>" not in (tmp_path / "users.html").read_text()
     assert "&lt;b&gt;" in (tmp_path / "index.html").read_text()

@@ -1,0 +1,24 @@
+"""`summary.json` of the score stage: who was scored with what, for which day."""
+
+import datetime as dt
+
+from tasks.core.document import Document
+
+FILE = "summary.json"
+
+
+class ScoreSummary(Document):
+    """What was scored; only `day` and `model` stand in the file of a night in which nothing serves."""
+
+    day: dt.date
+    """Day that the scores are for."""
+    model: str | None
+    """Recipe that scored; None: nothing serves, nothing was scored."""
+    users: int = 0
+    """Users with candidates."""
+    pool: int = 0
+    """Videos each was scored with."""
+    pairs: int = 0
+    """Rows of scores.parquet."""
+    top_k: int = 0
+    """Length of the lists."""

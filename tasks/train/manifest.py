@@ -1,0 +1,66 @@
+"""`manifest.json` of a bundle: what was fitted, on which days, from which inputs, and how it went."""
+
+from pydantic import ConfigDict, Field
+
+from models.recipe import Recipe
+from models.schema import InputSchema
+from tasks.core.document import Document
+from tasks.train.config import TrainingConfig
+
+FILE = "manifest.json"
+
+
+class FitDays(Document):
+    """Days a bundle was made from, in order, as ISO dates."""
+
+    fit: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+class FitRows(Document):
+    """Impressions of those days."""
+
+    fit: int
+    validation: int
+
+
+class InputHashes(Document):
+    """SHA-256 of what a bundle depends on; the judge day is no part of it."""
+
+    data: str
+    code: str
+    config: str
+
+
+class BundleManifest(Document):
+    """What the manifest of every bundle says, be it of one recipe or of several together."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    days: FitDays
+    rows: FitRows
+    seeds: tuple[int, ...]
+    serving_seed: int
+    """Seed that did best on the validation day, whose predictions are served."""
+    frozen_tasks: tuple[str, ...]
+    """Tasks with too few positives to learn."""
+    calibration_refused: dict[int, str]
+    """Seed -> why its mean calibrator was not kept."""
+    hashes: InputHashes
+
+
+class RecipeManifest(BundleManifest):
+    """Manifest of one fitted recipe."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: Recipe
+    input_schema: InputSchema = Field(alias="schema")
+    training: TrainingConfig
+    best_epoch: dict[int, int]
+    """Seed -> epoch kept."""
+    validation_loss: dict[int, float]
+    """Seed -> loss of that epoch on the validation day."""
+    positives: dict[str, int]
+    """Task -> positive rows of the fit days."""
