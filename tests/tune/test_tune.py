@@ -239,7 +239,7 @@ def test_what_is_missing_is_named(make_workspace: MakeWorkspace) -> None:
     shutil.rmtree(workspace.table)
     with pytest.raises(TuningError, match=r"holds no table\.json: run `dwell prepare` and `dvc repro table`"):
         tune(workspace, "small")
-    assert not workspace.scratch.exists()
+    assert not (workspace.scratch / "tuning").exists()
 
 
 def test_the_command_prints_and_writes(place: Workspace, tuned: Tuned, monkeypatch: pytest.MonkeyPatch) -> None:
