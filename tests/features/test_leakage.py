@@ -6,6 +6,7 @@ The check is then run on twins that leak on purpose, to show that it can fail.
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, default_groups
+from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Statistic, default_groups
 from tasks.features.labels import LABELS
 
 TIMEZONE = "Asia/Shanghai"
@@ -29,7 +30,7 @@ Write = Callable[..., Path]
 
 def _config() -> FeatureConfig:
     """Every default group, in windows that fit the test's lookback; every statistic for users."""
-    every = {"user": ("ratio", "percentile", "watch", *LABELS)}
+    every = {"user": get_args(Statistic)}
     groups = {
         name: FeatureGroup(keys=group.keys, windows=(1, "decayed"), statistics=every.get(name, ("percentile", "skip")))
         for name, group in default_groups().items()

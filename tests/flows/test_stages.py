@@ -15,6 +15,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.stages import StageFailed, StageRefused, run_stages, stage_graph
 from tasks.core.errors import DwellError
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -40,7 +42,6 @@ def night(root: Path, parallel: int = 1, timeout_minutes: float = 1, retries: in
     return toy_night()
 
 
-@pytest.mark.slow
 def test_graph_comes_from_dvc_yaml_in_an_order_that_can_run(tmp_path: Path) -> None:
     root = toy(
         tmp_path,
@@ -64,7 +65,6 @@ def test_what_most_stages_wait_for_runs_first(tmp_path: Path) -> None:
     assert list(stage_graph(root)) == ["begins", "alone", "goes_on", "ends"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_second_night_with_the_same_inputs_has_nothing_to_do(tmp_path: Path, parallel: int) -> None:
     root = toy(
@@ -80,7 +80,6 @@ def test_a_second_night_with_the_same_inputs_has_nothing_to_do(tmp_path: Path, p
     assert night(root, parallel)["last"] == "restored"
 
 
-@pytest.mark.slow
 def test_failure_names_the_stage_and_its_cause_and_is_retried(tmp_path: Path) -> None:
     root = toy(tmp_path, broken={"cmd": "echo tried >> tries; echo 'error: the disk melted'; exit 1", "outs": ["x"]})
     with pytest.raises(StageFailed, match="stage broken failed: the disk melted"):
@@ -88,7 +87,6 @@ def test_failure_names_the_stage_and_its_cause_and_is_retried(tmp_path: Path) ->
     assert (root / "tries").read_text().count("tried") == 2
 
 
-@pytest.mark.slow
 def test_refused_input_is_not_retried(tmp_path: Path) -> None:
     root = toy(
         tmp_path, broken={"cmd": "echo tried >> tries; echo 'error: duration is negative'; exit 2", "outs": ["x"]}
@@ -98,7 +96,6 @@ def test_refused_input_is_not_retried(tmp_path: Path) -> None:
     assert (root / "tries").read_text().count("tried") == 1
 
 
-@pytest.mark.slow
 def test_timeout_ends_the_stage_and_all_it_started(tmp_path: Path) -> None:
     root = toy(tmp_path, slow={"cmd": "sleep 300 & echo $! > child; wait", "outs": ["x"]})
     with pytest.raises(StageFailed, match=r"stage slow was killed: it ran longer than 0\.1 minutes"):

@@ -17,6 +17,7 @@ RECIPES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=["wlr", "vr_l1-mmoe-pooled", "d2q-attention"])
 def test_export_equals_the_module(
     recipe: dict[str, Any], ranker: Callable[..., Ranker], batch: Callable[..., Batch]

@@ -121,6 +121,7 @@ def codes_of(root: Path, *changed: str) -> dict[str, dict[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_change_concerns_the_recipes_that_run_it(tmp_path: Path) -> None:
     for name in ("models", "tasks"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -51,6 +51,7 @@ def test_value_and_influences_are_the_same_to_the_bit_whatever_the_ranges(rows_p
         assert np.array_equal(result.psi_U, (concordant - value * comparable) / (comparable.sum() / 2))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows():
     def peak(rows):
         label, continuous, users = watched(rows)
