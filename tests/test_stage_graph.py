@@ -21,6 +21,7 @@ CORE = (
     "layout",
     "manifest",
     "names",
+    "partition_cache",
     "remembered",
     "run_key",
     "settings",
@@ -82,6 +83,12 @@ def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     }
     uncovered = {file for file in uncovered if not any(file == d or file.startswith(f"{d}/") for d in dependencies)}
     assert uncovered - {"models/__init__.py"} == set()
+
+
+@pytest.mark.parametrize("stage", ["ingest", "validate", "features"])
+def test_a_stage_that_makes_partitions_depends_on_their_cache(stage: str) -> None:
+    """Other stages read what stands; only these change with how it is made and when it is re-used."""
+    assert "tasks/core/partition_cache.py" in DVC[stage]["deps"]
 
 
 @pytest.mark.parametrize("stage", list(STAGES))

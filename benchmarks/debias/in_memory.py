@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.batch import Batch
+from models.early_stopping import EarlyStopping
 from models.heads.base import TrainLabels
 from models.ranker import Ranker
 from models.recipe import WATCH_TIME, Recipe
@@ -95,8 +96,8 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
     labels = TrainLabels(rows.watch_B[seen].double().numpy(), rows.duration_B[seen].double().numpy())
     ranker = Ranker(recipe, schema, recipe.fit_head_state(labels))
     optimizers, shared = Optimizers(ranker, config), ranker.shared_parameters()
-    best, best_loss, stale = copy.deepcopy(ranker.state_dict()), float("inf"), 0
-    for _ in range(config.max_epochs):
+    stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
+    while not stopping.exhausted:
         ranker.train()
         for index in torch.split(torch.randperm(len(rows)), config.batch_size):
             batch = rows.batch(index)
@@ -104,13 +105,9 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
             ranker.balance.backward(ranker.losses(batch), shared)
             optimizers.step()
         optimizers.catch_up()
-        loss = _loss(ranker, validation)
-        stale = 0 if loss < best_loss else stale + 1
-        if stale == 0:
-            best, best_loss = copy.deepcopy(ranker.state_dict()), loss
-        if stale >= config.patience:
-            break
-    ranker.load_state_dict(best)
+        stopping.improved(_loss(ranker, validation), lambda: copy.deepcopy(ranker.state_dict()))
+    assert stopping.kept is not None
+    ranker.load_state_dict(stopping.kept)
     return ranker.eval()
 
 

@@ -5,17 +5,19 @@ Shape legend: B pairs, U users, I items, F user features, G item features.
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.pairs.config import PairMethod
+from benchmarks.pairs.config import PairMethod, PairTraining
 from benchmarks.pairs.data import FloatArray, PairData, Ratings
 from benchmarks.pairs.models.base import PairInputs
 from benchmarks.pairs.models.model import PairModel
 from benchmarks.pairs.sampling import PairSampler, Sampling, pair_sampler
+from models.early_stopping import EarlyStopping
 from models.objectives import OBJECTIVES
 from tasks.evaluate.metrics.classification import auc
 
@@ -66,50 +68,51 @@ def fit_pairs(
         data, fit, held_out, propensity_UI, _sampling(method), training.batch_size, training.per_observed
     )
     optimizer = torch.optim.Adam(model.parameter_groups(training.decay), lr=training.learning_rate, fused=True)
-    progress = _Progress(method)
-    while not progress.finished:
+    stopping = _stopping(training)
+    while not stopping.exhausted:
         model.train()
         loss = _train_epoch(model, sampler, optimizer, generator)
         model.eval()
-        progress.close_epoch(model, loss if held_out is None else _criterion(model, data, held_out, method, loss))
-    score_B, probability_B = progress.best.predict(*_all_pairs(data))
+        criterion = loss if held_out is None else _criterion(model, data, held_out, method, loss)
+        stopping.improved(criterion, lambda: model if training.stop == "train_loss" else copy.deepcopy(model))
+    best = stopping.kept
+    assert best is not None and stopping.best is not None
+    score_B, probability_B = best.predict(*_all_pairs(data))
     shape = (data.num_users, data.num_items)
     return FittedPairs(
         score_UI=score_B.double().numpy().reshape(shape),
         probability_UI=probability_B.double().numpy().reshape(shape),
-        criterion=progress.lowest,
-        epochs=progress.epoch,
-        diagnostics=progress.best.objective.diagnostics(),
+        criterion=stopping.best,
+        epochs=stopping.epoch,
+        diagnostics=best.objective.diagnostics(),
     )
 
 
-class _Progress:
-    """When to stop, and which model to keep."""
+class LastEpoch(EarlyStopping[PairModel]):
+    """The rule of public code: stale epochs are counted in all, not in a row, and the last epoch is kept, not the best."""
 
-    best: PairModel
+    def __init__(self, max_epochs: int, patience: int, tolerance: float) -> None:
+        super().__init__(max_epochs, patience)
+        self.tolerance, self._stale = tolerance, 0
 
-    def __init__(self, method: PairMethod) -> None:
-        self.training = method.training
-        self.epoch = 0
-        self.lowest = math.inf
-        self.finished = False
-        self._last = math.inf
-        self._stale = 0
-
-    def close_epoch(self, model: PairModel, criterion: float) -> None:
-        """Count an epoch in."""
+    def improved(self, value: float, state: Callable[[], PairModel]) -> bool:
+        """Close an epoch; return whether it lowered the training loss by the tolerance at least."""
+        last = math.inf if self.best is None else self.best
+        is_stale = last - value < self.tolerance * (abs(last) + 1e-10)
         self.epoch += 1
-        if self.training.stop == "train_loss":
-            self._stale += self._last - criterion < self.training.tolerance * (abs(self._last) + 1e-10)
-            self._last = self.lowest = criterion
-            self.best = model
-            self.finished = self._stale > self.training.patience
-        elif criterion < self.lowest:
-            self.lowest, self._stale, self.best = criterion, 0, copy.deepcopy(model)
-        else:
-            self._stale += 1
-            self.finished = self._stale >= self.training.patience
-        self.finished = self.finished or self.epoch >= self.training.max_epochs
+        self._stale += is_stale
+        self.best, self.best_epoch, self.kept = value, self.epoch, state()
+        return not is_stale
+
+    @property
+    def exhausted(self) -> bool:
+        return self.epoch >= self.max_epochs or self._stale > self.patience
+
+
+def _stopping(training: PairTraining) -> EarlyStopping[PairModel]:
+    if training.stop == "train_loss":
+        return LastEpoch(training.max_epochs, training.patience, training.tolerance)
+    return EarlyStopping(training.max_epochs, training.patience)
 
 
 def _train_epoch(

@@ -11,6 +11,7 @@ from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError
 from tasks.core.files import hash_value, read_json, remove
 from tasks.core.layout import partition, partition_days
+from tasks.core.partition_cache import keep_only
 from tasks.features.cluster import Map, partition_map
 from tasks.features.config import ClusterConfig, FeatureConfig
 from tasks.features.daily import DailyTask, build_daily
@@ -95,7 +96,7 @@ def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days
         tasks.append(RowsTask(arrival, inputs[arrival], used, config, out))
     rows = run(build_rows, tasks)
     for name, kept in (("daily", [*inputs]), ("state", needed), ("rows", [*days.modelled]), ("history", needed)):
-        _keep_only(out / name, kept)
+        keep_only(out / name, kept)
     everything = [*daily, *states, *rows]
     reused = sum(built.reused for built in everything)
     return FeatureResult(
@@ -145,14 +146,6 @@ def _tags_key(out: Path, config: FeatureConfig) -> str:
 
 def _folder(out: Path, name: str, day: dt.date) -> Path:
     return partition(out / name, day).parent
-
-
-def _keep_only(folder: Path, days: Sequence[dt.date]) -> None:
-    """Remove the partitions of all other days: what stands there must be a function of this run alone."""
-    kept = {f"day={day.isoformat()}" for day in days}
-    for path in folder.glob("day=*"):
-        if path.name.removesuffix(".parquet") not in kept:
-            remove(path)
 
 
 def _remove_unfinished(out: Path) -> None:

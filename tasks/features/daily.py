@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.files import hash_file, hash_value, read_json, write_json, writing
+from tasks.core.files import hash_file, hash_value
+from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
 from tasks.features import events, history
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
-from tasks.features.partitions import Built, code_key, reusable, slice_hash, write_parquet
+from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
@@ -33,16 +34,16 @@ def build_daily(task: DailyTask) -> Built:
     """Write the sums of one arrival day, unless they are there already."""
     inputs = _inputs(task)
     key = hash_value(inputs)
-    if reusable(task.folder, key):
-        manifest = read_json(task.folder / "manifest.json")
-        return Built(task.day, key, tuple(map(dt.date.fromisoformat, manifest["event_days"])), reused=True)
+    found = stored(task.folder / MANIFEST, key)
+    manifest = _made(task, inputs, key) if found is None else found
+    return Built(task.day, key, tuple(map(dt.date.fromisoformat, manifest["event_days"])), reused=found is not None)
+
+
+def _made(task: DailyTask, inputs: dict[str, Any], key: str) -> Manifest:
     events.check_known(task.sources.impressions, task.day, task.sources.timezone)
-    manifest = {"key": key, "day": task.day.isoformat(), "inputs": inputs}
-    with writing(task.folder) as temporary:
-        temporary.mkdir(parents=True)
-        manifest |= _write_sums(task, temporary)
-        write_json(temporary / "manifest.json", manifest)
-    return Built(task.day, key, tuple(map(dt.date.fromisoformat, manifest["event_days"])), reused=False)
+    with making(task.folder, task.day, key) as (temporary, manifest):
+        manifest |= {"inputs": inputs, **_write_sums(task, temporary)}
+    return manifest
 
 
 def _inputs(task: DailyTask) -> dict[str, Any]:

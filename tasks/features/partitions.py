@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.files import read_json
 from tasks.core.manifest import code_hash
 
 ROW_GROUP = 65_536
@@ -34,15 +33,9 @@ class Built:
     rows: int = 0
 
 
-def reusable(folder: Path, key: str) -> bool:
-    """Tell whether a partition made from the same inputs, configuration and code stands in `folder`."""
-    manifest = folder / "manifest.json"
-    return manifest.is_file() and bool(read_json(manifest).get("key") == key)
-
-
 def code_key() -> str:
     """Return the hash of the code that features depend on."""
-    return code_hash("features")
+    return code_hash("features", "core/partition_cache")
 
 
 def slice_hash(table: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> str:

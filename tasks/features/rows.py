@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from tasks.core.files import hash_file, hash_value, write_json, writing
+from tasks.core.files import hash_file, hash_value
+from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
-from tasks.features.partitions import ROW_GROUP, Built, code_key, reusable, slice_hash
+from tasks.features.partitions import ROW_GROUP, Built, code_key, slice_hash
 from tasks.features.schema import row_columns
 
 ORDER = ("event_time_ms", "user_id", "video_id", "known_at_ms")
@@ -47,14 +48,13 @@ def build_rows(task: RowsTask) -> Built:
     """Write the examples of one arrival day, unless they are there already."""
     inputs = _inputs(task)
     key = hash_value(inputs)
-    if reusable(task.folder, key):
+    if stored(task.folder / MANIFEST, key) is not None:
         return Built(task.day, key, reused=True, rows=_count(task.folder / "part.parquet"))
-    with writing(task.folder) as temporary:
-        temporary.mkdir(parents=True)
+    with making(task.folder, task.day, key) as (temporary, manifest):
         rows_out = _write_blocks(task, temporary / "part.parquet")
         rows_in = _count(task.sources.impressions)
-        manifest = {"key": key, "day": task.day.isoformat(), "inputs": inputs, "rows_in": rows_in, "rows_out": rows_out}
-        write_json(temporary / "manifest.json", manifest | {"dropped": {"no_duration": rows_in - rows_out}})
+        manifest |= {"inputs": inputs, "rows_in": rows_in, "rows_out": rows_out}
+        manifest["dropped"] = {"no_duration": rows_in - rows_out}
     return Built(task.day, key, rows=rows_out)
 
 

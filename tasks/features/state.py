@@ -9,10 +9,11 @@ import polars as pl
 
 from tasks.core.files import hash_value, read_json, write_json, writing
 from tasks.core.layout import partition
+from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import history
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, UNIT
-from tasks.features.partitions import Built, code_key, reusable, write_parquet
+from tasks.features.partitions import Built, code_key, write_parquet
 
 POPULARITY_DAYS = 7
 WEIGHT_ONE = 1 << 20
@@ -101,17 +102,16 @@ def build_state(task: StateTask) -> Built:
     key = hash_value(inputs)
     folder = partition(task.features / "state", task.day).parent
     recent = history_file(task.features, task.day)
-    if reusable(folder, key) and recent.is_file():
+    if stored(folder / MANIFEST, key, recent) is not None:
         return Built(task.day, key, reused=True)
     folders = tuple(partition(task.features / "daily", day).parent for day, _ in task.daily)
     past = Past(folders, tuple((task.day - day).days for day, _ in task.daily), task.config.half_life_days)
     with writing(recent) as temporary:
         files = [folder / HISTORY_FILE for folder in past.folders]
         write_parquet(history.build_history(files, task.day, task.timezone, task.config.history_length), temporary)
-    with writing(folder) as temporary:
-        temporary.mkdir(parents=True)
+    with making(folder, task.day, key) as (temporary, manifest):
         _write_groups(task, past, temporary)
-        write_json(temporary / "manifest.json", {"key": key, "day": task.day.isoformat(), "inputs": inputs})
+        manifest["inputs"] = inputs
     return Built(task.day, key)
 
 
@@ -121,7 +121,7 @@ def history_file(features: Path, day: dt.date) -> Path:
 
 
 def _write_groups(task: StateTask, past: Past, folder: Path) -> None:
-    totals = [read_json(daily / "manifest.json")["totals"] for daily in past.folders]
+    totals = [read_json(daily / MANIFEST)["totals"] for daily in past.folders]
     absent: dict[str, float] = {}
     for name, group in task.config.groups.items():
         priors = {window: window_means(totals, past.weights(window), group) for window in group.windows}

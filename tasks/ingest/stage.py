@@ -10,8 +10,9 @@ from typing import Any
 from tasks.core.days import Days
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, remove, write_json, writing
-from tasks.core.layout import partition, partition_days
+from tasks.core.layout import partition
 from tasks.core.manifest import code_hash
+from tasks.core.partition_cache import MANIFEST, keep_only, making, stored
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
@@ -28,7 +29,6 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
 }
 """kind of source -> adapter, made from its configuration and the folder of an earlier run"""
 
-MANIFEST = "manifest.json"
 _SCRATCH = ".staging"
 
 
@@ -71,7 +71,7 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
     adapter = open_source(source, out)
     wanted = _days_to_read(adapter, days)
     keys = {day: _key(adapter, day) for day in wanted}
-    missing = [day for day in wanted if not _reusable(out, day, keys[day])]
+    missing = [day for day in wanted if not _stands(out, day, keys[day])]
     scratch = out.with_name(f".{out.name}{_SCRATCH}")
     remove(scratch)
     try:
@@ -86,8 +86,7 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
             write_frame(table, path)
     adapter.remember(out)
     write_json(out / "source.json", _about(adapter))
-    for day in set(partition_days(out / "impressions")) - set(wanted):
-        remove(partition(out / "impressions", day).parent)
+    keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
     return IngestResult(wanted, rows, tuple(missing), users.height, videos.height)
 
@@ -156,40 +155,35 @@ def _days_to_read(adapter: Source, days: Days) -> tuple[dt.date, ...]:
 
 def _key(adapter: Source, day: dt.date) -> str:
     about = {"source": adapter.name, "timezone": adapter.timezone, "inputs": adapter.day_inputs(day)}
-    return hash_value({**about, "day": day.isoformat(), "code": code_hash("ingest")})
+    return hash_value({**about, "day": day.isoformat(), "code": _code()})
 
 
-def _reusable(out: Path, day: dt.date, key: str) -> bool:
+def _code() -> str:
+    return code_hash("ingest", "core/partition_cache")
+
+
+def _stands(out: Path, day: dt.date, key: str) -> bool:
     manifest, part = (partition(out / "impressions", day, name) for name in (MANIFEST, "part.parquet"))
-    if not manifest.is_file() or not part.is_file():
-        return False
-    try:
-        stored = read_json(manifest)
-    except json.JSONDecodeError:
-        return False
-    return bool(stored.get("key") == key and stored.get("output") == hash_file(part))
+    found = stored(manifest, key, part)
+    return found is not None and bool(found.get("output") == hash_file(part))
 
 
 def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: Callable[[dt.date, Path], int]) -> None:
-    with writing(partition(out / "impressions", day).parent) as folder:
-        folder.mkdir()
+    with making(partition(out / "impressions", day).parent, day, key) as (folder, manifest):
         part = folder / "part.parquet"
         rows = write_day(day, part)
         if rows == 0:
             raise SourceError(
                 f"{day} is empty: no row of the source arrives on it; deliver the day, or choose another as_of"
             )
-        manifest = {
-            "key": key,
-            "day": day.isoformat(),
+        manifest |= {
             "inputs": inputs,
-            "code": code_hash("ingest"),
+            "code": _code(),
             "rows_in": rows,
             "rows_out": rows,
             "rows_quarantined": 0,
             "output": hash_file(part),
         }
-        write_json(folder / MANIFEST, manifest)
 
 
 def _about(adapter: Source) -> dict[str, Any]:

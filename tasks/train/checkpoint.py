@@ -3,7 +3,7 @@
 One folder per seed below a key made of everything the fit depends on, so a stale checkpoint is never found.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from tasks.core.files import read_json, write_json, writing
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """Where a fit stands.
 
@@ -23,16 +23,14 @@ class Progress:
         step: steps done in the running epoch.
         best: lowest value of the stopping criterion so far; None before the first epoch ended.
         best_epoch: epoch (from 1) that reached it.
-        finished: whether the fit is over.
         curves: one row per completed epoch.
     """
 
-    epoch: int = 0
-    step: int = 0
-    best: float | None = None
-    best_epoch: int = 0
-    finished: bool = False
-    curves: list[dict[str, Any]] = field(default_factory=list)
+    epoch: int
+    step: int
+    best: float | None
+    best_epoch: int
+    curves: list[dict[str, Any]]
 
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:

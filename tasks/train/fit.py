@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models.batch import Batch
+from models.early_stopping import EarlyStopping
 from models.recipe import WATCH_TIME
 from tasks.core.errors import TrainingError
 from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_checkpoint, under
@@ -58,13 +59,13 @@ def fit_seed(problem: Problem, seed: int, config: TrainingConfig, checkpoints: P
     """
     fit = SeedFit(problem, seed, config, checkpoints)
     fit.resume()
-    while not fit.progress.finished:
+    while not fit.stopping.exhausted:
         fit.epoch()
     return fit.result()
 
 
 class SeedFit:
-    """The state of one fit: ranker, optimizers, progress and the best weights so far."""
+    """The state of one fit: ranker, optimizers, curves and the best weights so far."""
 
     def __init__(self, problem: Problem, seed: int, config: TrainingConfig, checkpoints: Path) -> None:
         torch.manual_seed(seed)
@@ -73,8 +74,9 @@ class SeedFit:
         self.ranker = self.device.place(problem.ranker())
         self.optimizers = Optimizers(self.ranker, config)
         self._shared = self.ranker.shared_parameters()
-        self.progress = Progress()
-        self._best: dict[str, Tensor] = {}
+        self.stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
+        self.step = 0
+        self.curves: list[dict[str, Any]] = []
         self._sums = torch.zeros(len(self.ranker.trained_tasks), dtype=torch.float64, device=self.device.name)
 
     def resume(self) -> None:
@@ -82,23 +84,30 @@ class SeedFit:
         found = load_checkpoint(self._folder)
         if found is None:
             return
-        self.progress, tensors = found
+        progress, tensors = found
+        self.step, self.curves = progress.step, progress.curves
         self.ranker.load_state_dict(under("model", tensors))
-        self._best = under("best", tensors)
+        self.stopping = replace(
+            self.stopping,
+            epoch=progress.epoch,
+            best=progress.best,
+            best_epoch=progress.best_epoch,
+            kept=under("best", tensors),
+        )
         self._sums = tensors["sums"].to(self.device.name)
-        if not self.progress.finished:
+        if not self.stopping.exhausted:
             self.optimizers.load_state_tensors(under("optimizers", tensors))
-        log.info("seed %d: resumed after epoch %d, step %d", self.seed, self.progress.epoch, self.progress.step)
+        log.info("seed %d: resumed after epoch %d, step %d", self.seed, progress.epoch, progress.step)
 
     def epoch(self) -> None:
         """Train one epoch, or the rest of one, then validate."""
         config, rows = self.config, self.problem.fit
         self.ranker.train()
-        epoch, total = self.progress.epoch, rows.impressions.num_batches(config.batch_size)
-        batches = rows.epoch(config.batch_size, config.shard_rows, self.seed, epoch, skip=self.progress.step)
+        epoch, total = self.stopping.epoch, rows.impressions.num_batches(config.batch_size)
+        batches = rows.epoch(config.batch_size, config.shard_rows, self.seed, epoch, skip=self.step)
         with tqdm(
             total=total * config.batch_size,
-            initial=self.progress.step * config.batch_size,
+            initial=self.step * config.batch_size,
             desc=f"seed {self.seed} epoch {epoch + 1}",
             unit="impressions",
             unit_scale=True,
@@ -106,9 +115,9 @@ class SeedFit:
         ) as bar:
             for batch in batches:
                 self._sums += self._step(batch.to(self.device.name))
-                self.progress.step += 1
+                self.step += 1
                 bar.update(config.batch_size)
-                if self.progress.step % config.checkpoint_steps == 0 and self.progress.step < total:
+                if self.step % config.checkpoint_steps == 0 and self.step < total:
                     self._save()
         self._close_epoch(total)
 
@@ -132,7 +141,7 @@ class SeedFit:
         return torch.stack([loss.detach().double() for loss in losses.values()])
 
     def _not_finite(self, what: str) -> TrainingError:
-        where = f"seed {self.seed}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
+        where = f"seed {self.seed}, epoch {self.stopping.epoch + 1}, step {self.step + 1}"
         return TrainingError(
             f"{where}: {what}. Lower training.learning_rate or training.clip_norm, look for extreme labels or features "
             "in the fit days, or set training.precision to float32; nothing was written"
@@ -144,29 +153,26 @@ class SeedFit:
             found = validate(self.ranker, self.problem.validation, self.config, self.device)
         except FloatingPointError as error:
             raise self._not_finite(f"on the validation day {error}") from error
-        progress = self.progress
         means = dict(zip(self.ranker.trained_tasks, (self._sums / steps).tolist(), strict=True))
         self.ranker.balance.after_epoch(means)
         criterion = found.criterion(self.config)
-        better = progress.best is None or criterion < progress.best
-        progress.epoch, progress.step = progress.epoch + 1, 0
-        progress.curves.append(self._curve(means, found, better))
+        better = self.stopping.improved(criterion, self._weights)
+        self.step = 0
+        self.curves.append(self._curve(means, found, better))
         self._sums.zero_()
-        if better:
-            progress.best, progress.best_epoch = criterion, progress.epoch
-            self._best = {name: value.detach().cpu().clone() for name, value in self.ranker.state_dict().items()}
-        stale = progress.epoch - progress.best_epoch
-        progress.finished = progress.epoch >= self.config.max_epochs or stale >= self.config.patience
         log.info(
             "seed %d epoch %d: watch loss %.5f, validation %.5f, XAUC %.4f%s",
-            self.seed, progress.epoch, means[WATCH_TIME], found.losses[WATCH_TIME], found.xauc, " *" if better else "",
+            self.seed, self.stopping.epoch, means[WATCH_TIME], found.losses[WATCH_TIME], found.xauc, " *" if better else "",
         )  # fmt: skip
         self._save()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.ranker.state_dict().items()}
 
     def _curve(self, means: Mapping[str, float], found: Validation, better: bool) -> dict[str, Any]:
         train = {f"train_{task}": value for task, value in means.items()}
         validation = {f"validation_{task}": value for task, value in found.losses.items()}
-        row = {"seed": self.seed, "epoch": self.progress.epoch, **train, **validation}
+        row = {"seed": self.seed, "epoch": self.stopping.epoch, **train, **validation}
         return row | {"validation_xauc": found.xauc, "best": better} | self._account()
 
     def _account(self) -> dict[str, float]:
@@ -178,12 +184,16 @@ class SeedFit:
                 return gradients | self.ranker.diagnostics(batch)
 
     def _save(self) -> None:
-        tensors = prefixed("model", self.ranker.state_dict()) | prefixed("best", self._best) | {"sums": self._sums}
-        if not self.progress.finished:
+        stopping = self.stopping
+        best = prefixed("best", stopping.kept or {})
+        tensors = prefixed("model", self.ranker.state_dict()) | best | {"sums": self._sums}
+        if not stopping.exhausted:
             tensors |= prefixed("optimizers", self.optimizers.state_tensors())
-        save_checkpoint(self._folder, self.progress, tensors)
+        progress = Progress(stopping.epoch, self.step, stopping.best, stopping.best_epoch, self.curves)
+        save_checkpoint(self._folder, progress, tensors)
 
     def result(self) -> Fitted:
         """Return the best weights of a finished fit."""
-        assert self.progress.best is not None
-        return Fitted(self.seed, self._best, self.progress.best, self.progress.best_epoch, self.progress.curves)
+        stopping = self.stopping
+        assert stopping.best is not None and stopping.kept is not None
+        return Fitted(self.seed, stopping.kept, stopping.best, stopping.best_epoch, self.curves)

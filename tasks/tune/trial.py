@@ -96,11 +96,11 @@ def _fit(
 ) -> Fitted:
     fit = SeedFit(problem, seed, training, checkpoints)
     fit.resume()
-    for row in fit.progress.curves:
+    for row in fit.curves:
         observe(row["epoch"], _of_epoch(metric, row))
-    while not fit.progress.finished:
+    while not fit.stopping.exhausted:
         fit.epoch()
-        row = fit.progress.curves[-1]
+        row = fit.curves[-1]
         observe(row["epoch"], _of_epoch(metric, row))
     return fit.result()
 

@@ -11,4 +11,4 @@ _LIBRARIES = ("duckdb", "great-expectations", "polars", "pyarrow")
 @cache
 def versions() -> dict[str, str]:
     """Return the hash of this stage's code and the versions of the libraries it computes and writes with."""
-    return {"validate": code_hash("validate"), **{name: version(name) for name in _LIBRARIES}}
+    return {"validate": code_hash("validate", "core/partition_cache"), **{name: version(name) for name in _LIBRARIES}}

@@ -9,8 +9,9 @@ import polars as pl
 
 from tasks.core.contract import KEY
 from tasks.core.errors import ContractError
-from tasks.core.files import hash_value, read_json, write_json, writing
+from tasks.core.files import hash_value, writing
 from tasks.core.layout import partition
+from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
 from tasks.validate import profile
 from tasks.validate.chunks import ParquetSink, read_whole_groups
 from tasks.validate.code import versions
@@ -18,9 +19,6 @@ from tasks.validate.config import RowRulesConfig
 from tasks.validate.duplicates import arrived_before, key_order_broken, mark, nothing_before
 from tasks.validate.raw import Raw, reading
 from tasks.validate.row_rules import RowContext, split
-
-Manifest = dict[str, Any]
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,8 @@ def plan(raw: Raw, config: RowRulesConfig) -> list[DayTask]:
 
 def stored_manifest(folder: Path, task: DayTask) -> Manifest | None:
     """Return the manifest of a stored partition that was made by the same task, or None."""
-    path = partition(folder / "impressions", task.day, MANIFEST)
     parts = [partition(folder / table, task.day) for table in ("impressions", "quarantine")]
-    if not path.exists() or not all(part.exists() for part in parts):
-        return None
-    manifest: Manifest = read_json(path)
-    return manifest if manifest.get("key") == task.key else None
+    return stored(partition(folder / "impressions", task.day, MANIFEST), task.key, *parts)
 
 
 def validate_day(task: DayTask, folder: Path) -> Manifest:
@@ -77,8 +71,10 @@ def validate_day(task: DayTask, folder: Path) -> Manifest:
     kept_folder, quarantine_folder = (
         partition(folder / table, task.day).parent for table in ("impressions", "quarantine")
     )
-    with writing(kept_folder) as kept_path, writing(quarantine_folder) as quarantine_path:
-        kept_path.mkdir()
+    with (
+        making(kept_folder, task.day, task.key) as (kept_path, manifest),
+        writing(quarantine_folder) as quarantine_path,
+    ):
         quarantine_path.mkdir()
         schema = pl.read_parquet_schema(task.part)
         extended = pl.Schema({**schema, "reason": pl.String(), "reasons": pl.List(pl.String())})
@@ -95,10 +91,9 @@ def validate_day(task: DayTask, folder: Path) -> Manifest:
                 kept.write(sound)
                 quarantine.write(broken)
                 counts.add(chunk, sound, broken, task.context)
-        manifest = counts.manifest(task)
+        manifest |= counts.manifest(task)
         if manifest["rows_in"] != kept.rows + quarantine.rows:
             raise AssertionError(f"{task.day}: {manifest['rows_in']} rows in, {kept.rows} + {quarantine.rows} out")
-        write_json(kept_path / MANIFEST, manifest)
     return manifest
 
 
@@ -126,8 +121,6 @@ class _Counts:
 
     def manifest(self, task: DayTask) -> Manifest:
         return {
-            "key": task.key,
-            "day": task.day.isoformat(),
             **self.rows,
             **self.tables,
             "histograms": self.histograms,

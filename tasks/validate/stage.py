@@ -14,9 +14,10 @@ from typing import Any
 from tasks.core.days import Days
 from tasks.core.files import remove, write_json, writing
 from tasks.core.layout import partition
+from tasks.core.partition_cache import MANIFEST, Manifest
 from tasks.validate.config import ValidationConfig
 from tasks.validate.data_docs import write_docs
-from tasks.validate.partitions import MANIFEST, Manifest, plan, stored_manifest, validate_day
+from tasks.validate.partitions import plan, stored_manifest, validate_day
 from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
 from tasks.validate.side_tables import mend_table

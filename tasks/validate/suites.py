@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.files import hash_file, hash_value, read_json, write_json
+from tasks.core.files import hash_file, hash_value, write_json
+from tasks.core.partition_cache import stored
 from tasks.validate.code import versions
 from tasks.validate.config import ValidationConfig
 from tasks.validate.partitions import DayTask
@@ -45,17 +46,17 @@ class SuiteTable:
 
 
 def judge_tables(
-    tables: Sequence[SuiteTable], config: ValidationConfig, stored: Path, scratch: Path
+    tables: Sequence[SuiteTable], config: ValidationConfig, results: Path, scratch: Path
 ) -> dict[str, list[Verdict]]:
     """Return the verdicts of Great Expectations by table name.
 
     Args:
         tables: what to judge.
         config: the stage's configuration.
-        stored: folder of earlier results.
+        results: folder of earlier results.
         scratch: folder for what does not fit in memory.
     """
-    found = {table.name: _stored_verdicts(stored / table.result_name, table.key(config)) for table in tables}
+    found = {table.name: _stored_verdicts(results / table.result_name, table.key(config)) for table in tables}
     pending = [table for table in tables if found[table.name] is None]
     if pending:
         # Great Expectations takes seconds to import, and a night with nothing new does not need it.
@@ -90,7 +91,5 @@ def _suite(table: SuiteTable, config: ValidationConfig) -> list[Any]:
 
 
 def _stored_verdicts(path: Path, key: str) -> list[Verdict] | None:
-    if not path.exists():
-        return None
-    result = read_json(path)
-    return [Verdict(**verdict) for verdict in result["great_expectations"]] if result["key"] == key else None
+    result = stored(path, key)
+    return None if result is None else [Verdict(**verdict) for verdict in result["great_expectations"]]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from tasks.core.document import Document
+from tasks.core.partition_cache import Manifest
 from tasks.validate.config import ValidationConfig
-from tasks.validate.partitions import Manifest
 from tasks.validate.profile import add
 from tasks.validate.row_rules import ROW_RULES
 from tasks.validate.side_tables import COLUMN_RULES

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tasks.core.contract import IMPRESSIONS
+from tasks.core.partition_cache import Manifest
 from tasks.validate.config import Limits, TableRulesConfig
-from tasks.validate.partitions import Manifest
 from tasks.validate.profile import Histograms, add, add_histograms
 from tasks.validate.verdicts import Status, Verdict
 

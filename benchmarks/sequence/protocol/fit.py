@@ -17,6 +17,7 @@ from benchmarks.sequence.protocol.padding import left_padded
 from benchmarks.sequence.protocol.sampling import SequenceSampler
 from benchmarks.sequence.protocol.scoring import statistics
 from benchmarks.sequence.protocol.split import Candidates, Sequences, SequenceSplit
+from models.early_stopping import EarlyStopping
 from tasks.evaluate.metrics.inputs import FloatArray
 
 _USERS_AT_ONCE = 256
@@ -61,42 +62,21 @@ def fit_sequences(data: SequenceSplit, method: SequenceMethod, seed: int) -> Fit
     model = SEQUENCE_MODELS[method.model.kind](method.model, data.num_items, training.max_length)
     sampler = SequenceSampler(data, training.batch_size, training.max_length, training.sorted_batches)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, betas=training.betas, fused=True)
-    stopping = Stopping(training.max_epochs, training.patience)
-    best = model
-    while not stopping.finished:
+    stopping = EarlyStopping[SequenceModel](training.max_epochs, training.patience)
+    while not stopping.exhausted:
         _train_epoch(model, sampler, optimizer, generator)
         score_C = candidate_scores(model, data.sequences, data.validation, training.max_length)
-        if stopping.close_epoch(statistics(data.validation, score_C)[training.criterion].value):
-            best = copy.deepcopy(model)
+        metric = statistics(data.validation, score_C)[training.criterion].value
+        stopping.improved(-metric, lambda: copy.deepcopy(model))
+    best = stopping.kept
+    assert best is not None and stopping.best is not None
     return FittedSequences(
         test_C=candidate_scores(best, data.sequences, data.test, training.max_length),
         validation_C=candidate_scores(best, data.sequences, data.validation, training.max_length),
-        criterion=stopping.highest,
+        criterion=-stopping.best,
         best_epoch=stopping.best_epoch,
         epochs=stopping.epoch,
     )
-
-
-class Stopping:
-    """Ends a fit after `patience` epochs in a row without a better criterion, or after `max_epochs`."""
-
-    def __init__(self, max_epochs: int, patience: int) -> None:
-        self.max_epochs, self.patience = max_epochs, patience
-        self.epoch = self.best_epoch = 0
-        self.highest = -math.inf
-
-    @property
-    def finished(self) -> bool:
-        """Whether no further epoch is due."""
-        return self.epoch >= self.max_epochs or self.epoch - self.best_epoch >= self.patience
-
-    def close_epoch(self, criterion: float) -> bool:
-        """Count an epoch in; return whether it is the best so far."""
-        self.epoch += 1
-        if criterion <= self.highest:
-            return False
-        self.highest, self.best_epoch = criterion, self.epoch
-        return True
 
 
 @torch.no_grad()

@@ -7,9 +7,10 @@ import torch
 
 from benchmarks.sequence.models import SEQUENCE_MODELS
 from benchmarks.sequence.protocol.config import SequenceMethod
-from benchmarks.sequence.protocol.fit import FittedSequences, Stopping, candidate_scores, fit_sequences
+from benchmarks.sequence.protocol.fit import FittedSequences, candidate_scores, fit_sequences
 from benchmarks.sequence.protocol.scoring import statistics
 from benchmarks.sequence.protocol.split import SequenceSplit, split
+from models.early_stopping import EarlyStopping
 from tests.benchmarks.sequence_protocol.conftest import written
 
 KINDS = sorted(SEQUENCE_MODELS)
@@ -72,17 +73,17 @@ def test_the_history_of_the_test_holds_the_validation_positive(halves: SequenceS
 
 def test_patience_counts_epochs_in_a_row() -> None:
     """In public code the counter is never reset, so that stopping counts all epochs without an improvement."""
-    stopping = Stopping(max_epochs=100, patience=2)
+    stopping = EarlyStopping[int](max_epochs=100, patience=2)
     curve = [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.8, 0.7, 0.8]
     improved = []
-    while not stopping.finished:
-        improved.append(stopping.close_epoch(curve[stopping.epoch]))
+    while not stopping.exhausted:
+        improved.append(stopping.improved(-curve[stopping.epoch], lambda: stopping.epoch))
     assert stopping.epoch == len(curve)
-    assert (stopping.best_epoch, stopping.highest) == (7, 0.8)
+    assert (stopping.best_epoch, stopping.best, stopping.kept) == (7, -0.8, 7)
     assert improved == [True, False, True, False, True, False, True, False, False]
-    short = Stopping(max_epochs=1, patience=9)
-    short.close_epoch(0.1)
-    assert short.finished
+    short = EarlyStopping[int](max_epochs=1, patience=9)
+    short.improved(-0.1, lambda: short.epoch)
+    assert short.exhausted
 
 
 def test_the_best_epoch_is_kept(halves: SequenceSplit) -> None:
