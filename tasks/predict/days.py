@@ -17,6 +17,7 @@ from tasks.features.labels import LABELS
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
+from tasks.table.label_bound import bound_metadata
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 
@@ -61,7 +62,8 @@ def predict_days(
         for day in days:
             for frame in source.chunks(day, columns):
                 table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
-                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                schema = table.schema.with_metadata(bound_metadata(model.truncate_watch))
+                writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
                 writer.write_table(table)
                 rows += frame.height
         if writer is None:

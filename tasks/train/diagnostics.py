@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.table.columns import open_columns
 from tasks.train.correlation import correlations
 from tasks.train.fit import Fitted
 from tasks.train.problem import Problem
@@ -28,7 +27,7 @@ def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> dict[s
     seeds = {str(fitted.seed): _numbers(problem, fitted) for fitted in fits}
     if not any(seeds.values()):
         return None
-    random = open_columns(problem.fit.impressions.folder)["random"]
+    random = problem.table.columns("fit")["random"]
     random_rows = 0 if problem.recipe.selection.kind == "click" else int(random.sum())
     return {
         "seeds": seeds,
