@@ -22,8 +22,8 @@ from tasks.predict.ensemble import combined
 from tasks.predict.model import Predictions
 from tasks.table.rows import seconds
 from tasks.table.source import FeatureFolder
+from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows, calibrate
-from tasks.train.problem import train_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +94,13 @@ class Blender:
         return Member(served(validation.frame, validation.where), served(judge, "judge days"))
 
     @cached_property
+    def _table(self) -> TrainingTable:
+        return TrainingTable.open(self.testbed.table)
+
+    @cached_property
     def _rows(self) -> ValidationRows:
-        return ValidationRows.read(self.testbed.table / "validation", self.testbed.days.validation.isoformat())
+        return ValidationRows.of(self._table)
 
     @cached_property
     def _labels(self) -> TrainLabels:
-        return train_labels(self.testbed.table / "fit")
+        return self._table.labels("fit")

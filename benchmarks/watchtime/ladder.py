@@ -25,8 +25,8 @@ from models.recipe import Recipe
 from tasks.core.files import read_json
 from tasks.evaluate.estimate import Draw
 from tasks.report import charts
+from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
-from tasks.train.problem import train_labels
 
 PLAIN: Mapping[str, Any] = {"kind": "packed"}
 ATTENTIVE: Mapping[str, Any] = {"kind": "packed", "history": {"kind": "attention"}}
@@ -141,8 +141,8 @@ class Ladder:
 
     @cached_property
     def _level(self) -> float:
-        table = self.testbeds["features"].table
-        labels, day = train_labels(table / "fit"), train_labels(table / "validation")
+        table = TrainingTable.open(self.testbeds["features"].table)
+        labels, day = table.labels("fit"), table.labels("validation")
         edges = duration_cuts(labels.duration_s, self.training.calibration.groups)
         return pooled_level(labels.watch_s, labels.duration_s, day.watch_s, day.duration_s, edges)
 

@@ -24,6 +24,7 @@ from tasks.oracle.experiment import exposed_rows, measure_bundle
 from tasks.simulate.config import SimulatorConfig
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
+from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig, TrainingConfig
 from tasks.validate.config import ValidationConfig
 from tasks.validate.stage import validate
@@ -78,7 +79,7 @@ class Night:
         world = (QUICK_WORLD if quick else WORLD).model_copy(update={"seed": FIRST_SEED + seed})
         as_of = START + dt.timedelta(days=14 + number)
         days = Days.of_night(as_of, 3 if quick else 6, lookback=7)
-        if not (workspace.table / "table.json").is_file():
+        if not TrainingTable.stands_in(workspace.table):
             ingest(world, days, workspace.raw)
             rules = ValidationConfig.model_validate({"tables": {"min_rows": 100}})
             validate(workspace.raw, rules, days, workspace.validated)

@@ -9,6 +9,7 @@ from tasks.core.layout import Workspace
 from tasks.features.build import build_features
 from tasks.protocol.config import Protocol, load_protocol
 from tasks.protocol.run import ProtocolRun
+from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
 
 PROTOCOL = Path(__file__).resolve().parent.parent / "kuairand_r0" / "protocol.yaml"
@@ -32,7 +33,7 @@ def r0_testbed(data: Path, scratch: Path, variant: str, training: TrainingConfig
     if not (run.workspace.features / "schema.json").is_file():
         run.prepare()
     table = run.place(variant).table
-    if not (table / "table.json").is_file():
+    if not TrainingTable.stands_in(table):
         table = run.table(variant)
     return Testbed(run.workspace.features, table, run.days, scratch / "r0" / "fits" / variant, training)
 

@@ -31,11 +31,17 @@ class TrainLabels:
         watch_s: float64 [rows], seconds.
         duration_s: float64 [rows], seconds.
         levels: categorical field -> int64 [rows], 0 for "unknown"; the fields that the recipe's heads read.
+        truncated: whether labels end at the duration, min(play, duration); false where they count replays. What the
+            table is configured for, never what its rows show: one replay more or less must not move a decode.
+
+    Raises:
+        ValueError: if there is no row, the vectors differ in length, or a truncated label exceeds its duration.
     """
 
     watch_s: NDArray[np.float64]
     duration_s: NDArray[np.float64]
     levels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    truncated: bool = True
 
     def __post_init__(self) -> None:
         if self.watch_s.shape != self.duration_s.shape or self.watch_s.ndim != 1:
@@ -44,11 +50,12 @@ class TrainLabels:
             )
         if len(self.watch_s) == 0:
             raise ValueError("label state cannot be fitted on no rows: the fit window holds no impression")
-
-    @property
-    def truncated(self) -> bool:
-        """Whether no watch time exceeds its duration."""
-        return bool((self.watch_s <= self.duration_s).all())
+        beyond = np.flatnonzero(self.watch_s > self.duration_s)
+        if self.truncated and len(beyond):
+            at = f"row {beyond[0]}: {self.watch_s[beyond[0]]:g} s of {self.duration_s[beyond[0]]:g} s"
+            raise ValueError(
+                f"{len(beyond)} labels exceed their duration ({at}), yet they are said to be truncated there"
+            )
 
 
 class Head(nn.Module, ABC):
@@ -69,6 +76,7 @@ class Head(nn.Module, ABC):
     def __init__(self, config: Any, state: LabelState) -> None:
         super().__init__()
         self.config = config
+        self.truncated = LONGEST not in state
         longest = torch.tensor(float(state.get(LONGEST, 0.0)), dtype=torch.float32)
         self.register_buffer(LONGEST, longest, persistent=False)
 
@@ -83,7 +91,7 @@ class Head(nn.Module, ABC):
 
     def censored(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return which labels say no more than "at least so long", bool [B]: complete plays, unless replays count."""
-        return is_complete(watch_B, duration_B) & (self.longest_s == 0)
+        return is_complete(watch_B, duration_B) & self.truncated
 
     def of(self, level_of: Callable[[str], Tensor]) -> Self:
         """Return the head for rows of which it may ask their levels; itself where it reads no field.

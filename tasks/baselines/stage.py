@@ -32,6 +32,7 @@ from tasks.core.predictions import (
 )
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
+from tasks.table.label_bound import bound_metadata
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
@@ -101,7 +102,8 @@ def fit_calibration(
     user = validation.frame["user_id"].to_numpy()
     rows = ValidationRows(validation.watch_s, validation.duration_s, user, day.isoformat())
     predicted = baseline.predict(validation.frame, validation.where)
-    return calibrate(predicted, rows, TrainLabels(fit.watch_s, fit.duration_s), config.calibration)
+    labels = TrainLabels(fit.watch_s, fit.duration_s, truncated=fit.truncate_watch)
+    return calibrate(predicted, rows, labels, config.calibration)
 
 
 def _examples(
@@ -129,7 +131,8 @@ def _write_table(
         writer: pq.ParquetWriter | None = None
         for frame, where in _chunks(source, days, columns):
             table = _predicted(baseline, calibration, frame, where, truncate_watch).to_arrow()
-            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            schema = table.schema.with_metadata(bound_metadata(truncate_watch))
+            writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
             writer.write_table(table)
         if writer is None:
             raise TrainingError(f"baselines: the judge days {', '.join(map(str, days))} hold no row to predict")

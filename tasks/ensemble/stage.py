@@ -8,18 +8,18 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from tasks.core.errors import TrainingError
-from tasks.core.files import hash_tree, hash_value, read_json, write_json, writing
+from tasks.core.files import hash_tree, hash_value, write_json, writing
 from tasks.core.manifest import code_hash
 from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings, Member
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
 from tasks.predict.model import Predictions
+from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
 from tasks.train.bundle import write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
@@ -29,7 +29,6 @@ from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import InputHashes
-from tasks.train.problem import train_labels
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,18 @@ def build_ensemble(
         out: bundle to write; replaced as a whole.
 
     Raises:
+        ContractError: if there is no table, or it cannot be read.
         TrainingError: if a member cannot be read, was fitted on another table, or shares no seed with the others.
     """
     torch.set_num_threads(config.threads)
-    about = read_json(table / "table.json")
+    opened = TrainingTable.open(table)
     bundles = {member: load_bundle(path) for member, path in members.items()}
-    seeds = _common(bundles, about)
-    rows = ValidationRows.read(table / "validation", about["days"]["validation"][0])
-    labels = train_labels(table / "fit")
+    seeds = _common(bundles, opened)
+    rows, labels = ValidationRows.of(opened), opened.labels("fit")
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, CalibratedMetrics] = {}
     for seed in seeds:
-        predictions = _predict(bundles, table / "validation", seed, config.evaluation_rows)
+        predictions = _predict(bundles, opened.split("validation"), seed, config.evaluation_rows)
         calibrations[seed] = calibrate(predictions, rows, labels, config.calibration)
         metrics[seed] = calibrated_metrics(predictions, calibrations[seed], rows)
     serving = max(seeds, key=lambda seed: metrics[seed].xauc)
@@ -91,9 +90,9 @@ def build_ensemble(
     return EnsembleResult(name, tuple(members), serving, metrics[serving].xauc, tuple(refused))
 
 
-def _common(bundles: Mapping[str, Bundle], about: Mapping[str, Any]) -> tuple[int, ...]:
+def _common(bundles: Mapping[str, Bundle], table: TrainingTable) -> tuple[int, ...]:
     """Return the seeds that all members have, after checking that all were fitted on this table."""
-    expected = hash_value({part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")})
+    expected = hash_value(table.learned_hashes)
     for name, bundle in bundles.items():
         if bundle.manifest["hashes"]["data"] != expected:
             raise TrainingError(f"member {name} was fitted on another table: run train@{name} again")

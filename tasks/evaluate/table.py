@@ -27,6 +27,7 @@ from tasks.core.predictions import (
     task_of,
 )
 from tasks.evaluate.role import Role
+from tasks.table.label_bound import read_bound
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -49,6 +50,7 @@ class PredictionTable:
         paths: one Parquet file per day, in order.
         seeds: seeds every file holds predictions of.
         tasks: binary tasks every file holds probabilities of.
+        truncate_watch: whether the label is min(play, duration), as the files say.
         frame: key, labels and segments of all rows (no predictions).
     """
 
@@ -57,6 +59,7 @@ class PredictionTable:
     paths: tuple[Path, ...]
     seeds: tuple[int, ...]
     tasks: tuple[str, ...]
+    truncate_watch: bool
     frame: pl.DataFrame
 
     @classmethod
@@ -65,7 +68,7 @@ class PredictionTable:
 
         Raises:
             ContractError: if a file or a column is missing, or a file holds no row or no complete seed.
-            PredictionError: if days of one model were predicted with different seeds.
+            PredictionError: if days of one model were predicted with different seeds or labels.
         """
         if not paths:
             raise ContractError(f"{name}: no prediction table was given")
@@ -75,11 +78,17 @@ class PredictionTable:
             raise PredictionError(
                 f"{name}: its tables hold different seeds ({listed}); predict every day with the same"
             )
+        bounds = {path: read_bound(path) for path in paths}
+        if len(set(bounds.values())) > 1:
+            listed = "; ".join(f"{path}: truncate_watch {bound}" for path, bound in bounds.items())
+            raise PredictionError(
+                f"{name}: its tables hold different labels ({listed}); predict every day with one model"
+            )
         tasks = tuple(task for task in LABELS if all(task in tasks for _, tasks in found))
         frame = pl.concat([pl.read_parquet(path, columns=[*ROW_COLUMNS, *LABELS]) for path in paths])
         if frame.is_empty():
             raise ContractError(f"{name}: {', '.join(map(str, paths))} hold no row")
-        return cls(name, role, tuple(paths), found[0][0], tasks, frame)
+        return cls(name, role, tuple(paths), found[0][0], tasks, bounds[paths[0]], frame)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -148,8 +157,16 @@ class PredictionTable:
 
     @cached_property
     def _longest(self) -> Floats | None:
-        """The duration, unless some row was watched for longer."""
-        return self.duration if (self.y <= self.duration + _ROUNDING_S).all() else None
+        """The duration where labels end there; None where they count replays."""
+        if not self.truncate_watch:
+            return None
+        beyond = np.flatnonzero(self.y > self.duration + _ROUNDING_S)
+        if len(beyond):
+            raise PredictionError(
+                f"model {self.name!r}: {len(beyond)} labels exceed the duration (first in row {beyond[0]}), but "
+                f"{', '.join(map(str, self.paths))} say or imply truncate_watch true: predict the day again"
+            )
+        return self.duration
 
     def probability(self, task: str, seed: int) -> Floats:
         """Return the predicted probability of a binary task."""

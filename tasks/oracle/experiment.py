@@ -16,6 +16,7 @@ from tasks.oracle.measure import true_metrics
 from tasks.predict import load_model, predicted_rows
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.experiment import EXPECTED, uniform_impressions
+from tasks.table.label_bound import bound_metadata
 from tasks.table.source import FeatureFolder
 
 
@@ -58,7 +59,7 @@ def measure_bundle(
     table = predicted_rows(model, rows, lru_cache(maxsize=2)(opened.history), "the uniformly exposed rows")
     assert table.select(KEY).equals(rows.select(KEY))
     path = folder / f"{name}.parquet"
-    table.write_parquet(path)
+    table.write_parquet(path, metadata=bound_metadata(model.truncate_watch))
     expected = rows[EXPECTED].to_numpy() if model.truncate_watch else None
     found = true_metrics(name, path, expected, config)
     path.unlink()

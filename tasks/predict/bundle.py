@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from safetensors.torch import load_file
 
+from models.heads.base import LONGEST
 from models.ranker import Ranker
 from models.recipe import Recipe
 from models.schema import InputSchema
@@ -18,6 +19,7 @@ from tasks.core.files import read_json
 from tasks.predict.model import Floats, Model, Predictions
 from tasks.table.history import DayHistories, HistoryLoader
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays, weights_file
 from tasks.train.calibrate import Calibration
@@ -110,13 +112,19 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
         seeds: seeds to load; None: all.
 
     Raises:
-        TrainingError: if it is no bundle of a recipe, or its weights do not fit its recipe.
+        TrainingError: if it is no bundle of a recipe, its weights do not fit its recipe, or it was fitted by code that
+            guessed from the labels whether they end at the duration: what it guessed cannot be told from its files.
     """
     manifest = read_manifest(path)
     if is_ensemble(manifest):
         raise TrainingError(f"{path} is an ensemble of {', '.join(member_names(manifest))}, not one recipe")
     recipe, schema = Recipe.model_validate(manifest["recipe"]), InputSchema.model_validate(manifest["schema"])
-    head_state = read_arrays(path / "head_state.safetensors")
+    head_state, preprocessor = read_arrays(path / "head_state.safetensors"), Preprocessor.load(path / PREPROCESSOR)
+    if preprocessor.truncate_watch == (LONGEST in head_state):
+        raise TrainingError(
+            f"{path}: its table has truncate_watch {preprocessor.truncate_watch}, and its heads were fitted as if not, by "
+            "code that guessed it from the labels: train the recipe again"
+        )
     rankers = {}
     for seed in manifest["seeds"] if seeds is None else seeds:
         ranker = Ranker(recipe, schema, head_state, manifest["frozen_tasks"])
@@ -127,7 +135,7 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
                 f"{path}: the weights of seed {seed} are missing or do not fit the recipe: {error}"
             ) from error
         rankers[seed] = ranker.eval()
-    return Bundle(manifest, read_calibrations(path), Preprocessor.load(path / "preprocessor"), rankers)
+    return Bundle(manifest, read_calibrations(path), preprocessor, rankers)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tasks.core.predictions import SOURCE_COLUMNS, prediction_rows, seed_columns
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
+from tasks.table.label_bound import bound_metadata
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 
@@ -55,7 +56,8 @@ def predict_days(
         for day in days:
             for frame in source.chunks(day, columns):
                 table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
-                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                schema = table.schema.with_metadata(bound_metadata(model.truncate_watch))
+                writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
                 writer.write_table(table)
                 rows += frame.height
         if writer is None:

@@ -4,23 +4,18 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.core.days import Days
 from tasks.core.errors import ContractError
-from tasks.core.files import hash_tree, write_json, writing
+from tasks.core.files import hash_tree, writing
 from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
 from tasks.table.config import TableConfig
 from tasks.table.fit import fit_preprocessor
-from tasks.table.preprocessor import Preprocessor
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
 from tasks.table.split import TASKS, SplitEncoder
-from tasks.table.unobserved import FOLDER, Population, UnobservedSampler
-
-SPLITS = ("fit", "validation", "judge")
-LEARNED = ("fit", "validation")
-"""Splits that a fit sees, and that hold a sample of unobserved pairs where one is asked for."""
+from tasks.table.training_table import LEARNED, PREPROCESSOR, SPLITS, TableMetadata
+from tasks.table.unobserved import FOLDER, UnobservedSampler
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def build_table(
     preprocessor = fit_preprocessor(source, config, days.fit, cutoff_ms, chunk_rows)
     split_days = {"fit": days.fit, "validation": (days.validation,), "judge": days.judge}
     with writing(out) as temporary:
-        preprocessor.save(temporary / "preprocessor")
+        preprocessor.save(temporary / PREPROCESSOR)
         rows, late = {}, {}
         for split in SPLITS:
             cutoff = None if split == "judge" else cutoff_ms
@@ -77,9 +72,18 @@ def build_table(
             for split in LEARNED:
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
-        about = _description(temporary, preprocessor, config, split_days, rows, late, populations)
-        write_json(temporary / "table.json", about)
-    schema = preprocessor.schema
+        schema = preprocessor.schema
+        TableMetadata(
+            days=split_days,
+            rows=rows,
+            late=late,
+            populations=populations,
+            tasks=TASKS,
+            input_schema=schema,
+            config=config,
+            hashes={part: hash_tree(temporary / part) for part in (PREPROCESSOR, *SPLITS)},
+            code=code_hash("table"),
+        ).write(temporary)
     sizes = {"fields": schema.num_fields, "packed_rows": schema.num_rows, "dense": schema.num_dense}
     return TableResult(rows, late, {split: drawn.sampled for split, drawn in populations.items()}, sizes)
 
@@ -89,27 +93,3 @@ def _require_rows(rows: Mapping[str, int], split_days: Mapping[str, Sequence[dt.
         if rows[split] == 0:
             listed = ", ".join(map(str, split_days[split]))
             raise ContractError(f"the {split} days ({listed}) hold no row: choose another as_of or mend the source")
-
-
-def _description(
-    folder: Path,
-    preprocessor: Preprocessor,
-    config: TableConfig,
-    split_days: Mapping[str, Sequence[dt.date]],
-    rows: Mapping[str, int],
-    late: Mapping[str, int],
-    populations: Mapping[str, Population],
-) -> dict[str, Any]:
-    """Return table.json; `training` is the hash of everything a fit may see, which is not the judge day."""
-    hashes = {part: hash_tree(folder / part) for part in ("preprocessor", *SPLITS)}
-    return {
-        "days": {split: [day.isoformat() for day in days] for split, days in split_days.items()},
-        "rows": dict(rows),
-        "late": dict(late),
-        "populations": {split: population.to_dict() for split, population in populations.items()},
-        "tasks": list(TASKS),
-        "schema": preprocessor.schema.model_dump(mode="json"),
-        "config": config.model_dump(mode="json"),
-        "hashes": hashes,
-        "code": code_hash("table"),
-    }

@@ -7,12 +7,12 @@ it. Shape legend: U users, R rows of a day, S pairs drawn.
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from tasks.features.candidates import candidates
 from tasks.table.columns import ColumnsWriter
@@ -28,28 +28,23 @@ _SEED = 6_151
 _DRAWN_FROM = ("user_id", "video_id", "event_time_ms", "known_at_ms", "scene", "duration_ms", "position", "state_day")
 
 
-@dataclass(frozen=True)
-class Population:
-    """How large the population of a split is, and how much of its unobserved part was drawn.
+class Population(BaseModel):
+    """How large the population of a split is, and how much of its unobserved part was drawn."""
 
-    Attributes:
-        pairs: |D|, users times videos summed over days.
-        observed: |O|, distinct pairs among the impressions of a day, summed over days.
-        sampled: unobserved pairs drawn.
-    """
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     pairs: int
+    """|D|, users times videos summed over days."""
     observed: int
+    """|O|, distinct pairs among the impressions of a day, summed over days."""
     sampled: int
+    """Unobserved pairs drawn."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def unobserved(self) -> int:
         """|N|, pairs that were not shown."""
         return self.pairs - self.observed
-
-    def to_dict(self) -> dict[str, int]:
-        """Return the numbers for table.json."""
-        return asdict(self) | {"unobserved": self.unobserved}
 
 
 class UnobservedSampler:
@@ -92,7 +87,7 @@ class UnobservedSampler:
                         sequences.append(fresh)
                 next_index = histories.next_index
         total, shown = sum(pairs.total for pairs in populations), sum(len(pairs.shown) for pairs in populations)
-        return Population(total, shown, sum(counts))
+        return Population(pairs=total, observed=shown, sampled=sum(counts))
 
     def _pairs(self, day: dt.date) -> DayPairs:
         rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))

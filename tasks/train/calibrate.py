@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from models.calibration import (
 from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.base import TrainLabels
 from models.heads.duration_groups import duration_cuts
-from tasks.table.columns import open_columns
+from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig
 
 Floats = NDArray[np.float64]
@@ -43,11 +42,10 @@ class ValidationRows:
     day: str
 
     @classmethod
-    def read(cls, split: Path, day: str) -> "ValidationRows":
-        """Read them from the validation split of a table."""
-        columns = open_columns(split)
-        watch_s, duration_s = columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64)
-        return cls(watch_s, duration_s, np.array(columns["user_id"]), day)
+    def of(cls, table: TrainingTable) -> "ValidationRows":
+        """Read them from a table."""
+        labels, user = table.labels("validation"), table.columns("validation")["user_id"]
+        return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from tasks.core.document import Document
-from tasks.table.columns import open_columns
 from tasks.train.correlation import ValidatedCorrelation, correlations
 from tasks.train.fit import Fitted
 from tasks.train.problem import Problem
@@ -44,7 +43,7 @@ def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> Learne
     seeds = {fitted.seed: _numbers(problem, fitted) for fitted in fits}
     if not any(seeds.values()):
         return None
-    random = open_columns(problem.fit.impressions.folder)["random"]
+    random = problem.table.columns("fit")["random"]
     random_rows = 0 if problem.recipe.selection.kind == "click" else int(random.sum())
     return LearnedNumbers(
         seeds=seeds,

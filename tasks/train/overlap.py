@@ -23,6 +23,7 @@ from models.recipe import Recipe
 from models.weights import effective_sample_size, share_of_largest
 from tasks.table.columns import open_columns
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.table.unobserved import FOLDER as UNOBSERVED
 from tasks.train.overlap_summary import (
     FeatureDifference,
@@ -40,22 +41,22 @@ _MOST_LEVELS = 12
 _WEIGHT_EDGES = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
-def overlap(recipe: Recipe, state: PropensityState, table: Path) -> Overlap:
+def overlap(recipe: Recipe, state: PropensityState, table: TrainingTable) -> Overlap:
     """Return the diagnostics of the fit and the validation split, and the warnings of the former.
 
     Args:
         recipe: its propensity and selection.
         state: of the propensity model.
-        table: folder of the table.
+        table: the table.
     """
-    fit, validation = (split_overlap(recipe, state, table / split, table) for split in ("fit", "validation"))
+    fit, validation = (split_overlap(recipe, state, table.split(split), table) for split in LEARNED)
     after = [(difference.feature, difference.after) for difference in fit.balance or ()]
     warnings = () if fit.ess_share is None else tuple(doubts(fit.ess_share, fit.mean_inverse, after))
     splits = OverlapSplits(fit=fit, validation=validation)
     return Overlap(splits=splits, warnings=warnings, largest_difference=LARGEST_SMD)
 
 
-def split_overlap(recipe: Recipe, state: PropensityState, folder: Path, table: Path) -> SplitOverlap:
+def split_overlap(recipe: Recipe, state: PropensityState, folder: Path, table: TrainingTable) -> SplitOverlap:
     """Return the diagnostics of one split, the rows of `folder`."""
     rows = population(recipe, folder, table)
     raw, clip = propensities(recipe.propensity, state, rows), recipe.propensity.clip
@@ -104,15 +105,14 @@ def _histogram(weight: Floats) -> Iterator[WeightBin]:
 
 
 def _balance(
-    recipe: Recipe, rows: Exposures, used: Floats, folder: Path, table: Path
+    recipe: Recipe, rows: Exposures, used: Floats, folder: Path, table: TrainingTable
 ) -> tuple[list[str], FeatureBalance]:
     """Return feature names and the sums of their balance."""
     known_population = recipe.selection.kind != "impression"
     inside = np.where(~rows.random & known_population, rows.stands_for, 0.0)
     target = inside if known_population else rows.random.astype(np.float64)
-    preprocessor = Preprocessor.load(table / "preprocessor")
-    levels = _small_fields(preprocessor)
-    names = [*preprocessor.normalisation.names, *(f"{field} {level}" for field, level, *_ in levels)]
+    levels = _small_fields(table.preprocessor)
+    names = [*table.schema.dense_names, *(f"{field} {level}" for field, level, *_ in levels)]
     sums = FeatureBalance(len(names), recipe.propensity.clip)
     finite, begin = np.nan_to_num(used, nan=1.0), 0
     folders = [folder, folder / UNOBSERVED] if recipe.selection.kind == "candidate" else [folder]

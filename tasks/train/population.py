@@ -6,10 +6,8 @@ that it stands for, |O| / |D| / B_o or |N| / |D| / B_n with |D| = |O| + |N|; imp
 logged, a pair shown twice twice. Rows exposed at random are part of the impressions.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,6 +15,7 @@ from models.batch import Batch
 from models.recipe import Recipe
 from models.selection import CandidateSelection
 from tasks.core.errors import TrainingError
+from tasks.table.training_table import TrainingTable
 from tasks.table.unobserved import FOLDER as UNOBSERVED
 from tasks.train.batches import EncodedRows, Split, join_batches
 
@@ -140,14 +139,11 @@ class Drawer:
         return join_batches(parts)
 
 
-def open_population(
-    table: Path, about: Mapping[str, Any], split: str, recipe: Recipe, with_history: bool
-) -> Population:
+def open_population(table: TrainingTable, split: str, recipe: Recipe, with_history: bool) -> Population:
     """Open the rows that a recipe learns from.
 
     Args:
-        table: folder of the table.
-        about: its table.json.
+        table: the table.
         split: fit or validation.
         recipe: its selection says which rows there are.
         with_history: whether batches carry histories.
@@ -156,16 +152,15 @@ def open_population(
         TrainingError: if the recipe learns from unobserved pairs and the table holds none.
     """
     seen_after = "click" if recipe.selection.kind == "click" else None
-    tasks = tuple(about["tasks"])
-    impressions = Split(table / split, tasks, (*_COLUMNS, *_LABELS), with_history, seen_after=seen_after)
+    impressions = Split(table.split(split), table.tasks, (*_COLUMNS, *_LABELS), with_history, seen_after=seen_after)
     if not isinstance(recipe.selection, CandidateSelection):
         return Population(impressions)
-    drawn = about["populations"].get(split, {"sampled": 0})
-    if not drawn["sampled"]:
-        why = "all pairs of its days were shown" if drawn.get("unobserved") == 0 else "none were asked for"
+    drawn = table.metadata.populations.get(split)
+    if drawn is None or not drawn.sampled:
+        why = "none were asked for" if drawn is None or drawn.unobserved else "all pairs of its days were shown"
         raise TrainingError(
-            f"the recipe has selection.kind 'candidate', but the {split} days of {table} hold no unobserved pairs ({why}): "
+            f"the recipe has selection.kind 'candidate', but the {split} days of {table.folder} hold no unobserved pairs ({why}): "
             "set table.unobserved_per_impression to a number above 0 (1.0, say) and build the table again"
         )
-    rows = Split(table / split / UNOBSERVED, tasks, _COLUMNS, with_history)
-    return Population(impressions, Unobserved(rows, drawn["unobserved"], recipe.selection.per_impression))
+    rows = Split(table.split(split) / UNOBSERVED, table.tasks, _COLUMNS, with_history)
+    return Population(impressions, Unobserved(rows, drawn.unobserved, recipe.selection.per_impression))

@@ -3,8 +3,6 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +14,7 @@ from models.ranker import Ranker
 from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.core.errors import TrainingError
-from tasks.core.files import read_json
-from tasks.table.columns import open_columns
-from tasks.train.batches import Split
+from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.train.population import Population, open_population
 from tasks.train.propensity import fit_propensity, with_propensity
 
@@ -31,7 +27,7 @@ class Problem:
 
     Attributes:
         recipe: the recipe; what the table encodes as exposure-only is set apart in it.
-        schema: shape of the input.
+        table: the table.
         head_state: label state of the heads and adversaries, fitted on the fit split.
         labels: watch time and duration of the fit split.
         positives: binary task of the recipe -> rows of the fit split with label 1.
@@ -42,7 +38,7 @@ class Problem:
     """
 
     recipe: Recipe
-    schema: InputSchema
+    table: TrainingTable
     head_state: LabelState
     labels: TrainLabels
     positives: Mapping[str, int]
@@ -50,6 +46,11 @@ class Problem:
     propensity: PropensityState | None
     fit: Population
     validation: Population
+
+    @property
+    def schema(self) -> InputSchema:
+        """Shape of the input."""
+        return self.table.schema
 
     def ranker(self) -> Ranker:
         """Return a new ranker; the caller seeds torch before.
@@ -78,27 +79,25 @@ def reads_history(recipe: Recipe) -> bool:
     return any(getattr(encoder, "reads_history", False) for encoder in (recipe.encoder, recipe.second_encoder))
 
 
-def open_problem(table: Path, recipe: Recipe) -> Problem:
+def open_problem(table: TrainingTable, recipe: Recipe) -> Problem:
     """Fit label state and propensities on the fit days and open the rows of both splits.
 
     Raises:
         TrainingError: if the table lacks a label, a field, the history or the unobserved pairs that the recipe learns from.
     """
-    about: dict[str, Any] = read_json(table / "table.json")
-    schema = InputSchema.model_validate(about["schema"])
-    _require_labels(recipe, about["tasks"], table)
-    recipe = _with_fields_apart(recipe, schema, about["config"]["exposure_only"])
+    _require_labels(recipe, table)
+    recipe = _with_fields_apart(recipe, table.schema, table.metadata.config.exposure_only)
     with_history = reads_history(recipe)
-    if with_history and not schema.history_fields:
+    if with_history and not table.schema.history_fields:
         raise TrainingError(
-            f"the recipe reads a history, but {table} encodes none of its fields: see table.categorical"
+            f"the recipe reads a history, but {table.folder} encodes none of its fields: see table.categorical"
         )
-    fit, validation = (open_population(table, about, name, recipe, with_history) for name in ("fit", "validation"))
-    labels = train_labels(fit.impressions.folder)
-    positives = _positives(fit.impressions)
+    fit, validation = (open_population(table, split, recipe, with_history) for split in LEARNED)
+    labels = table.labels("fit")
+    positives = _positives(table)
     if recipe.selection.kind == "click" and not positives["click"]:
         raise TrainingError(
-            f"the recipe has selection.kind 'click', but no fit row of {table} was clicked: does the source log clicks?"
+            f"the recipe has selection.kind 'click', but no fit row of {table.folder} was clicked: does the source log clicks?"
         )
     propensity = fit_propensity(recipe, fit.impressions, table)
     if propensity is not None:
@@ -107,8 +106,8 @@ def open_problem(table: Path, recipe: Recipe) -> Problem:
         )
     return Problem(
         recipe=recipe,
-        schema=schema,
-        head_state=recipe.fit_head_state(replace(labels, levels=_levels(fit.impressions.folder, schema, recipe))),
+        table=table,
+        head_state=recipe.fit_head_state(replace(labels, levels=_levels(table, recipe))),
         labels=labels,
         positives={task: positives[task] for task in recipe.label_names},
         frozen=recipe.frozen_tasks(positives),
@@ -118,11 +117,11 @@ def open_problem(table: Path, recipe: Recipe) -> Problem:
     )
 
 
-def _require_labels(recipe: Recipe, tasks: Sequence[str], table: Path) -> None:
-    unknown = [task for task in recipe.label_names if task not in tasks]
+def _require_labels(recipe: Recipe, table: TrainingTable) -> None:
+    unknown = [task for task in recipe.label_names if task not in table.tasks]
     if unknown:
         raise TrainingError(
-            f"the recipe learns {', '.join(unknown)}, but {table} has labels for {', '.join(tasks)} only"
+            f"the recipe learns {', '.join(unknown)}, but {table.folder} has labels for {', '.join(table.tasks)} only"
         )
 
 
@@ -144,22 +143,17 @@ def _with_fields_apart(recipe: Recipe, schema: InputSchema, exposure_only: Seque
     return recipe.model_copy(update={"set_apart": tuple(dict.fromkeys([*recipe.set_apart, *exposure_only]))})
 
 
-def train_labels(split: Path) -> TrainLabels:
-    """Return the labels of the fit split of a table."""
-    columns = open_columns(split)
-    return TrainLabels(columns["watch_s"].astype(np.float64), columns["duration_s"].astype(np.float64))
-
-
-def _levels(split: Path, schema: InputSchema, recipe: Recipe) -> dict[str, NDArray[np.int64]]:
+def _levels(table: TrainingTable, recipe: Recipe) -> dict[str, NDArray[np.int64]]:
     """Return the levels of the fields that the recipe's heads read; a field that is not encoded is left to the ranker."""
+    schema = table.schema
     names = [name for name, _ in schema.fields]
     columns = {field: names.index(field) for field in recipe.head_fields if field in names}
-    ids = open_columns(split)["ids"]
+    ids = table.columns("fit")["ids"]
     return {field: ids[:, column].astype(np.int64) - schema.offsets[column] for field, column in columns.items()}
 
 
-def _positives(split: Split) -> dict[str, int]:
-    total = np.zeros(len(split.tasks), dtype=np.int64)
-    for begin in range(0, split.num_rows, _CHUNK):
-        total += open_columns(split.folder)["labels"][begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
-    return dict(zip(split.tasks, total.tolist(), strict=True))
+def _positives(table: TrainingTable) -> dict[str, int]:
+    total = np.zeros(len(table.tasks), dtype=np.int64)
+    for begin in range(0, table.metadata.rows["fit"], _CHUNK):
+        total += table.columns("fit")["labels"][begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
+    return dict(zip(table.tasks, total.tolist(), strict=True))

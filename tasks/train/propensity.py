@@ -1,8 +1,7 @@
 """Propensities of a table's rows: what the models read of the population, fitted on the fit days, applied to a split."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,8 @@ from models.propensity.fit import fit_propensity as fit_model
 from models.propensity.fit import propensities
 from models.recipe import WATCH_TIME, Recipe
 from tasks.core.errors import TrainingError
-from tasks.core.files import read_json
 from tasks.table.columns import Array, open_columns
-from tasks.table.preprocessor import Preprocessor
+from tasks.table.training_table import TrainingTable
 from tasks.table.unobserved import FOLDER as UNOBSERVED
 from tasks.train.batches import Split
 
@@ -26,7 +24,7 @@ _EXPOSURE_ONLY = {
 }
 
 
-def fit_propensity(recipe: Recipe, fit: Split, table: Path) -> PropensityState | None:
+def fit_propensity(recipe: Recipe, fit: Split, table: TrainingTable) -> PropensityState | None:
     """Return the state of the recipe's propensity model, None where its objective does not weigh.
 
     Raises:
@@ -45,19 +43,19 @@ def fit_propensity(recipe: Recipe, fit: Split, table: Path) -> PropensityState |
         raise TrainingError(f"propensity {recipe.propensity.kind!r}: {error}") from error
 
 
-def with_propensity(split: Split, recipe: Recipe, state: PropensityState, table: Path) -> Split:
+def with_propensity(split: Split, recipe: Recipe, state: PropensityState, table: TrainingTable) -> Split:
     """Return the split with the column `propensity`, float32, not clipped; NaN on unobserved rows where none is known."""
     values = propensities(recipe.propensity, state, exposures(recipe, split.folder, table))
     return split.with_column("propensity", values.astype(np.float32))
 
 
-def population(recipe: Recipe, folder: Path, table: Path) -> Exposures:
+def population(recipe: Recipe, folder: Path, table: TrainingTable) -> Exposures:
     """Return a split's sample of D: its impressions, then the sampled pairs that were not shown, where these belong to D.
 
     Args:
         recipe: its selection says what D is, its propensity what is read.
         folder: folder of the split.
-        table: folder of the table.
+        table: the table.
     """
     shown = exposures(recipe, folder, table)
     if recipe.selection.kind != "candidate":
@@ -65,18 +63,17 @@ def population(recipe: Recipe, folder: Path, table: Path) -> Exposures:
     return shown.joined(exposures(recipe, folder / UNOBSERVED, table))
 
 
-def exposures(recipe: Recipe, folder: Path, table: Path) -> Exposures:
+def exposures(recipe: Recipe, folder: Path, table: TrainingTable) -> Exposures:
     """Return what propensity models read of the rows of one folder: a split's impressions or its unobserved pairs.
 
     Raises:
         TrainingError: if an input of the model is not a field, feature or column of the table.
     """
-    about: dict[str, Any] = read_json(table / "table.json")
-    source = _Rows(folder, Preprocessor.load(table / "preprocessor"), tuple(about["tasks"]))
+    source = _Rows(folder, table)
     unshown = folder.name == UNOBSERVED
     observed = np.zeros(len(source), dtype=np.bool_) if unshown else source.observed(recipe.selection.kind)
     clicks = recipe.selection.kind == "click"
-    kept = 1.0 if recipe.selection.kind != "candidate" else _kept(about, (folder.parent if unshown else folder).name)
+    kept = 1.0 if recipe.selection.kind != "candidate" else _kept(table, (folder.parent if unshown else folder).name)
     return Exposures(
         item=source.codes("video_id"),
         user=source.column("user_id").astype(np.int64),
@@ -91,19 +88,19 @@ def exposures(recipe: Recipe, folder: Path, table: Path) -> Exposures:
     )
 
 
-def _kept(about: Mapping[str, Any], split: str) -> float:
+def _kept(table: TrainingTable, split: str) -> float:
     """Return the rate at which a split's unobserved pairs were drawn: the same on every day."""
-    drawn = about["populations"][split]
-    return float(drawn["sampled"] / drawn["unobserved"]) if drawn["sampled"] else 1.0
+    drawn = table.metadata.populations[split]
+    return drawn.sampled / drawn.unobserved if drawn.sampled else 1.0
 
 
 class _Rows:
     """Columns of one folder by the names that a configuration uses."""
 
-    def __init__(self, folder: Path, preprocessor: Preprocessor, tasks: Sequence[str]) -> None:
-        self._folder, self._preprocessor, self._tasks = folder, preprocessor, list(tasks)
-        self._fields = [name for name, _ in preprocessor.schema.fields]
-        self._dense = list(preprocessor.normalisation.names)
+    def __init__(self, folder: Path, table: TrainingTable) -> None:
+        self._folder, self._preprocessor, self._tasks = folder, table.preprocessor, list(table.tasks)
+        self._fields = [name for name, _ in table.schema.fields]
+        self._dense = list(table.schema.dense_names)
         self._flat = [name for name, values in open_columns(folder).items() if values.ndim == 1]
         self._size = len(open_columns(folder)["ids"])
 

@@ -5,16 +5,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.recipe import Recipe
-from tasks.core.errors import TrainingError
-from tasks.core.files import hash_value, read_json, remove, write_json, writing
+from tasks.core.files import hash_value, remove, write_json, writing
 from tasks.core.manifest import code_hash
+from tasks.table.training_table import LEARNED, PREPROCESSOR, TrainingTable
 from tasks.train import calibrated, curves, diagnostics, overlap_summary
 from tasks.train.bundle import write_arrays, write_calibrators, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
@@ -68,18 +67,17 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
         scratch: checkpoints are kept below it while the fit runs, so that a killed run goes on where it was.
 
     Raises:
+        ContractError: if there is no table, or it cannot be read.
         TrainingError: if a loss is not finite, or the table lacks what the recipe needs.
     """
     torch.set_num_threads(config.threads)
-    if not (table / "table.json").is_file():
-        raise TrainingError(f"{table} holds no table.json: run the table stage first")
-    about = read_json(table / "table.json")
-    hashes = input_hashes(about, recipe, config)
+    opened = TrainingTable.open(table)
+    hashes = input_hashes(opened, recipe, config)
     checkpoints = scratch / "checkpoints" / hash_value([name, hashes])[:32]
-    problem = open_problem(table, recipe)
+    problem = open_problem(opened, recipe)
     if problem.frozen:
         log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
-    rows = ValidationRows.read(problem.validation.impressions.folder, about["days"]["validation"][0])
+    rows = ValidationRows.of(opened)
     fits: list[Fitted] = []
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, FittedMetrics] = {}
@@ -94,27 +92,26 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
     serving = min(fits, key=lambda fitted: fitted.best).seed
     with writing(out) as temporary:
         temporary.mkdir(parents=True)
-        shutil.copytree(table / "preprocessor", temporary / "preprocessor")
+        shutil.copytree(table / PREPROCESSOR, temporary / PREPROCESSOR)
         _write_states(temporary, problem)
-        _write_debiasing(temporary, problem, fits, next(fitted for fitted in fits if fitted.seed == serving), table)
+        _write_debiasing(temporary, problem, fits, next(fitted for fitted in fits if fitted.seed == serving))
         for fitted in fits:
             write_weights(temporary, fitted)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
         write_json(temporary / calibrated.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
-        manifest = _manifest(name, problem, config, about, hashes, fits, serving, calibrations)
+        manifest = _manifest(name, problem, config, hashes, fits, serving, calibrations)
         manifest.write(temporary / MANIFEST)
     remove(checkpoints)
     refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
     return TrainResult(name, problem.fit.impressions.num_rows, serving, metrics[serving].xauc, problem.frozen, refused)
 
 
-def input_hashes(about: Mapping[str, Any], recipe: Recipe, config: TrainingConfig) -> dict[str, str]:
+def input_hashes(table: TrainingTable, recipe: Recipe, config: TrainingConfig) -> dict[str, str]:
     """Return hashes of the data, code and configuration a fit depends on; the judge day is not among them."""
-    data = {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")}
     code = [code_hash("train", "table"), recipe_code(recipe)]
     return {
-        "data": hash_value(data),
+        "data": hash_value(table.learned_hashes),
         "code": hash_value(code),
         "config": hash_value([recipe.model_dump(mode="json"), config.model_dump(mode="json")]),
     }
@@ -132,10 +129,10 @@ def _write_states(folder: Path, problem: Problem) -> None:
         write_arrays(folder / "propensity.safetensors", problem.propensity)
 
 
-def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving: Fitted, table: Path) -> None:
+def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving: Fitted) -> None:
     """Write what the recipe's propensities can carry and what its objective learned, where there is something to say."""
     if problem.propensity is not None:
-        found = overlap(problem.recipe, problem.propensity, table)
+        found = overlap(problem.recipe, problem.propensity, problem.table)
         for doubt in found.warnings:
             log.warning("propensities: %s", doubt)
         found.write(folder / overlap_summary.FILE)
@@ -148,19 +145,19 @@ def _manifest(
     name: str,
     problem: Problem,
     config: TrainingConfig,
-    about: Mapping[str, Any],
     hashes: Mapping[str, str],
     fits: list[Fitted],
     serving: int,
     calibrations: Mapping[int, Calibration],
 ) -> RecipeManifest:
+    metadata = problem.table.metadata
     return RecipeManifest(
         name=name,
         recipe=problem.recipe,
         input_schema=problem.schema,
         training=config,
-        days=FitDays(fit=about["days"]["fit"], validation=about["days"]["validation"]),
-        rows=FitRows(fit=about["rows"]["fit"], validation=about["rows"]["validation"]),
+        days=FitDays.model_validate({split: [day.isoformat() for day in metadata.days[split]] for split in LEARNED}),
+        rows=FitRows.model_validate({split: metadata.rows[split] for split in LEARNED}),
         seeds=config.seeds,
         serving_seed=serving,
         best_epoch={fitted.seed: fitted.best_epoch for fitted in fits},

@@ -17,10 +17,12 @@ from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.resampling import Resampler
+from tasks.table.training_table import TrainingTable
+from tasks.train.calibrate import ValidationRows
 from tasks.train.problem import open_problem
 from tasks.tune.result import Gain
 from tasks.tune.study import Search
-from tasks.tune.trial import Floats, fit_and_measure, ignore, validation_rows
+from tasks.tune.trial import Floats, fit_and_measure, ignore
 
 
 def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: EvaluationConfig) -> Gain:
@@ -56,7 +58,7 @@ def _scores(search: Search, index: int, values: Mapping[str, Any]) -> list[Float
     missing = [seed for seed in search.config.confirmation_seeds if not _file(search, index, seed).exists()]
     if missing:
         candidate = search.space.candidate(values)
-        problem = open_problem(search.table, candidate.recipe)
+        problem = open_problem(TrainingTable.open(search.table), candidate.recipe)
         checkpoints = search.folder / "confirmation" / f"checkpoints{index}"
         for seed in missing:
             measured = fit_and_measure(problem, candidate.training, seed, search.config.metric, checkpoints, ignore)
@@ -71,7 +73,7 @@ def _file(search: Search, index: int, seed: int) -> Path:
 
 
 def _draws(search: Search, metric: str, scores: list[Floats], evaluation: EvaluationConfig) -> list[Draw]:
-    rows = validation_rows(search.table)
+    rows = ValidationRows.of(TrainingTable.open(search.table))
     users = encode_groups(rows.user)
     resampler = Resampler(users.num_groups, evaluation.replicates, evaluation.seed)
     measure = grouped_xauc if metric == "xgauc" else xauc_influence

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tasks.config import Params, load_params
-from tasks.core.errors import DwellError, TuningError
-from tasks.core.files import hash_value, read_json, write_text
+from tasks.core.errors import DwellError
+from tasks.core.files import hash_value, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import code_hash, models_hash
 from tasks.core.yaml_config import parse
+from tasks.table.training_table import TrainingTable
 from tasks.train.code import recipe_code
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
@@ -56,33 +56,29 @@ def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int |
 
     Raises:
         ConfigError: if there is no such recipe, or the search space does not suit it.
-        TuningError: if there is no table, another command works on the same search, or no trial was finished.
+        ContractError: if there is no table, or it cannot be read.
+        TuningError: if another command works on the same search, or no trial was finished.
         TrainingError: if the table lacks what the recipe needs.
     """
     params = load_params(workspace.params)
     changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
     config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, "params.yaml", ("tuning",))
     recipe, training = params.recipe(name), params.training_of(name)
-    if not (workspace.table / "table.json").is_file():
-        raise TuningError(
-            f"{workspace.table} holds no table.json: run `dwell prepare` and `dvc repro table` (or `dwell stage` ingest, "
-            "validate, features and table) first"
-        )
-    about = read_json(workspace.table / "table.json")
+    table = TrainingTable.open(workspace.table)
     space = Space.of(recipe, training, config.space, config.metric)
-    key = _key(about, space, config)
+    key = _key(table, space, config)
     search = Search(name, workspace.table, workspace.scratch / "tuning" / name / key, space, config)
     with alone(search):
         study = run_search(search)
-        found = _found(search, study, about["days"]["validation"][0], params)
+        found = _found(search, study, table.validation_day.isoformat(), params)
     return _write(workspace, found, params)
 
 
-def _key(about: dict[str, Any], space: Space, config: TuningConfig) -> str:
+def _key(table: TrainingTable, space: Space, config: TuningConfig) -> str:
     """Name everything the trials depend on; the judge day and how many trials there are is not among it."""
     return hash_value(
         [
-            {part: about["hashes"][part] for part in ("preprocessor", "fit", "validation")},
+            table.learned_hashes,
             [code_hash("train", "table", "evaluate", "tune"), _models_code(space), version("optuna")],
             [space.recipe, space.training.model_dump(mode="json")],
             [[dimension.path, dimension.parameter.model_dump(mode="json")] for dimension in space.dimensions],

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from models.recipe import WATCH_TIME
 from tasks.core.errors import TuningError
-from tasks.core.files import read_json
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
+from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows, calibrate
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
@@ -60,7 +60,7 @@ def run_trial(
         TrainingError: if a fit cannot go on.
         TuningError: if the metric is not defined on the validation day.
     """
-    problem, measured = open_problem(table, candidate.recipe), []
+    problem, measured = open_problem(TrainingTable.open(table), candidate.recipe), []
     for index, seed in enumerate(seeds):
         watch = observe if index == 0 else ignore
         measured.append(fit_and_measure(problem, candidate.training, seed, metric, checkpoints, watch).value)
@@ -78,17 +78,12 @@ def fit_and_measure(
     """Fit one seed of an opened candidate, or go on with it, and measure it; errors as in `run_trial`."""
     torch.set_num_threads(training.threads)
     fitted = _fit(problem, seed, training, checkpoints / f"seed{seed}", metric, observe)
-    rows = validation_rows(problem.validation.impressions.folder.parent)
+    rows = ValidationRows.of(problem.table)
     score_B = _served_score(problem, fitted, training, rows)
     value = _value(metric, fitted, rows, score_B)
     if not np.isfinite(value):
         raise TuningError(f"{metric} is {value} on the validation day")
     return Measured(value, score_B)
-
-
-def validation_rows(table: Path) -> ValidationRows:
-    """Return labels, durations and users of the validation day of a table."""
-    return ValidationRows.read(table / "validation", read_json(table / "table.json")["days"]["validation"][0])
 
 
 def _fit(

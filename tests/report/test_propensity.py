@@ -14,6 +14,7 @@ from tasks.report.sections.propensity import propensity
 from tasks.report.view import Charts, Heading, Section, Text
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
+from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
 from tasks.train.overlap import overlap
 from tasks.train.propensity import fit_propensity
@@ -34,12 +35,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Reci
     root = tmp_path_factory.mktemp("night")
     table = root / "table"
     build_table(write_features(root), TableConfig(), DAYS, table)
-    tasks, found = tuple(read_json(table / "table.json")["tasks"]), {}
+    opened, found = TrainingTable.open(table), {}
     for name, choice in (("click", CLICK), ("shown", SHOWN)):
         recipe = Recipe.model_validate({"objective": {"kind": "ips"}, **choice})
-        state = fit_propensity(recipe, Split(table / "fit", tasks, ("ids",), with_history=False), table)
+        state = fit_propensity(recipe, Split(table / "fit", opened.tasks, ("ids",), with_history=False), opened)
         assert state is not None
-        overlap(recipe, state, table).write(root / f"{name}.json")
+        overlap(recipe, state, opened).write(root / f"{name}.json")
         found[name] = recipe, read_json(root / f"{name}.json")
     return found
 

@@ -14,6 +14,7 @@ from tasks.core.files import read_json
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
+from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
 from tasks.train.overlap import overlap
 from tasks.train.propensity import fit_propensity
@@ -34,10 +35,10 @@ def sampled(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(table: Path, recipe: Mapping[str, Any]) -> dict[str, Any]:
     chosen = Recipe.model_validate(recipe)
-    tasks = tuple(read_json(table / "table.json")["tasks"])
-    state = fit_propensity(chosen, Split(table / "fit", tasks, ("ids",), with_history=False), table)
+    opened = TrainingTable.open(table)
+    state = fit_propensity(chosen, Split(table / "fit", opened.tasks, ("ids",), with_history=False), opened)
     assert state is not None
-    return overlap(chosen, state, table).as_json()
+    return overlap(chosen, state, opened).as_json()
 
 
 def test_weights_of_logged_impressions_are_those_of_numpy(table: Path) -> None:

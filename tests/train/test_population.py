@@ -15,6 +15,7 @@ from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import read_json
 from tasks.table.columns import open_columns
+from tasks.table.training_table import TrainingTable
 from tasks.train.population import Population, open_population
 from tasks.train.problem import open_problem
 from tests.train.settings import RECIPE
@@ -27,8 +28,7 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def population(table: Path, selection: dict[str, Any], split: str = "fit") -> Population:
-    about = read_json(table / "table.json")
-    return open_population(table, about, split, recipe(selection=selection), with_history=True)
+    return open_population(TrainingTable.open(table), split, recipe(selection=selection), with_history=True)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_evaluation_holds_every_row_once_and_keeps_impressions_apart(candidate_t
 
 def test_a_table_without_unobserved_pairs_names_the_key_to_set(table: Path) -> None:
     with pytest.raises(TrainingError, match=r"hold no unobserved pairs .*set table\.unobserved_per_impression"):
-        open_problem(table, recipe(selection={"kind": "candidate"}))
+        open_problem(TrainingTable.open(table), recipe(selection={"kind": "candidate"}))
 
 
 def test_a_log_without_clicks_cannot_be_learned_from_at_level_click(table: Path, tmp_path: Path) -> None:
@@ -182,18 +182,18 @@ def test_a_log_without_clicks_cannot_be_learned_from_at_level_click(table: Path,
     labels[:, tasks.index("click")] = 0
     np.save(changed / "fit/labels.npy", labels)
     with pytest.raises(TrainingError, match=r"no fit row of .* was clicked"):
-        open_problem(changed, recipe(selection={"kind": "click"}))
+        open_problem(TrainingTable.open(changed), recipe(selection={"kind": "click"}))
 
 
 def test_a_misspelt_field_to_set_apart_is_named_with_the_nearest_one(table: Path) -> None:
     with pytest.raises(TrainingError, match=r"'durration_bucket', .*did you mean 'duration_bucket'"):
-        open_problem(table, recipe(set_apart=["durration_bucket"]))
+        open_problem(TrainingTable.open(table), recipe(set_apart=["durration_bucket"]))
     with pytest.raises(TrainingError, match=r"'position', .*table\.exposure_only names it"):
-        open_problem(table, recipe(set_apart=["position"]))
+        open_problem(TrainingTable.open(table), recipe(set_apart=["position"]))
 
 
 def test_exposure_only_fields_reach_no_task(candidate_table: Path) -> None:
-    problem = open_problem(candidate_table, RECIPE)
+    problem = open_problem(TrainingTable.open(candidate_table), RECIPE)
     assert problem.recipe.set_apart == ("position",)
     torch.manual_seed(0)
     ranker = problem.ranker().eval()

@@ -15,6 +15,7 @@ from tasks.predict import predict_days
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
+from tasks.table.training_table import TrainingTable
 from tasks.train.problem import open_problem
 from tasks.train.run import train
 from tests.table.small_night import DAYS
@@ -24,7 +25,7 @@ RAD = {"kind": "rad", "by": "both", "least_rows": 5}
 
 
 def test_a_head_of_cohorts_reads_the_levels_of_the_fit_rows(table: Path) -> None:
-    problem = open_problem(table, Recipe.model_validate({"head": RAD}))
+    problem = open_problem(TrainingTable.open(table), Recipe.model_validate({"head": RAD}))
     columns, schema = open_columns(table / "fit"), problem.schema
     places = {name: place for place, (name, _) in enumerate(schema.fields)}
     levels = {
@@ -41,7 +42,7 @@ def test_a_head_of_cohorts_reads_the_levels_of_the_fit_rows(table: Path) -> None
 
 def test_a_head_of_cohorts_needs_its_field(features: Path, tmp_path: Path) -> None:
     build_table(features, TableConfig(categorical=("user_id", "scene")), DAYS, tmp_path / "table")
-    problem = open_problem(tmp_path / "table", Recipe.model_validate({"head": RAD}))
+    problem = open_problem(TrainingTable.open(tmp_path / "table"), Recipe.model_validate({"head": RAD}))
     with pytest.raises(TrainingError, match=r"a head reads the field 'video_id', which the table does not encode"):
         problem.ranker()
 
@@ -49,12 +50,12 @@ def test_a_head_of_cohorts_needs_its_field(features: Path, tmp_path: Path) -> No
 def test_a_dense_feature_can_be_set_apart(table: Path) -> None:
     names = read_json(table / "table.json")["schema"]["dense_names"]
     recipe = Recipe.model_validate({"head": {"kind": "wtg"}, "set_apart": ["duration_quantile", names[0]]})
-    problem = open_problem(table, recipe)
+    problem = open_problem(TrainingTable.open(table), recipe)
     ranker = problem.ranker()
     assert ranker.encoder.reads.dense == tuple(range(1, len(names)))
     assert len(ranker.encoder.reads.columns) == problem.schema.num_fields - 1
     with pytest.raises(TrainingError, match="sets apart 'duration_lag', which is no field of the table"):
-        open_problem(table, Recipe.model_validate({"set_apart": ["duration_lag"]}))
+        open_problem(TrainingTable.open(table), Recipe.model_validate({"set_apart": ["duration_lag"]}))
 
 
 def test_the_curves_say_how_much_of_the_duration_the_towers_still_know(table: Path, tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_what_counts_replays_predicts_beyond_the_duration(features: Path, tmp_pa
     for truncate in (True, False):
         table, out = tmp_path / f"table{truncate}", tmp_path / f"bundle{truncate}"
         build_table(features, TableConfig(truncate_watch=truncate), DAYS, table)
-        problem = open_problem(table, Recipe.model_validate({"head": {"kind": "tpm"}}))
+        problem = open_problem(TrainingTable.open(table), Recipe.model_validate({"head": {"kind": "tpm"}}))
         assert (LONGEST in problem.head_state) == (not truncate)
         train(table, "tpm", problem.recipe, training(seeds=(0,)), out, tmp_path / "scratch")
         predict_days(out, features, DAYS.judge, tmp_path / "judge.parquet", threads=1)

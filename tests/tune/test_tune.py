@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from flows.cli import app
 from models.recipe import Recipe
 from tasks.config import load_params
-from tasks.core.errors import ConfigError, TuningError
+from tasks.core.errors import ConfigError, ContractError, TuningError
 from tasks.core.files import hash_value, read_json, write_json
 from tasks.core.layout import Workspace
 from tasks.evaluate.metrics.pairwise import xauc
@@ -237,7 +237,7 @@ def test_what_is_missing_is_named(make_workspace: MakeWorkspace) -> None:
     with pytest.raises(ConfigError, match=r"'trunk\.dropot'.*did you mean 'trunk\.dropout'"):
         tune(workspace, "small")
     shutil.rmtree(workspace.table)
-    with pytest.raises(TuningError, match=r"holds no table\.json: run `dwell prepare` and `dvc repro table`"):
+    with pytest.raises(ContractError, match=r"holds no table\.json: run `dwell prepare` and `dvc repro table`"):
         tune(workspace, "small")
     assert not (workspace.scratch / "tuning").exists()
 

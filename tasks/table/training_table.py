@@ -1,0 +1,130 @@
+"""The training table of a night as its readers hold it: opened once, then handed on."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.heads.base import TrainLabels
+from models.schema import InputSchema
+from tasks.core.errors import ContractError
+from tasks.core.files import read_json, write_json
+from tasks.table.columns import open_columns
+from tasks.table.config import TableConfig
+from tasks.table.preprocessor import Preprocessor
+from tasks.table.unobserved import Population
+
+PREPROCESSOR = "preprocessor"
+LEARNED = ("fit", "validation")
+"""Splits that a fit sees, and that hold a sample of unobserved pairs where one is asked for."""
+SPLITS = (*LEARNED, "judge")
+_FILE = "table.json"
+_REMEDY = (
+    "run the table stage first (`dwell prepare` and `dvc repro table`, or `dwell stage table` after those before it)"
+)
+
+
+class TableMetadata(BaseModel):
+    """What `table.json` says of a table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+
+    days: Mapping[str, tuple[dt.date, ...]]
+    """Arrival days per split."""
+    rows: Mapping[str, int]
+    """Rows per split."""
+    late: Mapping[str, int]
+    """Rows per split left out because they were not known at the run's cut-off."""
+    populations: Mapping[str, Population]
+    """Population per split; empty where no unobserved pairs are asked for."""
+    tasks: tuple[str, ...]
+    """Binary tasks, the columns of `labels`."""
+    input_schema: InputSchema = Field(alias="schema")
+    """Shape of the input."""
+    config: TableConfig
+    """What was encoded, and what the watch-time label is."""
+    hashes: Mapping[str, str]
+    """Hash of the preprocessor and of every split."""
+    code: str
+    """Hash of the code that wrote the table."""
+
+    def write(self, folder: Path) -> None:
+        """Write `table.json` into a folder."""
+        write_json(folder / _FILE, self.model_dump(mode="json", by_alias=True))
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """One opened table; its columns stay on disk.
+
+    Attributes:
+        folder: folder that the table stage wrote.
+        metadata: its `table.json`.
+    """
+
+    folder: Path
+    metadata: TableMetadata
+
+    @classmethod
+    def open(cls, folder: Path) -> "TrainingTable":
+        """Open the table of a folder.
+
+        Raises:
+            ContractError: if there is none, or code that describes tables otherwise wrote it.
+        """
+        if not cls.stands_in(folder):
+            raise ContractError(f"{folder} holds no {_FILE}: {_REMEDY}")
+        try:
+            return cls(folder, TableMetadata.model_validate(read_json(folder / _FILE)))
+        except ValidationError as error:
+            raise ContractError(
+                f"{folder / _FILE} is not what this code writes: build the table again: {error}"
+            ) from error
+
+    @staticmethod
+    def stands_in(folder: Path) -> bool:
+        """Tell whether a folder holds a finished table."""
+        return (folder / _FILE).is_file()
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """What encoded the rows."""
+        return Preprocessor.load(self.folder / PREPROCESSOR)
+
+    @property
+    def schema(self) -> InputSchema:
+        """Shape of the input."""
+        return self.metadata.input_schema
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Binary tasks, the columns of `labels`."""
+        return self.metadata.tasks
+
+    @property
+    def learned_hashes(self) -> dict[str, str]:
+        """Hashes of everything a fit may see, which is not the judge day."""
+        return {part: self.metadata.hashes[part] for part in (PREPROCESSOR, *LEARNED)}
+
+    @property
+    def validation_day(self) -> dt.date:
+        """The one day of the validation split."""
+        return self.metadata.days["validation"][0]
+
+    def split(self, name: str) -> Path:
+        """Return the folder of a split's columns."""
+        return self.folder / name
+
+    def columns(self, split: str) -> dict[str, Any]:
+        """Return the columns of a split as memory maps, see `open_columns`."""
+        return open_columns(self.split(split))
+
+    def labels(self, split: str) -> TrainLabels:
+        """Return watch time and duration of a split, seconds, and whether the configuration ends labels at the duration."""
+        watch_s, duration_s = (self.columns(split)[name].astype(np.float64) for name in ("watch_s", "duration_s"))
+        return TrainLabels(watch_s, duration_s, truncated=self.metadata.config.truncate_watch)
