@@ -25,7 +25,7 @@ def read_bound(path: Path) -> bool:
     Raises:
         ContractError: if the metadata says something else than true or false.
     """
-    said = (pq.read_schema(path).metadata or {}).get(_KEY.encode(), b"true").decode()
+    said = (pq.read_metadata(path).metadata or {}).get(_KEY.encode(), b"true").decode()
     for value, spelled in _SPELLED.items():
         if said == spelled:
             return value

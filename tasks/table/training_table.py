@@ -24,9 +24,7 @@ LEARNED = ("fit", "validation")
 """Splits that a fit sees, and that hold a sample of unobserved pairs where one is asked for."""
 SPLITS = (*LEARNED, "judge")
 _FILE = "table.json"
-_REMEDY = (
-    "run the table stage first (`dwell prepare` and `dvc repro table`, or `dwell stage table` after those before it)"
-)
+_REMEDY = "run `dwell prepare` and `dvc repro table` (or `dwell stage` ingest, validate, features and table) first"
 
 
 class TableMetadata(BaseModel):

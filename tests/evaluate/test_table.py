@@ -4,6 +4,7 @@ import pytest
 
 from tasks.core.errors import ContractError
 from tasks.evaluate.table import PredictionError, PredictionTable, require_same_rows
+from tasks.table.label_bound import bound_metadata
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
@@ -47,9 +48,42 @@ def test_predicted_seconds_are_not_clipped_where_the_label_counts_replays(write_
     frame = table().with_columns(
         y_s=2 * pl.col("duration_ms") / 1000, watch_mean_s0=pl.lit(1e6), watch_median_s0=pl.lit(-5.0)
     )
-    opened = PredictionTable.read("model", [write_table("model", frame)])
+    path = write_table("model", frame)
+    frame.write_parquet(path, metadata=bound_metadata(False))
+    opened = PredictionTable.read("model", [path])
     assert (opened.watch_mean(0) == 1e6).all()
     assert (opened.watch_median(0) == 0).all()
+
+
+@pytest.mark.parametrize("replays", [0, 1])
+def test_where_seconds_end_is_what_the_file_says_whatever_its_labels_are(write_table, table, replays):
+    """One replay among the rows moves no clip, and none takes it away."""
+    plain = table().with_columns(watch_mean_s0=pl.lit(1e6))
+    frame = plain.with_columns(y_s=pl.when(pl.int_range(pl.len()) < replays).then(500.0).otherwise("y_s"))
+    path = write_table("model", frame)
+    frame.write_parquet(path, metadata=bound_metadata(False))
+    assert (PredictionTable.read("model", [path]).watch_mean(0) == 1e6).all()
+    frame.write_parquet(path, metadata=bound_metadata(True))
+    bounded = PredictionTable.read("model", [path])
+    if replays:
+        with pytest.raises(
+            PredictionError, match=r"1 labels exceed the duration \(first in row 0\).*predict the day again"
+        ):
+            bounded.watch_mean(0)
+    else:
+        np.testing.assert_array_equal(bounded.watch_mean(0), frame["duration_ms"].to_numpy() / 1000)
+
+
+def test_days_with_different_labels_are_not_one_table(write_table, table):
+    paths = [write_table("first", table()), write_table("second", table())]
+    table().write_parquet(paths[1], metadata=bound_metadata(False))
+    with pytest.raises(
+        PredictionError, match=r"hold different labels \(.*truncate_watch True; .*truncate_watch False\)"
+    ):
+        PredictionTable.read("model", paths)
+    table().write_parquet(paths[1], metadata={"truncate_watch": "perhaps"})
+    with pytest.raises(ContractError, match="truncate_watch 'perhaps', not true or false"):
+        PredictionTable.read("model", paths)
 
 
 def test_tasks_and_seeds_are_those_of_every_file(write_table, table):

@@ -121,7 +121,7 @@ def test_state_depends_on_train_rows_and_not_on_their_order(kind: str) -> None:
     order = np.random.default_rng(0).permutation(len(watch))
     assert digest(HEADS[kind].fit_state(config, TrainLabels(watch[order], duration[order]))) == before
     changed = watch.copy()
-    changed[0] = 60.0
+    changed[0] = 40.0
     assert (digest(HEADS[kind].fit_state(config, TrainLabels(changed, duration))) == before) == (kind in UNFITTED)
 
 
@@ -146,7 +146,7 @@ def test_degenerate_batches(kind: str, name: str, cells: Any) -> None:
 def test_decodes_go_as_far_as_the_longest_play_where_replays_count(kind: str) -> None:
     watch = np.linspace(0, 60, 2000)
     config = HEADS[kind].Config()
-    state = HEADS[kind].fit_state(config, TrainLabels(watch, np.full(2000, 10.0)))
+    state = HEADS[kind].fit_state(config, TrainLabels(watch, np.full(2000, 10.0), truncated=False))
     out_BO, duration_B = torch.full((2, HEADS[kind](config, state).num_outputs), 4.0), torch.tensor([5.0, 10.0])
     bounded, free = HEADS[kind](config, state), HEADS[kind](config, state | {LONGEST: np.float32(60)})
     assert bounded.longest(duration_B).tolist() == [5, 10]
@@ -159,7 +159,7 @@ def test_decodes_go_as_far_as_the_longest_play_where_replays_count(kind: str) ->
 def test_hazards_tell_where_replays_stop() -> None:
     """With replays a play as long as the video is no longer the end of what is known."""
     watch, duration = np.linspace(0, 40, 2000), np.full(2000, 10.0)
-    labels, kind = TrainLabels(watch, duration), HEADS["hazard"]
+    labels, kind = TrainLabels(watch, duration, truncated=False), HEADS["hazard"]
     config = kind.Config()
     head = kind(config, kind.fit_state(config, labels) | {LONGEST: np.float32(40)})
     out_BO = torch.zeros(1, head.num_outputs)
@@ -259,3 +259,10 @@ def test_two_processes_agree() -> None:
 def test_no_train_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="fitted on no rows"):
         TrainLabels(np.zeros(0), np.zeros(0))
+
+
+def test_a_label_beyond_the_duration_is_refused_unless_labels_count_replays() -> None:
+    watch, duration = np.array([3.0, 25.0]), np.array([10.0, 10.0])
+    with pytest.raises(ValueError, match=r"1 labels exceed their duration \(row 1: 25 s of 10 s\)"):
+        TrainLabels(watch, duration)
+    assert not TrainLabels(watch, duration, truncated=False).truncated
