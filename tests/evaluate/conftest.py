@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tasks.features.labels import LABELS
+from tasks.table.label_bound import bound_metadata
 
 TableWriter = Callable[..., Path]
 
@@ -67,10 +68,11 @@ def table() -> Callable[..., pl.DataFrame]:
 def write_table(tmp_path: Path) -> TableWriter:
     """Return a function that writes a table under a model's name; it makes one from keywords where none is given."""
 
-    def write(name: str, frame: pl.DataFrame | None = None, **keywords: Any) -> Path:
+    def write(name: str, frame: pl.DataFrame | None = None, *, truncated: bool = True, **keywords: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        (make_table(**keywords) if frame is None else frame).write_parquet(folder / "judge.parquet")
+        frame = make_table(**keywords) if frame is None else frame
+        frame.write_parquet(folder / "judge.parquet", metadata=bound_metadata(truncated))
         return folder / "judge.parquet"
 
     return write

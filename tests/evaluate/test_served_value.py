@@ -115,14 +115,14 @@ def test_too_few_users_have_no_reward_model(world: World, write_table) -> None:
 
 
 def test_the_stage_writes_it_only_where_probabilities_are_logged(world: World, write_table) -> None:
-    with_log = write_table("with", world.frame)
+    with_log = write_table("with", world.frame, truncated=False)
     evaluate(with_log, CONFIG, with_log.parent)
     document = json.loads((with_log.parent / "served_value.json").read_text())
     assert document["top_share"] == TOP_SHARE
     none = pl.Series([None] * ROWS, dtype=pl.Float64)
     at_random = world.frame.with_columns(policy=pl.lit("random"))
     for name, frame in {"without": world.frame.with_columns(exposure_probability=none), "random": at_random}.items():
-        path = write_table(name, frame)
+        path = write_table(name, frame, truncated=False)
         evaluate(path, CONFIG, path.parent)
         assert not (path.parent / "served_value.json").exists()
 

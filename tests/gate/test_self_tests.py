@@ -17,6 +17,7 @@ from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
 from tasks.gate.gate import decide, gate
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
+from tasks.table.label_bound import bound_metadata
 
 POLICY, EVALUATION = GatePolicy(), EvaluationConfig(replicates=200)
 AS_OF = dt.date(2022, 5, 4)
@@ -123,7 +124,8 @@ def test_shuffled_labels_show_no_skill(model: Model, tmp_path: Path) -> None:
         frame = pl.read_parquet(path)
         order = pl.Series(range(frame.height)).shuffle(seed=5)
         shuffled.append(tmp_path / f"{name}.parquet")
-        frame.with_columns(y_s=frame["y_s"].gather(order)).write_parquet(shuffled[-1])
+        labels = frame["y_s"].gather(order)  # of other rows, so some lie beyond the duration
+        frame.with_columns(y_s=labels).write_parquet(shuffled[-1], metadata=bound_metadata(False))
     xauc = compare([shuffled[0]], [shuffled[1]], EVALUATION).metrics["xauc"]
     assert xauc.reference == pytest.approx(0.5)
     assert abs(xauc.candidate - 0.5) < 3 * xauc.standard_error

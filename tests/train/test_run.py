@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from models.recipe import Recipe
-from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.errors import ConfigError, ContractError, TrainingError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition
 from tasks.table.build import build_table
@@ -189,7 +189,7 @@ def test_cuda_that_is_not_there_is_an_error(table: Path, tmp_path: Path, monkeyp
 
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="run the table stage first"):
+    with pytest.raises(ContractError, match=r"holds no table\.json: run `dwell prepare` and `dvc repro table`"):
         train(tmp_path, "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
 
 
