@@ -15,6 +15,7 @@ from tasks.train.code import recipe_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CORE = (
+    "document",
     "errors",
     "files",
     "imports",

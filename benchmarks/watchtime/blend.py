@@ -24,6 +24,7 @@ from tasks.table.rows import seconds
 from tasks.table.source import FeatureFolder
 from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows, calibrate
+from tasks.train.labels import watch_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,4 +104,4 @@ class Blender:
 
     @cached_property
     def _labels(self) -> TrainLabels:
-        return self._table.labels("fit")
+        return watch_labels(self._table, "fit")

@@ -27,6 +27,7 @@ from tasks.evaluate.estimate import Draw
 from tasks.report import charts
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
+from tasks.train.labels import watch_labels
 
 PLAIN: Mapping[str, Any] = {"kind": "packed"}
 ATTENTIVE: Mapping[str, Any] = {"kind": "packed", "history": {"kind": "attention"}}
@@ -142,7 +143,7 @@ class Ladder:
     @cached_property
     def _level(self) -> float:
         table = TrainingTable.open(self.testbeds["features"].table)
-        labels, day = table.labels("fit"), table.labels("validation")
+        labels, day = watch_labels(table, "fit"), watch_labels(table, "validation")
         edges = duration_cuts(labels.duration_s, self.training.calibration.groups)
         return pooled_level(labels.watch_s, labels.duration_s, day.watch_s, day.duration_s, edges)
 

@@ -27,12 +27,12 @@ from tasks.core.predictions import (
     MEDIAN,
     SCORE,
     SOURCE_COLUMNS,
+    bound_metadata,
     prediction_rows,
     seed_columns,
 )
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
-from tasks.table.label_bound import bound_metadata
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate

@@ -7,13 +7,16 @@ ranks), `watch_mean_s<seed>` and `watch_median_s<seed>` (seconds) and `p_<task>_
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.core.contract import KEY, LABELS
+from tasks.core.errors import ContractError
 
 SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 EXPOSURE = ("policy", "position", "exposure_probability")
@@ -26,6 +29,9 @@ SCORE, MEAN, MEDIAN = "score", "watch_mean", "watch_median"
 SECONDS_AND_SCORE = (SCORE, MEAN, MEDIAN)
 """Outputs every model has; probabilities of its binary tasks come on top."""
 
+_BOUND_KEY = "truncate_watch"
+_SPELLED = {True: "true", False: "false"}
+"""Metadata of the file: whether the watch-time label ends at the duration."""
 _COLUMN = re.compile(rf"(?P<output>{SCORE}|{MEAN}|{MEDIAN}|p_.+)_s(?P<seed>\d+)")
 
 
@@ -84,3 +90,25 @@ def prediction_rows(frame: pl.DataFrame, label_s: NDArray[Any]) -> pl.DataFrame:
 def seed_columns(values: Mapping[str, NDArray[np.floating[Any]]], seed: int) -> list[pl.Series]:
     """Return one seed's outputs as columns."""
     return [pl.Series(column(output, seed), value) for output, value in values.items()]
+
+
+def bound_metadata(truncate_watch: bool) -> dict[str, str]:
+    """Return the metadata that a writer of predictions puts into its file."""
+    return {_BOUND_KEY: _SPELLED[truncate_watch]}
+
+
+def read_bound(path: Path) -> bool:
+    """Return whether the label is min(play, duration).
+
+    A file that does not say is one written before files did, or by hand; it is read with the default of
+    `table.truncate_watch`, true, which nearly all of them have. Labels beyond the duration contradict it, and their
+    reader refuses them.
+
+    Raises:
+        ContractError: if the metadata says something else than true or false.
+    """
+    said = (pq.read_metadata(path).metadata or {}).get(_BOUND_KEY.encode(), b"true").decode()
+    for value, spelled in _SPELLED.items():
+        if said == spelled:
+            return value
+    raise ContractError(f"{path}: the metadata has {_BOUND_KEY} {said!r}, not true or false: predict the day again")

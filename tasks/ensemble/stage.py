@@ -27,6 +27,7 @@ from tasks.train.calibrated import FILE as VALIDATION
 from tasks.train.calibrated import CalibratedMetrics, calibrated_metrics
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
+from tasks.train.labels import watch_labels
 from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import InputHashes
 
@@ -72,7 +73,7 @@ def build_ensemble(
     opened = TrainingTable.open(table)
     bundles = {member: load_bundle(path) for member, path in members.items()}
     seeds = _common(bundles, opened)
-    rows, labels = ValidationRows.of(opened), opened.labels("fit")
+    rows, labels = ValidationRows.of(opened), watch_labels(opened, "fit")
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, CalibratedMetrics] = {}
     for seed in seeds:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.evaluate.bins import BinEdges
+from tasks.evaluate.catalogue import metric
 from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, difference, relative_difference, seed_sd
@@ -17,8 +18,6 @@ from tasks.evaluate.side import Judged, Side, measure_side
 from tasks.evaluate.table import PredictionTable, require_same_rows
 
 __all__ = ["Comparison", "Guardrails", "PairedMetric", "compare"]
-
-LOWER_IS_BETTER = ("rmse_ratio", "mae")
 
 
 def compare(
@@ -77,7 +76,7 @@ def _paired(candidate: Side, reference: Side, judged: Judged, config: Evaluation
     found = {}
     for name, draws in candidate.draws.items():
         rows, plain = judged.rows_of(name)
-        task = plain.split("_", 1)[1] if plain.startswith(("auc_", "gauc_")) else None
+        task = metric(plain).task
         positives = int(rows.labels[task].sum()) if task else None
         found[name] = _metric(
             name, draws, reference.draws[name], len(rows), rows.num_users, positives, config.confidence
@@ -105,7 +104,7 @@ def _metric(
         standard_error=gap.standard_error,
         low=gap.low,
         high=gap.high,
-        higher_is_better=name not in LOWER_IS_BETTER,
+        higher_is_better=metric(name).higher_is_better is True,
         candidate_seed_sd=seed_sd(values[0]),
         reference_seed_sd=seed_sd(values[1]),
         candidate_num_seeds=len(candidate),

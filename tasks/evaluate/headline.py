@@ -12,13 +12,6 @@ from tasks.evaluate.metrics.ranked_lists import rank_lists
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.rows import Predictions, Rows
 
-PAIR_METRICS = ("xauc", "xgauc", "video_xauc", "duration_xauc")
-MEDIAN_METRICS = ("mae", "nmae")
-LOWER_IS_BETTER = (
-    *("mae", "nmae", "rmse", "tre", "dce_rel", "dce_s", "dce_max", "pce"),
-    *("logloss", "ece", "skip@"),
-)
-
 
 def main_statistics(rows: Rows, predictions: Predictions) -> dict[str, Statistic]:
     """Return the metrics every segment shows: pair accuracy, errors in seconds and the signed total error."""
@@ -73,22 +66,3 @@ def task_statistics(rows: Rows, predictions: Predictions, task: str, config: Eva
         f"ece_{task}": calibration.ece(label_B, probability_B, rows.units, config.probability_bins),
         f"calibration_ratio_{task}": classification.calibration_ratio(label_B, probability_B, rows.units),
     }
-
-
-def column_of(metric: str) -> str:
-    """Return the prediction column a metric reads: score, watch_median, watch_mean or p_<task>."""
-    if metric in PAIR_METRICS or "@" in metric:
-        return "score"
-    if metric in MEDIAN_METRICS:
-        return "watch_median"
-    for prefix in ("auc_", "gauc_", "logloss_", "ece_", "calibration_ratio_"):
-        if metric.startswith(prefix):
-            return "p_" + metric.removeprefix(prefix)
-    return "watch_mean"
-
-
-def higher_is_better(metric: str) -> bool | None:
-    """Return the direction of a metric; None where the best value lies between (signed errors, calibration ratio)."""
-    if metric == "tre_signed" or metric.startswith("calibration_ratio_"):
-        return None
-    return not metric.startswith(LOWER_IS_BETTER)

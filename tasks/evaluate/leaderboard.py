@@ -9,16 +9,11 @@ import polars as pl
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import JUDGE_TABLE
+from tasks.evaluate.catalogue import LEADERBOARD, PAIRED
 from tasks.evaluate.compare import compare
 from tasks.evaluate.comparison import PairedMetric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import rounded
-
-COLUMNS = (
-    *("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max"),
-    *("duration_xauc", "auc_skip", "auc_long_view", "gauc_long_view"),
-)
-PAIRED = ("xauc", "xgauc", "mae", "rmse_ratio")
 
 
 def leaderboard(models: Mapping[str, Path], reference: str, config: EvaluationConfig) -> pl.DataFrame:
@@ -61,7 +56,7 @@ def _document(name: str, folder: Path) -> dict[str, Any]:
 
 def _measured(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
     line: dict[str, float | None] = {}
-    for name in COLUMNS:
+    for name in LEADERBOARD:
         estimate = metrics.get(name, {})
         line[name] = estimate.get("value")
         line |= {f"{name}_{field}": estimate.get(field) for field in ("low", "high", "seed_sd")}

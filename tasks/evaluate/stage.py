@@ -15,22 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.files import write_json, write_text
+from tasks.evaluate.catalogue import SUMMARY, SUMMARY_INTERVALS, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Estimate
 from tasks.evaluate.evaluation import Evaluation, measure
-from tasks.evaluate.headline import column_of, higher_is_better
 from tasks.evaluate.random_exposure import ExposureEstimate
 from tasks.evaluate.reliability import ReliabilityBin
 from tasks.evaluate.segments import SegmentMetrics
 from tasks.evaluate.served_value import SERVED_VALUE_FILE, served_value
 
 DIGITS = 10
-SUMMARY = (
-    *("xauc", "xgauc", "video_xauc", "duration_xauc", "mae", "nmae", "rmse", "tre", "tre_signed"),
-    *("dce_rel", "dce_s", "dce_max", "pce", "auc_skip", "auc_long_view", "gauc_long_view"),
-)
-"""Headline metrics that `dvc metrics show` lists, those that are defined."""
-SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 
 
 def evaluate(
@@ -118,7 +112,7 @@ def _metrics_document(evaluation: Evaluation, config: EvaluationConfig) -> dict[
         "users": evaluation.users,
         "seeds": evaluation.seeds,
         "metrics": {
-            name: {**asdict(estimate), "column": column_of(name), "higher_is_better": higher_is_better(name)}
+            name: {**asdict(estimate), "column": metric(name).column, "higher_is_better": metric(name).higher_is_better}
             for name, estimate in evaluation.metrics.items()
         },
         "random_exposure": {part.exposure: exposure_document(part) for part in evaluation.exposures},

@@ -24,10 +24,10 @@ from tasks.core.predictions import (
     column,
     prediction_columns,
     probability,
+    read_bound,
     task_of,
 )
 from tasks.evaluate.role import Role
-from tasks.table.label_bound import read_bound
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -23,6 +23,8 @@ class Check(Block):
 
     name: str
     """what was checked"""
+    metric: str | None = None
+    """the metric that decided, a name of `tasks.evaluate.catalogue`; None for conditions on data, days or seeds"""
     status: Status
     """whether it holds; "not_applicable" where the rows do not define it"""
     value: Number = None

@@ -6,15 +6,11 @@ Source: docs/methods/metrics.md#guardrails.
 import math
 from collections.abc import Mapping
 
+from tasks.evaluate.catalogue import EXPOSED_GUARDRAILS, EXPOSURES, HARM_GUARDRAILS, is_sparse, label
 from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.gate.config import GatePolicy, HarmLimit
 from tasks.gate.decision import Check, Status
 from tasks.gate.statistics import lower_bound, upper_bound
-
-_RANKING = ("xgauc", "gauc_long_view", "auc_skip")
-_COLD_START = ("xauc_new_user", "xauc_new_video")
-_EXPOSED = ("xauc", "auc_long_view")
-_EXPOSURES = ("random", "snips")
 
 
 def status(holds: bool) -> Status:
@@ -79,6 +75,7 @@ def calibration_checks(comparison: Comparison, policy: GatePolicy, against_champ
     return [
         Check(
             name="tre",
+            metric="tre_signed",
             status=status(abs(tre) <= policy.tre),
             value=tre,
             limit=policy.tre,
@@ -86,6 +83,7 @@ def calibration_checks(comparison: Comparison, policy: GatePolicy, against_champ
         ),
         Check(
             name="dce_max",
+            metric="dce_max",
             status=status(dce <= limit),
             value=dce,
             limit=limit,
@@ -97,14 +95,13 @@ def calibration_checks(comparison: Comparison, policy: GatePolicy, against_champ
 def relative_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
     """Check the guardrails that hold the challenger against the champion."""
     metrics = comparison.metrics
-    sparse = [name for name in sorted(metrics) if name.startswith("auc_") and name != "auc_skip"]
+    harm = [(name, getattr(policy, limit)) for limit, names in HARM_GUARDRAILS.items() for name in names]
     return [
         _at_most("rmse_ratio", metrics.get("rmse_ratio"), policy.rmse_ratio - 1, policy.bound_z),
         _at_most("mae", metrics.get("mae"), policy.mae_seconds, policy.bound_z),
-        *(no_harm(name, metrics.get(name), policy.ranking_harm, policy.bound_z) for name in _RANKING),
-        *(no_harm(name, metrics.get(name), policy.cold_start_harm, policy.bound_z) for name in _COLD_START),
-        *(_sparse(name, metrics[name], policy) for name in sparse),
-        *(exposure_check(name, metrics, policy) for name in _EXPOSED),
+        *(no_harm(name, metrics.get(name), limit, policy.bound_z) for name, limit in harm),
+        *(_sparse(name, metrics[name], policy) for name in sorted(metrics) if is_sparse(name)),
+        *(exposure_check(name, metrics, policy) for name in EXPOSED_GUARDRAILS),
     ]
 
 
@@ -119,12 +116,17 @@ def exposure_check(name: str, metrics: Mapping[str, PairedMetric], policy: GateP
         metrics: of a comparison; it holds estimates under uniform exposure only if they are trusted.
         policy: the limits.
     """
-    for exposure in _EXPOSURES:
+    for exposure in EXPOSURES:
         found = metrics.get(f"{exposure}_{name}")
         if found is not None and math.isfinite(found.delta):
             return no_harm(found.name, found, policy.exposure_harm, policy.bound_z)
-    name = f"{_EXPOSURES[0]}_{name}"
-    return Check(name=name, status="not_applicable", reason=f"{name}: no trusted estimate under uniform exposure")
+    name = f"{EXPOSURES[0]}_{name}"
+    return Check(
+        name=name,
+        status="not_applicable",
+        metric=name,
+        reason=f"{label(name)}: no trusted estimate under uniform exposure",
+    )
 
 
 def no_harm(name: str, metric: PairedMetric | None, limit: HarmLimit, z: float) -> Check:
@@ -133,21 +135,25 @@ def no_harm(name: str, metric: PairedMetric | None, limit: HarmLimit, z: float) 
     A metric that a side does not predict, or that these rows do not define (no new user ...), is not applicable.
     """
     if metric is None or math.isnan(metric.delta):
-        return Check(name=name, status="not_applicable", reason=f"{name}: not defined on these rows")
+        return Check(
+            name=name, status="not_applicable", metric=name, reason=f"{label(name)}: not defined on these rows"
+        )
     upper = upper_bound(metric.delta, metric.standard_error, z)
     holds = upper >= -limit.tolerance and metric.delta > limit.floor
     reason = (
-        f"{name} {number(metric.delta)}, upper bound {number(upper)} "
+        f"{label(name)} {number(metric.delta)}, upper bound {number(upper)} "
         f"(must reach {-limit.tolerance:+g}, itself above {limit.floor:+g})"
     )
-    return Check(name=name, status=status(holds), value=upper, limit=-limit.tolerance, reason=reason)
+    return Check(name=name, status=status(holds), value=upper, limit=-limit.tolerance, metric=name, reason=reason)
 
 
 def not_inferior(name: str, delta: float, standard_error: float, margin: float, z: float) -> Check:
     """Check non-inferiority: the lower bound of the difference reaches minus the margin."""
     lower = lower_bound(delta, standard_error, z)
-    reason = f"{name} {number(delta)}, lower bound {number(lower)} (must reach {-margin:+g})"
-    return Check(name=f"{name}_margin", status=status(lower >= -margin), value=lower, limit=-margin, reason=reason)
+    reason = f"{label(name)} {number(delta)}, lower bound {number(lower)} (must reach {-margin:+g})"
+    return Check(
+        name=f"{name}_margin", status=status(lower >= -margin), value=lower, limit=-margin, metric=name, reason=reason
+    )
 
 
 def warnings(comparison: Comparison, policy: GatePolicy, same_recipe: bool) -> list[str]:
@@ -171,15 +177,22 @@ def warnings(comparison: Comparison, policy: GatePolicy, same_recipe: bool) -> l
 
 def _at_most(name: str, metric: PairedMetric | None, limit: float, z: float) -> Check:
     if metric is None:
-        return Check(name=name, status="failed", limit=limit, reason=f"{name}: was not computed")
+        return Check(name=name, status="failed", limit=limit, metric=name, reason=f"{label(name)}: was not computed")
     upper = upper_bound(metric.delta, metric.standard_error, z)
-    reason = f"{name} {number(metric.delta)}, upper bound {number(upper)} (allowed {limit:+g})"
-    return Check(name=name, status=status(upper <= limit), value=upper, limit=limit, reason=reason)
+    reason = f"{label(name)} {number(metric.delta)}, upper bound {number(upper)} (allowed {limit:+g})"
+    return Check(name=name, status=status(upper <= limit), value=upper, limit=limit, metric=name, reason=reason)
 
 
 def _sparse(name: str, metric: PairedMetric, policy: GatePolicy) -> Check:
     positives = metric.positives or 0
     if positives < policy.sparse_positives:
-        reason = f"{name}: {positives} positives, checked from {policy.sparse_positives}"
-        return Check(name=name, status="not_applicable", value=positives, limit=policy.sparse_positives, reason=reason)
+        reason = f"{label(name)}: {positives} positives, checked from {policy.sparse_positives}"
+        return Check(
+            name=name,
+            status="not_applicable",
+            value=positives,
+            limit=policy.sparse_positives,
+            metric=name,
+            reason=reason,
+        )
     return no_harm(name, metric, policy.sparse_harm, policy.bound_z)

@@ -3,13 +3,12 @@
 Source: docs/methods/metrics.md#promotion-gate.
 """
 
+from tasks.evaluate.catalogue import TESTED, label
 from tasks.evaluate.comparison import Comparison
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Check
 from tasks.gate.guardrails import not_inferior, number, status
 from tasks.gate.statistics import holm, lower_bound, superiority_p_value, with_seed_variance
-
-_TESTED = ("xauc", "xgauc")
 
 
 def beats_baseline(name: str, comparison: Comparison, policy: GatePolicy) -> Check:
@@ -17,7 +16,7 @@ def beats_baseline(name: str, comparison: Comparison, policy: GatePolicy) -> Che
     xauc = comparison.metrics["xauc"]
     lower = lower_bound(xauc.delta, xauc.standard_error, policy.bound_z)
     reason = f"XAUC {number(xauc.delta)} over {name}, lower bound {number(lower)} (must be above 0)"
-    return Check(name=f"beats_{name}", status=status(lower > 0), value=lower, limit=0, reason=reason)
+    return Check(name=f"beats_{name}", status=status(lower > 0), value=lower, limit=0, metric="xauc", reason=reason)
 
 
 def refresh_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
@@ -67,12 +66,12 @@ def upgrade_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
     A superior metric is non-inferior anyhow, so both are held to their margins. Standard errors hold the variance of
     users and of seeds. A tie of evidence fails: the champion stays.
     """
-    metrics = {name: comparison.metrics[name] for name in _TESTED}
+    metrics = {name: comparison.metrics[name] for name in TESTED}
     errors = {name: with_seed_variance(metric) for name, metric in metrics.items()}
     adjusted = holm({name: superiority_p_value(metric.delta, errors[name]) for name, metric in metrics.items()})
     margins = {"xauc": policy.pooled_xauc_margin, "xgauc": policy.pooled_xgauc_margin}
     smallest = min(adjusted.values())
-    tested = ", ".join(f"{name} {number(metrics[name].delta)} (p = {adjusted[name]:.3f})" for name in _TESTED)
+    tested = ", ".join(f"{label(name)} {number(metrics[name].delta)} (p = {adjusted[name]:.3f})" for name in TESTED)
     superiority = Check(
         name="superior",
         status=status(smallest <= policy.significance),

@@ -11,6 +11,7 @@ from tasks.core.files import read_json, write_json, writing
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
+from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
 from tasks.gate import Decision, load_decision
 from tasks.gate.decision import write_decision
 from tasks.registry import Registry, force, register
@@ -107,8 +108,8 @@ def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, 
     for name in challengers:
         metrics = read_json(workspace.metrics / f"{name}.json")
         parts = [
-            f"{label} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"
-            for label, key in (("XAUC", "xauc"), ("XGAUC", "xgauc"), ("MAE", "mae"))
+            f"{label(key)} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"
+            for key in SUMMARY_INTERVALS
             if key in metrics
         ]
         lines.append(f"{name:24s} " + "  ".join(parts))

@@ -8,6 +8,7 @@ import polars as pl
 from tasks.core.contract import KEY
 from tasks.core.days import Days
 from tasks.core.files import write_json
+from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import exposure_document, rounded
 from tasks.features.candidates import candidates
@@ -16,7 +17,6 @@ from tasks.oracle.measure import true_metrics
 from tasks.predict import load_model, predicted_rows
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.experiment import EXPECTED, uniform_impressions
-from tasks.table.label_bound import bound_metadata
 from tasks.table.source import FeatureFolder
 
 

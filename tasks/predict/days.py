@@ -12,11 +12,10 @@ import torch
 
 from tasks.core.errors import TrainingError
 from tasks.core.files import writing
-from tasks.core.predictions import SOURCE_COLUMNS, prediction_rows, seed_columns
+from tasks.core.predictions import SOURCE_COLUMNS, bound_metadata, prediction_rows, seed_columns
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
-from tasks.table.label_bound import bound_metadata
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 

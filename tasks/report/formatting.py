@@ -5,23 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.evaluate import catalogue
 from tasks.report.view import Cell, Tone
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-LOWER_IS_BETTER = (
-    "mae",
-    "rmse",
-    "rmse_ratio",
-    "tre",
-    "dce_rel",
-    "dce_max",
-    "dce_s",
-    "pce",
-    "skip@",
-    "ece_",
-    "logloss_",
-)
 
 
 @dataclass(frozen=True)
@@ -41,33 +29,6 @@ class Measure:
     unit: str = ""
 
 
-MEASURES: dict[str, Measure] = {
-    "xauc": Measure("XAUC", "share of pairs of impressions that the score puts in the order they were watched"),
-    "xgauc": Measure("XGAUC", "the same among the impressions of one user, averaged over users by rows"),
-    "video_xauc": Measure("Video-XAUC", "the same among the impressions of one video"),
-    "duration_xauc": Measure("Duration-XAUC", "the same among videos of like duration: what duration cannot give"),
-    "mae": Measure("MAE", "mean absolute error of the predicted median", 2, "s"),
-    "rmse": Measure("RMSE", "root mean squared error of the predicted mean", 2, "s"),
-    "rmse_ratio": Measure("Relative RMSE", "RMSE over the reference's, minus 1", 2, "%"),
-    "tre_signed": Measure("Total error", "sum of predicted seconds off the sum of watched ones, signed", 1, "%"),
-    "dce_rel": Measure("DCE", "calibration error by duration decile, averaged by rows", 1, "%"),
-    "dce_max": Measure("Worst decile", "calibration error of the worst duration decile", 1, "%"),
-    "pce": Measure("PCE", "calibration error by decile of the prediction", 1, "%"),
-    "random_xauc": Measure("XAUC, exposed at random", "XAUC of the rows exposed at random: videos at large"),
-    "random_auc_long_view": Measure("AUC long view, exposed at random", "AUC of long views of those rows"),
-    "snips_xauc": Measure("XAUC, reweighted", "XAUC of logged rows, reweighted to uniform exposure (SNIPS)"),
-    "snips_auc_long_view": Measure("AUC long view, reweighted", "AUC of long views, reweighted in the same way"),
-    "xauc_new_user": Measure("XAUC, new users", "XAUC of users first seen that day"),
-    "xauc_new_video": Measure("XAUC, new videos", "XAUC of videos first shown that day"),
-}
-
-TASKS = {
-    "skip": "fast skip",
-    "valid_play": "valid play",
-    "long_view": "long view",
-    "profile_enter": "profile visit",
-}
-
 SEGMENTS = {
     "duration_decile": "video duration",
     "scene": "scene",
@@ -78,29 +39,17 @@ SEGMENTS = {
 }
 
 
-_METRIC = re.compile(
-    r"\b(?:(?:auc|gauc|xauc|random|snips)_[a-z_]+|xgauc|xauc|rmse_ratio|mae)(?= [+\N{MINUS SIGN}(u-]|:)"
-)
-_ORDER = ("xauc", "xgauc", "mae", "rmse_ratio", "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")
-
-
 def measure(name: str) -> Measure:
-    """Return how a metric is shown; one that is not listed keeps its name."""
-    if name in MEASURES:
-        return MEASURES[name]
-    for prefix, label, meaning in (
-        ("gauc_", "GAUC", "AUC among the impressions of one user, averaged over users by rows"),
-        ("auc_", "AUC", "share of pairs of one positive and one negative put in order"),
-        ("ece_", "ECE", "calibration error of the probability"),
-    ):
-        if name.startswith(prefix):
-            return Measure(f"{label} {task(name.removeprefix(prefix))}", meaning)
-    return Measure(name.replace("_", " "), "")
+    """Return how a metric is shown; one that is not in the catalogue keeps its name."""
+    found = catalogue.find(name)
+    if found is None:
+        return Measure(name.replace("_", " "), "")
+    return Measure(found.label, found.meaning, found.digits, found.unit)
 
 
 def task(name: str) -> str:
     """Return a binary task in words."""
-    return TASKS.get(name, name.replace("_", " "))
+    return catalogue.task_label(name)
 
 
 def segment(name: str) -> str:
@@ -162,7 +111,9 @@ def tone_of(name: str, low: Any, high: Any) -> Tone:
     """Return good, bad or plain: which way an interval of a difference leaves zero out."""
     if not (defined(low) and defined(high)) or low <= 0 <= high:
         return "plain"
-    return "good" if (low > 0) != name.startswith(LOWER_IS_BETTER) else "bad"
+    found = catalogue.find(name)
+    higher = True if found is None else found.higher_is_better
+    return "plain" if higher is None else "good" if (low > 0) == higher else "bad"
 
 
 def count(value: int) -> str:
@@ -201,14 +152,10 @@ def sentence(text: str, name: str | None = None) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def in_words(text: str) -> str:
-    """Return a sentence of the gate with its metrics named as everywhere on the page."""
-    return _METRIC.sub(lambda match: measure(match[0]).label, text)
-
-
 def rank_of(name: str) -> int:
     """Return where a metric stands in a list: ranking first, then seconds, then the rest."""
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    order = catalogue.READING_ORDER
+    return order.index(name) if name in order else len(order)
 
 
 def span(name: str) -> str:

@@ -7,10 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.heads.base import TrainLabels
 from models.schema import InputSchema
 from tasks.core.errors import ContractError
 from tasks.core.files import read_json, write_json
@@ -121,8 +119,3 @@ class TrainingTable:
     def columns(self, split: str) -> dict[str, Any]:
         """Return the columns of a split as memory maps, see `open_columns`."""
         return open_columns(self.split(split))
-
-    def labels(self, split: str) -> TrainLabels:
-        """Return watch time and duration of a split, seconds, and whether the configuration ends labels at the duration."""
-        watch_s, duration_s = (self.columns(split)[name].astype(np.float64) for name in ("watch_s", "duration_s"))
-        return TrainLabels(watch_s, duration_s, truncated=self.metadata.config.truncate_watch)

@@ -21,6 +21,7 @@ from models.heads.base import TrainLabels
 from models.heads.duration_groups import duration_cuts
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig
+from tasks.train.labels import watch_labels
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class ValidationRows:
     @classmethod
     def of(cls, table: TrainingTable) -> "ValidationRows":
         """Read them from a table."""
-        labels, user = table.labels("validation"), table.columns("validation")["user_id"]
+        labels, user = watch_labels(table, "validation"), table.columns("validation")["user_id"]
         return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat())
 
 

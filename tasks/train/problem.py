@@ -15,6 +15,7 @@ from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.core.errors import TrainingError
 from tasks.table.training_table import LEARNED, TrainingTable
+from tasks.train.labels import watch_labels
 from tasks.train.population import Population, open_population
 from tasks.train.propensity import fit_propensity, with_propensity
 
@@ -93,7 +94,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> Problem:
             f"the recipe reads a history, but {table.folder} encodes none of its fields: see table.categorical"
         )
     fit, validation = (open_population(table, split, recipe, with_history) for split in LEARNED)
-    labels = table.labels("fit")
+    labels = watch_labels(table, "fit")
     positives = _positives(table)
     if recipe.selection.kind == "click" and not positives["click"]:
         raise TrainingError(

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.predictions import bound_metadata
 from tasks.features.labels import LABELS
-from tasks.table.label_bound import bound_metadata
 
 TableWriter = Callable[..., Path]
 

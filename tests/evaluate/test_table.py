@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 from tasks.core.errors import ContractError
+from tasks.core.predictions import bound_metadata
 from tasks.evaluate.table import PredictionError, PredictionTable, require_same_rows
-from tasks.table.label_bound import bound_metadata
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])

@@ -11,13 +11,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks.core.predictions import bound_metadata
 from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
 from tasks.gate.gate import decide, gate
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
-from tasks.table.label_bound import bound_metadata
 
 POLICY, EVALUATION = GatePolicy(), EvaluationConfig(replicates=200)
 AS_OF = dt.date(2022, 5, 4)

@@ -11,13 +11,14 @@ from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
+from tasks.train.labels import watch_labels
 from tests.table.small_night import DAYS
 
 
 @pytest.mark.parametrize("truncate", [True, False])
 def test_labels_say_what_the_configuration_says(features: Path, tmp_path: Path, truncate: bool) -> None:
     build_table(features, TableConfig(truncate_watch=truncate), DAYS, tmp_path / "t")
-    labels, columns = TrainingTable.open(tmp_path / "t").labels("fit"), open_columns(tmp_path / "t/fit")
+    labels, columns = watch_labels(TrainingTable.open(tmp_path / "t"), "fit"), open_columns(tmp_path / "t/fit")
     assert labels.truncated == truncate
     assert (labels.watch_s <= labels.duration_s).all() == truncate
     np.testing.assert_array_equal(labels.watch_s.astype(np.float32), columns["watch_s"])

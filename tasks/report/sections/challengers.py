@@ -7,7 +7,6 @@ from tasks.gate.decision import ChallengerVerdict, Check
 from tasks.report.formatting import (
     NOTHING,
     difference_cell,
-    in_words,
     measure,
     plural,
     sentence,
@@ -76,7 +75,7 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Bl
     if failed:
         yield _check_table("Conditions that do not hold", failed)
     else:
-        yield Text(sentence(in_words(verdict.reason)), "good")
+        yield Text(sentence(verdict.reason), "good")
     if verdict.warnings:
         yield Text("Remarks that decide nothing:", "warn")
         yield Points(tuple(sentence(warning) for warning in verdict.warnings))
@@ -88,8 +87,7 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Bl
 
 def _check_table(caption: str, checks: Sequence[Check]) -> Table:
     rows = tuple(
-        Row((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(in_words(check.reason)))))
-        for check in checks
+        Row((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
     )
     return Table(caption, (Head("Condition"), Head("Outcome"), Head("In numbers")), rows)
 

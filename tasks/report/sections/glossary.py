@@ -1,12 +1,12 @@
 """What the metrics mean, for a reader who meets them for the first time."""
 
-from tasks.report.formatting import MEASURES
+from tasks.evaluate.catalogue import METRICS
 from tasks.report.view import Cell, Head, Row, Section, Table, Text
 
 
 def glossary() -> Section:
     """Return the section."""
-    rows = tuple(Row((Cell(how.label), Cell(how.meaning))) for name, how in MEASURES.items() if name != "rmse_ratio")
+    rows = tuple(Row((Cell(metric.label), Cell(metric.meaning))) for metric in METRICS.values() if metric.meaning)
     text = (
         "Three prediction columns: pair and list metrics read the ranking score, MAE the predicted median, RMSE and every "
         "calibration error the predicted mean. Intervals hold the sampling of users, not the variance between fits."

@@ -6,7 +6,7 @@ from typing import Any
 from tasks.gate import Decision
 from tasks.gate.compared import Delta
 from tasks.gate.decision import ChallengerVerdict
-from tasks.report.formatting import count, in_words, interval, listed, measure, number, plural, sentence, share, task
+from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.negative_transfer import Loss, losses
 from tasks.report.sections.challengers import check_name
@@ -84,7 +84,7 @@ def _failures(verdict: ChallengerVerdict) -> str:
     """Return what failed: in numbers where it is little, else by name (the numbers stand in the section)."""
     failed = verdict.failed
     if len(failed) <= 2:
-        return in_words("; ".join(check.reason for check in failed).rstrip(".")) + "."
+        return "; ".join(check.reason for check in failed).rstrip(".") + "."
     names = ", ".join(check_name(check.name) for check in failed)
     return f"{len(failed)} of {plural(len(verdict.checks), 'condition')} do not hold ({names})."
 

@@ -1,0 +1,101 @@
+"""The catalogue against what is really computed: every metric of a night has an entry that says the truth about it."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.core.errors import ConfigError
+from tasks.core.files import read_json
+from tasks.evaluate import catalogue
+from tasks.evaluate.catalogue import METRICS, find, is_sparse, label, metric
+from tasks.evaluate.compare import compare
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.stage import evaluate
+from tasks.gate.config import GatePolicy, HarmLimit
+
+CONFIG = EvaluationConfig(replicates=100)
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_every_metric_of_a_night_is_in_the_catalogue(write_table) -> None:
+    tables = [write_table(name, seed=seed) for seed, name in ((1, "one"), (1, "other"))]
+    evaluate(tables[0], CONFIG, tables[0].parent)
+    reported = read_json(tables[0].parent / "metrics.json")["metrics"]
+    compared = compare(tables[:1], tables[1:], CONFIG).metrics
+    assert len(reported) > 30 and len(compared) > 5
+    assert [name for name in {*reported, *compared} if find(name) is None] == []
+    for name, entry in reported.items():
+        assert (entry["column"], entry["higher_is_better"]) == (metric(name).column, metric(name).higher_is_better)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, entry in METRICS.items() if entry.exposure == "" and "new" not in name]
+)
+def test_the_direction_is_that_of_a_better_prediction(name: str, table, write_table) -> None:
+    frame = table(seed=3)
+    rng = np.random.default_rng(0)
+    truth = frame["y_s"].to_numpy()
+    columns = ("score_s0", "watch_mean_s0", "watch_median_s0")
+    errors = {"perfect": truth, "noisy": np.maximum(truth + 1 + rng.normal(0, truth.std(), truth.size), 0)}
+    values = {}
+    for kind, predicted in errors.items():
+        drop = [column for column in frame.columns if "_s" in column and column[-1].isdigit() and column[-1] != "0"]
+        path = write_table(kind, frame.drop(drop).with_columns(**dict.fromkeys(columns, predicted)))
+        evaluate(path, CONFIG, path.parent)
+        values[kind] = read_json(path.parent / "metrics.json")["metrics"]
+    if name not in values["perfect"]:
+        pytest.skip(f"{name} belongs to comparisons")
+    perfect, noisy = (values[kind][name]["value"] for kind in ("perfect", "noisy"))
+    better = {True: perfect > noisy, False: perfect < noisy, None: abs(perfect) < abs(noisy)}
+    assert better[metric(name).higher_is_better], (perfect, noisy)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "column", "higher"),
+    [
+        ("auc_skip", "AUC fast skip", "p_skip", True),
+        ("gauc_long_view", "GAUC long view", "p_long_view", True),
+        ("ece_profile_enter", "ECE profile visit", "p_profile_enter", False),
+        ("calibration_ratio_like", "calibration ratio like", "p_like", None),
+        ("ndcg_long_view@10", "ndcg long view@10", "score", True),
+        ("skip@3", "skip@3", "score", False),
+        ("random_auc_long_view", "AUC long view, exposed at random", "p_long_view", True),
+        ("xauc_new_user", "XAUC, new users", "score", True),
+    ],
+)
+def test_families_are_read_from_their_names(name: str, shown: str, column: str, higher: bool | None) -> None:
+    found = metric(name)
+    assert (label(name), found.column, found.higher_is_better) == (shown, column, higher)
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"no metric 'xguac'; did you mean 'xgauc'"):
+        metric("xguac")
+
+
+def test_sparse_tasks_are_those_no_other_guardrail_holds() -> None:
+    assert [name for name in ("auc_like", "auc_skip", "gauc_long_view", "xauc", "random_xauc") if is_sparse(name)] == [
+        "auc_like"
+    ]
+
+
+def test_every_guardrail_has_an_entry_and_a_limit() -> None:
+    policy = GatePolicy()
+    for limit, names in catalogue.HARM_GUARDRAILS.items():
+        assert isinstance(getattr(policy, limit), HarmLimit)
+        assert all(find(name) for name in names)
+    exposed = [f"{exposure}_{name}" for exposure in catalogue.EXPOSURES for name in catalogue.EXPOSED_GUARDRAILS]
+    assert all(METRICS[name].exposure for name in exposed)
+
+
+def test_directions_stand_nowhere_else() -> None:
+    named = [
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in ("tasks", "flows", "models")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id == "LOWER_IS_BETTER"
+    ]
+    assert named == []
