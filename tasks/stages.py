@@ -14,7 +14,7 @@ from tasks.config import Params, load_params
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import read_json, write_json, writing
-from tasks.core.layout import Workspace
+from tasks.core.layout import JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
 
@@ -114,7 +114,7 @@ def baselines(night: Night, recipe: str | None) -> Any:
         fitted = fit_baselines(workspace.features, night.days, params.baselines, out, params.table.truncate_watch)
         for name in fitted.tables:
             folder = out / name
-            measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
+            measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
     return tuple(fitted.tables)
 
 
@@ -186,7 +186,7 @@ def score(night: Night, recipe: str | None) -> Any:
     workspace = night.workspace
     winner = load_decision(workspace.gate).winner
     bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
-    judged = workspace.predictions(winner or "champion") / JUDGE
+    judged = workspace.judge_table(winner or "champion")
     params = night.params
     return run(bundle, workspace.features, params.score, night.days, workspace.scores, judged, params.evaluation)
 
@@ -197,8 +197,6 @@ def report(night: Night, recipe: str | None) -> Any:
     workspace = night.workspace
     return render_report(workspace, night.params.report, night.key, workspace.report / "report.html")
 
-
-JUDGE = "judge.parquet"
 
 STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "ingest": ingest,
@@ -242,9 +240,9 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> An
 
     days, params = night.days, night.params
     with writing(out) as folder:
-        predict_days(bundle, night.workspace.features, days.judge, folder / JUDGE, params.training.threads)
+        predict_days(bundle, night.workspace.features, days.judge, folder / JUDGE_TABLE, params.training.threads)
         trade_off(bundle, night.workspace.features, days.judge, folder, params.evaluation, edges_s=_edges(night))
-        return measure(folder / JUDGE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
+        return measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
 
 
 def _headline(evaluation: Any) -> dict[str, float]:
@@ -278,16 +276,16 @@ def _gate_inputs(night: Night) -> Any:
     def contender(name: str) -> Contender:
         own = configuration_of(params, name)
         xauc = fmean(fit["xauc"] for fit in read_json(workspace.challenger(name) / "validation.json").values())
-        return Contender(name, configuration_hash(*own, *shared), workspace.predictions(name) / JUDGE, xauc)
+        return Contender(name, configuration_hash(*own, *shared), workspace.judge_table(name), xauc)
 
     return GateInputs(
         JudgeDay(
             night.key.as_of,
             tuple(contender(name) for name in params.nightly.challengers),
-            checkout.contender(workspace.predictions("champion") / JUDGE),
+            checkout.contender(workspace.judge_table("champion")),
             read_json(workspace.validated / "summary.json")["passed"],
         ),
-        {name: workspace.predictions("baselines") / name / JUDGE for name in params.baselines.enabled},
+        {name: workspace.predictions("baselines") / name / JUDGE_TABLE for name in params.baselines.enabled},
         checkout.evidence,
         tuple(_edges(night)),
     )
