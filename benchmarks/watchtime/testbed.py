@@ -18,6 +18,7 @@ from models.recipe import Recipe
 from tasks.core.contract import KEY
 from tasks.core.days import Days
 from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.labels import LABELS
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.edges import fit_duration_edges
 from tasks.evaluate.estimate import Draw
@@ -26,7 +27,6 @@ from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import Rows
-from tasks.features.labels import LABELS
 from tasks.predict import load_bundle, load_model
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder

@@ -9,8 +9,8 @@ import polars as pl
 from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
+from tasks.core.labels import LABELS
 from tasks.core.predictions import probability
-from tasks.features.labels import LABELS
 
 
 @dataclass(frozen=True)

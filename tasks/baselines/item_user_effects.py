@@ -14,8 +14,8 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.buckets import DurationBuckets
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
+from tasks.core.labels import LABELS
 from tasks.core.predictions import probability
-from tasks.features.labels import LABELS
 from tasks.table.rows import seconds
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tasks.core.contract import KEY
 from tasks.core.errors import TrainingError
+from tasks.core.labels import LABELS
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.role import Role
-from tasks.features.labels import LABELS
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
 

@@ -57,11 +57,6 @@ VIDEOS: tuple[Column, ...] = (
 """Columns every videos table has; any further String column is a categorical feature, `content` a vector."""
 
 KEY = ("user_id", "video_id", "event_time_ms")
-LABELS = (
-    "skip", "valid_play", "long_view", "finish",
-    "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
-)  # fmt: skip
-"""Binary labels of one impression, each a task that models may learn; `tasks.features.labels` has the rules."""
 FLAGS = ("click", "like", "follow", "comment", "forward", "hate", "profile_enter")
 POLICIES = ("standard", "random")
 

@@ -15,8 +15,9 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tasks.core.contract import KEY, LABELS
+from tasks.core.contract import KEY
 from tasks.core.errors import ContractError
+from tasks.core.labels import LABELS
 
 SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 EXPOSURE = ("policy", "position", "exposure_probability")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import DwellError
+from tasks.core.labels import LABELS
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
@@ -18,7 +19,6 @@ from tasks.evaluate.rows import Predictions, Rows, logged_rows, observed, predic
 from tasks.evaluate.segments import SegmentMetrics, segment_draws, segment_metrics, segment_rows
 from tasks.evaluate.side import tied_share
 from tasks.evaluate.table import PredictionTable
-from tasks.features.labels import LABELS
 
 
 class UnknownMetric(DwellError):

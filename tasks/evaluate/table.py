@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.core.contract import KEY, LABELS
+from tasks.core.contract import KEY
 from tasks.core.errors import ContractError, DwellError
+from tasks.core.labels import LABELS
 from tasks.core.predictions import (
     MEAN,
     MEDIAN,

@@ -18,6 +18,7 @@ import numpy as np
 
 from models.objectives.proxy_priors import ProxyPriors
 from tasks.core.files import read_json, write_json
+from tasks.core.labels import LABELS
 from tasks.core.predictions import probability
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
@@ -32,7 +33,6 @@ from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
 from tasks.evaluate.trade_off_curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
-from tasks.features.labels import LABELS
 from tasks.predict import Bundle, load_bundle
 from tasks.table.source import FeatureFolder
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core import labels
 from tasks.core.errors import ContractError
-from tasks.features import buckets, labels
+from tasks.features import buckets
 
 FIXED_POINT = 1_000_000
 """Ratios and percentiles are summed as integers of this unit: float sums differ from run to run."""

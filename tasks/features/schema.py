@@ -8,9 +8,9 @@ import polars as pl
 
 from tasks.core.contract import VIDEOS
 from tasks.core.files import hash_value, write_json
+from tasks.core.labels import LABELS
 from tasks.features import buckets, history
 from tasks.features.config import FeatureConfig
-from tasks.features.labels import LABELS
 from tasks.features.state import column_names
 
 KEYS = ("user_id", "video_id", "event_time_ms", "known_at_ms", "event_day", "arrival_day", "state_day")

@@ -8,11 +8,11 @@ import polars as pl
 from tasks.core.contract import KEY
 from tasks.core.days import Days
 from tasks.core.files import write_json
+from tasks.core.labels import with_labels
 from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import exposure_document, rounded
 from tasks.features.candidates import candidates
-from tasks.features.labels import with_labels
 from tasks.oracle.measure import true_metrics
 from tasks.predict import load_model, predicted_rows
 from tasks.simulate.config import SimulatorConfig

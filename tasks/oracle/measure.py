@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from tasks.core.labels import LABELS
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average
@@ -19,7 +20,6 @@ from tasks.evaluate.random_exposure import ExposureEstimate, exposed_statistics
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import Predictions, Rows, observed, predicted
 from tasks.evaluate.table import PredictionTable
-from tasks.features.labels import LABELS
 
 
 def true_metrics(

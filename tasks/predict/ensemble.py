@@ -17,7 +17,7 @@ import polars as pl
 
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
-from tasks.features.labels import LABELS
+from tasks.core.labels import LABELS
 from tasks.predict.bundle import (
     Bundle,
     encode_rows,

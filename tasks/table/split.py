@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.core.contract import KEY
-from tasks.features.labels import LABELS
+from tasks.core.labels import LABELS
 from tasks.table.columns import ColumnsWriter
 from tasks.table.history import DayHistories
 from tasks.table.preprocessor import Preprocessor

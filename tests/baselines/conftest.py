@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from tasks.core.days import Days
+from tasks.core.labels import with_labels
 from tasks.features.buckets import midnight_ms
-from tasks.features.labels import with_labels
 
 TIMEZONE = "Asia/Shanghai"
 FIRST = dt.date(2024, 3, 1)

@@ -14,9 +14,9 @@ from benchmarks.feedback.planted import EVIDENCE, planted
 from benchmarks.feedback.report import NAMES, write_page, write_setting
 from benchmarks.feedback.settings import load_settings
 from tasks.core.files import read_json, write_json
+from tasks.core.labels import LABELS
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.features.labels import LABELS
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.model import bored
 

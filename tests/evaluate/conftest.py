@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.labels import LABELS
 from tasks.core.predictions import bound_metadata
-from tasks.features.labels import LABELS
 
 TableWriter = Callable[..., Path]
 

@@ -14,13 +14,13 @@ import pytest
 
 from tasks.core.days import Days
 from tasks.core.files import read_json
+from tasks.core.labels import LABELS
 from tasks.core.layout import partition
 from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Statistic, default_groups
-from tasks.features.labels import LABELS
 
 TIMEZONE = "Asia/Shanghai"
 OUTCOMES = {*LABELS, "watch_ms", "known_at_ms"}

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.labels import LABELS
 from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
 from tasks.evaluate.config import EvaluationConfig
-from tasks.features.labels import LABELS
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 
 AS_OF = dt.date(2022, 5, 4)

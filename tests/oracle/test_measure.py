@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.labels import LABELS
 from tasks.evaluate.config import EvaluationConfig
-from tasks.features.labels import LABELS
 from tasks.oracle.measure import true_metrics
 
 ROWS = 5000

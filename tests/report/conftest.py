@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from tasks.core.files import hash_value, read_json, write_json, write_text
+from tasks.core.labels import LABELS
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
-from tasks.features.labels import LABELS
 from tasks.gate import Decision
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import write_decision

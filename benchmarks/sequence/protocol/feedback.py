@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.features.labels import skip, valid_play
+from tasks.core.labels import skip, valid_play
 
 IntArray = NDArray[np.int64]
 

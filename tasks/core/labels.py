@@ -6,13 +6,15 @@ finish => long_view => valid_play => not skip.
 
 import polars as pl
 
-from tasks.core.contract import LABELS
-
-__all__ = ["LABELS", "with_labels"]
-
 SKIP_MS = 3_000
 VALID_PLAY_MS = 7_000
 LONG_VIEW_MS = 18_000
+
+LABELS = (
+    "skip", "valid_play", "long_view", "finish",
+    "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
+)  # fmt: skip
+"""Binary labels of one impression, each a task that models may learn."""
 
 _played, _length = pl.col("watch_ms"), pl.col("duration_ms")
 

@@ -3,7 +3,7 @@ import itertools
 import polars as pl
 import pytest
 
-from tasks.features import labels
+from tasks.core import labels
 
 _EDGES = [0, 1, 2_999, 3_000, 3_001, 6_999, 7_000, 7_001, 17_999, 18_000, 18_001, 60_000, 150_000]
 
