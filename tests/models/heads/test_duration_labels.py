@@ -52,7 +52,7 @@ def test_wtg_pools_sparse_seconds() -> None:
 def test_wtg_sums_are_exact_for_any_number_of_rows() -> None:
     watch = np.full(100, 86_399.999)
     watch[:50] -= 4.0
-    head: Wtg = make("wtg", TrainLabels(watch, np.full(100, 60.0)))
+    head: Wtg = make("wtg", TrainLabels(watch, np.full(100, 60.0), truncated=False))
     assert head.spread[60].item() == pytest.approx(2.0, rel=1e-6)
 
 
