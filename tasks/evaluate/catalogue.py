@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tasks.core.errors import ConfigError
+from tasks.core.labels import LABELS
 from tasks.core.predictions import MEAN, MEDIAN, SCORE, probability
 
 TASK_LABELS = {
@@ -110,8 +111,10 @@ _TASK_FAMILIES = (
     Metric("calibration_ratio", "calibration ratio {plain}", higher_is_better=None),
 )  # fmt: skip
 """Metrics that every binary task has: `<family>_<task>`."""
-_LOWER_LISTS = ("skip",)
-"""Of the list metrics `<what>@<length>`, those of which less is better."""
+_LISTS = {"wt": True, "pcr": True, "skip": False, "like": True} | {
+    f"{what}_{task}": True for what in ("ndcg", "recall") for task in LABELS
+}
+"""Metrics of the top of a list, `<what>@<length>`: whether higher is better."""
 
 SUMMARY = (
     *("xauc", "xgauc", "video_xauc", "duration_xauc", "mae", "nmae", "rmse", "tre", "tre_signed"),
@@ -127,7 +130,7 @@ LEADERBOARD = (
 """Columns of the table of all models."""
 PAIRED = ("xauc", "xgauc", "mae", "rmse_ratio")
 """Differences that the table of all models shows."""
-READING_ORDER = (*PAIRED[:3], "rmse_ratio", "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")
+READING_ORDER = (*PAIRED, "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")
 """Order of differences on the page; the rest follows by name."""
 
 TESTED = ("xauc", "xgauc")
@@ -149,12 +152,13 @@ def find(name: str) -> Metric | None:
     """Return a metric by its name, be it listed, of a task's family or of a list; None where there is none."""
     if name in METRICS:
         return METRICS[name]
-    if "@" in name:
-        what = name.partition("@")[0]
-        return Metric(name, name.replace("_", " "), column=SCORE, higher_is_better=what not in _LOWER_LISTS)
+    what, at, length = name.partition("@")
+    if at:
+        known = what in _LISTS and length.isdigit()
+        return Metric(name, name.replace("_", " "), column=SCORE, higher_is_better=_LISTS[what]) if known else None
     for family in _TASK_FAMILIES:
         task = name.removeprefix(f"{family.name}_")
-        if task != name:
+        if task != name and task in LABELS:
             label = family.label.format(task=task_label(task), plain=task.replace("_", " "))
             return replace(family, name=name, label=label, column=probability(task), task=task)
     return None
@@ -168,7 +172,8 @@ def metric(name: str) -> Metric:
     """
     found = find(name)
     if found is None:
-        near = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
+        families = [f"{family.name}_{task}" for family in _TASK_FAMILIES for task in LABELS]
+        near = difflib.get_close_matches(name, [*METRICS, *families], n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
             f"there is no metric {name!r}{hint} (catalogue: {', '.join(METRICS)}, <family>_<task>, <list>@<k>)"

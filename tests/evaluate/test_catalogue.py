@@ -72,9 +72,20 @@ def test_families_are_read_from_their_names(name: str, shown: str, column: str, 
     assert (label(name), found.column, found.higher_is_better) == (shown, column, higher)
 
 
-def test_an_unknown_metric_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"no metric 'xguac'; did you mean 'xgauc'"):
-        metric("xguac")
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("xguac", "; did you mean 'xgauc'"),
+        ("gauc_long_viw", "; did you mean 'gauc_long_view'"),
+        ("auc_", ""),
+        ("skip@", ""),
+        ("auc_new_user", ""),
+        ("foo@3", ""),
+    ],
+)
+def test_an_unknown_metric_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"no metric '{name}'{nearest}"):
+        metric(name)
 
 
 def test_sparse_tasks_are_those_no_other_guardrail_holds() -> None:
