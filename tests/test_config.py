@@ -136,6 +136,7 @@ def test_configuration_is_frozen() -> None:
         params.window = params.window
 
 
+@pytest.mark.slow
 def test_reading_the_configuration_again_needs_none_of_the_heavy_libraries(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -68,6 +68,7 @@ def test_bts_from_the_uniform_log(logs: Logs) -> None:
     assert round(used.effective_rows) == 2869
 
 
+@pytest.mark.slow
 def test_the_part_shows_every_estimator_in_both_directions_and_what_clicks_can_show(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:

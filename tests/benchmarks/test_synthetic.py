@@ -59,6 +59,7 @@ def test_the_joint_likelihood_recovers_within_its_band(
     assert errors(world, outcome_of(fit.free))[0] <= mse
 
 
+@pytest.mark.slow
 def test_true_propensities_do_not_help_and_the_joint_likelihood_does() -> None:
     """The demonstration that matters: a log with correlated noise cannot be weighted right."""
     world, fit = fitted(1, 0.8, True, False)

@@ -11,6 +11,8 @@ from benchmarks.watchtime.nights import METRICS, Night
 from benchmarks.watchtime.reference import REFERENCES
 from models.heads import HEADS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
@@ -25,7 +27,6 @@ def test_the_grid_holds_every_head_on_every_trunk() -> None:
     assert set(REFERENCES) <= set(HEADS)
 
 
-@pytest.mark.slow
 def test_a_cell_is_measured_on_logged_rows_and_against_the_truth_once(night: Night) -> None:
     found = night.measure("d2q", "alone")
     assert set(found) == set(METRICS)
@@ -56,7 +57,6 @@ def test_blending_a_model_with_itself_keeps_its_order(night: Night) -> None:
     assert validation_xauc == pytest.approx(own, abs=2e-3)
 
 
-@pytest.mark.slow
 def test_trees_and_recipes_blend_on_the_same_rows(night: Night) -> None:
     blender = Blender(night.testbed)
     member = members(night.testbed, night.testbed.fit("d2q_alone", recipe_of("d2q", "alone")))[0]

@@ -27,6 +27,8 @@ from tasks.train.run import train
 from tests.ensemble.conftest import RECIPES, settings
 from tests.table.small_night import DAYS, rewrite_rows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(blend: Path) -> Ensemble:
@@ -47,7 +49,6 @@ def histories(features: Path):
     return FeatureFolder.open(features).history
 
 
-@pytest.mark.slow
 def test_the_score_is_the_mean_percentile_in_the_validation_day(
     model: Ensemble, members: Mapping[str, Path], features: Path, judge: pl.DataFrame, histories: object
 ) -> None:
@@ -180,7 +181,6 @@ def test_an_ensemble_is_not_taken_for_a_recipe(blend: Path, members: Mapping[str
         load_ensemble(members["first"])
 
 
-@pytest.mark.slow
 def test_every_member_is_exported(
     blend: Path, model: Ensemble, judge: pl.DataFrame, histories: object, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_too_few_users_have_no_reward_model(world: World, write_table) -> None:
     assert set(served_value(write_table("few", few), CONFIG)["policies"]["score"]) == {"snips", "ips"}
 
 
+@pytest.mark.slow
 def test_the_stage_writes_it_only_where_probabilities_are_logged(world: World, write_table) -> None:
     with_log = write_table("with", world.frame, truncated=False)
     evaluate(with_log, CONFIG, with_log.parent)

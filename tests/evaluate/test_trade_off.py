@@ -24,6 +24,8 @@ from tasks.train.run import train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluationConfig(replicates=100, minimum_segment_rows=20)
 PLAIN: dict[str, Any] = {
     "tasks": {"watch_time": {}, "long_view": {"positive_floor": 1}},
@@ -69,7 +71,6 @@ def raw(bundle: Bundle, rows: pl.DataFrame, features: Path, seed: int, t: float)
     return bundle.predict_raw(bundle.encode(rows, FeatureFolder.open(features).history, "judge"), seed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("exposure", ["logged", "random"])
 def test_points_are_the_predictions_at_every_t(
     exposure: str, curves: Any, bundles: Path, features: Path, rows: pl.DataFrame

@@ -151,6 +151,7 @@ def test_schema_names_every_column_of_the_rows(full: Path, days: Days) -> None:
     assert read_json(full / "source.json")["timezone"] == schema["timezone"]
 
 
+@pytest.mark.slow
 def test_the_logged_hour_is_the_hour_before_known_at(tmp_path: Path, validated: Path, days: Days, full: Path) -> None:
     logged = build_features(
         validated, CONFIG.model_copy(update={"hour": "logged"}), days, tmp_path / "out", NoCluster()

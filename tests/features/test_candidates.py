@@ -47,6 +47,7 @@ def test_any_pair_gets_every_feature_on_the_served_day(features: Path, days: Day
     assert served.select(CONTEXT_DENSE).null_count().sum_horizontal().item() == 0
 
 
+@pytest.mark.slow
 def test_the_join_streams(features: Path, days: Days) -> None:
     plan = candidates(features, _pairs(), days.serve).show_graph(
         engine="streaming", plan_stage="physical", raw_output=True

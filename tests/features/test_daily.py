@@ -75,6 +75,7 @@ def test_each_tag_of_a_list_counts_once(measured: pl.LazyFrame) -> None:
     }
 
 
+@pytest.mark.slow
 def test_manifest_counts_rows_in_out_and_dropped(tmp_path: Path, validated: Path, days: Days) -> None:
     out = tmp_path / "features"
     build_features(validated, FeatureConfig(groups=_few()), days, out, NoCluster())

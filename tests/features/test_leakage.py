@@ -143,6 +143,7 @@ def test_frozen_features_do_not_see_the_frozen_days(
     assert last[0].equals(last[1])
 
 
+@pytest.mark.slow
 def test_candidates_see_no_more_than_the_rows_of_their_day(original: Path, days: Days) -> None:
     day = days.judge[0]
     rows = pl.read_parquet(partition(original / "rows", day)).filter(pl.col("state_day") == day)

@@ -51,6 +51,7 @@ def test_daily_sums_stream(validated: Path, features: Path, days: Days) -> None:
     assert _falls_back(measured.group_by("user_id").agg(pl.col("watch").quantile(0.5)))
 
 
+@pytest.mark.slow
 def test_rows_stream(validated: Path, features: Path, days: Days) -> None:
     day = days.judge[0]
     state = State.scan(features, day, CONFIG)

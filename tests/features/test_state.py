@@ -102,6 +102,7 @@ def test_every_aggregate_equals_its_definition(out: Path, past: pl.DataFrame, da
                         assert row[f"{prefix}_{statistic}"] == pytest.approx(mean, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_popularity_and_new_ids(out: Path, past: pl.DataFrame, days: Days) -> None:
     rows = _rows(out, days.judge[0])
     assert 0 < rows["is_new_video"].sum() < rows.height

@@ -26,6 +26,8 @@ from tasks.train.run import train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
+pytestmark = pytest.mark.slow
+
 TASKS = {"watch_time": {}, "skip": {"positive_floor": 0}, "long_view": {"positive_floor": 0}}
 EVALUATION = EvaluationConfig(replicates=100, minimum_segment_rows=20)
 
@@ -66,7 +68,6 @@ def fused(scored: Callable[..., Path]) -> Path:
     return scored("fused", {"kind": "additive", "k": 2, "trials": 30, "caution": 0.0, "sweep": [0.0, 1.0]})
 
 
-@pytest.mark.slow
 def test_without_a_fusion_nothing_is_said_of_one(scored: Callable[..., Path], fused: Path) -> None:
     plain = scored("plain", {"kind": "none"})
     assert {path.name for path in plain.iterdir()} == {"scores.parquet", "top_k.parquet", "model.pt2", "summary.json"}
@@ -119,7 +120,6 @@ def test_the_sweep_is_judged_against_the_plain_score(fused: Path, bundle: Path) 
             assert estimate["delta_low"] <= estimate["delta"] <= estimate["delta_high"]
 
 
-@pytest.mark.slow
 def test_the_judge_day_chooses_nothing_and_bytes_repeat(
     scored: Callable[..., Path], fused: Path, bundle: Path, tmp_path: Path
 ) -> None:

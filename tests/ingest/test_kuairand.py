@@ -46,6 +46,7 @@ def test_slice_keeps_every_row_in_its_arrival_day(slice_folder: Path, shared_dat
     assert not expected
 
 
+@pytest.mark.slow
 def test_slice_known_at_follows_the_logging_hour(slice_folder: Path) -> None:
     rows = rows_of(slice_folder)
     hours_late = (rows["known_at_ms"] // HOUR_MS - 1) - rows["event_time_ms"] // HOUR_MS

@@ -86,6 +86,7 @@ def test_every_part_trains_and_predicts(
     train_and_predict(ranker(recipe_of(**{**PLAIN, part: kind})), batch(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trunk", TRUNKS_TRIED)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_trains_or_names_the_heads_it_needs(

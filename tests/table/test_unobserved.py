@@ -158,6 +158,7 @@ def test_the_same_night_gives_the_same_bytes_in_chunks_of_any_size(features: Pat
     np.testing.assert_allclose(parts["dense"], whole["dense"], rtol=ulps(8), atol=ulps(8))
 
 
+@pytest.mark.slow
 def test_the_sample_of_the_fit_days_sees_no_later_day_and_no_label(
     own_features: Callable[[], Path], table: Path, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def files_run(work: Callable[[], object]) -> set[Path]:
     return {Path(name) for name in seen if Path(name).is_relative_to(REPOSITORY / "models")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["d2q", "doubly_robust", "other"])
 def test_whatever_a_fit_and_its_predictions_run_is_in_the_hash(
     name: str, table: Path, candidate_table: Path, features: Path, tmp_path: Path

@@ -96,6 +96,7 @@ def test_clicks_are_measured_against_all_impressions(table: Path) -> None:
     assert found["splits"]["validation"]["population"] == len(open_columns(table / "validation")["ids"])
 
 
+@pytest.mark.slow
 def test_candidates_are_measured_with_their_sampling_rate(sampled: Path) -> None:
     recipe = {"objective": {"kind": "ips"}, "selection": {"kind": "candidate"}, "propensity": NETWORK}
     fit = measured(sampled, recipe)["splits"]["fit"]

@@ -108,6 +108,7 @@ def test_unobserved_rows_are_those_of_the_table_with_their_histories(
             assert known[key] == batch.history.feedback_BL[row].tolist()
 
 
+@pytest.mark.slow
 def test_every_unobserved_row_is_visited_equally_often(candidates: Population) -> None:
     """1,950 of them, 1,054 in an epoch: after 13 epochs each was read 7 times and some an eighth time."""
     assert candidates.unobserved is not None

@@ -36,6 +36,7 @@ def judge(features: Path) -> pl.DataFrame:
     return pl.read_parquet(partition(features / "rows", DAYS.judge[0]), hive_partitioning=False)
 
 
+@pytest.mark.slow
 def test_the_judge_table_is_what_evaluation_reads(
     path: Path, features: Path, judge: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_naive_objective_fits_none(table: Path) -> None:
     assert fit_propensity(Recipe(), split(table), TrainingTable.open(table)) is None
 
 
+@pytest.mark.slow
 def test_every_row_of_d_gets_its_propensity(sampled: Path) -> None:
     """Exposure in the small night is blind, so a network says about the observed share everywhere."""
     chosen = recipe("candidate", kind="network", fields=("scene", "hour"), steps=300)

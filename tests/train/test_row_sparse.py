@@ -38,6 +38,7 @@ def test_it_is_dense_adamw_when_every_row_is_read_at_every_step() -> None:
     torch.testing.assert_close(packed, dense, rtol=ulps(16), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rows_that_rest_follow_dense_adamw_too() -> None:
     g = torch.Generator().manual_seed(1)
     batches = [torch.randint(0, 50, (7,), generator=g) for _ in range(400)]

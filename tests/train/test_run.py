@@ -31,6 +31,7 @@ def bundle(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "small"
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_everything_and_says_what_it_is(bundle: Path) -> None:
     assert sorted(path.name for path in bundle.iterdir()) == [
         "calibrators.json",
@@ -51,6 +52,7 @@ def test_a_bundle_holds_everything_and_says_what_it_is(bundle: Path) -> None:
     assert Recipe.model_validate(manifest["recipe"]) == RECIPE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["din", "gru4rec", "sasrec", "sine"])
 def test_a_recipe_may_name_a_sequence_model_for_its_history(table: Path, tmp_path: Path, kind: str) -> None:
     encoder = {"kind": "packed", "embedding_dim": 4, "history": {"kind": kind}}
@@ -118,6 +120,7 @@ def test_the_judge_day_changes_nothing(features: Path, bundle: Path, tmp_path: P
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 
 
+@pytest.mark.slow
 def test_validation_labels_do_not_reach_weights_or_label_state(features: Path, bundle: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(features, tmp_path / "features"))
     rewrite_rows(changed, DAYS.validation, pl.col("watch_ms") // 2)
@@ -133,6 +136,7 @@ def test_validation_labels_do_not_reach_weights_or_label_state(features: Path, b
     assert ours["validation_watch_time"].to_list() != theirs["validation_watch_time"].to_list()
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch(table: Path, tmp_path: Path) -> None:
     config = training(max_epochs=30, patience=2, learning_rate=0.05)
     train(table, "small", RECIPE, config, tmp_path / "b", tmp_path / "s")
@@ -177,6 +181,7 @@ def test_a_recipe_with_history_needs_history_fields(features: Path, tmp_path: Pa
         train(tmp_path / "table", "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_about_as_well(table: Path, bundle: Path, tmp_path: Path) -> None:
     result = train(table, "small", RECIPE, training(precision="bfloat16"), tmp_path / "b", tmp_path / "s")
     assert result.xauc == pytest.approx(read_json(bundle / "validation.json")["0"]["xauc"], abs=0.03)
@@ -199,6 +204,7 @@ def test_impossible_seeds_are_refused(seeds: tuple[int, ...]) -> None:
         TrainingConfig(seeds=seeds)
 
 
+@pytest.mark.slow
 def test_a_refused_calibrator_is_reported(table: Path, tmp_path: Path) -> None:
     config = training(calibration=training().calibration.model_copy(update={"min_rows": 10**6}))
     result = train(table, "small", RECIPE, config, tmp_path / "b", tmp_path / "s")

@@ -28,6 +28,8 @@ from tasks.tune.run import Tuned, tune
 from tasks.tune.write import add_to_params
 from tests.tune.conftest import MakeWorkspace
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -54,7 +56,6 @@ def expected(tuned: Tuned) -> tuple[str, str]:
     return output(tuned)
 
 
-@pytest.mark.slow
 def test_the_first_trial_is_the_recipe_as_the_train_stage_fits_it(
     place: Workspace, tuned: Tuned, tmp_path: Path
 ) -> None:
@@ -111,7 +112,6 @@ def test_every_trial_has_its_line(tuned: Tuned) -> None:
     assert (given_up["epochs"] <= 3).all() and given_up["xauc"].is_null().all()
 
 
-@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes_and_a_longer_search_goes_on(
     expected: tuple[str, str], make_workspace: MakeWorkspace
 ) -> None:
@@ -129,7 +129,6 @@ def test_a_finished_search_is_only_read_again(
     assert output(tune(place, "small")) == expected
 
 
-@pytest.mark.slow
 def test_a_killed_search_ends_with_the_same_bytes(expected: tuple[str, str], make_workspace: MakeWorkspace) -> None:
     """Killed in the second epoch of the third trial; what a kill can leave behind stands in the way."""
     workspace = make_workspace()
@@ -146,7 +145,6 @@ def test_a_killed_search_ends_with_the_same_bytes(expected: tuple[str, str], mak
     assert not list(journal.parent.glob("checkpoints/*"))
 
 
-@pytest.mark.slow
 def test_the_judge_day_is_not_read(expected: tuple[str, str], make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace()
     shutil.rmtree(workspace.table / "judge")
@@ -156,7 +154,6 @@ def test_the_judge_day_is_not_read(expected: tuple[str, str], make_workspace: Ma
     assert output(tune(workspace, "small")) == expected
 
 
-@pytest.mark.slow
 def test_another_table_or_space_is_another_search(make_workspace: MakeWorkspace) -> None:
     space = {"trunk.dropout": {"low": 0.0, "high": 0.5}}
     workspace = make_workspace({"trials": 2, "space": space}, max_epochs=1)
@@ -171,7 +168,6 @@ def test_another_table_or_space_is_another_search(make_workspace: MakeWorkspace)
     assert len(journals(workspace)) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["median", "hyperband"])
 def test_hopeless_trials_are_given_up(make_workspace: MakeWorkspace, kind: str) -> None:
     space = {"training.learning_rate": {"choices": [3e-3, 1e-9]}}
@@ -201,7 +197,6 @@ def test_a_search_in_which_nothing_finishes_says_why(make_workspace: MakeWorkspa
     assert not workspace.tuned.exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "best"), [("xgauc", max), ("watch_loss", min)])
 def test_other_metrics_choose_in_their_direction(
     make_workspace: MakeWorkspace, metric: str, best: Callable[[Iterable[float]], float]
@@ -215,7 +210,6 @@ def test_other_metrics_choose_in_their_direction(
         assert found.gain.metric == ("xgauc" if metric == "xgauc" else "xauc")
 
 
-@pytest.mark.slow
 def test_processes_share_the_trials(make_workspace: MakeWorkspace) -> None:
     found = tune(make_workspace({"trials": 5}, max_epochs=1), "small", jobs=2).found
     assert [row.index for row in found.rows] == [0, 1, 2, 3, 4]

@@ -88,6 +88,7 @@ def test_what_no_rule_can_read_is_refused(kind: str, raw: RawFolder, out: Path, 
     assert [path.name for path in out.parent.iterdir() if path.name != "raw"] == ["validated"]
 
 
+@pytest.mark.slow
 def test_damage_in_the_middle_of_a_file_is_found(raw: RawFolder, out: Path, earlier: dict[str, bytes]) -> None:
     raw.put(JUDGE, clean_day(JUDGE, rows=20_000))
     content = bytearray(raw.part(JUDGE).read_bytes())

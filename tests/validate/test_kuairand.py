@@ -17,6 +17,8 @@ from tasks.validate.config import ValidationConfig
 from tasks.validate.stage import validate
 from tests.validate.by_hand import HOUR, ZONE, sorted_rows
 
+pytestmark = pytest.mark.slow
+
 DAYS = Days.of_night(dt.date(2022, 5, 4), fit_days=6, lookback=7)
 
 
@@ -59,7 +61,6 @@ def summary(shared_data: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     return found
 
 
-@pytest.mark.slow
 def test_rows_after_each_step_are_the_published_ones(summary: dict[str, Any]) -> None:
     rows = {step["step"]: step["rows"] for step in summary["cleaning"]}
     assert rows["raw"] == 171_671

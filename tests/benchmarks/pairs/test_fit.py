@@ -35,6 +35,7 @@ def test_every_objective_trains_and_predicts_probabilities(small: PairData, obje
     assert (np.diff(flat_probability[order]) >= -1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scorer", "least"), [("additive", 0.7), ("mf", 0.7), ("ncf", 0.56), ("crosses", 0.75)])
 def test_scorers_learn_the_known_taste(small: PairData, scorer: str, least: float) -> None:
     result = fitted(small, method(scorer=scorer, max_epochs=60, decay=1e-4))

@@ -30,6 +30,7 @@ TIES = {"random": 0.02, "user positive rate, 5 pseudo-counts": 0.015, "item expo
 """Floors whose order is wholly or partly random."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE)
 def test_floors_are_those_of_the_specification(shared_data: Callable[[str], Path], name: str) -> None:
     data = read_coat(shared_data("coat"))

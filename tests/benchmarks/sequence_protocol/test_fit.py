@@ -22,6 +22,7 @@ def fitted(data: SequenceSplit, kind: str, seed: int = 0, max_epochs: int = 2, *
     return fit_sequences(data, SequenceMethod.model_validate({"model": model, "training": training}), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_learns_which_half_a_user_watches(halves: SequenceSplit, kind: str) -> None:
     found = statistics(halves.test, fitted(halves, kind, max_epochs=15, skip_margin=True).test_C)
@@ -86,6 +87,7 @@ def test_patience_counts_epochs_in_a_row() -> None:
     assert short.exhausted
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(halves: SequenceSplit) -> None:
     longer = fitted(halves, "din", max_epochs=12)
     exact = fitted(halves, "din", max_epochs=longer.best_epoch)

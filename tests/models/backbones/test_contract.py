@@ -155,6 +155,7 @@ def test_export_equals_the_module(
 PLANTED = [config for config in CONFIGS if config.get("rank") is None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", PLANTED, ids=["-".join(str(v) for v in config.values()) for config in PLANTED])
 def test_a_product_of_two_fields_is_linear_behind_every_backbone_but_none(
     config: dict[str, Any], shape: EncodedShape

@@ -115,6 +115,7 @@ def test_gradnorm_moves_weight_to_the_task_that_pulls_less(tasks: Tasks) -> None
     assert balance.logit_T.grad.tolist() == pytest.approx(expected.tolist())
 
 
+@pytest.mark.slow
 def test_gradnorm_ends_with_equal_norms(tasks: Tasks) -> None:
     model = tasks([[4.0, 0.0], [0.0, 1.0]])
     balance = GradNorm(GradNormConfig(alpha=0.0), EVEN)

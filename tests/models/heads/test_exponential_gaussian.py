@@ -51,6 +51,7 @@ def test_density_equals_scipy() -> None:
     assert mixture(-1.0).log_density(torch.zeros(2)).exp().tolist() == pytest.approx([1 / (1 + np.e)] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_sum_to_one_and_the_mean_is_the_integral_of_the_survival_curve(kind: str, cells: Any) -> None:
     head = make(kind, cells.labels)

@@ -80,6 +80,7 @@ def errors_of(kind: str, problems: list[Any], p_right: bool, e_right: bool, make
     return torch.stack(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p_right", "e_right"), RIGHT, ids=["p_true", "e_true", "both_true"])
 @pytest.mark.parametrize("kind", DOUBLY_ROBUST)
 def test_one_right_model_is_enough(
@@ -127,6 +128,7 @@ def draw(positions: Tensor, count: int, g: torch.Generator) -> Tensor:
     return positions[torch.randint(len(positions), (count,), generator=g)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DOUBLY_ROBUST)
 def test_mini_batches_estimate_the_same(kind: str, problems: list[Any], task_rows: Any, objective_of: Any) -> None:
     """64 rows of O beside 128 of N, weighted by what they stand for; p is right, ê is not."""
@@ -151,6 +153,7 @@ def test_mini_batches_estimate_the_same(kind: str, problems: list[Any], task_row
     assert twin == pytest.approx(0.747, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "p_right", "m_right"),
     [(kind, *right) for kind in DOUBLY_ROBUST for right in RIGHT if right[0] or kind != "dr"],

@@ -55,6 +55,7 @@ def test_the_naive_loss_takes_the_exposure_in(world: Any, model_rows: Any, objec
     assert bias_of("naive", {}, world, model_rows, objective_of, binary=True) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CORRECTED)
 def test_the_mean_over_all_rows_is_learned(
     kind: str, world: Any, model_rows: Callable[..., Any], objective_of: Callable[..., Any]

@@ -136,6 +136,7 @@ def test_a_linear_probe_of_the_proxies_falls_to_chance(disentangled: Fit) -> Non
     assert disentangled.ranker.diagnostics(disentangled.rows)["watch_time/explained_by_proxies"] < 0.02
 
 
+@pytest.mark.slow
 def test_only_the_output_that_knows_the_proxies_follows_the_logged_bias(disentangled: Fit) -> None:
     watch_B = disentangled.rows.watch_B
     error = {t: disentangled.by_level(disentangled.seconds(t) - watch_B) for t in (0.0, 1.0)}

@@ -59,6 +59,7 @@ def samples(problem: Any) -> dict[str, list[tuple[Tensor, Tensor | None]]]:
     return {"uniform": uniform, "stratified": stratified}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WHOLE)
 def test_batches_of_either_kind_estimate_the_whole(
     kind: str, samples: Any, rows_at: Callable[..., Any], objective_of: Callable[..., Any]

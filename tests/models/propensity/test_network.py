@@ -15,6 +15,7 @@ Build = Callable[[int, float], World]
 CONFIG: dict[str, Any] = {"fields": ("position",), "numbers": ("score",), "steps": 300}
 
 
+@pytest.mark.slow
 def test_a_logistic_world_is_recovered(world: Build) -> None:
     made = world(20_000, -0.5)
     config = NetworkConfig(**CONFIG)
@@ -35,6 +36,7 @@ def test_the_fit_is_that_of_logistic_regression(world: Build) -> None:
     assert np.abs(found - twin).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_sampled_negatives_are_corrected(world: Build) -> None:
     """Kept at a tenth, the unobserved rows still give propensities of D, and not those of the sample."""
     made = world(60_000, -3.0)
@@ -48,6 +50,7 @@ def test_sampled_negatives_are_corrected(world: Build) -> None:
     assert total == pytest.approx(part.observed.sum(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_shift_equals_the_published_correction(world: Build) -> None:
     """p = p_s / (p_s + (1 - p_s) / k) of a fit that ignores the rate is what a fit that knows the rate gives."""
     made = world(3_000, -1.0)
@@ -59,6 +62,7 @@ def test_the_shift_equals_the_published_correction(world: Build) -> None:
     assert np.abs(found - sampled / (sampled + (1 - sampled) / 0.25)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_hidden_layers_learn_what_a_sum_cannot() -> None:
     random = np.random.default_rng(3)
     first, second = random.integers(0, 2, 8_000), random.integers(0, 2, 8_000)
@@ -72,6 +76,7 @@ def test_hidden_layers_learn_what_a_sum_cannot() -> None:
     assert errors[(16,)] < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held_out", [0.0, 0.1])
 def test_held_out_rows_keep_a_field_of_many_levels_from_being_remembered(held_out: float) -> None:
     """Every user has two rows and exposure is blind: what is learned about users is noise."""
@@ -83,6 +88,7 @@ def test_held_out_rows_keep_a_field_of_many_levels_from_being_remembered(held_ou
     assert (found.std() < 0.1) == (held_out > 0)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_and_no_trace_in_torch(world: Build) -> None:
     rows = world(2_000, -0.5).rows
     config = NetworkConfig(**CONFIG | {"steps": 50}, hidden=(8,))

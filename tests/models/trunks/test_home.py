@@ -187,6 +187,7 @@ def test_even_gates(encoded: Encoded) -> None:
     assert found["global_share/meta_watch"] == pytest.approx(1 / 2)
 
 
+@pytest.mark.slow
 def test_every_task_learns(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:
     recipe = {**RECIPE, "balance": {"kind": "pcgrad"}, "further_heads": {"plain": {"head": {"kind": "vr_mse"}}}}
     model, rows = ranker(recipe), batch(32)

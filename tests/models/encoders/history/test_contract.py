@@ -130,6 +130,7 @@ def test_every_parameter_learns(kind: str, table: nn.Embedding) -> None:
     assert table.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_exported_program_agrees(
     kind: str, ranker: Callable[..., Ranker], batch: Callable[..., Batch], schema: InputSchema

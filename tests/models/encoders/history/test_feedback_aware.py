@@ -277,6 +277,7 @@ def test_the_same_seed_gives_the_same_bits(training: bool, table: nn.Embedding) 
     assert all(torch.equal(a, b) for a, b in zip(fitted(), fitted(), strict=True))
 
 
+@pytest.mark.slow
 def test_gradients_equal_finite_differences(table: nn.Embedding) -> None:
     built, history, candidate_BD = encoder().double(), make_history(), candidates().double()
     table = table.double()

@@ -75,6 +75,7 @@ def test_an_unknown_value_shares_nothing(schema: InputSchema, batch: Callable[..
     assert counts.counts(replace(history, fields=everywhere), unknown_K.expand_as(candidate_BK)).sum() == 0
 
 
+@pytest.mark.slow
 def test_a_recipe_with_matches_only_reads_histories_and_exports(
     ranker: Callable[..., Ranker], batch: Callable[..., Batch]
 ) -> None:
