@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.gate import Decision
 from tasks.gate.compared import Delta
-from tasks.gate.decision import ChallengerVerdict
+from tasks.gate.decision import ChallengerVerdict, Decision
 from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.negative_transfer import Loss, losses
