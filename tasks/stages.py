@@ -235,8 +235,8 @@ def _edges(night: Night) -> list[float]:
 
 def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> Any:
     from tasks.evaluate.stage import evaluate as measure
-    from tasks.evaluate.trade_off import trade_off
     from tasks.predict import predict_days
+    from tasks.trade_off.trade_off import trade_off
 
     days, params = night.days, night.params
     with writing(out) as folder:

@@ -14,12 +14,12 @@ from tasks.core.layout import partition
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.calibration import quantile_edges
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.evaluate.trade_off import GRID, trade_off
-from tasks.evaluate.trade_off_curves import FILE
 from tasks.predict import Bundle, load_bundle, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureFolder
+from tasks.trade_off.curves import FILE
+from tasks.trade_off.trade_off import GRID, trade_off
 from tasks.train.run import train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training

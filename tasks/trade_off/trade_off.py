@@ -32,9 +32,9 @@ from tasks.evaluate.role import Role
 from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
-from tasks.evaluate.trade_off_curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 from tasks.predict import Bundle, load_bundle
 from tasks.table.source import FeatureFolder
+from tasks.trade_off.curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of t."""
