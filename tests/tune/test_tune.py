@@ -16,6 +16,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.tune import add_to_params, tune
 from models.recipe import Recipe
 from tasks.config import load_params
 from tasks.core.errors import ConfigError, ContractError, TuningError
@@ -24,8 +25,7 @@ from tasks.core.layout import Workspace
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.table.columns import open_columns
 from tasks.train.run import train
-from tasks.tune.run import Tuned, tune
-from tasks.tune.write import add_to_params
+from tasks.tune.run import Tuned
 from tests.tune.conftest import MakeWorkspace
 
 pytestmark = pytest.mark.slow
