@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
 from scipy.stats import rankdata
 
 from models.recipe import Recipe
@@ -28,6 +29,8 @@ from tests.ensemble.conftest import RECIPES, settings
 from tests.table.small_night import DAYS, rewrite_rows
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +116,18 @@ def test_members_with_equal_preprocessors_encode_once_and_others_for_themselves(
         np.testing.assert_array_equal(values, model.predict_encoded(shared, 0)[name])
 
 
-def test_the_judge_day_is_not_read_and_bytes_repeat(
+def test_it_reads_of_the_table_what_dvc_yaml_declares_and_bytes_repeat(
     table: Path, members: Mapping[str, Path], blend: Path, tmp_path: Path
 ) -> None:
-    other = Path(shutil.copytree(table, tmp_path / "table"))
-    shutil.rmtree(other / "judge")
+    """The judge day is not among it."""
+    stage = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["ensemble"]
+    declared = [Path(path).relative_to("data/table") for path in stage["deps"] if path.startswith("data/table/")]
+    other = tmp_path / "table"
+    for path in declared:
+        (other / path).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (table / path).is_dir() else shutil.copyfile
+        copy(table / path, other / path)
+    assert declared and not (other / "judge").exists()
     build_ensemble(other, "blend", members, settings(), tmp_path / "again")
     assert hash_tree(tmp_path / "again") == hash_tree(blend)
 
