@@ -23,8 +23,8 @@ from tasks.evaluate.table import PredictionTable
 from tasks.predict import Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.table.source import FeatureFolder
-from tasks.train.run import train
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.train.run import NamedRecipe, train
 from tests.ensemble.conftest import RECIPES, settings
 from tests.table.small_night import DAYS, rewrite_rows
 
@@ -140,7 +140,7 @@ def test_the_bundle_predicts_another_night_without_its_members_or_its_table(
     relabelled = Path(shutil.copytree(features, tmp_path / "features"))
     rewrite_rows(relabelled, DAYS.judge[0], [pl.col("watch_ms") // 5, (1 - pl.col("skip")).cast(pl.Int8).alias("skip")])
     for folder, name in ((features, "a"), (relabelled, "b")):
-        predict_days(moved, folder, DAYS.judge, tmp_path / f"{name}.parquet")
+        predict_days(moved, FeatureDays(folder, DAYS.judge), tmp_path / f"{name}.parquet")
     found = PredictionTable.read("blend", [tmp_path / "a.parquet"])
     assert (found.seeds, found.tasks) == ((0, 1), ("skip", "long_view"))
     columns = [f"{name}_s{seed}" for seed in (0, 1) for name in ("score", "watch_mean", "p_skip")]
@@ -163,7 +163,7 @@ def test_only_common_seeds_count(table: Path, members: Mapping[str, Path], tmp_p
     recipe = Recipe.model_validate(RECIPES["first"])
     for seeds in ((1, 2), (7,)):
         name = f"third{len(seeds)}"
-        train(table, name, recipe, settings(seeds=seeds), tmp_path / name, tmp_path / "scratch")
+        train(table, NamedRecipe(name, recipe, settings(seeds=seeds)), tmp_path / name, tmp_path / "scratch")
     build_ensemble(table, "b", {"first": members["first"], "x": tmp_path / "third2"}, settings(), tmp_path / "b")
     assert load_model(tmp_path / "b").seeds == (1,)
     with pytest.raises(TrainingError, match=r"no seed in common \(first: 0, 1; x: 7\)"):
