@@ -175,9 +175,9 @@ def tune(
     ] = False,
 ) -> None:
     """Search a recipe's hyper-parameters on the fit and validation days of the table; run again, it goes on."""
-    from tasks.tune.run import tune as search
+    from flows.tune import add_to_params
+    from flows.tune import tune as search
     from tasks.tune.study import report_progress
-    from tasks.tune.write import add_to_params
 
     report_progress()
     tuned = search(Workspace(), recipe, trials, jobs)

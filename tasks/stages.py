@@ -90,11 +90,12 @@ def code(night: Night, recipe: str | None) -> Any:
 
 
 def train(night: Night, recipe: str | None) -> Any:
+    from tasks.train.run import NamedRecipe
     from tasks.train.run import train as run
 
     name, workspace = _named("train", recipe), night.workspace
-    out, scratch = workspace.bundle(name), workspace.scratch
-    return run(workspace.table, name, night.params.recipe(name), night.params.training_of(name), out, scratch)
+    named = NamedRecipe(name, night.params.recipe(name), night.params.training_of(name))
+    return run(workspace.table, named, workspace.bundle(name), workspace.scratch)
 
 
 def ensemble(night: Night, recipe: str | None) -> Any:
@@ -173,10 +174,7 @@ def oracle(night: Night, recipe: str | None) -> Any:
         bundles["champion"] = champion
     kept = params.validation.rows.duration_range
     limits = None if kept is None or "duration_range" in params.validation.rows.off else kept.limits_ms
-    threads = params.training.threads
-    return run(
-        night.source, bundles, workspace.features, night.days, params.evaluation, limits, workspace.oracle, threads
-    )
+    return run(_measured(night, params.training.threads), night.source, bundles, limits, workspace.oracle)
 
 
 def score(night: Night, recipe: str | None) -> Any:
@@ -187,8 +185,8 @@ def score(night: Night, recipe: str | None) -> Any:
     winner = load_decision(workspace.gate).winner
     bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
     judged = workspace.judge_table(winner or "champion")
-    params = night.params
-    return run(bundle, workspace.features, params.score, night.days, workspace.scores, judged, params.evaluation)
+    settings = night.params.score
+    return run(_measured(night, settings.threads), bundle, settings, workspace.scores, judged)
 
 
 def report(night: Night, recipe: str | None) -> Any:
@@ -235,14 +233,20 @@ def _edges(night: Night) -> list[float]:
 
 def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> Any:
     from tasks.evaluate.stage import evaluate as measure
-    from tasks.evaluate.trade_off import trade_off
     from tasks.predict import predict_days
+    from tasks.trade_off.trade_off import trade_off
 
-    days, params = night.days, night.params
+    measured, edges = _measured(night, night.params.training.threads), _edges(night)
     with writing(out) as folder:
-        predict_days(bundle, night.workspace.features, days.judge, folder / JUDGE_TABLE, params.training.threads)
-        trade_off(bundle, night.workspace.features, days.judge, folder, params.evaluation, edges_s=_edges(night))
-        return measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
+        predict_days(bundle, measured.judge, folder / JUDGE_TABLE, measured.threads)
+        trade_off(measured, bundle, folder, edges)
+        return measure(folder / JUDGE_TABLE, measured.evaluation, folder, name=name, duration_edges_s=edges)
+
+
+def _measured(night: Night, threads: int) -> Any:
+    from tasks.evaluate.night import MeasuredNight
+
+    return MeasuredNight(night.workspace.features, night.days, night.params.evaluation, threads)
 
 
 def _headline(evaluation: Any) -> dict[str, float]:

@@ -13,7 +13,7 @@ from benchmarks.watchtime.testbed import Testbed
 from models.heads.base import TrainLabels
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.gradient_boosting import GradientBoosting
-from tasks.baselines.rows import read_examples
+from tasks.baselines.rows import ExampleSelection, read_examples
 from tasks.baselines.stage import fit_calibration
 from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
@@ -79,8 +79,8 @@ class Blender:
         source, days = FeatureFolder.open(self.testbed.features), self.testbed.days
         config = BaselineConfig(seed=seed)
         columns, cutoff_ms = GradientBoosting.features(source, config), midnight_ms(days.judge[0], source.timezone)
-        fit = read_examples(source, days.fit, "fit", columns, cutoff_ms)
-        validation = read_examples(source, (days.validation,), "validation", columns, cutoff_ms)
+        fit = read_examples(source, days.fit, "fit", ExampleSelection(columns, cutoff_ms))
+        validation = read_examples(source, (days.validation,), "validation", ExampleSelection(columns, cutoff_ms))
         if not np.array_equal(validation.frame["user_id"].to_numpy(), self._rows.user):
             raise AssertionError("trees and recipes must be calibrated on the same rows in the same order")
         trees = GradientBoosting.fit(fit, validation, config)

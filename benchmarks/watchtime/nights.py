@@ -17,6 +17,7 @@ from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, NoCluster
 from tasks.ingest.stage import ingest
@@ -103,7 +104,8 @@ class Night:
         bundle, folder = self.testbed.fit(name, recipe), self.testbed.scratch / "truth"
         if not (folder / f"{bundle.name}.json").is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            measure_bundle(bundle.name, bundle, self.testbed.features, self._rows, self._config, folder)
+            night = MeasuredNight(self.testbed.features, self.testbed.days, self._config)
+            measure_bundle(night, bundle.name, bundle, self._rows, folder)
         truth = read_json(folder / f"{bundle.name}.json")
         expected = truth["truth_expected"]["metrics"]
         return {

@@ -32,7 +32,7 @@ from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.batches import Split
 from tasks.train.config import TrainingConfig
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 
 DURATION_GROUPS = 10
 
@@ -63,7 +63,7 @@ class Testbed:
         key = hash_value([recipe.model_dump(mode="json"), how.model_dump(mode="json")])[:16]
         bundle = self.scratch / "bundles" / f"{name}-{key}"
         if not (bundle / "manifest.json").is_file():
-            train(self.table, name, recipe, how, bundle, self.scratch)
+            train(self.table, NamedRecipe(name, recipe, how), bundle, self.scratch)
         return bundle
 
     def outputs(self, bundle: Path) -> dict[int, Outputs]:

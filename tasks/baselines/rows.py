@@ -57,41 +57,47 @@ class Examples:
         return self.frame[task].cast(pl.Float64).to_numpy()
 
 
-def read_examples(
-    source: FeatureFolder,
-    days: Sequence[dt.date],
-    role: Role,
-    features: Sequence[str],
-    cutoff_ms: int,
-    max_rows: int | None = None,
-    truncate_watch: bool = True,
-) -> Examples:
+@dataclass(frozen=True)
+class ExampleSelection:
+    """Which of the rows and columns of some days a baseline is given.
+
+    Attributes:
+        features: columns beside the base columns.
+        cutoff_ms: rows known later are left out.
+        max_rows: a larger number of rows is thinned to about so many, by a hash of the key.
+        truncate_watch: whether the label is min(play, duration).
+    """
+
+    features: Sequence[str]
+    cutoff_ms: int
+    max_rows: int | None = None
+    truncate_watch: bool = True
+
+
+def read_examples(source: FeatureFolder, days: Sequence[dt.date], role: Role, selection: ExampleSelection) -> Examples:
     """Return the rows of some arrival days that were known at the run's cut-off.
 
     Args:
         source: folder of the features stage.
         days: arrival days.
         role: what the rows may be used for.
-        features: columns beside the base columns.
-        cutoff_ms: rows known later are left out.
-        max_rows: a larger number of rows is thinned to about so many, by a hash of the key.
-        truncate_watch: whether the label is min(play, duration).
+        selection: which of them, with which columns.
 
     Raises:
         TrainingError: if no row is left.
     """
-    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *features]))
-    share = 1.0 if max_rows is None else min(1.0, max_rows / max(_count(source, days), 1))
+    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *selection.features]))
+    share = 1.0 if selection.max_rows is None else min(1.0, selection.max_rows / max(_count(source, days), 1))
     parts = []
     for day in days:
         for chunk in source.chunks(day, columns):
-            known = chunk.filter(pl.col("known_at_ms") <= cutoff_ms)
+            known = chunk.filter(pl.col("known_at_ms") <= selection.cutoff_ms)
             parts.append(known if share == 1 else known.filter(pl.Series(_kept(known, share))))
     where = f"{role} days {', '.join(day.isoformat() for day in days)}"
     frame = pl.concat(parts) if parts else pl.DataFrame()
     if frame.is_empty():
         raise TrainingError(f"baselines: the {where} hold no row that was known in time")
-    return Examples(role, where, frame, truncate_watch)
+    return Examples(role, where, frame, selection.truncate_watch)
 
 
 def _count(source: FeatureFolder, days: Sequence[dt.date]) -> int:

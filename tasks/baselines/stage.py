@@ -5,7 +5,7 @@ NAME/baseline.json    what is worth knowing of the fit
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from models.heads.duration_groups import duration_cuts
 from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
-from tasks.baselines.rows import BASE_COLUMNS, Examples, Floats, read_examples
+from tasks.baselines.rows import BASE_COLUMNS, Examples, ExampleSelection, Floats, read_examples
 from tasks.core.days import Days
 from tasks.core.errors import TrainingError
 from tasks.core.files import write_json, writing
@@ -81,8 +81,12 @@ def fit_baselines(
             del fit, validation
             refused = calibration.refused if calibration else None
             write_json(temporary / name / "baseline.json", {**baseline.about(), "calibration_refused": refused})
-            table = temporary / name / JUDGE_TABLE
-            _write_table(baseline, calibration, source, days.judge, config, table, truncate_watch)
+            columns = (*BASE_COLUMNS, *SOURCE_COLUMNS, *kind.features(source, config))
+            parts = (
+                _predicted(baseline, calibration, frame, where, truncate_watch)
+                for frame, where in _chunks(source, days.judge, tuple(dict.fromkeys(columns)))
+            )
+            _write_table(parts, truncate_watch, days.judge, temporary / name / JUDGE_TABLE)
         temporary.mkdir(parents=True, exist_ok=True)
     tables: dict[str, Path] = {name: out / name / JUDGE_TABLE for name in config.enabled}
     return BaselineResult(tables, () if edges is None else tuple(edges.tolist()))
@@ -112,25 +116,16 @@ def _examples(
     """Return fit and validation rows as known when the judge day began."""
     cutoff_ms = midnight_ms(days.judge[0], source.timezone)
     columns, limit = kind.features(source, config), kind.max_fit_rows(config)
-    fit = read_examples(source, days.fit, "fit", columns, cutoff_ms, limit, truncate_watch)
-    validation = (days.validation,)
-    return fit, read_examples(source, validation, "validation", columns, cutoff_ms, limit, truncate_watch)
+    selection = ExampleSelection(columns, cutoff_ms, limit, truncate_watch)
+    fit = read_examples(source, days.fit, "fit", selection)
+    return fit, read_examples(source, (days.validation,), "validation", selection)
 
 
-def _write_table(
-    baseline: Baseline,
-    calibration: Calibration | None,
-    source: FeatureFolder,
-    days: Sequence[dt.date],
-    config: BaselineConfig,
-    out: Path,
-    truncate_watch: bool,
-) -> None:
-    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *SOURCE_COLUMNS, *type(baseline).features(source, config)]))
+def _write_table(parts: Iterable[pl.DataFrame], truncate_watch: bool, days: Sequence[dt.date], out: Path) -> None:
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
-        for frame, where in _chunks(source, days, columns):
-            table = _predicted(baseline, calibration, frame, where, truncate_watch).to_arrow()
+        for part in parts:
+            table = part.to_arrow()
             schema = table.schema.with_metadata(bound_metadata(truncate_watch))
             writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
             writer.write_table(table)

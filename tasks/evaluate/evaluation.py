@@ -74,7 +74,6 @@ def measure(
     config: EvaluationConfig,
     *,
     name: str,
-    role: Role = "judge",
     validation: Path | None = None,
     duration_edges_s: Sequence[float] | None = None,
 ) -> Evaluation:
@@ -87,7 +86,6 @@ def measure(
         predictions: the table of the judge day(s).
         config: what is computed.
         name: the model's name.
-        role: role of the rows.
         validation: the table of the validation day, whose durations and popularities serve as decile edges.
         duration_edges_s: duration edges of the fit days, where they are known; they take precedence.
 
@@ -95,7 +93,7 @@ def measure(
         ContractError: if a table or a column is missing.
         PredictionError: if a prediction is NaN or infinite.
     """
-    table = PredictionTable.read(name, [predictions], role)
+    table = PredictionTable.read(name, [predictions])
     before = table if validation is None else PredictionTable.read(name, [validation], "validation")
     edges = BinEdges.of(before, config, duration_edges_s)
     resampler = Resampler(table.num_users, config.replicates, config.seed)
@@ -120,7 +118,7 @@ def measure(
         warnings += _warnings(here, seed, config)
     return Evaluation(
         name=name,
-        role=role,
+        role=table.role,
         days=table.days,
         rows=len(rows),
         users=rows.num_users,

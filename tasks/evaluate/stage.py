@@ -33,7 +33,6 @@ def evaluate(
     out: Path,
     *,
     name: str | None = None,
-    validation: Path | None = None,
     duration_edges_s: Sequence[float] | None = None,
 ) -> Evaluation:
     """Measure one model on the judge day and write the files above into `out`.
@@ -43,20 +42,13 @@ def evaluate(
         config: what is computed.
         out: folder of the files; usually the one the table lies in.
         name: the model's name; None: the name of the table's folder.
-        validation: the validation day's table, whose durations and popularities serve as decile edges.
-        duration_edges_s: duration edges of the fit days, where they are known; they take precedence.
+        duration_edges_s: duration edges of the fit days; None: those of these rows.
 
     Raises:
         ContractError: if a table or a column is missing.
         PredictionError: if a prediction is NaN or infinite.
     """
-    evaluation = measure(
-        predictions,
-        config,
-        name=name or predictions.parent.name,
-        validation=validation,
-        duration_edges_s=duration_edges_s,
-    )
+    evaluation = measure(predictions, config, name=name or predictions.parent.name, duration_edges_s=duration_edges_s)
     write_json(out / "metrics.json", rounded(_metrics_document(evaluation, config)))
     write_json(out / "segments.json", rounded([_segment(part) for part in evaluation.segments]))
     write_text(out / "reliability.csv", reliability_csv(evaluation.reliability))

@@ -7,7 +7,6 @@ bundle: a fit then does not depend on what a skip is thought to cost, and an old
 fusion.json holds the fusion that serves, and under `sweep` what others would have done for other costs of a skip.
 """
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.core.days import Days
 from tasks.core.files import write_json
 from tasks.core.predictions import probability
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average, difference
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
+from tasks.evaluate.night import MeasuredNight
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import logged_rows
 from tasks.evaluate.stage import rounded
@@ -77,27 +76,15 @@ class JudgedLists:
         return cls(lists, enough, Resampler(table.num_users, config.replicates, config.seed), config)
 
 
-def fuse(
-    bundle: Path,
-    features: Path,
-    days: Days,
-    judged: Path,
-    config: FusionConfig,
-    evaluation: EvaluationConfig,
-    folder: Path,
-    threads: int = 1,
-) -> ServingFusion:
+def fuse(night: MeasuredNight, bundle: Path, judged: Path, config: FusionConfig, folder: Path) -> ServingFusion:
     """Fit the fusion of one model's serving seed, write `fusion.json` and return the fusion.
 
     Args:
+        night: its validation day fits, its judge day measures.
         bundle: the model that serves.
-        features: folder of the features stage.
-        days: roles of the days.
         judged: its prediction table of the judge day.
         config: what is fitted, and what lists are worth.
-        evaluation: how uncertainty is drawn.
         folder: where to write; the validation day's predictions stand there for a while.
-        threads: CPU threads; a fixed number gives fixed bits.
 
     Raises:
         ConfigError: if a task that should enter is not predicted.
@@ -105,23 +92,26 @@ def fuse(
     model = load_model(bundle)
     seed = model.serving_seed
     signs = chosen_signs({task: model.sign(task) for task in model.tasks}, config)
-    fitted_on = _lists_of_validation(bundle, features, days.validation, config, folder, seed, signs, threads)
+    validation = folder / "validation.parquet"
+    predict_days(bundle, night.validation, validation, night.threads, [seed])
+    fitted_on = _logged_lists(PredictionTable.read(bundle.name, [validation], "validation"), seed, signs, config)
+    validation.unlink()
     table = PredictionTable.read(str(model.manifest["name"]), [judged])
     tasks = tuple(task for task in signs if task in table.tasks)
-    judge = JudgedLists.of(table, DayLists.of(table, seed, tasks, config.seed), config.k, evaluation)
+    judge = JudgedLists.of(table, DayLists.of(table, seed, tasks, config.seed), config.k, night.evaluation)
     fits = {multiple: fit_fusion(fitted_on, signs, config, multiple * config.skip) for multiple in config.sweep}
     served = fits[1.0]
     if served.utility <= served.plain:
         log.warning(
             "score.fusion: on %s the fused lists are worth %.3f s, those of the watch-time score %.3f s",
-            days.validation, served.utility, served.plain,
+            night.days.validation, served.utility, served.plain,
         )  # fmt: skip
     document = FusionDocument(
         model=str(model.manifest["name"]),
         seed=seed,
         config=config,
         tasks=tuple(Objective(name=task, sign=sign) for task, sign in signs.items()),
-        days=FusionDays(fitted=(days.validation.isoformat(),), judged=table.days),
+        days=FusionDays(fitted=(night.days.validation.isoformat(),), judged=table.days),
         fitted=_search(served),
         fusion=served.serving,
         exposures=_exposures(judge, fits, config),
@@ -130,23 +120,9 @@ def fuse(
     return served.serving
 
 
-def _lists_of_validation(
-    bundle: Path,
-    features: Path,
-    day: dt.date,
-    config: FusionConfig,
-    folder: Path,
-    seed: int,
-    signs: Mapping[str, Sign],
-    threads: int,
-) -> DayLists:
-    path = folder / "validation.parquet"
-    predict_days(bundle, features, [day], path, threads, [seed])
-    table = PredictionTable.read(bundle.name, [path], "validation")
+def _logged_lists(table: PredictionTable, seed: int, signs: Mapping[str, Sign], config: FusionConfig) -> DayLists:
     tasks = tuple(task for task in signs if task in table.tasks)
-    lists = DayLists.of(table, seed, tasks, config.seed).take(logged_rows(table))
-    path.unlink()
-    return lists
+    return DayLists.of(table, seed, tasks, config.seed).take(logged_rows(table))
 
 
 def _rows_to_order(user_B: IntArray, k: int) -> int:

@@ -19,8 +19,8 @@ from tasks.core.contract import polars_schema
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
+from tasks.core.parquet import ORDER, PartWriter
 from tasks.ingest.log_file import LogFile, index_file, part_by_day, reading
-from tasks.ingest.parquet import ORDER, PartWriter
 from tasks.ingest.source import DayWriter
 
 INDEX = "files.json"
@@ -40,7 +40,9 @@ class LogFiles:
         """
         self.files = tuple(sorted(files, key=lambda file: file.label))
         self._timezone = timezone
-        self._settings = hash_value({"settings": settings, "timezone": timezone, "code": code_hash("ingest")})
+        self._settings = hash_value(
+            {"settings": settings, "timezone": timezone, "code": code_hash("ingest", "core/parquet")}
+        )
         self._earlier = earlier
 
     @cached_property

@@ -36,7 +36,7 @@ class SimulatorSource:
 
     def day_inputs(self, day: dt.date) -> Any:
         world = self._config.model_dump(mode="json", exclude={"as_of"})
-        return {"world": world, "code": code_hash("simulate")}
+        return {"world": world, "code": code_hash("simulate", "core/parquet")}
 
     @contextlib.contextmanager
     def reading(self, days: Sequence[dt.date], scratch: Path) -> Iterator[DayWriter]:

@@ -12,11 +12,11 @@ from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, remove, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.manifest import code_hash
+from tasks.core.parquet import write_frame
 from tasks.core.partition_cache import MANIFEST, keep_only, making, stored
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
-from tasks.ingest.parquet import write_frame
 from tasks.ingest.simulator import SimulatorSource
 from tasks.ingest.source import Source
 from tasks.ingest.table import TableSource
@@ -159,7 +159,7 @@ def _key(adapter: Source, day: dt.date) -> str:
 
 
 def _code() -> str:
-    return code_hash("ingest", "core/partition_cache")
+    return code_hash("ingest", "core/parquet", "core/partition_cache")
 
 
 def _stands(out: Path, day: dt.date, key: str) -> bool:

@@ -10,7 +10,7 @@ from tasks.core.days import Days
 from tasks.core.files import write_json
 from tasks.core.labels import with_labels
 from tasks.core.predictions import bound_metadata
-from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
 from tasks.evaluate.stage import exposure_document, rounded
 from tasks.features.candidates import candidates
 from tasks.oracle.measure import true_metrics
@@ -42,25 +42,22 @@ def exposed_rows(
     return pl.concat(parts)
 
 
-def measure_bundle(
-    name: str, bundle: Path, features: Path, rows: pl.DataFrame, config: EvaluationConfig, folder: Path
-) -> None:
+def measure_bundle(night: MeasuredNight, name: str, bundle: Path, rows: pl.DataFrame, folder: Path) -> None:
     """Write `NAME.json` into a folder: exposure -> metrics, as in `metrics.json`.
 
     Args:
+        night: histories of its users, and how uncertainty is drawn.
         name: the model's name.
         bundle: what predicts.
-        features: folder of the features stage.
         rows: what `exposed_rows` returned.
-        config: how uncertainty is drawn.
         folder: where to write.
     """
-    model, opened = load_model(bundle), FeatureFolder.open(features)
+    model, opened = load_model(bundle), FeatureFolder.open(night.features)
     table = predicted_rows(model, rows, lru_cache(maxsize=2)(opened.history), "the uniformly exposed rows")
     assert table.select(KEY).equals(rows.select(KEY))
     path = folder / f"{name}.parquet"
     table.write_parquet(path, metadata=bound_metadata(model.truncate_watch))
     expected = rows[EXPECTED].to_numpy() if model.truncate_watch else None
-    found = true_metrics(name, path, expected, config)
+    found = true_metrics(name, path, expected, night.evaluation)
     path.unlink()
     write_json(folder / f"{name}.json", rounded({part.exposure: exposure_document(part) for part in found}))

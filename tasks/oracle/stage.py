@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.core.days import Days
 from tasks.core.files import write_json, writing
-from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
 from tasks.ingest.config import SourceConfig
 from tasks.simulate.config import SimulatorConfig
 
@@ -33,53 +32,44 @@ class OracleResult:
 
 
 def oracle(
+    night: MeasuredNight,
     source: SourceConfig,
     bundles: Mapping[str, Path],
-    features: Path,
-    days: Days,
-    config: EvaluationConfig,
     duration_ms: tuple[int, int] | None,
     out: Path,
-    threads: int = 1,
 ) -> OracleResult:
     """Write `NAME.json` of every model (exposure -> metrics, as in `metrics.json`) and `oracle.json` below `out`.
 
     Args:
+        night: its judge day is drawn anew; how many rows, and how uncertainty is drawn.
         source: where the night's rows come from.
         bundles: name -> bundle.
-        features: folder of the features stage.
-        days: roles of the days.
-        config: rows to draw, and how uncertainty is drawn.
         duration_ms: shortest and longest duration that validation keeps; None: all.
         out: artifacts/oracle.
-        threads: CPU threads; a fixed number gives fixed bits.
     """
     with writing(out) as folder:
         folder.mkdir(parents=True)
         rows = 0
         if isinstance(source, SimulatorConfig):
-            rows = _measured(source, bundles, features, days, config, duration_ms, folder, threads)
+            rows = _measured(night, source, bundles, duration_ms, folder)
         result = OracleResult(isinstance(source, SimulatorConfig), rows, tuple(bundles) if rows else ())
         write_json(folder / SUMMARY, asdict(result))
     return result
 
 
 def _measured(
+    night: MeasuredNight,
     source: SimulatorConfig,
     bundles: Mapping[str, Path],
-    features: Path,
-    days: Days,
-    config: EvaluationConfig,
     duration_ms: tuple[int, int] | None,
     folder: Path,
-    threads: int,
 ) -> int:
     import torch
 
     from tasks.oracle.experiment import exposed_rows, measure_bundle
 
-    torch.set_num_threads(threads)
-    rows = exposed_rows(source, features, days, config.truth_rows, duration_ms)
+    torch.set_num_threads(night.threads)
+    rows = exposed_rows(source, night.features, night.days, night.evaluation.truth_rows, duration_ms)
     for name, bundle in bundles.items():
-        measure_bundle(name, bundle, features, rows, config, folder)
+        measure_bundle(night, name, bundle, rows, folder)
     return rows.height

@@ -1,6 +1,5 @@
 """The prediction table of whole days."""
 
-import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,26 +16,20 @@ from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
 from tasks.table.rows import watch_seconds
-from tasks.table.source import FeatureFolder
+from tasks.table.source import FeatureDays, FeatureFolder
 
 
 def predict_days(
-    bundle: Path,
-    features: Path,
-    days: Sequence[dt.date],
-    out: Path,
-    threads: int = 1,
-    seeds: Sequence[int] | None = None,
+    bundle: Path, rows: FeatureDays, out: Path, threads: int = 1, seeds: Sequence[int] | None = None
 ) -> int:
-    """Write the prediction table of some arrival days and return its rows.
+    """Write the prediction table of some arrival days and return how many rows it has.
 
     `tasks.core.predictions` has its layout. Rows stand in the order of the feature partitions. Memory does not grow
     with the number of rows.
 
     Args:
         bundle: what to predict with, of this night or an earlier one: one recipe or an ensemble.
-        features: folder of the features stage.
-        days: arrival days, in order.
+        rows: what to predict.
         out: Parquet file to write.
         threads: CPU threads; a fixed number, because the last bits of sums depend on it.
         seeds: whose predictions; None: every seed's.
@@ -46,23 +39,23 @@ def predict_days(
         TrainingError: if the bundle cannot be read.
     """
     torch.set_num_threads(threads)
-    model, source = load_model(bundle, seeds), FeatureFolder.open(features)
+    model, source = load_model(bundle, seeds), FeatureFolder.open(rows.features)
     histories = lru_cache(maxsize=4)(source.history)
     columns = tuple(dict.fromkeys([*SOURCE_COLUMNS, "state_day", *model.row_columns]))
-    rows = 0
+    written = 0
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
-        for day in days:
+        for day in rows.days:
             for frame in source.chunks(day, columns):
                 table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
                 schema = table.schema.with_metadata(bound_metadata(model.truncate_watch))
                 writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
                 writer.write_table(table)
-                rows += frame.height
+                written += frame.height
         if writer is None:
-            raise TrainingError(f"{features}: the days {', '.join(map(str, days))} hold no row to predict")
+            raise TrainingError(f"{rows.features}: the days {', '.join(map(str, rows.days))} hold no row to predict")
         writer.close()
-    return rows
+    return written
 
 
 def predicted_rows(model: Model[Any], frame: pl.DataFrame, histories: HistoryLoader, where: str) -> pl.DataFrame:

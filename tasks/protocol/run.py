@@ -55,13 +55,19 @@ class ProtocolRun:
         from tasks.evaluate.stage import evaluate
         from tasks.predict import predict_days
         from tasks.protocol.as_published import gain_table, write_as_published
-        from tasks.train.run import train
+        from tasks.table.source import FeatureDays
+        from tasks.train.run import NamedRecipe, train
 
         params, place = self.protocol.params, self.place(variant)
         bundle, out = place.bundle(recipe), place.predictions(recipe)
-        train(place.table, recipe, params.recipe(recipe), params.training_of(recipe), bundle, place.scratch)
+        train(
+            place.table,
+            NamedRecipe(recipe, params.recipe(recipe), params.training_of(recipe)),
+            bundle,
+            place.scratch,
+        )
         judge = out / JUDGE_TABLE
-        predict_days(bundle, self.workspace.features, self.days.judge, judge, params.training.threads)
+        predict_days(bundle, FeatureDays(self.workspace.features, self.days.judge), judge, params.training.threads)
         evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))
         write_as_published(judge, gain_table(place.table), out)
 

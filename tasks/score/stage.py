@@ -8,9 +8,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
-from tasks.core.days import Days
 from tasks.core.files import write_json, writing
-from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
 from tasks.fusion.config import NoFusion
@@ -24,13 +23,7 @@ from tasks.table.source import FeatureFolder
 
 
 def score(
-    bundle: Path | None,
-    features: Path,
-    config: ScoreConfig,
-    days: Days,
-    out: Path,
-    judged: Path | None = None,
-    evaluation: EvaluationConfig | None = None,
+    night: MeasuredNight, bundle: Path | None, config: ScoreConfig, out: Path, judged: Path | None = None
 ) -> ScoreSummary:
     """Write scores of the day after the judge day.
 
@@ -42,25 +35,24 @@ def score(
     not grow with the number of pairs.
 
     Args:
+        night: its features hold the state of `days.serve`; a fusion is fitted and judged on its days.
         bundle: the model that serves; None where no model has ever passed the gate: then only a summary is written.
-        features: folder of the features stage, with the state of `days.serve`.
         config: whom to score with what.
-        days: roles of the days.
         out: artifacts/scores.
         judged: the model's prediction table of the judge day, on which a fusion is judged; needed for one only.
-        evaluation: how uncertainty is drawn there.
 
     Raises:
         SourceError: if there is no active user or no video to score.
         ConfigError: if the fusion reads a task that the model does not predict.
     """
+    features, days = night.features, night.days
     if bundle is None:
         with writing(out) as folder:
             folder.mkdir(parents=True)
             nothing = ScoreSummary(day=days.serve, model=None)
             write_json(folder / FILE, nothing.model_dump(mode="json", include={"day", "model"}))
         return nothing
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(night.threads)
     state_day = days.state_day(days.serve)
     source = FeatureFolder.open(features)
     users = active_users(features, state_day, source.timezone, config.active_days)
@@ -83,8 +75,7 @@ def score(
         fusion = None
         if not isinstance(config.fusion, NoFusion):
             assert judged is not None
-            measured = evaluation or EvaluationConfig()
-            fusion = fuse(bundle, features, days, judged, config.fusion, measured, folder, config.threads)
+            fusion = fuse(night, bundle, judged, config.fusion, folder)
         pairs = _write(scored(fusion), folder, config.top_k)
         export_model(bundle, folder)
         summary = ScoreSummary(

@@ -12,7 +12,7 @@ import polars as pl
 from tasks.core.contract import KEY, polars_schema
 from tasks.core.files import writing
 from tasks.core.layout import partition
-from tasks.ingest.parquet import ORDER, PartWriter, write_frame
+from tasks.core.parquet import ORDER, PartWriter, write_frame
 from tasks.simulate import counters, disorder, events
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import SimulatorConfig

@@ -19,6 +19,19 @@ CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
+class FeatureDays:
+    """The feature rows of some arrival days.
+
+    Attributes:
+        features: folder of the features stage.
+        days: arrival days, in order.
+    """
+
+    features: Path
+    days: Sequence[dt.date]
+
+
+@dataclass(frozen=True)
 class FeatureFolder:
     """The folder that the features stage wrote.
 

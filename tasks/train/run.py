@@ -55,14 +55,27 @@ class TrainResult:
     refused: tuple[int, ...]
 
 
-def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: Path, scratch: Path) -> TrainResult:
+@dataclass(frozen=True)
+class NamedRecipe:
+    """What is fitted: a recipe by its name in params.yaml, and how.
+
+    Attributes:
+        name: name of the bundle.
+        recipe: what to fit.
+        training: how to fit it.
+    """
+
+    name: str
+    recipe: Recipe
+    training: TrainingConfig
+
+
+def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainResult:
     """Fit one recipe and write its bundle.
 
     Args:
         table: folder that the table stage wrote; only its fit and validation splits are read.
-        name: name of the recipe.
-        recipe: what to fit.
-        config: how to fit it.
+        named: what to fit, and how.
         out: bundle to write; replaced as a whole.
         scratch: checkpoints are kept below it while the fit runs, so that a killed run goes on where it was.
 
@@ -70,6 +83,7 @@ def train(table: Path, name: str, recipe: Recipe, config: TrainingConfig, out: P
         ContractError: if there is no table, or it cannot be read.
         TrainingError: if a loss is not finite, or the table lacks what the recipe needs.
     """
+    name, recipe, config = named.name, named.recipe, named.training
     torch.set_num_threads(config.threads)
     opened = TrainingTable.open(table)
     hashes = input_hashes(opened, recipe, config)

@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tasks.config import Params, load_params
+from models.recipe import Recipe
 from tasks.core.errors import DwellError
 from tasks.core.files import hash_value, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import code_hash, models_hash
-from tasks.core.yaml_config import parse
+from tasks.evaluate.config import EvaluationConfig
 from tasks.table.training_table import TrainingTable
 from tasks.train.code import recipe_code
+from tasks.train.config import TrainingBlock
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
 from tasks.tune.result import Found, Gain, TrialRow
@@ -28,6 +30,25 @@ from tasks.tune.study import ERROR, INDEX, Search, alone, run_search, settled
 
 MINIMUM_FOR_IMPORTANCE = 10
 _STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "given up", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class DefaultRecipe:
+    """The recipe as it is: what a search starts from and must beat.
+
+    Attributes:
+        name: its name in params.yaml.
+        spelled: its block there; what is found is written in the same words.
+        recipe: the block, checked.
+        training: settings of every recipe, and what differs for this one.
+        evaluation: how the uncertainty of the gain is drawn.
+    """
+
+    name: str
+    spelled: Mapping[str, Any]
+    recipe: Recipe
+    training: TrainingBlock
+    evaluation: EvaluationConfig
 
 
 @dataclass(frozen=True)
@@ -45,33 +66,28 @@ class Tuned:
     trials: Path
 
 
-def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int | None = None) -> Tuned:
+def tune(workspace: Workspace, default: DefaultRecipe, config: TuningConfig) -> Tuned:
     """Search the hyper-parameters of one recipe, or go on with a search, and write what was found below `tuned/`.
 
     Args:
-        workspace: with params.yaml and the table of a night.
-        name: of the recipe.
-        trials: instead of `tuning.trials`.
-        jobs: instead of `tuning.jobs`.
+        workspace: with the table of a night.
+        default: the recipe as it is.
+        config: what is searched, how far, and by which number.
 
     Raises:
-        ConfigError: if there is no such recipe, or the search space does not suit it.
+        ConfigError: if the search space does not suit the recipe.
         ContractError: if there is no table, or it cannot be read.
         TuningError: if another command works on the same search, or no trial was finished.
         TrainingError: if the table lacks what the recipe needs.
     """
-    params = load_params(workspace.params)
-    changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
-    config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, "params.yaml", ("tuning",))
-    recipe, training = params.recipe(name), params.training_of(name)
     table = TrainingTable.open(workspace.table)
-    space = Space.of(recipe, training, config.space, config.metric)
+    space = Space.of(default.recipe, default.training.of(default.name), config.space, config.metric)
     key = _key(table, space, config)
-    search = Search(name, workspace.table, workspace.scratch / "tuning" / name / key, space, config)
+    search = Search(default.name, workspace.table, workspace.scratch / "tuning" / default.name / key, space, config)
     with alone(search):
         study = run_search(search)
-        found = _found(search, study, table.validation_day.isoformat(), params)
-    return _write(workspace, found, params)
+        found = _found(search, study, table.validation_day.isoformat(), default.evaluation)
+    return _write(workspace.tuned, found, default)
 
 
 def _key(table: TrainingTable, space: Space, config: TuningConfig) -> str:
@@ -95,10 +111,10 @@ def _models_code(space: Space) -> str:
     return models_hash() if chooses else recipe_code(space.candidate({}).recipe)
 
 
-def _found(search: Search, study: optuna.Study, day: str, params: Params) -> Found:
+def _found(search: Search, study: optuna.Study, day: str, evaluation: EvaluationConfig) -> Found:
     rows = [_row(search, trial) for trial in settled(study)[: search.config.trials]]
     found = Found(search.name, search.config.metric, day, search.space, rows)
-    gain, doubt = _gain(search, found, params)
+    gain, doubt = _gain(search, found, evaluation)
     return Found(search.name, search.config.metric, day, search.space, rows, gain, doubt, _importance(study))
 
 
@@ -113,13 +129,13 @@ def _row(search: Search, trial: FrozenTrial) -> TrialRow:
     )
 
 
-def _gain(search: Search, found: Found, params: Params) -> tuple[Gain | None, str]:
+def _gain(search: Search, found: Found, evaluation: EvaluationConfig) -> tuple[Gain | None, str]:
     if found.best.index == 0:
         return None, "No trial beat the recipe as it is."
     if found.rows[0].value is None:
         return None, f"There is no gain to state, the recipe as it is failed: {found.rows[0].error}"
     try:
-        return confirm(search, found.best.index, found.best.values, params.evaluation), ""
+        return confirm(search, found.best.index, found.best.values, evaluation), ""
     except DwellError as error:
         return None, f"Doubtful: a fit with a fresh seed failed: {error}"
 
@@ -133,9 +149,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
         return dict(optuna.importance.get_param_importances(study))
 
 
-def _write(workspace: Workspace, found: Found, params: Params) -> Tuned:
-    folder = workspace.tuned
-    spelled = params.recipes[found.name]
-    recipe = write_text(folder / f"{found.name}.yaml", found.to_yaml(spelled, params.training))
+def _write(folder: Path, found: Found, default: DefaultRecipe) -> Tuned:
+    recipe = write_text(folder / f"{found.name}.yaml", found.to_yaml(default.spelled, default.training))
     trials = write_text(folder / f"{found.name}.trials.csv", found.to_csv())
     return Tuned(found, recipe, trials)

@@ -1,35 +1,26 @@
-"""Adds a found recipe to params.yaml."""
+"""Adds a found recipe to the text of params.yaml."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from tasks.config import load_params
-from tasks.core.files import writing
-from tasks.tune.run import Tuned
+from tasks.train.config import TrainingConfig
+from tasks.tune.result import Found
 from tasks.tune.yaml_edit import one_line_each, with_entry, without_entry
 
 
-def add_to_params(path: Path, tuned: Tuned) -> str:
-    """Add the found recipe to params.yaml, or replace what an earlier search added; say what was done.
+def with_found(text: str, found: Found, spelled: Mapping[str, Any], shared: TrainingConfig) -> str:
+    """Return the text with the found recipe added, or in the place of what an earlier search added.
 
     Comments and everything else there stay.
 
     Args:
-        path: params.yaml.
-        tuned: what `tune` returned.
-
-    Raises:
-        ConfigError: if the file would no longer be valid; it then is as it was.
+        text: params.yaml.
+        found: what the search found, another recipe than the one as it is.
+        spelled: the recipe as the text spells it.
+        shared: the training settings of all recipes there.
     """
-    found = tuned.found
-    if found.best.index == 0:
-        return f"{path}: nothing to add, {found.name} stays as it is"
-    params, text, name = load_params(path), path.read_text(encoding="utf-8"), found.tuned_name
-    blocks = found.blocks(params.recipes[found.name], params.training)
+    name, blocks = found.tuned_name, found.blocks(spelled, shared)
     text = with_entry(text, ("recipes", name), one_line_each(blocks["recipes"][name]), after=found.name)
     place = ("training", "by_recipe", name)
     changed = blocks.get("training", {}).get("by_recipe")
-    text = with_entry(text, place, one_line_each(changed)[name]) if changed else without_entry(text, place)
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
-    return f"{path}: added recipes.{name}; name it below nightly.recipes to try it against the champion"
+    return with_entry(text, place, one_line_each(changed)[name]) if changed else without_entry(text, place)

@@ -9,7 +9,7 @@ from tasks.baselines.duration_table import DurationTable
 from tasks.baselines.gradient_boosting import GradientBoosting
 from tasks.baselines.item_user_effects import ItemUserEffects
 from tasks.baselines.registry import BASELINES
-from tasks.baselines.rows import read_examples
+from tasks.baselines.rows import ExampleSelection, read_examples
 from tasks.baselines.stage import fit_calibration
 from tasks.core.errors import TrainingError
 from tasks.evaluate.role import RoleError
@@ -34,7 +34,7 @@ def examples(source, days):
     """Return fit, validation and judge rows with every feature."""
     columns = GradientBoosting.features(source, CONFIG)
     wanted = {"fit": days.fit, "validation": (days.validation,), "judge": days.judge}
-    return {role: read_examples(source, some, role, columns, LATER) for role, some in wanted.items()}
+    return {role: read_examples(source, some, role, ExampleSelection(columns, LATER)) for role, some in wanted.items()}
 
 
 def test_the_registry_names_every_baseline_that_can_be_configured():
@@ -126,15 +126,15 @@ def test_the_judge_day_calibrates_nothing(examples, days):
 
 
 def test_rows_that_were_known_too_late_are_left_out(source, days):
-    everything = read_examples(source, days.fit, "fit", (), LATER)
+    everything = read_examples(source, days.fit, "fit", ExampleSelection((), LATER))
     cutoff = int(everything.frame["known_at_ms"].sort()[1000])
-    assert read_examples(source, days.fit, "fit", (), cutoff).frame["known_at_ms"].max() == cutoff
+    assert read_examples(source, days.fit, "fit", ExampleSelection((), cutoff)).frame["known_at_ms"].max() == cutoff
     with pytest.raises(TrainingError, match=r"fit days 2024-03-01, .* hold no row that was known in time"):
-        read_examples(source, days.fit, "fit", (), 0)
+        read_examples(source, days.fit, "fit", ExampleSelection((), 0))
 
 
 def test_thinning_keeps_the_same_share_of_rows_whatever_else_there_is(source, days):
-    thinned = read_examples(source, days.fit, "fit", (), LATER, max_rows=1050)
+    thinned = read_examples(source, days.fit, "fit", ExampleSelection((), LATER, max_rows=1050))
     assert 900 < len(thinned) < 1200
-    again = read_examples(source, days.fit, "fit", (), LATER, max_rows=1050)
+    again = read_examples(source, days.fit, "fit", ExampleSelection((), LATER, max_rows=1050))
     assert thinned.frame.equals(again.frame)

@@ -9,7 +9,7 @@ from benchmarks.debias.nights import DIAL, RECIPES, RHOS, SHOWN, measured, param
 from benchmarks.parts.part import Options, Table
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
-from tasks.evaluate.trade_off import GRID
+from tasks.trade_off.trade_off import GRID
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from tasks.ensemble.stage import build_ensemble
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.train.config import TrainingConfig
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
@@ -51,7 +51,7 @@ def table(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def members(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     root = tmp_path_factory.mktemp("members")
     for name, recipe in RECIPES.items():
-        train(table, name, Recipe.model_validate(recipe), settings(), root / name, root / "scratch")
+        train(table, NamedRecipe(name, Recipe.model_validate(recipe), settings()), root / name, root / "scratch")
     return {name: root / name for name in RECIPES}
 
 

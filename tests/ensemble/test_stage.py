@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
 from scipy.stats import rankdata
 
 from models.recipe import Recipe
@@ -22,12 +23,14 @@ from tasks.evaluate.table import PredictionTable
 from tasks.predict import Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.table.source import FeatureFolder
-from tasks.train.run import train
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.train.run import NamedRecipe, train
 from tests.ensemble.conftest import RECIPES, settings
 from tests.table.small_night import DAYS, rewrite_rows
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +116,18 @@ def test_members_with_equal_preprocessors_encode_once_and_others_for_themselves(
         np.testing.assert_array_equal(values, model.predict_encoded(shared, 0)[name])
 
 
-def test_the_judge_day_is_not_read_and_bytes_repeat(
+def test_it_reads_of_the_table_what_dvc_yaml_declares_and_bytes_repeat(
     table: Path, members: Mapping[str, Path], blend: Path, tmp_path: Path
 ) -> None:
-    other = Path(shutil.copytree(table, tmp_path / "table"))
-    shutil.rmtree(other / "judge")
+    """The judge day is not among it."""
+    stage = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["ensemble"]
+    declared = [Path(path).relative_to("data/table") for path in stage["deps"] if path.startswith("data/table/")]
+    other = tmp_path / "table"
+    for path in declared:
+        (other / path).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (table / path).is_dir() else shutil.copyfile
+        copy(table / path, other / path)
+    assert declared and not (other / "judge").exists()
     build_ensemble(other, "blend", members, settings(), tmp_path / "again")
     assert hash_tree(tmp_path / "again") == hash_tree(blend)
 
@@ -130,7 +140,7 @@ def test_the_bundle_predicts_another_night_without_its_members_or_its_table(
     relabelled = Path(shutil.copytree(features, tmp_path / "features"))
     rewrite_rows(relabelled, DAYS.judge[0], [pl.col("watch_ms") // 5, (1 - pl.col("skip")).cast(pl.Int8).alias("skip")])
     for folder, name in ((features, "a"), (relabelled, "b")):
-        predict_days(moved, folder, DAYS.judge, tmp_path / f"{name}.parquet")
+        predict_days(moved, FeatureDays(folder, DAYS.judge), tmp_path / f"{name}.parquet")
     found = PredictionTable.read("blend", [tmp_path / "a.parquet"])
     assert (found.seeds, found.tasks) == ((0, 1), ("skip", "long_view"))
     columns = [f"{name}_s{seed}" for seed in (0, 1) for name in ("score", "watch_mean", "p_skip")]
@@ -153,7 +163,7 @@ def test_only_common_seeds_count(table: Path, members: Mapping[str, Path], tmp_p
     recipe = Recipe.model_validate(RECIPES["first"])
     for seeds in ((1, 2), (7,)):
         name = f"third{len(seeds)}"
-        train(table, name, recipe, settings(seeds=seeds), tmp_path / name, tmp_path / "scratch")
+        train(table, NamedRecipe(name, recipe, settings(seeds=seeds)), tmp_path / name, tmp_path / "scratch")
     build_ensemble(table, "b", {"first": members["first"], "x": tmp_path / "third2"}, settings(), tmp_path / "b")
     assert load_model(tmp_path / "b").seeds == (1,)
     with pytest.raises(TrainingError, match=r"no seed in common \(first: 0, 1; x: 7\)"):

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,21 +64,9 @@ def make_workspace(root: Path, params: dict[str, Any]) -> Path:
 
 def run(arguments: list[str], root: Path, **environment_variables: str) -> subprocess.CompletedProcess[str]:
     """Run a Python module of the test environment in a workspace; the result holds its merged output."""
-    return _python(["-m", *arguments], root, environment_variables)
-
-
-def run_commands(commands: Sequence[str], root: Path) -> subprocess.CompletedProcess[str]:
-    """Run commands of the `dwell` command line one after the other in one process, which loads its libraries once."""
-    code = "import sys; from flows.cli import app\nfor line in sys.argv[1:]: app(line.split(), standalone_mode=False)"
-    return _python(["-c", code, *commands], root, {})
-
-
-def _python(
-    arguments: Sequence[str], root: Path, environment_variables: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [sys.executable, *arguments], cwd=root,
+        [sys.executable, "-m", *arguments], cwd=root,
         env=os.environ | {"PATH": path, "PREFECT_HOME": str(root / ".dwell/prefect")} | environment_variables,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
     )  # fmt: skip

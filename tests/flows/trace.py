@@ -5,8 +5,9 @@
     python -m tests.flows.trace --compare before.json after.json
 
 The nights: simulated days with two recipes and their ensemble, the night after it (there is a champion to beat), and
-KuaiRand where it lies in $DWELL_DATA. Hashes of source code are replaced by a constant, so that files differ only where
-what they say differs. Kernels of other CPUs round otherwise: compare traces of one machine.
+KuaiRand where it lies in $DWELL_DATA. Every stage has nothing at hand but its declared inputs. Hashes of source code are
+replaced by a constant, so that files differ only where what they say differs. Kernels of other CPUs round otherwise:
+compare traces of one machine.
 """
 
 import argparse
@@ -72,16 +73,14 @@ def _forget_the_code() -> None:
 def _night(root: Path, name: str, *key: str) -> dict[str, str]:
     """Run the stages of one night in this process, publish it, and return name/path -> hash of what it left."""
     from flows.cli import app
-    from flows.stages import stage_graph
     from tasks.core.layout import Workspace
     from tasks.core.run_key import load_run_key
     from tasks.night.publish import publish
+    from tests.flows.declared import run_night
 
     with contextlib.chdir(root):
         app(["prepare", *key], standalone_mode=False)
-        for stage in stage_graph(root):
-            kind, _, model = stage.partition("@")
-            app(["stage", kind, *(["--recipe", model] if model else [])], standalone_mode=False)
+        run_night(root)
         lock = root / "dvc.lock"  # publishing archives it, and no DVC wrote one here
         lock.touch()
         print(publish(Workspace(), load_run_key(Path("run.yaml")), {}).summary())

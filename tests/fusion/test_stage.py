@@ -15,6 +15,7 @@ from tasks.core.files import hash_tree, read_json
 from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
+from tasks.evaluate.night import MeasuredNight
 from tasks.fusion.config import FusionChoice
 from tasks.fusion.serving import ServingFusion
 from tasks.predict import predict_days
@@ -22,7 +23,8 @@ from tasks.score.config import ScoreConfig
 from tasks.score.stage import score
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.train.run import train
+from tasks.table.source import FeatureDays
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
@@ -43,8 +45,8 @@ def bundle(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fit")
     build_table(features, TableConfig(), DAYS, root / "table")
     recipe = Recipe.model_validate({"tasks": TASKS})
-    train(root / "table", "small", recipe, training(max_epochs=2), root / "small", root / "scratch")
-    predict_days(root / "small", features, DAYS.judge, root / "judge.parquet")
+    train(root / "table", NamedRecipe("small", recipe, training(max_epochs=2)), root / "small", root / "scratch")
+    predict_days(root / "small", FeatureDays(features, DAYS.judge), root / "judge.parquet")
     return root / "small"
 
 
@@ -57,7 +59,7 @@ def scored(bundle: Path, features: Path, tmp_path_factory: pytest.TempPathFactor
         config = ScoreConfig(pool_size=10, top_k=3, fusion=choice)
         out = tmp_path_factory.mktemp(name) / "scores"
         judged = judged or bundle.parent / "judge.parquet"
-        score(bundle, features, config, DAYS, out, judged, EVALUATION)
+        score(MeasuredNight(features, DAYS, EVALUATION), bundle, config, out, judged)
         return out
 
     return run
@@ -137,5 +139,5 @@ def test_the_judge_day_chooses_nothing_and_bytes_repeat(
 
 def test_a_night_that_serves_nothing_has_no_fusion(features: Path, tmp_path: Path) -> None:
     config = ScoreConfig(fusion=TypeAdapter(FusionChoice).validate_python({"kind": "monotone"}))
-    score(None, features, config, DAYS, tmp_path / "scores")
+    score(MeasuredNight(features, DAYS, EVALUATION), None, config, tmp_path / "scores")
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["summary.json"]

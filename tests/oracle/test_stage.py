@@ -10,6 +10,7 @@ import pytest
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
 from tasks.ingest.config import KuaiRandConfig
@@ -62,7 +63,7 @@ def test_durations_that_validation_sets_aside_are_left_out(features: Path) -> No
 
 def test_a_source_without_truth_says_so(tmp_path: Path) -> None:
     source = KuaiRandConfig(kind="kuairand", path="nowhere")
-    found = oracle(source, {"d2q": tmp_path}, tmp_path, DAYS, EvaluationConfig(), None, tmp_path / "out")
+    found = oracle(MeasuredNight(tmp_path, DAYS, EvaluationConfig()), source, {"d2q": tmp_path}, None, tmp_path / "out")
     assert (found.known, found.rows, found.models) == (False, 0, ())
     assert read_json(tmp_path / "out/oracle.json") == {"known": False, "rows": 0, "models": []}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["oracle.json"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.train.fit import SeedFit
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.train.settings import CANDIDATE, RECIPE, training
 
 
@@ -24,7 +24,7 @@ def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
 
     SeedFit._step = step
     recipe, config = (CANDIDATE, training()) if name == "candidate" else (RECIPE, training(seeds=(0, 1)))
-    train(Path(table), name, recipe, config, Path(out), Path(scratch))
+    train(Path(table), NamedRecipe(name, recipe, config), Path(out), Path(scratch))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from models.components import REGISTRIES, components_of
 from models.recipe import Recipe
 from tasks.core.files import read_json
 from tasks.predict import predict_days
+from tasks.table.source import FeatureDays
 from tasks.train.code import recipe_code, recipe_files, write_code
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
 from tests.train.settings import CANDIDATE, RECIPE, training
 
@@ -62,8 +63,8 @@ def test_whatever_a_fit_and_its_predictions_run_is_in_the_hash(
 
     def night() -> None:
         rows = candidate_table if recipe is CANDIDATE else table
-        train(rows, name, recipe, training(max_epochs=1), tmp_path / "bundle", tmp_path / "scratch")
-        predict_days(tmp_path / "bundle", features, DAYS.judge, tmp_path / "judge.parquet")
+        train(rows, NamedRecipe(name, recipe, training(max_epochs=1)), tmp_path / "bundle", tmp_path / "scratch")
+        predict_days(tmp_path / "bundle", FeatureDays(features, DAYS.judge), tmp_path / "judge.parquet")
 
     executed = files_run(night)
     assert len(executed) > 20

@@ -9,7 +9,7 @@ from models.latent.selection_model import SelectionModel, SelectionRows
 from models.recipe import Recipe
 from tasks.core.files import read_json
 from tasks.train.correlation import Recalibrated, profile_interval, validated
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.train.settings import CANDIDATE, training
 
 
@@ -59,7 +59,12 @@ def test_unobserved_rows_that_stand_for_many_count_as_many() -> None:
 def test_the_train_stage_leaves_it_in_the_bundle(candidate_table: Path, tmp_path: Path) -> None:
     changed = {"objective": {"kind": "latent_exogenous"}, "head": {"kind": "tr_log"}}
     recipe = Recipe.model_validate(CANDIDATE.model_dump() | changed)
-    train(candidate_table, "latent", recipe, training(max_epochs=1, seeds=(0,)), tmp_path / "b", tmp_path / "s")
+    train(
+        candidate_table,
+        NamedRecipe("latent", recipe, training(max_epochs=1, seeds=(0,))),
+        tmp_path / "b",
+        tmp_path / "s",
+    )
     learned = read_json(tmp_path / "b/learned.json")
     assert set(learned["seeds"]["0"]) >= {"watch_time/rho", "watch_time/sigma"}
     for found in learned["validation"].values():

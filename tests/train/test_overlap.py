@@ -18,7 +18,7 @@ from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
 from tasks.train.overlap import overlap
 from tasks.train.propensity import fit_propensity
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
 from tests.train.settings import training
 
@@ -126,7 +126,7 @@ def test_unobserved_pairs_without_a_propensity_leave_gaps_not_numbers(sampled: P
 def test_a_bundle_holds_the_same_bytes_twice(table: Path, tmp_path: Path) -> None:
     recipe = Recipe.model_validate(LOGGED)
     for name in ("a", "b"):
-        train(table, "ips", recipe, training(max_epochs=1), tmp_path / name, tmp_path / f"scratch-{name}")
+        train(table, NamedRecipe("ips", recipe, training(max_epochs=1)), tmp_path / name, tmp_path / f"scratch-{name}")
     assert (tmp_path / "a/overlap.json").read_bytes() == (tmp_path / "b/overlap.json").read_bytes()
     assert not (tmp_path / "a/learned.json").exists()
 
@@ -140,7 +140,7 @@ def test_what_an_objective_learned_is_written_with_what_could_identify_it(
 
     monkeypatch.setitem(OBJECTIVES, "naive", Correlated)
     recipe = Recipe.model_validate({"tasks": {"watch_time": {}, "long_view": {}}, "set_apart": ["scene"]})
-    train(table, "made", recipe, training(max_epochs=1, seeds=(0, 1)), tmp_path / "b", tmp_path / "s")
+    train(table, NamedRecipe("made", recipe, training(max_epochs=1, seeds=(0, 1))), tmp_path / "b", tmp_path / "s")
     found = read_json(tmp_path / "b/learned.json")
     assert found["seeds"] == {seed: {"watch_time/rho": 0.25, "long_view/rho": 0.25} for seed in ("0", "1")}
     random = int(open_columns(table / "fit")["random"].sum())

@@ -13,8 +13,8 @@ from tasks.core.files import hash_file
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
 from tasks.predict import Bundle, example_rows, export_bundle, load_bundle, predict_days
-from tasks.table.source import FeatureFolder
-from tasks.train.run import train
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
 from tests.train.settings import RECIPE, training
 
@@ -22,7 +22,9 @@ from tests.train.settings import RECIPE, training
 @pytest.fixture(scope="module")
 def path(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    train(table, "small", RECIPE, training(seeds=(0, 1), max_epochs=2), folder / "small", folder / "scratch")
+    train(
+        table, NamedRecipe("small", RECIPE, training(seeds=(0, 1), max_epochs=2)), folder / "small", folder / "scratch"
+    )
     return folder / "small"
 
 
@@ -40,7 +42,7 @@ def judge(features: Path) -> pl.DataFrame:
 def test_the_judge_table_is_what_evaluation_reads(
     path: Path, features: Path, judge: pl.DataFrame, tmp_path: Path
 ) -> None:
-    rows = predict_days(path, features, DAYS.judge, tmp_path / "judge.parquet")
+    rows = predict_days(path, FeatureDays(features, DAYS.judge), tmp_path / "judge.parquet")
     table = PredictionTable.read("small", [tmp_path / "judge.parquet"])
     assert rows == len(table) == judge.height
     assert table.seeds == (0, 1)
@@ -53,7 +55,7 @@ def test_the_judge_table_is_what_evaluation_reads(
 
 def test_predictions_repeat_byte_for_byte(path: Path, features: Path, tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
-        predict_days(path, features, (DAYS.validation, *DAYS.judge), tmp_path / name)
+        predict_days(path, FeatureDays(features, (DAYS.validation, *DAYS.judge)), tmp_path / name)
     assert hash_file(tmp_path / "a.parquet") == hash_file(tmp_path / "b.parquet")
 
 
@@ -98,7 +100,7 @@ def test_a_champion_scores_rows_of_another_night(path: Path, features: Path, tmp
     frame = pl.read_parquet(part, hive_partitioning=False)
     frame.select(sorted(frame.columns)).with_columns(brand_new=pl.lit(1.0)).write_parquet(part)
     for folder, name in ((features, "a"), (other, "b")):
-        predict_days(path, folder, [when], tmp_path / f"{name}.parquet")
+        predict_days(path, FeatureDays(folder, [when]), tmp_path / f"{name}.parquet")
     assert hash_file(tmp_path / "a.parquet") == hash_file(tmp_path / "b.parquet")
 
 
@@ -107,7 +109,7 @@ def test_a_missing_column_is_named_and_nothing_is_written(path: Path, features: 
     part = partition(other / "rows", DAYS.judge[0])
     pl.read_parquet(part, hive_partitioning=False).drop("activity").write_parquet(part)
     with pytest.raises(ContractError, match=r"lacks the column\(s\) activity.*train the bundle anew"):
-        predict_days(path, other, DAYS.judge, tmp_path / "judge.parquet")
+        predict_days(path, FeatureDays(other, DAYS.judge), tmp_path / "judge.parquet")
     assert not (tmp_path / "judge.parquet").exists()
 
 
@@ -120,7 +122,7 @@ def test_labels_do_not_reach_predictions(path: Path, features: Path, tmp_path: P
     ]
     rewrite_rows(other, DAYS.judge[0], changes)
     for folder, name in ((features, "a"), (other, "b")):
-        predict_days(path, folder, DAYS.judge, tmp_path / f"{name}.parquet")
+        predict_days(path, FeatureDays(folder, DAYS.judge), tmp_path / f"{name}.parquet")
     a, b = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in "ab")
     columns = [name for name in a.columns if name.endswith("_s0")]
     assert a.select(columns).equals(b.select(columns))

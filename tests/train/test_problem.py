@@ -18,10 +18,10 @@ from tasks.predict import load_bundle, predict_days
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
-from tasks.table.source import FeatureFolder
+from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.table.training_table import TrainingTable
 from tasks.train.problem import open_problem
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
 from tests.train.settings import training
 
@@ -64,7 +64,9 @@ def test_a_dense_feature_can_be_set_apart(table: Path) -> None:
 
 def test_the_curves_say_how_much_of_the_duration_the_towers_still_know(table: Path, tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"head": {"kind": "wtg"}, "adversary": {}})
-    train(table, "dvr", recipe, training(seeds=(0,), max_epochs=2), tmp_path / "bundle", tmp_path / "scratch")
+    train(
+        table, NamedRecipe("dvr", recipe, training(seeds=(0,), max_epochs=2)), tmp_path / "bundle", tmp_path / "scratch"
+    )
     explained = pl.read_csv(tmp_path / "bundle/curves.csv")["watch_time/duration_r2"]
     assert len(explained) == 2
     assert (explained <= 1).all()
@@ -78,8 +80,8 @@ def test_what_counts_replays_predicts_beyond_the_duration(features: Path, tmp_pa
         build_table(features, TableConfig(truncate_watch=truncate), DAYS, table)
         problem = open_problem(TrainingTable.open(table), Recipe.model_validate({"head": {"kind": "tpm"}}))
         assert (LONGEST in problem.head_state) == (not truncate)
-        train(table, "tpm", problem.recipe, training(seeds=(0,)), out, tmp_path / "scratch")
-        predict_days(out, features, DAYS.judge, tmp_path / "judge.parquet", threads=1)
+        train(table, NamedRecipe("tpm", problem.recipe, training(seeds=(0,))), out, tmp_path / "scratch")
+        predict_days(out, FeatureDays(features, DAYS.judge), tmp_path / "judge.parquet", threads=1)
         found = pl.read_parquet(tmp_path / "judge.parquet")
         for column in ("score_s0", "watch_mean_s0"):
             assert (found[column] > found["duration_ms"] / 1000 + 1e-3).any() == (not truncate), column
@@ -114,11 +116,11 @@ def test_one_replay_among_the_fit_days_moves_no_bound(features: Path, tmp_path: 
         assert bounds[-1] == np.float32(problem.labels.watch_s.max())
     assert bounds[0] == bounds[1] > 10
     out = tmp_path / "bundle"
-    train(tmp_path / "table0", "tpm", problem.recipe, training(seeds=(0,)), out, tmp_path / "scratch")
+    train(tmp_path / "table0", NamedRecipe("tpm", problem.recipe, training(seeds=(0,))), out, tmp_path / "scratch")
     bundle = load_bundle(out)
     assert not bundle.truncate_watch
     assert not bundle.calibrations[0].mean.curves.bounded
-    predict_days(out, tmp_path / "night0", DAYS.judge, tmp_path / "judge.parquet", threads=1)
+    predict_days(out, FeatureDays(tmp_path / "night0", DAYS.judge), tmp_path / "judge.parquet", threads=1)
     judged = PredictionTable.read("tpm", [tmp_path / "judge.parquet"])
     assert (judged.y <= judged.duration).all()
     assert (judged.watch_mean(0) > judged.duration).any()
@@ -127,7 +129,10 @@ def test_one_replay_among_the_fit_days_moves_no_bound(features: Path, tmp_path: 
 def test_a_bundle_whose_bound_was_guessed_is_refused(features: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     train(
-        table, "tpm", Recipe.model_validate({"head": {"kind": "tpm"}}), training(seeds=(0,)), out, tmp_path / "scratch"
+        table,
+        NamedRecipe("tpm", Recipe.model_validate({"head": {"kind": "tpm"}}), training(seeds=(0,))),
+        out,
+        tmp_path / "scratch",
     )
     about = read_json(out / "preprocessor/preprocessor.json")
     write_json(out / "preprocessor/preprocessor.json", about | {"truncate_watch": False})

@@ -17,7 +17,7 @@ from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.train.config import TrainingConfig
 from tasks.train.fit import SeedFit
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
 from tests.train.settings import RECIPE, training
 
@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def bundle(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    train(table, "small", RECIPE, training(seeds=(0, 1)), folder / "small", folder / "scratch")
+    train(table, NamedRecipe("small", RECIPE, training(seeds=(0, 1))), folder / "small", folder / "scratch")
     return folder / "small"
 
 
@@ -57,7 +57,7 @@ def test_a_bundle_holds_everything_and_says_what_it_is(bundle: Path) -> None:
 def test_a_recipe_may_name_a_sequence_model_for_its_history(table: Path, tmp_path: Path, kind: str) -> None:
     encoder = {"kind": "packed", "embedding_dim": 4, "history": {"kind": kind}}
     recipe = Recipe.model_validate(RECIPE.model_dump() | {"encoder": encoder})
-    train(table, kind, recipe, training(seeds=(0,)), tmp_path / "bundle", tmp_path / "scratch")
+    train(table, NamedRecipe(kind, recipe, training(seeds=(0,))), tmp_path / "bundle", tmp_path / "scratch")
     assert read_json(tmp_path / "bundle/validation.json")["0"]["xauc"] > 0.55
     assert read_json(tmp_path / "bundle/manifest.json")["recipe"]["encoder"]["history"]["kind"] == kind
 
@@ -87,7 +87,7 @@ def test_a_fit_killed_twice_and_run_again_ends_with_the_same_bytes(
         assert not (tmp_path / "b").exists()
     standing = sorted(path.parent.name for path in (tmp_path / "s").rglob("progress.json"))
     assert standing == ["seed0", "seed1"]
-    train(table, "small", RECIPE, training(seeds=(0, 1)), tmp_path / "b", tmp_path / "s")
+    train(table, NamedRecipe("small", RECIPE, training(seeds=(0, 1))), tmp_path / "b", tmp_path / "s")
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 
 
@@ -101,11 +101,11 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
     with monkeypatch.context() as patched:
         patched.setattr(SeedFit, "_close_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(table, "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
+            train(table, NamedRecipe("small", RECIPE, training()), tmp_path / "b", tmp_path / "s")
     assert list((tmp_path / "s").rglob("state.safetensors"))
     changed = training(learning_rate=1e-3)
-    train(table, "small", RECIPE, changed, tmp_path / "resumed", tmp_path / "s")
-    train(table, "small", RECIPE, changed, tmp_path / "fresh", tmp_path / "other")
+    train(table, NamedRecipe("small", RECIPE, changed), tmp_path / "resumed", tmp_path / "s")
+    train(table, NamedRecipe("small", RECIPE, changed), tmp_path / "fresh", tmp_path / "other")
     assert hash_tree(tmp_path / "resumed") == hash_tree(tmp_path / "fresh")
 
 
@@ -116,7 +116,7 @@ def test_the_judge_day_changes_nothing(features: Path, bundle: Path, tmp_path: P
         changed, DAYS.judge[0], [pl.col("watch_ms") // 3, pl.col("user_id") + 7, pl.lit(1, pl.Int8).alias("skip")]
     )
     build_table(changed, TableConfig(), DAYS, tmp_path / "table")
-    train(tmp_path / "table", "small", RECIPE, training(seeds=(0, 1)), tmp_path / "b", tmp_path / "s")
+    train(tmp_path / "table", NamedRecipe("small", RECIPE, training(seeds=(0, 1))), tmp_path / "b", tmp_path / "s")
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 
 
@@ -125,7 +125,7 @@ def test_validation_labels_do_not_reach_weights_or_label_state(features: Path, b
     changed = Path(shutil.copytree(features, tmp_path / "features"))
     rewrite_rows(changed, DAYS.validation, pl.col("watch_ms") // 2)
     build_table(changed, TableConfig(), DAYS, tmp_path / "table")
-    train(tmp_path / "table", "small", RECIPE, training(seeds=(0,)), tmp_path / "b", tmp_path / "s")
+    train(tmp_path / "table", NamedRecipe("small", RECIPE, training(seeds=(0,))), tmp_path / "b", tmp_path / "s")
     same = (tmp_path / "b/head_state.safetensors").read_bytes() == (bundle / "head_state.safetensors").read_bytes()
     assert same
     ours, theirs = (
@@ -139,7 +139,7 @@ def test_validation_labels_do_not_reach_weights_or_label_state(features: Path, b
 @pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch(table: Path, tmp_path: Path) -> None:
     config = training(max_epochs=30, patience=2, learning_rate=0.05)
-    train(table, "small", RECIPE, config, tmp_path / "b", tmp_path / "s")
+    train(table, NamedRecipe("small", RECIPE, config), tmp_path / "b", tmp_path / "s")
     curves, manifest = pl.read_csv(tmp_path / "b/curves.csv"), read_json(tmp_path / "b/manifest.json")
     losses = curves["validation_watch_time"].to_list()
     assert len(losses) < 30
@@ -149,7 +149,7 @@ def test_early_stopping_keeps_the_best_epoch(table: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_stopping_on_xauc(table: Path, tmp_path: Path) -> None:
-    train(table, "small", RECIPE, training(stop_on="xauc"), tmp_path / "b", tmp_path / "s")
+    train(table, NamedRecipe("small", RECIPE, training(stop_on="xauc")), tmp_path / "b", tmp_path / "s")
     curves, manifest = pl.read_csv(tmp_path / "b/curves.csv"), read_json(tmp_path / "b/manifest.json")
     assert manifest["best_epoch"]["0"] == int(curves["validation_xauc"].arg_max() or 0) + 1
 
@@ -163,7 +163,7 @@ def test_a_loss_that_is_not_finite_stops_the_fit_and_keeps_the_old_bundle(
     np.save(broken / "fit/dense.npy", dense)
     out = Path(shutil.copytree(bundle, tmp_path / "b"))
     with pytest.raises(TrainingError, match=r"seed 0, epoch 1, step \d+: .*watch_time.*Lower training.learning_rate"):
-        train(broken, "small", RECIPE, training(), out, tmp_path / "s")
+        train(broken, NamedRecipe("small", RECIPE, training()), out, tmp_path / "s")
     assert hash_tree(out) == hash_tree(bundle)
 
 
@@ -172,30 +172,30 @@ def test_a_label_that_the_table_lacks_is_named(table: Path, tmp_path: Path) -> N
     about = (changed / "table.json").read_text().replace('"skip",', "")
     (changed / "table.json").write_text(about)
     with pytest.raises(TrainingError, match="learns skip, but"):
-        train(changed, "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
+        train(changed, NamedRecipe("small", RECIPE, training()), tmp_path / "b", tmp_path / "s")
 
 
 def test_a_recipe_with_history_needs_history_fields(features: Path, tmp_path: Path) -> None:
     build_table(features, TableConfig(categorical=("user_id", "hour")), DAYS, tmp_path / "table")
     with pytest.raises(TrainingError, match=r"reads a history, but .* see table\.categorical"):
-        train(tmp_path / "table", "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
+        train(tmp_path / "table", NamedRecipe("small", RECIPE, training()), tmp_path / "b", tmp_path / "s")
 
 
 @pytest.mark.slow
 def test_bfloat16_learns_about_as_well(table: Path, bundle: Path, tmp_path: Path) -> None:
-    result = train(table, "small", RECIPE, training(precision="bfloat16"), tmp_path / "b", tmp_path / "s")
+    result = train(table, NamedRecipe("small", RECIPE, training(precision="bfloat16")), tmp_path / "b", tmp_path / "s")
     assert result.xauc == pytest.approx(read_json(bundle / "validation.json")["0"]["xauc"], abs=0.03)
 
 
 def test_cuda_that_is_not_there_is_an_error(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"training\.device is cuda"):
-        train(table, "small", RECIPE, training(device="cuda"), tmp_path / "b", tmp_path / "s")
+        train(table, NamedRecipe("small", RECIPE, training(device="cuda")), tmp_path / "b", tmp_path / "s")
 
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"holds no table\.json: run `dwell prepare` and `dvc repro table`"):
-        train(tmp_path, "small", RECIPE, training(), tmp_path / "b", tmp_path / "s")
+        train(tmp_path, NamedRecipe("small", RECIPE, training()), tmp_path / "b", tmp_path / "s")
 
 
 @pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])
@@ -207,7 +207,7 @@ def test_impossible_seeds_are_refused(seeds: tuple[int, ...]) -> None:
 @pytest.mark.slow
 def test_a_refused_calibrator_is_reported(table: Path, tmp_path: Path) -> None:
     config = training(calibration=training().calibration.model_copy(update={"min_rows": 10**6}))
-    result = train(table, "small", RECIPE, config, tmp_path / "b", tmp_path / "s")
+    result = train(table, NamedRecipe("small", RECIPE, config), tmp_path / "b", tmp_path / "s")
     assert result.refused == (0,)
     assert "1000000" in read_json(tmp_path / "b/manifest.json")["calibration_refused"]["0"]
 
@@ -215,8 +215,8 @@ def test_a_refused_calibrator_is_reported(table: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_weighing_objectives_get_the_propensity_of_every_row(table: Path, tmp_path: Path) -> None:
     recipe = {"objective": {"kind": "ips"}, "propensity": {"kind": "logged"}}
-    train(table, "ips", Recipe.model_validate(recipe), training(), tmp_path / "b", tmp_path / "s")
-    train(table, "naive", Recipe(), training(), tmp_path / "n", tmp_path / "s")
+    train(table, NamedRecipe("ips", Recipe.model_validate(recipe), training()), tmp_path / "b", tmp_path / "s")
+    train(table, NamedRecipe("naive", Recipe(), training()), tmp_path / "n", tmp_path / "s")
     assert (tmp_path / "b/propensity.safetensors").exists()
     weighted, plain = (pl.read_csv(tmp_path / name / "curves.csv")["train_watch_time"][0] for name in ("b", "n"))
     logged = open_columns(table / "fit")["exposure_probability"]

@@ -14,7 +14,7 @@ from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, read_json
 from tasks.predict import load_bundle
 from tasks.train.optimizers import Optimizers
-from tasks.train.run import train
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
 from tests.train.settings import CANDIDATE, RECIPE, training
 
@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def fit(table: Path, folder: Path, recipe: Recipe, **changes: Any) -> pl.DataFrame:
     """Train a recipe and return its curves."""
-    train(table, "small", recipe, training(**changes), folder / "b", folder / "s")
+    train(table, NamedRecipe("small", recipe, training(**changes)), folder / "b", folder / "s")
     return pl.read_csv(folder / "b/curves.csv")
 
 
@@ -34,7 +34,7 @@ def with_selection(**selection: Any) -> Recipe:
 @pytest.fixture(scope="module")
 def bundle(candidate_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("candidate")
-    train(candidate_table, "candidate", CANDIDATE, training(), folder / "b", folder / "s")
+    train(candidate_table, NamedRecipe("candidate", CANDIDATE, training()), folder / "b", folder / "s")
     return folder / "b"
 
 
@@ -62,7 +62,7 @@ def test_a_fit_on_candidates_killed_and_run_again_ends_with_the_same_bytes(
     command = [sys.executable, "-m", "tests.train.killed_fit", *places, "17", "candidate"]
     assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
     assert list((tmp_path / "s").rglob("progress.json")) and not (tmp_path / "b").exists()
-    train(candidate_table, "candidate", CANDIDATE, training(), tmp_path / "b", tmp_path / "s")
+    train(candidate_table, NamedRecipe("candidate", CANDIDATE, training()), tmp_path / "b", tmp_path / "s")
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 
 
@@ -149,5 +149,5 @@ def test_parts_that_do_not_go_together_are_named(
 ) -> None:
     recipe = Recipe.model_validate(CANDIDATE.model_dump() | changed)
     with pytest.raises(TrainingError, match=said):
-        train(candidate_table, "odd", recipe, training(seeds=(0,)), tmp_path / "b", tmp_path / "s")
+        train(candidate_table, NamedRecipe("odd", recipe, training(seeds=(0,))), tmp_path / "b", tmp_path / "s")
     assert not (tmp_path / "b").exists()

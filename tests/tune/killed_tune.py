@@ -5,9 +5,9 @@ import signal
 import sys
 from pathlib import Path
 
+from flows.tune import tune
 from tasks.core.layout import Workspace
 from tasks.train.fit import SeedFit
-from tasks.tune.run import tune
 
 
 def main(root: str, epochs: str) -> None:

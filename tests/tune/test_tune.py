@@ -16,6 +16,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.tune import add_to_params, tune
 from models.recipe import Recipe
 from tasks.config import load_params
 from tasks.core.errors import ConfigError, ContractError, TuningError
@@ -23,9 +24,8 @@ from tasks.core.files import hash_value, read_json, write_json
 from tasks.core.layout import Workspace
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.table.columns import open_columns
-from tasks.train.run import train
-from tasks.tune.run import Tuned, tune
-from tasks.tune.write import add_to_params
+from tasks.train.run import NamedRecipe, train
+from tasks.tune.run import Tuned
 from tests.tune.conftest import MakeWorkspace
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,12 @@ def test_the_first_trial_is_the_recipe_as_the_train_stage_fits_it(
     place: Workspace, tuned: Tuned, tmp_path: Path
 ) -> None:
     params = load_params(place.params)
-    train(place.table, "small", params.recipe("small"), params.training_of("small"), tmp_path / "b", tmp_path / "s")
+    train(
+        place.table,
+        NamedRecipe("small", params.recipe("small"), params.training_of("small")),
+        tmp_path / "b",
+        tmp_path / "s",
+    )
     first = tuned.found.rows[0]
     assert first.value == read_json(tmp_path / "b/validation.json")["0"]["xauc"]
     assert first.values == tuned.found.space.defaults

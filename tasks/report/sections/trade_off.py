@@ -10,7 +10,7 @@ from tasks.report.inputs import Artifacts, Model
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text, fold
 
 FILE = "trade_off.json"
-"""What `tasks.evaluate.trade_off` writes beside the metrics."""
+"""What `tasks.trade_off.trade_off` writes beside the metrics."""
 _ACCURACY = {"watch_time": Measure("XAUC", "")}
 _AUC = Measure("AUC", "")
 _SECONDS, _PERCENT = Measure("", "", 2, "s"), Measure("", "", 2, "%")

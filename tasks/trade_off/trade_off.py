@@ -7,7 +7,6 @@ validation days, if at all).
 Shapes: B rows.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ import numpy as np
 from models.objectives.proxy_priors import ProxyPriors
 from tasks.core.files import read_json, write_json
 from tasks.core.labels import LABELS
+from tasks.core.layout import JUDGE_TABLE
 from tasks.core.predictions import probability
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
@@ -27,14 +27,14 @@ from tasks.evaluate.metrics.bias_spread import bias_spread
 from tasks.evaluate.metrics.classification import auc_influence
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.pairwise import xauc_influence
+from tasks.evaluate.night import MeasuredNight
 from tasks.evaluate.resampling import Resampler
-from tasks.evaluate.role import Role
 from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
-from tasks.evaluate.trade_off_curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 from tasks.predict import Bundle, load_bundle
-from tasks.table.source import FeatureFolder
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.trade_off.curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of t."""
@@ -68,14 +68,7 @@ def has_dial(bundle: Path) -> bool:
 
 
 def trade_off(
-    bundle: Path,
-    features: Path,
-    days: Sequence[dt.date],
-    out: Path,
-    config: EvaluationConfig,
-    *,
-    edges_s: Sequence[float] | None = None,
-    role: Role = "judge",
+    night: MeasuredNight, bundle: Path, out: Path, duration_edges_s: Sequence[float] | None = None
 ) -> Path | None:
     """Write the curves of one bundle as `trade_off.json`; None where its objective has no dial.
 
@@ -85,22 +78,19 @@ def trade_off(
     measured: the native mean in seconds where the head has one, else its score in seconds; probabilities as they are.
 
     Args:
+        night: its judge day is predicted and measured.
         bundle: the fitted recipe.
-        features: folder of the features stage.
-        days: the days predicted, in order.
-        out: folder that holds their prediction table, `<role>.parquet`, by this bundle; the file is written beside it.
-        config: what is computed.
-        edges_s: edges of the duration deciles; None: deciles of these rows.
-        role: which rows these are; it is written down with the curves.
+        out: folder that holds the bundle's prediction table of that day; the file is written beside it.
+        duration_edges_s: edges of the duration deciles; None: deciles of these rows.
     """
     if not has_dial(bundle):
         return None
     model = load_bundle(bundle)
-    table = PredictionTable.read(str(model.manifest["name"]), [out / f"{role}.parquet"], role)
-    measured = _measured(table, config, edges_s)
-    points = _predict(model, FeatureFolder.open(features), days)
+    table = PredictionTable.read(str(model.manifest["name"]), [out / JUDGE_TABLE])
+    measured = _measured(table, night.evaluation, duration_edges_s)
+    points = _predict(model, night.judge)
     curves = TradeOffCurves(
-        role=role,
+        role=table.role,
         served=model.manifest["recipe"]["objective"]["trade_off"],
         seeds=tuple(model.rankers),
         mean="mean" if "mean" in points[GRID[0]][0] else "score",
@@ -112,20 +102,21 @@ def trade_off(
     return write_json(out / FILE, rounded(curves.as_json()))
 
 
-def _measured(table: PredictionTable, config: EvaluationConfig, edges_s: Sequence[float] | None) -> Measured:
+def _measured(table: PredictionTable, config: EvaluationConfig, duration_edges_s: Sequence[float] | None) -> Measured:
     resampler = Resampler(table.num_users, config.replicates, config.seed)
-    groups = BinEdges.of(table, config, edges_s).duration_groups(table)
+    groups = BinEdges.of(table, config, duration_edges_s).duration_groups(table)
     rows = observed(table, groups, resampler, LABELS, config.seed)
     parts = {"logged": np.flatnonzero(table.logged), "random": np.flatnonzero(~table.logged)}
     enough = {name: index for name, index in parts.items() if index.size >= config.minimum_segment_rows}
     return Measured(rows, enough, resampler, config)
 
 
-def _predict(model: Bundle, source: FeatureFolder, days: Sequence[dt.date]) -> dict[float, list[Point]]:
+def _predict(model: Bundle, rows: FeatureDays) -> dict[float, list[Point]]:
     """Return t -> one set of raw predictions per seed; every row is encoded once."""
+    source = FeatureFolder.open(rows.features)
     histories = lru_cache(maxsize=4)(source.history)
     parts: dict[float, list[list[Point]]] = {t: [[] for _ in model.rankers] for t in GRID}
-    for day in days:
+    for day in rows.days:
         for frame in source.chunks(day, model.preprocessor.row_columns):
             encoded = model.encode(frame, histories, str(source.rows(day)))
             for t in GRID:

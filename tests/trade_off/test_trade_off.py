@@ -14,13 +14,14 @@ from tasks.core.layout import partition
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.calibration import quantile_edges
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.evaluate.trade_off import GRID, trade_off
-from tasks.evaluate.trade_off_curves import FILE
+from tasks.evaluate.night import MeasuredNight
 from tasks.predict import Bundle, load_bundle, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.table.source import FeatureFolder
-from tasks.train.run import train
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.trade_off.curves import FILE
+from tasks.trade_off.trade_off import GRID, trade_off
+from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
@@ -47,15 +48,15 @@ def bundles(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_table(features, TableConfig(), DAYS, root / "table")
     for name, recipe in (("dial", DIAL), ("plain", PLAIN)):
         settings = training(seeds=(0, 1), max_epochs=2)
-        train(root / "table", name, Recipe.model_validate(recipe), settings, root / name, root / "scratch")
-        predict_days(root / name, features, DAYS.judge, root / "predictions" / name / "judge.parquet")
+        train(root / "table", NamedRecipe(name, Recipe.model_validate(recipe), settings), root / name, root / "scratch")
+        predict_days(root / name, FeatureDays(features, DAYS.judge), root / "predictions" / name / "judge.parquet")
     return root
 
 
 @pytest.fixture(scope="module")
 def curves(features: Path, bundles: Path) -> Any:
     out = bundles / "predictions/dial"
-    assert trade_off(bundles / "dial", features, DAYS.judge, out, CONFIG) == out / FILE
+    assert trade_off(MeasuredNight(features, DAYS, CONFIG), bundles / "dial", out) == out / FILE
     return read_json(out / FILE)
 
 
@@ -111,11 +112,11 @@ def test_the_served_point_is_what_the_night_predicts(curves: Any, bundles: Path)
 
 def test_a_recipe_without_a_dial_has_no_curve(bundles: Path, features: Path) -> None:
     out = bundles / "predictions/plain"
-    assert trade_off(bundles / "plain", features, DAYS.judge, out, CONFIG) is None
+    assert trade_off(MeasuredNight(features, DAYS, CONFIG), bundles / "plain", out) is None
     assert not (out / FILE).exists()
 
 
 def test_few_random_rows_give_no_curve(bundles: Path, features: Path) -> None:
     config = CONFIG.model_copy(update={"minimum_segment_rows": 400})
-    trade_off(bundles / "dial", features, DAYS.judge, bundles / "predictions/dial", config)
+    trade_off(MeasuredNight(features, DAYS, config), bundles / "dial", bundles / "predictions/dial")
     assert set(read_json(bundles / "predictions/dial" / FILE)["exposures"]) == {"logged"}

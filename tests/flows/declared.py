@@ -1,0 +1,72 @@
+"""Runs the stages of a night with nothing at hand but the inputs that dvc.yaml declares for each.
+
+A stage that reads more fails, or makes other bytes than it makes with everything in sight.
+
+    python -m tests.flows.declared --as-of 2026-01-15   # in a workspace: prepares the night and runs its stages
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from flows.cli import app
+from flows.stages import stage_graph
+
+FOLDERS = ("data", "artifacts", "metrics", "plots")
+"""What stages write and read of each other."""
+HIDDEN = ".dwell/hidden"
+
+
+def run_night(root: Path) -> None:
+    """Run the stages of a prepared night in this process, whose working directory is `root`."""
+    paths = declared(root)
+    for stage in stage_graph(root):
+        kind, _, model = stage.partition("@")
+        with only(root, paths[stage]):
+            app(["stage", kind, *(["--recipe", model] if model else [])], standalone_mode=False)
+
+
+def declared(root: Path) -> Mapping[str, tuple[Path, ...]]:
+    """Return stage -> its dependencies and outputs, absolute."""
+    with Repo(str(root)) as repo:
+        return {
+            stage.name: tuple(Path(item.fs_path).resolve() for item in (*stage.deps, *stage.outs))
+            for stage in repo.index.stages
+        }
+
+
+@contextmanager
+def only(root: Path, paths: tuple[Path, ...]) -> Iterator[None]:
+    """Take all files out of sight that do not lie below some paths, and the folders that held nothing else.
+
+    Raises:
+        AssertionError: if a file was written elsewhere meanwhile.
+    """
+    root = root.resolve()
+    hidden = _others(root, paths)
+    for file in hidden:
+        _move(file, root / HIDDEN / file.relative_to(root))
+    yield
+    written = _others(root, paths)
+    for file in hidden:
+        _move(root / HIDDEN / file.relative_to(root), file)
+    assert not written, f"written, but declared as no output: {', '.join(map(str, written))}"
+
+
+def _others(root: Path, paths: tuple[Path, ...]) -> list[Path]:
+    files = (file for folder in FOLDERS for file in sorted((root / folder).rglob("*")) if file.is_file())
+    return [file for file in files if not any(file.is_relative_to(path) for path in paths)]
+
+
+def _move(file: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    os.renames(file, to)
+
+
+if __name__ == "__main__":
+    app(["prepare", *sys.argv[1:]], standalone_mode=False)
+    run_night(Path.cwd())
