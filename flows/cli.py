@@ -1,6 +1,7 @@
 """The `dwell` command line. It only wires: every command calls what the flows and stages call."""
 
 import datetime as dt
+import importlib.metadata
 import json
 import os
 import sys
@@ -16,11 +17,25 @@ from tasks.core.names import checked_name
 
 app = typer.Typer(
     name="dwell",
-    help="Nightly, evidence-gated watch-time models for short-video recommendation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dwell {importlib.metadata.version('dwell')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Nightly, evidence-gated watch-time models for short-video recommendation."""
 
 
 def _name(value: str | None) -> str | None:

@@ -178,7 +178,7 @@ def oracle(night: Night, recipe: str | None) -> Any:
 
 
 def score(night: Night, recipe: str | None) -> Any:
-    from tasks.gate import load_decision
+    from tasks.gate.decision import load_decision
     from tasks.score.stage import score as run
 
     workspace = night.workspace

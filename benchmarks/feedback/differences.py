@@ -41,9 +41,9 @@ def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:
     return {
         "value": metric.reference,
         "seed_sd": metric.reference_seed_sd,
-        "delta": metric.delta,
-        "low": metric.delta - reach,
-        "high": metric.delta + reach,
+        "delta": metric.value,
+        "low": metric.value - reach,
+        "high": metric.value + reach,
         "low_users_only": metric.low,
         "high_users_only": metric.high,
     }

@@ -1,7 +1,5 @@
 """The correlation of the two noises as a parameter that cannot leave its range."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -38,9 +36,3 @@ class Correlation(nn.Module):
     def forward(self) -> Tensor:
         """Return rho, float64 [], or [levels] where there are several."""
         return self.fixed if self.kappa is None else self.bound * torch.tanh(self.kappa)
-
-    @torch.no_grad()
-    def start_at(self, rho: float) -> None:
-        """Set a learned rho."""
-        assert self.kappa is not None
-        self.kappa.fill_(math.atanh(rho / self.bound))

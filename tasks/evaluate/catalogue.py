@@ -1,11 +1,12 @@
 """Every metric that is reported, compared or guarded: what it is called, what it reads, which way is better, where it is used.
 
-Definitions: docs/methods/metrics.md. The statistics are computed in `tasks.evaluate.headline`, `measure_side` of
-`tasks.evaluate.side` and `tasks.evaluate.exposed`; the margins of the gate stand in `tasks.gate.config`.
+Definitions: docs/methods/metrics.md. The statistic of each name stands in `tasks.evaluate.headline`, under uniform
+exposure in `tasks.evaluate.exposed`; the margins of the gate stand in `tasks.gate.config`.
 """
 
 import difflib
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.core.errors import ConfigError
@@ -33,7 +34,11 @@ class Metric:
         higher_is_better: direction; None where the best value lies between (signed errors, ratios).
         unit: "s", "%" (the value is multiplied by 100 to be shown) or "".
         digits: decimals shown.
-        task: the binary task it measures, if any.
+        signed: whether its sign says something and is always shown.
+        family: the statistic that every binary task has, and ...
+        task: ... the task it measures, if any.
+        base: the metric that this one is of: on some of the rows, under another exposure, or as a ratio of two models.
+        segment: flag of the prediction table that its rows have; empty: all rows.
         exposure: "random" or "snips" for estimates under uniform exposure; empty for logged rows.
     """
 
@@ -44,8 +49,54 @@ class Metric:
     higher_is_better: bool | None = False
     unit: str = ""
     digits: int = 4
+    signed: bool = False
+    family: str = ""
     task: str | None = None
+    base: str = ""
+    segment: str = ""
     exposure: str = ""
+
+    def difference(self, value: float | None) -> str:
+        """Return a difference of it in words: signed, with its unit, and one digit more than tables show.
+
+        A value just beyond a limit then reads as such.
+        """
+        if value is None or not math.isfinite(value):
+            return "undefined"
+        return f"{value * self._factor:+.{self.digits + 1}f}{self._suffix}"
+
+    def limit(self, value: float, sign: str = "+") -> str:
+        """Return a limit on it in words, with its unit.
+
+        Args:
+            value: the limit.
+            sign: "+" for that of a difference, "±" for that of a size, "" for none.
+        """
+        shown = f"{value * self._factor:+g}" if sign == "+" else f"{sign}{value * self._factor:g}"
+        return f"{shown}{self._suffix}"
+
+    @property
+    def _factor(self) -> int:
+        return 100 if self.unit == "%" else 1
+
+    @property
+    def _suffix(self) -> str:
+        return f" {self.unit}" if self.unit else ""
+
+
+@dataclass(frozen=True)
+class LevelGuardrail:
+    """A guardrail on the size of one metric of the challenger alone.
+
+    Attributes:
+        metric: its name.
+        limit: field of `GatePolicy`: the largest size.
+        slack: field of `GatePolicy`: where the champion's own size plus this is larger, that is the limit; empty: never.
+    """
+
+    metric: str
+    limit: str
+    slack: str = ""
 
 
 def task_label(task: str) -> str:
@@ -53,13 +104,14 @@ def task_label(task: str) -> str:
     return TASK_LABELS.get(task, task.replace("_", " "))
 
 
-def _pairs(name: str, label: str, meaning: str, exposure: str = "") -> Metric:
-    return Metric(name, label, meaning, SCORE, higher_is_better=True, exposure=exposure)
+def _pairs(name: str, label: str, meaning: str, *, segment: str = "", exposure: str = "") -> Metric:
+    base = "xauc" if segment or exposure else ""
+    return Metric(name, label, meaning, SCORE, True, base=base, segment=segment, exposure=exposure)
 
 
 def _long_views(name: str, label: str, meaning: str, exposure: str) -> Metric:
     column = probability("long_view")
-    return Metric(name, label, meaning, column, higher_is_better=True, task="long_view", exposure=exposure)
+    return Metric(name, label, meaning, column, True, task="long_view", base="auc_long_view", exposure=exposure)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -74,28 +126,32 @@ METRICS: Mapping[str, Metric] = {
         Metric("mae", "MAE", "mean absolute error of the predicted median", MEDIAN, unit="s", digits=2),
         Metric("nmae", "nmae", column=MEDIAN),
         Metric("rmse", "RMSE", "root mean squared error of the predicted mean", unit="s", digits=2),
-        Metric("rmse_ratio", "Relative RMSE", unit="%", digits=2),
+        Metric("rmse_ratio", "Relative RMSE", unit="%", digits=2, base="rmse"),
         Metric("tre", "tre"),
         Metric(
             "tre_signed", "Total error", "sum of predicted seconds off the sum of watched ones, signed",
-            higher_is_better=None, unit="%", digits=1,
+            higher_is_better=None, unit="%", digits=1, signed=True,
         ),
         Metric("dce_rel", "DCE", "calibration error by duration decile, averaged by rows", unit="%", digits=1),
         Metric("dce_s", "dce s"),
         Metric("dce_max", "Worst decile", "calibration error of the worst duration decile", unit="%", digits=1),
         Metric("pce", "PCE", "calibration error by decile of the prediction", unit="%", digits=1),
-        _pairs("random_xauc", "XAUC, exposed at random", "XAUC of the rows exposed at random: videos at large", "random"),
+        _pairs(
+            "random_xauc", "XAUC, exposed at random", "XAUC of the rows exposed at random: videos at large",
+            exposure="random",
+        ),
         _long_views(
             "random_auc_long_view", "AUC long view, exposed at random", "AUC of long views of those rows", "random"
         ),
         _pairs(
-            "snips_xauc", "XAUC, reweighted", "XAUC of logged rows, reweighted to uniform exposure (SNIPS)", "snips"
+            "snips_xauc", "XAUC, reweighted", "XAUC of logged rows, reweighted to uniform exposure (SNIPS)",
+            exposure="snips",
         ),
         _long_views(
             "snips_auc_long_view", "AUC long view, reweighted", "AUC of long views, reweighted in the same way", "snips"
         ),
-        _pairs("xauc_new_user", "XAUC, new users", "XAUC of users first seen that day"),
-        _pairs("xauc_new_video", "XAUC, new videos", "XAUC of videos first shown that day"),
+        _pairs("xauc_new_user", "XAUC, new users", "XAUC of users first seen that day", segment="is_new_user"),
+        _pairs("xauc_new_video", "XAUC, new videos", "XAUC of videos first shown that day", segment="is_new_video"),
     )
 }  # fmt: skip
 """Metrics with a name of their own, in the order in which the glossary explains them."""
@@ -129,7 +185,7 @@ LEADERBOARD = (
 )
 """Columns of the table of all models."""
 PAIRED = ("xauc", "xgauc", "mae", "rmse_ratio")
-"""Differences that the table of all models shows."""
+"""Differences that every comparison holds and the table of all models shows."""
 READING_ORDER = (*PAIRED, "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")
 """Order of differences on the page; the rest follows by name."""
 
@@ -142,6 +198,13 @@ HARM_GUARDRAILS: Mapping[str, tuple[str, ...]] = {
 """Limit in `GatePolicy` -> metrics of a comparison that must show no evidence of harm beyond it."""
 SPARSE_GUARDRAIL = "auc"
 """Statistic of the remaining binary tasks, guarded by `sparse_harm` where they have enough positives."""
+LEVELS = ("rmse", "mae", "tre_signed", "dce_rel", "dce_max")
+"""Metrics of each model alone that a comparison holds beside the differences."""
+LEVEL_GUARDRAILS = (
+    LevelGuardrail("tre_signed", "tre"),
+    LevelGuardrail("dce_max", "dce_max", slack="dce_slack"),
+)
+"""Guardrails on some of these."""
 EXPOSURES = ("random", "snips")
 """Estimates under uniform exposure, the more trustworthy first ..."""
 EXPOSED_GUARDRAILS = ("xauc", "auc_long_view")
@@ -160,7 +223,7 @@ def find(name: str) -> Metric | None:
         task = name.removeprefix(f"{family.name}_")
         if task != name and task in LABELS:
             label = family.label.format(task=task_label(task), plain=task.replace("_", " "))
-            return replace(family, name=name, label=label, column=probability(task), task=task)
+            return replace(family, name=name, label=label, column=probability(task), family=family.name, task=task)
     return None
 
 
@@ -187,7 +250,20 @@ def label(name: str) -> str:
     return name.replace("_", " ") if found is None else found.label
 
 
+def compared(tasks: Collection[str], sparse_tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics whose differences a comparison on logged rows holds.
+
+    Args:
+        tasks: binary tasks that both sides predict.
+        sparse_tasks: those whose ranking is compared where both do.
+    """
+    guarded = [name for names in HARM_GUARDRAILS.values() for name in names]
+    sparse = [f"{SPARSE_GUARDRAIL}_{task}" for task in sparse_tasks]
+    names = dict.fromkeys([*PAIRED, *TESTED, *guarded, *sparse])
+    return tuple(name for name in names if metric(name).task is None or metric(name).task in tasks)
+
+
 def is_sparse(name: str) -> bool:
     """Whether a metric of a comparison is the ranking of a sparse binary task, which no other guardrail holds."""
     guarded = {member for group in HARM_GUARDRAILS.values() for member in group}
-    return name == f"{SPARSE_GUARDRAIL}_{metric(name).task}" and name not in guarded
+    return metric(name).family == SPARSE_GUARDRAIL and name not in guarded

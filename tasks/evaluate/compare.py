@@ -1,23 +1,22 @@
 """Compare two models on identical rows, paired by user: what the promotion gate needs, no more."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from tasks.evaluate.arm import Arm, JudgeRows, measure_arm
 from tasks.evaluate.bins import BinEdges
-from tasks.evaluate.catalogue import metric
-from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
+from tasks.evaluate.catalogue import compared, metric
+from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, difference, relative_difference, seed_sd
 from tasks.evaluate.exposed import trusted_parts
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.resampling import Resampler
-from tasks.evaluate.rows import logged_rows, observed
-from tasks.evaluate.side import Judged, Side, measure_side
+from tasks.evaluate.rows import Rows, logged_rows, observed
 from tasks.evaluate.table import PredictionTable, require_same_rows
-
-__all__ = ["Comparison", "Guardrails", "PairedMetric", "compare"]
 
 
 def compare(
@@ -44,74 +43,60 @@ def compare(
     """
     first, second = PredictionTable.read("candidate", candidate), PredictionTable.read("reference", reference)
     require_same_rows(first, second)
-    judged = _judged(first, second, config, duration_edges_s)
-    sides = measure_side(first, judged, config), measure_side(second, judged, config)
+    judged = _judge_rows(first, second, config, duration_edges_s)
+    arms = measure_arm(first, judged, config), measure_arm(second, judged, config)
     return Comparison(
         rows=len(judged.rows),
         users=judged.rows.num_users,
         days=first.days,
-        metrics=_paired(*sides, judged, config),
-        candidate=sides[0].guardrails,
-        reference=sides[1].guardrails,
+        metrics=_paired(*arms, judged, config.confidence),
+        candidate_levels=arms[0].levels,
+        reference_levels=arms[1].levels,
+        scene_errors=arms[0].scene_errors,
+        tied_share=arms[0].tied_share,
         score_psi=_population_stability(
             second.score(second.seeds[0])[judged.index], first.score(first.seeds[0])[judged.index]
         ),
     )
 
 
-def _judged(
+def _judge_rows(
     first: PredictionTable, second: PredictionTable, config: EvaluationConfig, duration_edges_s: Sequence[float] | None
-) -> Judged:
+) -> JudgeRows:
     resampler = Resampler(first.num_users, config.replicates, config.seed)
     tasks = tuple(task for task in first.tasks if task in second.tasks)
     edges = BinEdges.of(first, config, duration_edges_s)
     index = logged_rows(first)
     everything = observed(first, edges.duration_groups(first), resampler, tasks, config.seed)
-    new = {name: np.flatnonzero(first.segment(f"is_{name}")[index] == 1) for name in ("new_user", "new_video")}
+    flags = dict.fromkeys(flag for name in compared(tasks, config.sparse_tasks) if (flag := metric(name).segment))
+    segments = {flag: np.flatnonzero(first.segment(flag)[index] == 1) for flag in flags}
     parts = trusted_parts(first, everything, config)
-    return Judged(everything.take(index), index, new, first.segment("scene")[index], tasks, resampler, parts)
+    return JudgeRows(everything.take(index), index, segments, first.segment("scene")[index], tasks, resampler, parts)
 
 
-def _paired(candidate: Side, reference: Side, judged: Judged, config: EvaluationConfig) -> dict[str, PairedMetric]:
-    found = {}
-    for name, draws in candidate.draws.items():
-        rows, plain = judged.rows_of(name)
-        task = metric(plain).task
-        positives = int(rows.labels[task].sum()) if task else None
-        found[name] = _metric(
-            name, draws, reference.draws[name], len(rows), rows.num_users, positives, config.confidence
-        )
-    return found
+def _paired(candidate: Arm, reference: Arm, judged: JudgeRows, level: float) -> dict[str, PairedMetric]:
+    return {
+        name: _metric(name, draws, reference.draws[name], judged.rows_of(name), level)
+        for name, draws in candidate.draws.items()
+    }
 
 
-def _metric(
-    name: str,
-    candidate: Sequence[Draw],
-    reference: Sequence[Draw],
-    rows: int,
-    users: int,
-    positives: int | None,
-    level: float,
-) -> PairedMetric:
-    compared = relative_difference if name == "rmse_ratio" else difference
-    gap = compared(candidate, reference, level)
-    values = [[draw.result.value for draw in side] for side in (candidate, reference)]
+def _metric(name: str, candidate: Sequence[Draw], reference: Sequence[Draw], rows: Rows, level: float) -> PairedMetric:
+    compare_draws = relative_difference if name == "rmse_ratio" else difference
+    values = [[draw.result.value for draw in arm] for arm in (candidate, reference)]
+    task = metric(name).task
     return PairedMetric(
+        **asdict(compare_draws(candidate, reference, level)),
         name=name,
         candidate=float(np.mean(values[0])),
         reference=float(np.mean(values[1])),
-        delta=gap.value,
-        standard_error=gap.standard_error,
-        low=gap.low,
-        high=gap.high,
-        higher_is_better=metric(name).higher_is_better is True,
         candidate_seed_sd=seed_sd(values[0]),
         reference_seed_sd=seed_sd(values[1]),
         candidate_num_seeds=len(candidate),
         reference_num_seeds=len(reference),
-        rows=rows,
-        users=users,
-        positives=positives,
+        rows=len(rows),
+        users=rows.num_users,
+        positives=int(rows.labels[task].sum()) if task else None,
     )
 
 

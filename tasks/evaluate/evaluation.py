@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tasks.core.errors import DwellError
 from tasks.core.labels import LABELS
+from tasks.evaluate.arm import tied_share
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
@@ -17,7 +18,6 @@ from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.role import Role
 from tasks.evaluate.rows import Predictions, Rows, logged_rows, observed, predicted
 from tasks.evaluate.segments import SegmentMetrics, segment_draws, segment_metrics, segment_rows
-from tasks.evaluate.side import tied_share
 from tasks.evaluate.table import PredictionTable
 
 

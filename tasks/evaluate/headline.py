@@ -3,42 +3,81 @@
 Shapes: B rows, U users.
 """
 
+from collections.abc import Callable, Mapping
+
+from tasks.evaluate.catalogue import metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.influence import grouped_xauc_influence
 from tasks.evaluate.metrics import calibration, classification, lists, point
 from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.metrics.ranked_lists import rank_lists
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.rows import Predictions, Rows
 
+Measure = Callable[[Rows, Predictions, EvaluationConfig], Statistic]
+MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
+"""Metrics every segment shows: pair accuracy, errors in seconds and the signed total error."""
+WATCH: Mapping[str, Measure] = {
+    "xauc": lambda rows, of, _: xauc_influence(rows.watch_B, of.score_B, rows.users),
+    "xgauc": lambda rows, of, _: grouped_xauc(rows.watch_B, of.score_B, rows.users),
+    "mae": lambda rows, of, _: point.mae(rows.watch_B, of.median_B, rows.units),
+    "rmse": lambda rows, of, _: point.rmse(rows.watch_B, of.mean_B, rows.units),
+    "tre_signed": lambda rows, of, _: point.tre_signed(rows.watch_B, of.mean_B, rows.units),
+    "video_xauc": lambda rows, of, _: grouped_xauc_influence(rows.watch_B, of.score_B, rows.videos, rows.users),
+    "duration_xauc": lambda rows, of, _: grouped_xauc_influence(
+        rows.watch_B, of.score_B, rows.duration_groups, rows.users
+    ),
+    "nmae": lambda rows, of, _: point.nmae(rows.watch_B, of.median_B, rows.units),
+    "tre": lambda rows, of, _: point.tre(rows.watch_B, of.mean_B, rows.units),
+    "dce_rel": lambda rows, of, _: calibration.dce_rel(rows.watch_B, of.mean_B, rows.duration_groups, rows.units),
+    "dce_s": lambda rows, of, _: calibration.dce_s(rows.watch_B, of.mean_B, rows.duration_groups, rows.units),
+    "dce_max": lambda rows, of, _: calibration.dce_max(rows.watch_B, of.mean_B, rows.duration_groups, rows.units),
+    "pce": lambda rows, of, config: calibration.pce(rows.watch_B, of.mean_B, rows.units, config.prediction_bins),
+}
+"""Metrics of watch time that need no list."""
+TASK: Mapping[str, Callable[[IntArray, FloatArray, Rows, EvaluationConfig], Statistic]] = {
+    "auc": lambda label_B, chance_B, rows, _: classification.auc_influence(label_B, chance_B, rows.users),
+    "gauc": lambda label_B, chance_B, rows, _: classification.gauc(label_B, chance_B, rows.users),
+    "logloss": lambda label_B, chance_B, rows, _: classification.logloss(label_B, chance_B, rows.units),
+    "ece": lambda label_B, chance_B, rows, config: calibration.ece(
+        label_B, chance_B, rows.units, config.probability_bins
+    ),
+    "calibration_ratio": lambda label_B, chance_B, rows, _: classification.calibration_ratio(
+        label_B, chance_B, rows.units
+    ),
+}
+"""Metrics of every binary task: family -> statistic of its labels and probabilities."""
 
-def main_statistics(rows: Rows, predictions: Predictions) -> dict[str, Statistic]:
-    """Return the metrics every segment shows: pair accuracy, errors in seconds and the signed total error."""
-    watch_B, units = rows.watch_B, rows.units
-    return {
-        "xauc": xauc_influence(watch_B, predictions.score_B, rows.users),
-        "xgauc": grouped_xauc(watch_B, predictions.score_B, rows.users),
-        "mae": point.mae(watch_B, predictions.median_B, units),
-        "rmse": point.rmse(watch_B, predictions.mean_B, units),
-        "tre_signed": point.tre_signed(watch_B, predictions.mean_B, units),
-    }
+
+def statistic(name: str, rows: Rows, predictions: Predictions, config: EvaluationConfig) -> Statistic:
+    """Return one metric of watch time or of a binary task on the rows given.
+
+    Args:
+        name: as in the catalogue; one that restates another (`xauc_new_user`, `rmse_ratio`) is that other on these rows.
+        rows: observed.
+        predictions: of one seed.
+        config: number of bins.
+
+    Raises:
+        ConfigError: if there is no such metric.
+        KeyError: if the model does not predict its task, or it is the metric of a list or of another exposure.
+    """
+    found = metric(name)
+    if found.task is None:
+        return WATCH[found.base or name](rows, predictions, config)
+    return TASK[found.family](rows.labels[found.task], predictions.probability[found.task], rows, config)
+
+
+def main_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
+    """Return the metrics every segment shows."""
+    return {name: WATCH[name](rows, predictions, config) for name in MAIN}
 
 
 def watch_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
     """Return all metrics of watch time that need no list."""
-    watch_B, mean_B, units, deciles = rows.watch_B, predictions.mean_B, rows.units, rows.duration_groups
-    return {
-        **main_statistics(rows, predictions),
-        "video_xauc": grouped_xauc_influence(watch_B, predictions.score_B, rows.videos, rows.users),
-        "duration_xauc": grouped_xauc_influence(watch_B, predictions.score_B, deciles, rows.users),
-        "nmae": point.nmae(watch_B, predictions.median_B, units),
-        "tre": point.tre(watch_B, mean_B, units),
-        "dce_rel": calibration.dce_rel(watch_B, mean_B, deciles, units),
-        "dce_s": calibration.dce_s(watch_B, mean_B, deciles, units),
-        "dce_max": calibration.dce_max(watch_B, mean_B, deciles, units),
-        "pce": calibration.pce(watch_B, mean_B, units, config.prediction_bins),
-    }
+    return {name: measure(rows, predictions, config) for name, measure in WATCH.items()}
 
 
 def list_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
@@ -58,11 +97,4 @@ def list_statistics(rows: Rows, predictions: Predictions, config: EvaluationConf
 
 def task_statistics(rows: Rows, predictions: Predictions, task: str, config: EvaluationConfig) -> dict[str, Statistic]:
     """Return the metrics of one binary task."""
-    label_B, probability_B = rows.labels[task], predictions.probability[task]
-    return {
-        f"auc_{task}": classification.auc_influence(label_B, probability_B, rows.users),
-        f"gauc_{task}": classification.gauc(label_B, probability_B, rows.users),
-        f"logloss_{task}": classification.logloss(label_B, probability_B, rows.units),
-        f"ece_{task}": calibration.ece(label_B, probability_B, rows.units, config.probability_bins),
-        f"calibration_ratio_{task}": classification.calibration_ratio(label_B, probability_B, rows.units),
-    }
+    return {f"{family}_{task}": statistic(f"{family}_{task}", rows, predictions, config) for family in TASK}

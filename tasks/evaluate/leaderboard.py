@@ -66,6 +66,6 @@ def _measured(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | Non
 def _paired(metrics: Mapping[str, PairedMetric]) -> dict[str, float]:
     line = {}
     for name in PAIRED:
-        line[f"{name}_delta"] = metrics[name].delta
+        line[f"{name}_delta"] = metrics[name].value
         line |= {f"{name}_delta_low": metrics[name].low, f"{name}_delta_high": metrics[name].high}
     return line

@@ -13,8 +13,7 @@ import polars as pl
 
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
-from tasks.evaluate.headline import main_statistics
-from tasks.evaluate.metrics.classification import auc_influence
+from tasks.evaluate.headline import main_statistics, statistic
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.off_policy import ESTIMATORS, importance_weights, overlap, refusal
@@ -86,10 +85,9 @@ def exposure_draws(
 
 def exposed_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
     """Return the metrics every exposure shows: the main ones, and AUC of long views where there are enough of them."""
-    found = main_statistics(rows, predictions)
+    found = main_statistics(rows, predictions, config)
     if "long_view" in predictions.probability:
-        chance_B = predictions.probability["long_view"]
-        found["auc_long_view"] = auc_influence(rows.labels["long_view"], chance_B, rows.users)
+        found["auc_long_view"] = statistic("auc_long_view", rows, predictions, config)
     return _trusted(found, rows, config)
 
 

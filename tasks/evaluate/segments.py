@@ -80,7 +80,7 @@ def segment_draws(
 ) -> list[dict[str, Draw]]:
     """Return one seed's main metrics of every segment; none for a segment with too few rows."""
     return [
-        resampler.draw(main_statistics(rows.take(part.index), predictions.take(part.index)))
+        resampler.draw(main_statistics(rows.take(part.index), predictions.take(part.index), config))
         if part.index.size >= config.minimum_segment_rows
         else {}
         for part in segments
@@ -120,5 +120,10 @@ def _groups(
     if segment == "scene":
         scene = table.segment("scene")
         return encode_groups(scene), [str(value) for value in np.unique(scene)]
+    return Groups(table.segment(segment), 2), flag_names(segment)
+
+
+def flag_names(segment: str) -> tuple[str, str]:
+    """Return the values of a flag such as `is_new_user` in words: without it, with it."""
     kind = segment.removeprefix("is_new_")
-    return Groups(table.segment(segment), 2), [f"known {kind}", f"new {kind}"]
+    return f"known {kind}", f"new {kind}"

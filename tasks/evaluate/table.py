@@ -115,11 +115,6 @@ class PredictionTable:
         return self._finite(self.frame["y_s"].cast(pl.Float64).to_numpy(), "y_s")
 
     @cached_property
-    def y_round(self) -> Integers:
-        """Watched whole seconds (half to even), the label of the pair metrics."""
-        return np.rint(self.y).astype(np.int64)
-
-    @cached_property
     def duration(self) -> Floats:
         """Duration in seconds."""
         return self._finite(self.frame["duration_ms"].cast(pl.Float64).to_numpy() / 1000, "duration_ms")

@@ -1,5 +1,1 @@
 """The promotion gate: champion against challengers on identical judge rows -> a decision that carries its reason."""
-
-from tasks.gate.decision import Decision, load_decision
-
-__all__ = ["Decision", "load_decision"]

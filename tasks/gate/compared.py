@@ -1,12 +1,14 @@
 """A paired comparison as a decision keeps it: every number, undefined ones as None, with the gate's own bounds."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from tasks.core.settings import Block
-from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
+from tasks.core.document import Document
+from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.gate.statistics import lower_bound, upper_bound
 
 
@@ -18,23 +20,23 @@ Number = Annotated[float | None, BeforeValidator(_defined)]
 """A float; undefined (NaN, infinite) values are None, so that the JSON is plain JSON."""
 
 
-class Delta(Block):
-    """One paired metric with its one-sided bounds."""
+class Delta(Document):
+    """A paired metric with its one-sided bounds."""
 
     name: str
     candidate: Number
     reference: Number
-    delta: Number
+    value: Number = Field(alias="delta")
     """candidate - reference; for rmse_ratio candidate / reference - 1"""
     standard_error: Number
     """paired, clustered by user"""
     lower: Number
-    """delta - z s.e."""
+    """value - z s.e."""
     upper: Number
-    """delta + z s.e."""
-    interval_low: Number
+    """value + z s.e."""
+    low: Number = Field(alias="interval_low")
     """two-sided bootstrap interval"""
-    interval_high: Number
+    high: Number = Field(alias="interval_high")
     candidate_seed_sd: Number
     reference_seed_sd: Number
     candidate_num_seeds: int
@@ -46,43 +48,11 @@ class Delta(Block):
     @classmethod
     def of(cls, metric: PairedMetric, z: float) -> "Delta":
         """Take a paired metric over, adding the gate's bounds."""
-        return cls(
-            name=metric.name,
-            candidate=metric.candidate,
-            reference=metric.reference,
-            delta=metric.delta,
-            standard_error=metric.standard_error,
-            lower=lower_bound(metric.delta, metric.standard_error, z),
-            upper=upper_bound(metric.delta, metric.standard_error, z),
-            interval_low=metric.low,
-            interval_high=metric.high,
-            candidate_seed_sd=metric.candidate_seed_sd,
-            reference_seed_sd=metric.reference_seed_sd,
-            candidate_num_seeds=metric.candidate_num_seeds,
-            reference_num_seeds=metric.reference_num_seeds,
-            rows=metric.rows,
-            users=metric.users,
-            positives=metric.positives,
-        )
+        estimate = metric.value, metric.standard_error
+        return cls(**asdict(metric), lower=lower_bound(*estimate, z), upper=upper_bound(*estimate, z))
 
 
-class Levels(Block):
-    """Guardrail values of one side alone."""
-
-    rmse: Number
-    mae: Number
-    tre_signed: Number
-    dce_rel: Number
-    dce_max: Number
-    tied_share: Number
-
-    @classmethod
-    def of(cls, guardrails: Guardrails) -> "Levels":
-        """Take one side's guardrail values over."""
-        return cls(**{name: getattr(guardrails, name) for name in cls.model_fields})
-
-
-class Compared(Block):
+class Compared(Document):
     """A challenger against one reference on one set of rows."""
 
     reference: str
@@ -93,8 +63,11 @@ class Compared(Block):
     rows: int
     users: int
     deltas: tuple[Delta, ...]
-    candidate_levels: Levels
-    reference_levels: Levels
+    candidate_levels: Mapping[str, Number]
+    """metrics of the challenger alone, and ..."""
+    reference_levels: Mapping[str, Number]
+    """... of the reference"""
+    tied_share: Number = None
     score_psi: Number
 
     @classmethod
@@ -107,8 +80,9 @@ class Compared(Block):
             rows=comparison.rows,
             users=comparison.users,
             deltas=tuple(Delta.of(metric, z) for _, metric in sorted(comparison.metrics.items())),
-            candidate_levels=Levels.of(comparison.candidate),
-            reference_levels=Levels.of(comparison.reference),
+            candidate_levels=comparison.candidate_levels,
+            reference_levels=comparison.reference_levels,
+            tied_share=comparison.tied_share,
             score_psi=comparison.score_psi,
         )
 

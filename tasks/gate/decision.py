@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from tasks.core.document import Document
 from tasks.core.errors import ConfigError, ContractError
-from tasks.core.files import hash_value, read_json, write_json
-from tasks.core.settings import Block
+from tasks.core.files import hash_value, read_json
 from tasks.gate.compared import Compared, Number
 from tasks.gate.config import GatePolicy
 
@@ -18,11 +18,13 @@ Verdict = Literal["promote", "keep", "refuse"]
 Status = Literal["passed", "failed", "not_applicable"]
 
 
-class Check(Block):
+class Check(Document):
     """One condition of a verdict."""
 
     name: str
     """what was checked"""
+    label: str = ""
+    """the same in words; decisions made by earlier versions have none"""
     metric: str | None = None
     """the metric that decided, a name of `tasks.evaluate.catalogue`; None for conditions on data, days or seeds"""
     status: Status
@@ -35,7 +37,7 @@ class Check(Block):
     """the check in words"""
 
 
-class ChallengerVerdict(Block):
+class ChallengerVerdict(Document):
     """What the gate found on one challenger."""
 
     name: str
@@ -58,7 +60,7 @@ class ChallengerVerdict(Block):
         return tuple(check for check in self.checks if check.status == "failed")
 
 
-class Decision(Block):
+class Decision(Document):
     """The verdict of one night."""
 
     as_of: dt.date
@@ -85,7 +87,7 @@ class Decision(Block):
     @property
     def id(self) -> str:
         """Content hash: equal decisions have equal ids."""
-        return hash_value(self.model_dump(mode="json"))[:16]
+        return hash_value(self.as_json())[:16]
 
     def challenger(self, name: str) -> ChallengerVerdict:
         """Return the verdict on one challenger.
@@ -120,7 +122,7 @@ class Decision(Block):
 
 def write_decision(folder: Path, decision: Decision) -> Path:
     """Write `decision.json` into a folder."""
-    return write_json(folder / DECISION_FILE, decision.model_dump(mode="json"))
+    return decision.write(folder / DECISION_FILE)
 
 
 def load_decision(folder: Path) -> Decision:
@@ -146,7 +148,7 @@ def headline(decision: Decision) -> dict[str, float]:
         for compared in verdict.compared:
             where = f"{verdict.name}.{compared.scope}.{compared.reference}"
             for delta in compared.deltas:
-                numbers = {"delta": delta.delta, "lower": delta.lower, "upper": delta.upper}
+                numbers = {"delta": delta.value, "lower": delta.lower, "upper": delta.upper}
                 flat |= {f"{where}.{delta.name}.{key}": value for key, value in numbers.items() if value is not None}
     return flat
 

@@ -14,11 +14,10 @@ from tasks.gate.compared import Compared
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import ChallengerVerdict, Check, Decision, all_hold, write_decision
 from tasks.gate.guardrails import (
-    calibration_checks,
     evidence_checks,
     finite_check,
+    level_checks,
     relative_checks,
-    status,
     task_check,
     warnings,
 )
@@ -114,15 +113,13 @@ def _first(
 ) -> ChallengerVerdict:
     """No champion: the absolute guardrails hold, and every trivial baseline is beaten."""
     found = {name: inputs.baselines[name] for name in policy.trivial_baselines if name in inputs.baselines}
-    missing = [name for name in policy.trivial_baselines if name not in inputs.baselines]
     comparisons = {name: paired([challenger.predictions], [path]) for name, path in found.items()}
     own = next(iter(comparisons.values()), None) or paired([challenger.predictions], [challenger.predictions])
     checks = [
         *evidence_checks(own, inputs.tonight.expectations_passed, policy),
         finite,
-        *calibration_checks(own, policy, against_champion=False),
-        *(_absent(name) for name in missing),
-        *(beats_baseline(name, comparison, policy) for name, comparison in comparisons.items()),
+        *level_checks(own, policy, against_champion=False),
+        *(beats_baseline(name, comparisons.get(name), policy) for name in policy.trivial_baselines),
     ]
     compared = [Compared.of(comparison, name, "judge", policy.bound_z) for name, comparison in comparisons.items()]
     return _verdict(challenger, "first", checks, compared, warnings(own, policy, same_recipe=False))
@@ -139,7 +136,7 @@ def _refresh(
         finite,
         _tasks(challenger, champion),
         *refresh_checks(comparison, policy),
-        *calibration_checks(comparison, policy),
+        *level_checks(comparison, policy),
         *relative_checks(comparison, policy),
     ]
     compared = [Compared.of(comparison, "champion", "judge", policy.bound_z)]
@@ -159,7 +156,7 @@ def _upgrade(
     sufficient = sufficiency_checks(pooled.nights, seeds, policy)
     judge = paired([challenger.predictions], [champion.predictions])
     compared = [Compared.of(judge, "champion", "judge", policy.bound_z)]
-    common = [finite, _tasks(challenger, champion), *sufficient, *calibration_checks(judge, policy)]
+    common = [finite, _tasks(challenger, champion), *sufficient, *level_checks(judge, policy)]
     decisive = judge
     if all_hold(sufficient):
         decisive = paired(pooled.candidate, pooled.champion)
@@ -232,10 +229,3 @@ def _champion(inputs: GateInputs) -> Contender:
 
 def _tasks(challenger: Contender, champion: Contender) -> Check:
     return task_check(predicted(challenger.predictions).tasks, predicted(champion.predictions).tasks)
-
-
-def _absent(name: str) -> Check:
-    reason = (
-        f"baseline {name} was not computed: enable it in baselines.enabled, or take it out of gate.trivial_baselines"
-    )
-    return Check(name=f"beats_{name}", status=status(False), reason=reason)

@@ -5,22 +5,39 @@ Source: docs/methods/metrics.md#guardrails.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
-from tasks.evaluate.catalogue import EXPOSED_GUARDRAILS, EXPOSURES, HARM_GUARDRAILS, is_sparse, label
+from tasks.evaluate.catalogue import (
+    EXPOSED_GUARDRAILS,
+    EXPOSURES,
+    HARM_GUARDRAILS,
+    LEVEL_GUARDRAILS,
+    LevelGuardrail,
+    is_sparse,
+    metric,
+)
 from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.gate.config import GatePolicy, HarmLimit
-from tasks.gate.decision import Check, Status
+from tasks.gate.decision import Check
 from tasks.gate.statistics import lower_bound, upper_bound
 
 
-def status(holds: bool) -> Status:
-    """Name the outcome of a condition."""
-    return "passed" if holds else "failed"
+def check(name: str, label: str, holds: bool, reason: str, **numbers: Any) -> Check:
+    """Return a condition that applies.
+
+    Args:
+        name: what was checked.
+        label: the same in words.
+        holds: whether it holds.
+        reason: the check in words.
+        numbers: `value`, `limit` and `metric` of the check.
+    """
+    return Check(name=name, label=label, status="passed" if holds else "failed", reason=reason, **numbers)
 
 
-def number(value: float | None) -> str:
-    """Show a number in a reason."""
-    return "undefined" if value is None or not math.isfinite(value) else f"{value:+.4f}"
+def not_applicable(name: str, label: str, reason: str, **numbers: Any) -> Check:
+    """Return a condition that these rows do not define."""
+    return Check(name=name, label=label, status="not_applicable", reason=reason, **numbers)
 
 
 def evidence_checks(comparison: Comparison, expectations_passed: bool, policy: GatePolicy) -> list[Check]:
@@ -28,15 +45,9 @@ def evidence_checks(comparison: Comparison, expectations_passed: bool, policy: G
     said = "all data expectations passed" if expectations_passed else "data expectations failed on this night's data"
     enough = [("rows", comparison.rows, policy.minimum_rows), ("users", comparison.users, policy.minimum_users)]
     return [
-        Check(name="expectations", status=status(expectations_passed), reason=said),
+        check("expectations", "data expectations", expectations_passed, said),
         *(
-            Check(
-                name=name,
-                status=status(have >= need),
-                value=have,
-                limit=need,
-                reason=f"{name}: needs {need}, has {have}",
-            )
+            check(name, f"enough {name}", have >= need, f"{name}: needs {need}, has {have}", value=have, limit=need)
             for name, have, need in enough
         ),
     ]
@@ -50,46 +61,25 @@ def finite_check(bad_columns: dict[str, int]) -> Check:
     """
     listed = ", ".join(f"{name} in {count} rows" for name, count in bad_columns.items())
     reason = f"predictions are not finite: {listed}" if bad_columns else "all predictions are finite"
-    return Check(name="finite", status=status(not bad_columns), value=sum(bad_columns.values()), limit=0, reason=reason)
+    return check("finite", "finite predictions", not bad_columns, reason, value=sum(bad_columns.values()), limit=0)
 
 
 def task_check(candidate: frozenset[str], champion: frozenset[str]) -> Check:
     """Check that the challenger predicts whatever the champion predicts: a task left out has no harm to show."""
     lost = sorted(champion - candidate)
     reason = f"it no longer predicts {', '.join(lost)}" if lost else "it predicts every task of the champion"
-    return Check(name="tasks", status=status(not lost), value=len(lost), limit=0, reason=reason)
+    return check("tasks", "predicts every task", not lost, reason, value=len(lost), limit=0)
 
 
-def calibration_checks(comparison: Comparison, policy: GatePolicy, against_champion: bool = True) -> list[Check]:
-    """Check the guardrails on the challenger's own level: total and per-duration calibration of watch_mean.
+def level_checks(comparison: Comparison, policy: GatePolicy, against_champion: bool = True) -> list[Check]:
+    """Check the guardrails on the challenger alone: total and per-duration calibration of watch_mean.
 
     Args:
         comparison: challenger against its reference.
         policy: the limits.
-        against_champion: whether the reference is a champion, whose own error then loosens the DCE limit.
+        against_champion: whether the reference is a champion, whose own error then loosens limits with a slack.
     """
-    tre, dce = comparison.candidate.tre_signed, comparison.candidate.dce_max
-    limit = policy.dce_max
-    if against_champion and math.isfinite(comparison.reference.dce_max):
-        limit = max(limit, comparison.reference.dce_max + policy.dce_slack)
-    return [
-        Check(
-            name="tre",
-            metric="tre_signed",
-            status=status(abs(tre) <= policy.tre),
-            value=tre,
-            limit=policy.tre,
-            reason=f"predicted mean seconds are off in total by {number(tre)} (allowed ±{policy.tre:g})",
-        ),
-        Check(
-            name="dce_max",
-            metric="dce_max",
-            status=status(dce <= limit),
-            value=dce,
-            limit=limit,
-            reason=f"the worst duration decile is off by {number(dce)} (allowed {limit:g})",
-        ),
-    ]
+    return [_level(guardrail, comparison, policy, against_champion) for guardrail in LEVEL_GUARDRAILS]
 
 
 def relative_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
@@ -118,42 +108,40 @@ def exposure_check(name: str, metrics: Mapping[str, PairedMetric], policy: GateP
     """
     for exposure in EXPOSURES:
         found = metrics.get(f"{exposure}_{name}")
-        if found is not None and math.isfinite(found.delta):
+        if found is not None and math.isfinite(found.value):
             return no_harm(found.name, found, policy.exposure_harm, policy.bound_z)
-    name = f"{EXPOSURES[0]}_{name}"
-    return Check(
-        name=name,
-        status="not_applicable",
-        metric=name,
-        reason=f"{label(name)}: no trusted estimate under uniform exposure",
-    )
+    exposed = metric(f"{EXPOSURES[0]}_{name}")
+    reason = f"{exposed.label}: no trusted estimate under uniform exposure"
+    return not_applicable(exposed.name, f"no harm to {exposed.label}", reason, metric=exposed.name)
 
 
-def no_harm(name: str, metric: PairedMetric | None, limit: HarmLimit, z: float) -> Check:
+def no_harm(name: str, paired: PairedMetric | None, limit: HarmLimit, z: float) -> Check:
     """Check that there is no evidence of harm: upper bound >= -tolerance, and the difference itself above the floor.
 
     A metric that a side does not predict, or that these rows do not define (no new user ...), is not applicable.
     """
-    if metric is None or math.isnan(metric.delta):
-        return Check(
-            name=name, status="not_applicable", metric=name, reason=f"{label(name)}: not defined on these rows"
-        )
-    upper = upper_bound(metric.delta, metric.standard_error, z)
-    holds = upper >= -limit.tolerance and metric.delta > limit.floor
+    how = metric(name)
+    title = f"no harm to {how.label}"
+    if paired is None or math.isnan(paired.value):
+        return not_applicable(name, title, f"{how.label}: not defined on these rows", metric=name)
+    upper = upper_bound(paired.value, paired.standard_error, z)
+    holds = upper >= -limit.tolerance and paired.value > limit.floor
     reason = (
-        f"{label(name)} {number(metric.delta)}, upper bound {number(upper)} "
-        f"(must reach {-limit.tolerance:+g}, itself above {limit.floor:+g})"
+        f"{how.label} {how.difference(paired.value)}, upper bound {how.difference(upper)} "
+        f"(must reach {how.limit(-limit.tolerance)}, itself above {how.limit(limit.floor)})"
     )
-    return Check(name=name, status=status(holds), value=upper, limit=-limit.tolerance, metric=name, reason=reason)
+    return check(name, title, holds, reason, value=upper, limit=-limit.tolerance, metric=name)
 
 
 def not_inferior(name: str, delta: float, standard_error: float, margin: float, z: float) -> Check:
     """Check non-inferiority: the lower bound of the difference reaches minus the margin."""
+    how = metric(name)
     lower = lower_bound(delta, standard_error, z)
-    reason = f"{label(name)} {number(delta)}, lower bound {number(lower)} (must reach {-margin:+g})"
-    return Check(
-        name=f"{name}_margin", status=status(lower >= -margin), value=lower, limit=-margin, metric=name, reason=reason
+    reason = (
+        f"{how.label} {how.difference(delta)}, lower bound {how.difference(lower)} (must reach {how.limit(-margin)})"
     )
+    title = f"{how.label} not inferior"
+    return check(f"{name}_margin", title, lower >= -margin, reason, value=lower, limit=-margin, metric=name)
 
 
 def warnings(comparison: Comparison, policy: GatePolicy, same_recipe: bool) -> list[str]:
@@ -167,32 +155,42 @@ def warnings(comparison: Comparison, policy: GatePolicy, same_recipe: bool) -> l
     found = []
     if same_recipe and comparison.score_psi > policy.warn_score_psi:
         found.append(f"the score's distribution shifted: PSI {comparison.score_psi:.2f} (> {policy.warn_score_psi:g})")
-    for scene, error in sorted(comparison.candidate.dce_rel_by_scene.items()):
+    for scene, error in sorted(comparison.scene_errors.items()):
         if error > policy.warn_scene_dce:
             found.append(f"scene {scene}: mean seconds are off by {error:.2f} (> {policy.warn_scene_dce:g})")
-    if comparison.candidate.tied_share > policy.warn_tied_share:
-        found.append(f"{comparison.candidate.tied_share:.1%} of score pairs are tied (> {policy.warn_tied_share:.1%})")
+    if comparison.tied_share > policy.warn_tied_share:
+        found.append(f"{comparison.tied_share:.1%} of score pairs are tied (> {policy.warn_tied_share:.1%})")
     return found
 
 
-def _at_most(name: str, metric: PairedMetric | None, limit: float, z: float) -> Check:
-    if metric is None:
-        return Check(name=name, status="failed", limit=limit, metric=name, reason=f"{label(name)}: was not computed")
-    upper = upper_bound(metric.delta, metric.standard_error, z)
-    reason = f"{label(name)} {number(metric.delta)}, upper bound {number(upper)} (allowed {limit:+g})"
-    return Check(name=name, status=status(upper <= limit), value=upper, limit=limit, metric=name, reason=reason)
+def _level(guardrail: LevelGuardrail, comparison: Comparison, policy: GatePolicy, against_champion: bool) -> Check:
+    how, value = metric(guardrail.metric), comparison.candidate_levels[guardrail.metric]
+    limit: float = getattr(policy, guardrail.limit)
+    champion = abs(comparison.reference_levels[guardrail.metric])
+    if against_champion and guardrail.slack and math.isfinite(champion):
+        limit = max(limit, champion + getattr(policy, guardrail.slack))
+    reason = f"{how.label} {how.difference(value)} (at most {how.limit(limit, '±' if how.signed else '')})"
+    holds = abs(value) <= limit
+    return check(
+        guardrail.limit, f"{how.label} within its limit", holds, reason, value=value, limit=limit, metric=how.name
+    )
 
 
-def _sparse(name: str, metric: PairedMetric, policy: GatePolicy) -> Check:
-    positives = metric.positives or 0
-    if positives < policy.sparse_positives:
-        reason = f"{label(name)}: {positives} positives, checked from {policy.sparse_positives}"
-        return Check(
-            name=name,
-            status="not_applicable",
-            value=positives,
-            limit=policy.sparse_positives,
-            metric=name,
-            reason=reason,
-        )
-    return no_harm(name, metric, policy.sparse_harm, policy.bound_z)
+def _at_most(name: str, paired: PairedMetric | None, limit: float, z: float) -> Check:
+    how = metric(name)
+    title = f"{how.label} not worse"
+    if paired is None:
+        return check(name, title, False, f"{how.label}: was not computed", limit=limit, metric=name)
+    upper = upper_bound(paired.value, paired.standard_error, z)
+    reason = (
+        f"{how.label} {how.difference(paired.value)}, upper bound {how.difference(upper)} (allowed {how.limit(limit)})"
+    )
+    return check(name, title, upper <= limit, reason, value=upper, limit=limit, metric=name)
+
+
+def _sparse(name: str, paired: PairedMetric, policy: GatePolicy) -> Check:
+    positives, need, how = paired.positives or 0, policy.sparse_positives, metric(name)
+    if positives < need:
+        reason = f"{how.label}: {positives} positives, checked from {need}"
+        return not_applicable(name, f"no harm to {how.label}", reason, value=positives, limit=need, metric=name)
+    return no_harm(name, paired, policy.sparse_harm, policy.bound_z)

@@ -3,20 +3,34 @@
 Source: docs/methods/metrics.md#promotion-gate.
 """
 
-from tasks.evaluate.catalogue import TESTED, label
+from tasks.evaluate.catalogue import TESTED, metric
 from tasks.evaluate.comparison import Comparison
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Check
-from tasks.gate.guardrails import not_inferior, number, status
+from tasks.gate.guardrails import check, not_inferior
 from tasks.gate.statistics import holm, lower_bound, superiority_p_value, with_seed_variance
 
 
-def beats_baseline(name: str, comparison: Comparison, policy: GatePolicy) -> Check:
-    """First champion: XAUC above a trivial baseline's, with its lower bound."""
-    xauc = comparison.metrics["xauc"]
-    lower = lower_bound(xauc.delta, xauc.standard_error, policy.bound_z)
-    reason = f"XAUC {number(xauc.delta)} over {name}, lower bound {number(lower)} (must be above 0)"
-    return Check(name=f"beats_{name}", status=status(lower > 0), value=lower, limit=0, metric="xauc", reason=reason)
+def beats_baseline(name: str, comparison: Comparison | None, policy: GatePolicy) -> Check:
+    """First champion: XAUC above a trivial baseline's, with its lower bound.
+
+    Args:
+        name: of the baseline.
+        comparison: with it; None where it was not computed.
+        policy: the bound.
+    """
+    check_name, title = f"beats_{name}", f"beats {name.replace('_', ' ')}"
+    if comparison is None:
+        return check(
+            check_name,
+            title,
+            False,
+            f"baseline {name} was not computed: enable it in baselines.enabled, or take it out of gate.trivial_baselines",
+        )
+    how, xauc = metric("xauc"), comparison.metrics["xauc"]
+    lower = lower_bound(xauc.value, xauc.standard_error, policy.bound_z)
+    reason = f"XAUC {how.difference(xauc.value)} over {name}, lower bound {how.difference(lower)} (must be above 0)"
+    return check(check_name, title, lower > 0, reason, value=lower, limit=0, metric="xauc")
 
 
 def refresh_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
@@ -26,10 +40,10 @@ def refresh_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
     """
     xauc, xgauc, z = comparison.metrics["xauc"], comparison.metrics["xgauc"], policy.bound_z
     if len(comparison.days) < policy.pooled_days:
-        return [not_inferior("xauc", xauc.delta, xauc.standard_error, policy.refresh_xauc_margin, z)]
+        return [not_inferior("xauc", xauc.value, xauc.standard_error, policy.refresh_xauc_margin, z)]
     return [
-        not_inferior("xauc", xauc.delta, xauc.standard_error, policy.pooled_xauc_margin, z),
-        not_inferior("xgauc", xgauc.delta, xgauc.standard_error, policy.pooled_xgauc_margin, z),
+        not_inferior("xauc", xauc.value, xauc.standard_error, policy.pooled_xauc_margin, z),
+        not_inferior("xgauc", xgauc.value, xgauc.standard_error, policy.pooled_xgauc_margin, z),
     ]
 
 
@@ -43,19 +57,21 @@ def sufficiency_checks(nights: int, seeds: tuple[int, int], policy: GatePolicy) 
     """
     days, need = policy.upgrade_days, policy.upgrade_seeds
     return [
-        Check(
-            name="days",
-            status=status(nights >= days),
+        check(
+            "days",
+            "enough judge days",
+            nights >= days,
+            f"an upgrade needs {days} judge days, has {nights}",
             value=nights,
             limit=days,
-            reason=f"an upgrade needs {days} judge days, has {nights}",
         ),
-        Check(
-            name="seeds",
-            status=status(min(seeds) >= need),
+        check(
+            "seeds",
+            "enough seeds",
+            min(seeds) >= need,
+            f"an upgrade needs {need} seeds each, has {seeds[0]} (challenger) and {seeds[1]} (champion)",
             value=min(seeds),
             limit=need,
-            reason=f"an upgrade needs {need} seeds each, has {seeds[0]} (challenger) and {seeds[1]} (champion)",
         ),
     ]
 
@@ -67,20 +83,24 @@ def upgrade_checks(comparison: Comparison, policy: GatePolicy) -> list[Check]:
     users and of seeds. A tie of evidence fails: the champion stays.
     """
     metrics = {name: comparison.metrics[name] for name in TESTED}
-    errors = {name: with_seed_variance(metric) for name, metric in metrics.items()}
-    adjusted = holm({name: superiority_p_value(metric.delta, errors[name]) for name, metric in metrics.items()})
+    errors = {name: with_seed_variance(paired) for name, paired in metrics.items()}
+    adjusted = holm({name: superiority_p_value(paired.value, errors[name]) for name, paired in metrics.items()})
     margins = {"xauc": policy.pooled_xauc_margin, "xgauc": policy.pooled_xgauc_margin}
     smallest = min(adjusted.values())
-    tested = ", ".join(f"{label(name)} {number(metrics[name].delta)} (p = {adjusted[name]:.3f})" for name in TESTED)
-    superiority = Check(
-        name="superior",
-        status=status(smallest <= policy.significance),
+    tested = ", ".join(
+        f"{metric(name).label} {metric(name).difference(metrics[name].value)} (p = {adjusted[name]:.3f})"
+        for name in TESTED
+    )
+    superiority = check(
+        "superior",
+        "superiority",
+        smallest <= policy.significance,
+        f"Holm-adjusted one-sided tests of superiority: {tested}; one must be <= {policy.significance:g}",
         value=smallest,
         limit=policy.significance,
-        reason=f"Holm-adjusted one-sided tests of superiority: {tested}; one must be <= {policy.significance:g}",
     )
     others = [
-        not_inferior(name, metric.delta, errors[name], margins[name], policy.bound_z)
-        for name, metric in metrics.items()
+        not_inferior(name, paired.value, errors[name], margins[name], policy.bound_z)
+        for name, paired in metrics.items()
     ]
     return [superiority, *others]

@@ -12,8 +12,7 @@ from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
-from tasks.gate import Decision, load_decision
-from tasks.gate.decision import write_decision
+from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report

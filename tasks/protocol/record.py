@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.files import write_json, write_text
+from tasks.protocol.as_published import PUBLISHED
 from tasks.protocol.config import Protocol
 
 COLUMNS: Mapping[str, tuple[str, int]] = {
@@ -19,14 +20,6 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
     "tre_signed": ("signed TRE", 3),
     "dce_rel": ("DCE_rel", 3),
 }
-
-
-AS_PUBLISHED: Mapping[str, str] = {
-    "xauc_strict": "strict, ms: ties of either kind wrong (DADF)",
-    "xauc_cwm": "CWM, s: tied labels right",
-    "xauc_sortgt": "ms: tied labels wrong, tied scores in input order (DIFL, GR)",
-}
-"""Ways in which published code counts the pairs of XAUC."""
 
 
 def circumstances() -> dict[str, Any]:
@@ -81,12 +74,14 @@ def _table(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _as_published(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lines = ["XAUC as published code counts pairs, only to hold a figure against theirs:", ""]
-    lines += ["| model | ours | " + " | ".join(AS_PUBLISHED.values()) + " |", "|---" * (2 + len(AS_PUBLISHED)) + "|"]
+    lines = ["As published code has it, only to hold a figure against theirs:", ""]
+    lines += [f"- `{name}`: {metric.meaning}" for name, metric in PUBLISHED.items()]
+    lines += ["", "| model | XAUC, ours | " + " | ".join(PUBLISHED) + " |", "|---" * (2 + len(PUBLISHED)) + "|"]
     for group, models in results.items():
         for name, document in models.items():
-            values = [document["metrics"]["xauc"]["value"], *(document["as_published"][kind] for kind in AS_PUBLISHED)]
-            lines.append(f"| {name} ({group}) | " + " | ".join(f"{value:.4f}" for value in values) + " |")
+            values = [document["metrics"]["xauc"]["value"], *(document["as_published"][kind] for kind in PUBLISHED)]
+            cells = ["-" if value is None else f"{value:.4f}" for value in values]
+            lines.append(f"| {name} ({group}) | " + " | ".join(cells) + " |")
     return lines
 
 

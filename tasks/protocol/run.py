@@ -54,7 +54,7 @@ class ProtocolRun:
         """Fit one recipe with every seed, predict the judge days and measure them."""
         from tasks.evaluate.stage import evaluate
         from tasks.predict import predict_days
-        from tasks.protocol.as_published import write_as_published
+        from tasks.protocol.as_published import gain_table, write_as_published
         from tasks.table.source import FeatureDays
         from tasks.train.run import NamedRecipe, train
 
@@ -69,21 +69,22 @@ class ProtocolRun:
         judge = out / JUDGE_TABLE
         predict_days(bundle, FeatureDays(self.workspace.features, self.days.judge), judge, params.training.threads)
         evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))
-        write_as_published(judge, out)
+        write_as_published(judge, gain_table(place.table), out)
 
     def baselines(self) -> None:
         """Fit the baselines and measure them on the same rows."""
         from tasks.baselines.stage import fit_baselines
         from tasks.evaluate.stage import evaluate
-        from tasks.protocol.as_published import write_as_published
+        from tasks.protocol.as_published import gain_table, write_as_published
 
         params, out = self.protocol.params, self.workspace.predictions("baselines")
         truncate_watch = self.protocol.variants[self.protocol.baselines_on].table.truncate_watch
         fitted = fit_baselines(self.workspace.features, self.days, params.baselines, out, truncate_watch)
         edges = self._edges(self.protocol.baselines_on)
+        gains = gain_table(self.place(self.protocol.baselines_on).table)
         for name, judge in fitted.tables.items():
             evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges)
-            write_as_published(judge, judge.parent)
+            write_as_published(judge, gains, judge.parent)
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return group -> model -> its metrics document."""

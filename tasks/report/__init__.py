@@ -9,7 +9,7 @@ from tasks.report.config import ReportConfig
 from tasks.report.operations import Operations
 
 if TYPE_CHECKING:
-    from tasks.gate import Decision
+    from tasks.gate.decision import Decision
 
 __all__ = ["Operations", "render_report"]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tasks.core.errors import DwellError
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import JUDGE_TABLE, Workspace
-from tasks.gate import Decision, load_decision
+from tasks.gate.decision import Decision, load_decision
 from tasks.registry.entry import MANIFEST, Entry
 
 Kind = Literal["challenger", "champion", "baseline"]

@@ -36,7 +36,7 @@ from tasks.report.top_k import read_lists
 from tasks.report.view import Page, Section
 
 if TYPE_CHECKING:
-    from tasks.gate import Decision
+    from tasks.gate.decision import Decision
 
 _HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.debias.factors import Factors, fit_penalised
 from models.latent.selection_model import SelectionModel
-from tests.models.latent.conftest import noise
+from tests.models.latent.conftest import noise, start_at
 from tests.models.latent.test_selection_model import ROWS, pairs
 
 __all__ = ["noise"]
@@ -31,7 +31,7 @@ def test_embeddings_are_penalised_and_the_correlation_is_not(noise: Callable[...
     sizes = {}
     for penalty in (0.0, 1.0):
         model = SelectionModel(Factors(user, item, 50, 80, 2, generator=torch.Generator().manual_seed(0)))
-        model.correlation.start_at(0.5)
+        start_at(model.correlation, 0.5)
         fit_penalised(model, penalty, rows, steps=30)
         sizes[penalty] = model.indices.user_2UK.detach().abs().mean().item()
         assert abs(model.rho) > 0.1

@@ -140,6 +140,8 @@ def test_kuairec_goes_through_its_protocol(tmp_path: Path, capsys: pytest.Captur
     assert found["rows"] == pytest.approx(assigned.height / NUM_DAYS, abs=1)
     ours, published = found["metrics"]["xauc"]["value"], found["as_published"]
     assert published["xauc_strict"] < ours
+    assert 0 < published["nrmse"] < 2
+    assert published["kl_histogram"] > 0
     text = record(run.protocol, results, tmp_path).read_text()
     assert "| D2Q |  | 0.6319 |  | 4.123 |" in text
     assert f"| duration_table (Baselines) | {ours:.4f} | {published['xauc_strict']:.4f} |" in text

@@ -15,11 +15,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
 from tasks.gate.config import GatePolicy, HarmLimit
 
-COMPARED_ONLY = {name for name, entry in METRICS.items() if entry.exposure} | {
-    "rmse_ratio",
-    "xauc_new_user",
-    "xauc_new_video",
-}
+COMPARED_ONLY = {name for name, entry in METRICS.items() if entry.base}
 """Metrics of comparisons and of exposures, which a model alone does not report."""
 CONFIG = EvaluationConfig(replicates=100)
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -99,8 +95,26 @@ def test_every_guardrail_has_an_entry_and_a_limit() -> None:
     for limit, names in catalogue.HARM_GUARDRAILS.items():
         assert isinstance(getattr(policy, limit), HarmLimit)
         assert all(find(name) for name in names)
+    for guardrail in catalogue.LEVEL_GUARDRAILS:
+        assert guardrail.metric in catalogue.LEVELS
+        assert all(isinstance(getattr(policy, field), float) for field in (guardrail.limit, guardrail.slack) if field)
     exposed = [f"{exposure}_{name}" for exposure in catalogue.EXPOSURES for name in catalogue.EXPOSED_GUARDRAILS]
     assert all(METRICS[name].exposure for name in exposed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "difference", "limit"),
+    [
+        ("xauc", -0.00401, "-0.00401", "-0.00401"),
+        ("mae", 0.3001, "+0.300 s", "+0.3001 s"),
+        ("tre_signed", 0.0504, "+5.04 %", "+5.04 %"),
+        ("rmse_ratio", float("nan"), "undefined", "+nan %"),
+    ],
+)
+def test_differences_and_limits_have_the_unit_of_their_metric(
+    name: str, value: float, difference: str, limit: str
+) -> None:
+    assert (metric(name).difference(value), metric(name).limit(value)) == (difference, limit)
 
 
 def test_directions_stand_nowhere_else() -> None:

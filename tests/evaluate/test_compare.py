@@ -17,8 +17,8 @@ def test_a_model_against_itself_is_exactly_nothing(write_table):
         *("gauc_long_view", "auc_skip", "auc_like"),
     }
     for metric in found.metrics.values():
-        assert (metric.delta, metric.standard_error, metric.low, metric.high) == (0, 0, 0, 0), metric.name
-    assert found.candidate == found.reference
+        assert (metric.value, metric.standard_error, metric.low, metric.high) == (0, 0, 0, 0), metric.name
+    assert found.candidate_levels == found.reference_levels
     assert found.score_psi == 0
 
 
@@ -29,8 +29,8 @@ def test_noise_makes_a_model_worse_and_is_noticed(write_table, table):
     found = compare([write_table("noisy", noisy)], [write_table("good", good)], CONFIG).metrics
     for name in ("xauc", "xgauc"):
         assert found[name].high < 0, name
-        assert found[name].delta < -5 * found[name].standard_error, name
-    assert found["mae"].delta == 0
+        assert found[name].value < -5 * found[name].standard_error, name
+    assert found["mae"].value == 0
     assert found["mae"].standard_error == 0
 
 
@@ -43,7 +43,7 @@ def test_pairing_makes_the_difference_sharper_than_either_side(write_table, tabl
         [write_table("near", near)], [write_table("good", table(rows=6000, users=800, score_s0=[0.0] * 6000))], CONFIG
     )
     assert 0 < paired.standard_error < single.metrics["xauc"].standard_error / 4
-    assert paired.candidate - paired.reference == paired.delta
+    assert paired.candidate - paired.reference == paired.value
 
 
 def test_rmse_ratio_and_mae_have_their_closed_forms(write_table, table):
@@ -53,12 +53,11 @@ def test_rmse_ratio_and_mae_have_their_closed_forms(write_table, table):
     y = good["y_s"].to_numpy()
     rmse = np.sqrt(np.mean((y - good["watch_mean_s0"].to_numpy()) ** 2))
     mae = np.mean(np.abs(y - good["watch_median_s0"].to_numpy()))
-    assert found.metrics["rmse_ratio"].delta == pytest.approx(np.sqrt(np.mean(y**2)) / rmse - 1)
-    assert found.metrics["mae"].delta == pytest.approx(np.mean(y) - mae)
-    assert found.metrics["rmse_ratio"].higher_is_better is False
-    assert np.isnan(found.candidate.tre_signed)
-    assert found.candidate.dce_max == pytest.approx(1)
-    assert found.reference.rmse == pytest.approx(rmse)
+    assert found.metrics["rmse_ratio"].value == pytest.approx(np.sqrt(np.mean(y**2)) / rmse - 1)
+    assert found.metrics["mae"].value == pytest.approx(np.mean(y) - mae)
+    assert np.isnan(found.candidate_levels["tre_signed"])
+    assert found.candidate_levels["dce_max"] == pytest.approx(1)
+    assert found.reference_levels["rmse"] == pytest.approx(rmse)
 
 
 def test_seeds_are_averaged_and_their_spread_reported(write_table):
@@ -103,7 +102,7 @@ def test_segments_that_do_not_exist_are_undefined_and_positives_are_counted(writ
     frame = table(is_new_user=[0] * 3000, like=[1] * 7 + [0] * 2993)
     path = write_table("model", frame)
     found = compare([path], [path], CONFIG).metrics
-    assert np.isnan(found["xauc_new_user"].delta)
+    assert np.isnan(found["xauc_new_user"].value)
     assert np.isnan(found["xauc_new_user"].standard_error)
     assert (found["xauc_new_user"].rows, found["auc_like"].positives) == (0, 7)
     assert found["xauc_new_video"].rows == frame.filter(is_new_video=1).height

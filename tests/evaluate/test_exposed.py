@@ -38,7 +38,7 @@ def test_pair_metrics_on_random_rows_are_those_of_a_table_of_random_rows_alone(w
     assert found["xauc"].rows == found["snips_xauc"].rows == ROWS - part.height
     for name in ("random_xauc", "snips_xauc"):
         assert found[name].high < 0
-    assert found["random_auc_long_view"].delta == 0
+    assert found["random_auc_long_view"].value == 0
 
 
 def test_equal_weights_compare_as_no_weights_do(write_table, table):
@@ -47,7 +47,7 @@ def test_equal_weights_compare_as_no_weights_do(write_table, table):
     )
     noisy = frame.with_columns(score_s0=pl.col("score_s0") + pl.Series(np.random.default_rng(3).normal(0, 1, ROWS)))
     found = compare([write_table("noisy", noisy)], [write_table("good", frame)], CONFIG).metrics
-    assert found["snips_xauc"].delta == pytest.approx(found["xauc"].delta)
+    assert found["snips_xauc"].value == pytest.approx(found["xauc"].value)
     assert found["snips_xauc"].standard_error == pytest.approx(found["xauc"].standard_error)
 
 

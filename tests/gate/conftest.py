@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tasks.core.labels import LABELS
-from tasks.evaluate.comparison import Comparison, Guardrails, PairedMetric
+from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 
@@ -25,11 +25,10 @@ def paired(name: str, delta: float = 0.0, standard_error: float = 0.0005, **chan
         name=name,
         candidate=0.65 + delta,
         reference=0.65,
-        delta=delta,
+        value=delta,
         standard_error=standard_error,
         low=delta - 1.96 * standard_error,
         high=delta + 1.96 * standard_error,
-        higher_is_better=name not in ("rmse_ratio", "mae"),
         candidate_seed_sd=0.0003,
         reference_seed_sd=0.0003,
         candidate_num_seeds=3,
@@ -41,9 +40,7 @@ def paired(name: str, delta: float = 0.0, standard_error: float = 0.0005, **chan
     return replace(metric, **changes)
 
 
-LEVELS = Guardrails(
-    rmse=36, mae=18, tre_signed=0.01, dce_rel=0.03, dce_max=0.08, dce_rel_by_scene={"1": 0.05}, tied_share=0.0
-)
+LEVELS = {"rmse": 36.0, "mae": 18.0, "tre_signed": 0.01, "dce_rel": 0.03, "dce_max": 0.08}
 METRICS = (
     "xauc",
     "xgauc",
@@ -65,8 +62,10 @@ def comparison(metrics: Mapping[str, PairedMetric] | None = None, **changes: Any
         users=4_000,
         days=("2022-05-04",),
         metrics=found,
-        candidate=LEVELS,
-        reference=LEVELS,
+        candidate_levels=LEVELS,
+        reference_levels=LEVELS,
+        scene_errors={"1": 0.05},
+        tied_share=0.0,
         score_psi=0.01,
     )
     return replace(same, **changes)

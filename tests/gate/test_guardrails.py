@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,7 +73,7 @@ def test_hard_floor_holds_however_noisy_the_day(refresh: Callable[..., Decision]
 
 @pytest.mark.parametrize(("tre", "expected"), [(0.051, ["tre"]), (-0.051, ["tre"]), (-0.05, []), (math.nan, ["tre"])])
 def test_total_calibration(make: Any, refresh: Callable[..., Decision], tre: float, expected: list[str]) -> None:
-    assert failed(refresh(candidate=replace(make.levels, tre_signed=tre))) == expected
+    assert failed(refresh(candidate_levels=make.levels | {"tre_signed": tre})) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,8 +89,11 @@ def test_total_calibration(make: Any, refresh: Callable[..., Decision], tre: flo
 def test_calibration_by_duration(
     make: Any, refresh: Callable[..., Decision], dce: float, champion: float, expected: list[str]
 ) -> None:
-    sides = {"candidate": replace(make.levels, dce_max=dce), "reference": replace(make.levels, dce_max=champion)}
-    assert failed(refresh(**sides)) == expected
+    levels = {
+        f"{arm}_levels": make.levels | {"dce_max": value}
+        for arm, value in (("candidate", dce), ("reference", champion))
+    }
+    assert failed(refresh(**levels)) == expected
 
 
 @pytest.mark.parametrize(("positives", "expected"), [(100, ["auc_like"]), (99, [])])
@@ -131,8 +133,7 @@ def test_challenger_that_lost_a_task(make: Any, night: Callable[..., GateInputs]
 
 
 def test_warnings_are_recorded_and_decide_nothing(make: Any, refresh: Callable[..., Decision]) -> None:
-    levels = replace(make.levels, dce_rel_by_scene={"1": 0.05, "9": 0.4}, tied_share=0.02)
-    decision = refresh(candidate=levels, score_psi=0.3)
+    decision = refresh(scene_errors={"1": 0.05, "9": 0.4}, tied_share=0.02, score_psi=0.3)
     assert decision.verdict == "promote"
     said = " | ".join(decision.challengers[0].warnings)
     assert "PSI 0.30" in said

@@ -44,8 +44,8 @@ def test_first_night_refuses_without_interval_above_every_baseline(make: Any, ni
 
 
 def test_first_night_absolute_guardrails(make: Any, night: Night) -> None:
-    levels = replace(make.levels, dce_max=0.21)
-    answer = better(make, candidate=levels, reference=replace(make.levels, dce_max=0.9))
+    levels = make.levels
+    answer = better(make, candidate_levels=levels | {"dce_max": 0.21}, reference_levels=levels | {"dce_max": 0.9})
     decision = decide(night(champion=None), POLICY, EVALUATION, make.scripted({"new": answer}, {}))
     assert failed(decision) == ["dce_max"]  # a bad baseline does not loosen the limit
 
@@ -210,7 +210,7 @@ def test_holm_asks_more_of_a_single_superiority(make: Any, night: Night) -> None
 
 
 def test_this_nights_model_must_be_calibrated_itself(make: Any, night: Night) -> None:
-    assert failed(upgrade(make, night, candidate=replace(make.levels, tre_signed=0.2))) == ["tre"]
+    assert failed(upgrade(make, night, candidate_levels=make.levels | {"tre_signed": 0.2})) == ["tre"]
 
 
 def test_upgrade_goes_before_refresh(make: Any, night: Night) -> None:

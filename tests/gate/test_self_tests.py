@@ -39,7 +39,7 @@ def test_champion_against_itself_passes_as_refresh(model: Model) -> None:
     assert (decision.verdict, decision.kind) == ("promote", "refresh")
     xauc = decision.challengers[0].compared[0].delta("xauc")
     assert xauc is not None
-    assert (xauc.delta, xauc.standard_error) == (0.0, 0.0)
+    assert (xauc.value, xauc.standard_error) == (0.0, 0.0)
 
 
 @pytest.mark.slow

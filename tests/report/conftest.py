@@ -17,9 +17,8 @@ from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.stage import evaluate
-from tasks.gate import Decision
 from tasks.gate.config import GatePolicy
-from tasks.gate.decision import write_decision
+from tasks.gate.decision import Decision, write_decision
 from tasks.gate.gate import decide
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 from tasks.report.inputs import Artifacts

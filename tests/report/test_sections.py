@@ -96,7 +96,7 @@ class TestChallengers:
         shown = {
             row[0] for table in tables(challengers(night)) if table.heads[0].text == "Condition" for row in texts(table)
         }
-        assert shown == {check_name(check.name) for verdict in night.decision.challengers for check in verdict.checks}
+        assert shown == {check_name(check) for verdict in night.decision.challengers for check in verdict.checks}
 
     def test_failed_conditions_come_with_their_reason(self, read: dict[str, Artifacts]) -> None:
         failed = next(

@@ -1,55 +1,16 @@
-"""Scores of predicted distributions: CRPS of a head's CDF, and EGMN's histogram divergence.
+"""EGMN's divergence of the histograms of label and prediction.
 
 Source: docs/methods/metrics.md#point-errors.
 
-Shapes: B rows, K nodes.
+Shapes: B rows.
 """
 
 import numpy as np
 
-from tasks.evaluate.metrics.groups import Groups
-from tasks.evaluate.metrics.inputs import Array, finite, finite_rows
-from tasks.evaluate.metrics.point import row_ratio
+from tasks.evaluate.metrics.inputs import Array, finite_rows
 from tasks.evaluate.metrics.result import MetricResult
-from tasks.evaluate.metrics.user_statistics import UserSums
 
 EPSILON = 1e-10
-
-
-def crps(label_B: Array, node_K: Array, cdf_BK: Array, users: Groups | None = None) -> UserSums:
-    """Returns the mean of the integral of (P(Y <= t) - 1[y <= t])^2 dt, s; MAE for a point prediction.
-
-    The CDF is read as a step function: 0 before the first node, cdf[k] on [node_k, node_k+1), 1 from the last node
-    on. The integral over the steps is exact, also where the label lies between or outside the nodes.
-
-    Args:
-        label_B: [B] watch time, s.
-        node_K: [K] strictly increasing nodes, s.
-        cdf_BK: [B, K] P(Y <= node), non-decreasing in K, in [0, 1].
-        users: Group of each row.
-
-    Raises:
-        ValueError: If nodes or CDF values are out of order, not finite or of the wrong shape.
-    """
-    label_B = finite("label", label_B)
-    node_K = finite("node", node_K)
-    cdf_BK = np.asarray(cdf_BK, dtype=np.float64)
-    if cdf_BK.shape != (label_B.size, node_K.size) or node_K.size == 0:
-        raise ValueError(f"cdf has shape {cdf_BK.shape}, needed is ({label_B.size}, {node_K.size}) with a node or more")
-    if not (np.diff(node_K) > 0).all():
-        raise ValueError("nodes are not strictly increasing")
-    bad_B = ~((cdf_BK >= 0) & (cdf_BK <= 1)).all(axis=1) | (np.diff(cdf_BK, axis=1) < 0).any(axis=1)
-    if bad_B.any():
-        raise ValueError(
-            f"cdf: {bad_B.sum()} rows are no distribution, first at rows {np.flatnonzero(bad_B)[:5].tolist()}"
-        )
-    # Each step of the CDF is cut at the label: before it the indicator is 0 and the error F, behind it 1 and 1 - F.
-    split_BK = np.clip(label_B[:, None], node_K[:-1], node_K[1:])
-    step_BK = cdf_BK[:, :-1]
-    inside_B = (step_BK**2 * (split_BK - node_K[:-1]) + (1 - step_BK) ** 2 * (node_K[1:] - split_BK)).sum(axis=1)
-    # Outside the nodes the CDF is 0 or 1, so the squared error is 1 on the whole stretch to the label.
-    outside_B = np.maximum(node_K[0] - label_B, 0) + np.maximum(label_B - node_K[-1], 0)
-    return row_ratio(inside_B + outside_B, np.ones(label_B.size), users)
 
 
 def kl_histogram(label_B: Array, prediction_B: Array, bins: int | Array = 100) -> MetricResult:

@@ -49,11 +49,6 @@ class PairCounts:
         """Pairs with different labels."""
         return self.concordant + self.discordant + self.tied_prediction
 
-    @property
-    def tied_prediction_share(self) -> float:
-        """Share of all pairs tied in the prediction; a model above 1 % deserves a warning. NaN without a pair."""
-        return _share(self.tied_prediction + self.tied_both, self.pairs)
-
 
 def pair_label(label_B: Array, label_unit: LabelUnit = "s") -> IntArray:
     """Returns the integer labels that pair metrics compare: round-half-even of seconds or milliseconds.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from tasks.evaluate.catalogue import metric
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
 from tasks.report.inputs import Artifacts, Model
@@ -53,7 +54,7 @@ def _tasks(model: Model) -> dict[str, list[Bin]]:
 
 
 def _summary(artifacts: Artifacts) -> Table:
-    tasks = [name for name in artifacts.focus.metrics["metrics"] if name.startswith("ece_")]
+    tasks = [name for name in artifacts.focus.metrics["metrics"] if metric(name).family == "ece"]
     names = (*SUMMARY, *tasks)
     heads = (Head("Model"), *(Head(measure(name).label, numeric=True) for name in names))
     rows = tuple(

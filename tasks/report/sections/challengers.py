@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tasks.evaluate.catalogue import HARM_GUARDRAILS, PAIRED, TESTED
 from tasks.gate.compared import Compared
 from tasks.gate.decision import ChallengerVerdict, Check
 from tasks.report.formatting import (
@@ -24,20 +25,6 @@ _RULES = {
     "first": "first champion",
     "refresh": "refresh: same recipe, newer data",
     "upgrade": "upgrade: another recipe",
-}
-_CHECKS = {
-    "expectations": "data expectations",
-    "rows": "enough rows",
-    "users": "enough users",
-    "finite": "finite predictions",
-    "tasks": "predicts every task",
-    "days": "enough judge days",
-    "seeds": "enough seeds",
-    "superior": "superiority",
-    "tre": "total calibration",
-    "dce_max": "calibration by duration",
-    "rmse_ratio": "RMSE of the mean",
-    "mae": "MAE of the median",
 }
 
 
@@ -87,20 +74,14 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Bl
 
 def _check_table(caption: str, checks: Sequence[Check]) -> Table:
     rows = tuple(
-        Row((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
+        Row((Cell(check_name(check)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
     )
     return Table(caption, (Head("Condition"), Head("Outcome"), Head("In numbers")), rows)
 
 
-def check_name(name: str) -> str:
+def check_name(check: Check) -> str:
     """Return a condition in words."""
-    if name in _CHECKS:
-        return _CHECKS[name]
-    if name.startswith("beats_"):
-        return f"beats {name.removeprefix('beats_').replace('_', ' ')}"
-    if name.endswith("_margin"):
-        return f"{measure(name.removesuffix('_margin')).label} not inferior"
-    return f"no harm to {measure(name).label}"
+    return check.label or check.name.replace("_", " ")
 
 
 def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
@@ -117,11 +98,7 @@ def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[B
         sides = (artifacts.model(verdict.name), reference) if pair.scope == "judge" else None
         table = delta_table(pair, _where(pair, artifacts.label(reference.name)), sides)
         drawn = difference_chart(
-            [
-                (measure(d.name).label, d)
-                for d in pair.deltas
-                if d.name in ("xauc", "xgauc", "gauc_long_view", "auc_skip")
-            ],
+            [(measure(d.name).label, d) for d in pair.deltas if d.name in (*TESTED, *HARM_GUARDRAILS["ranking_harm"])],
             f"{verdict.name} against the champion, {pair.scope} rows",
         )
         yield from (table, drawn) if drawn else (table,)
@@ -134,16 +111,15 @@ def _where(pair: Compared, reference: str) -> str:
 
 
 def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
-    names = ("xauc", "xgauc", "mae", "rmse_ratio")
-    heads = (Head("Baseline"), *(Head(measure(n).label, "difference", numeric=True) for n in names))
+    heads = (Head("Baseline"), *(Head(measure(n).label, "difference", numeric=True) for n in PAIRED))
     rows = []
     for pair in verdict.compared:
         found = {delta.name: delta for delta in pair.deltas}
         cells = [
-            difference_cell(n, found[n].delta, found[n].interval_low, found[n].interval_high)
+            difference_cell(n, found[n].value, found[n].low, found[n].high)
             if n in found
             else Cell(NOTHING, numeric=True)
-            for n in names
+            for n in PAIRED
         ]
         rows.append(Row((Cell(artifacts.label(pair.reference)), *cells)))
     first = verdict.compared[0]

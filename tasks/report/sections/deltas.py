@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.evaluate.catalogue import metric
+from tasks.evaluate.segments import flag_names
 from tasks.gate.compared import Compared, Delta
 from tasks.report import charts
 from tasks.report.formatting import (
@@ -19,8 +21,6 @@ from tasks.report.formatting import (
 from tasks.report.inputs import Model
 from tasks.report.view import Cell, Chart, Charts, Head, Row, Table
 
-_SEGMENTS = {"xauc_new_user": ("is_new_user", "new user"), "xauc_new_video": ("is_new_video", "new video")}
-_EXPOSURES = ("random", "snips")
 Sides = tuple[Model, Model]
 
 
@@ -51,7 +51,7 @@ def _row(delta: Delta, sides: Sides | None) -> Row:
     return Row(
         (
             Cell(how.label),
-            difference_cell(delta.name, delta.delta, delta.interval_low, delta.interval_high),
+            difference_cell(delta.name, delta.value, delta.low, delta.high),
             Cell(interval(delta.lower, delta.upper, how, signed=True) or NOTHING, numeric=True),
             _level(delta.name, delta.candidate, delta.candidate_seed_sd, delta.candidate_num_seeds, challenger),
             _level(delta.name, delta.reference, delta.reference_seed_sd, delta.reference_num_seeds, reference),
@@ -66,7 +66,7 @@ def _row(delta: Delta, sides: Sides | None) -> Row:
 
 def _level(name: str, value: float | None, seed_sd: float | None, seeds: int, model: Model | None) -> Cell:
     """Return one side's own value, with its interval where it was measured on these rows, else its spread over seeds."""
-    how = measure("rmse" if name == "rmse_ratio" else name)
+    how = measure(metric(name).base or name)
     alone = _alone(model, name) if model else {}
     detail = interval(alone.get("low"), alone.get("high"), how)
     if not detail and defined(seed_sd):
@@ -76,15 +76,15 @@ def _level(name: str, value: float | None, seed_sd: float | None, seeds: int, mo
 
 def _alone(model: Model, name: str) -> Mapping[str, Any]:
     """Return a model's own estimate of a paired metric."""
-    if name in _SEGMENTS:
-        segment, value = _SEGMENTS[name]
-        parts = [part for part in model.segments if (part["segment"], part["value"]) == (segment, value)]
-        return parts[0]["metrics"].get("xauc", {}) if parts else {}
-    exposure, _, plain = name.partition("_")
-    if exposure in _EXPOSURES:
-        found: Mapping[str, Any] = model.metrics["random_exposure"].get(exposure, {"metrics": {}})
-        return found["metrics"].get(plain) or {}
-    return model.metric("rmse" if name == "rmse_ratio" else name) or {}
+    found = metric(name)
+    if found.segment:
+        where = found.segment, flag_names(found.segment)[1]
+        parts = [part for part in model.segments if (part["segment"], part["value"]) == where]
+        return parts[0]["metrics"].get(found.base, {}) if parts else {}
+    if found.exposure:
+        exposure: Mapping[str, Any] = model.metrics["random_exposure"].get(found.exposure, {"metrics": {}})
+        return exposure["metrics"].get(found.base) or {}
+    return model.metric(found.base or name) or {}
 
 
 def difference_chart(named: Sequence[tuple[str, Delta]], what: str) -> Charts | None:
@@ -95,9 +95,9 @@ def difference_chart(named: Sequence[tuple[str, Delta]], what: str) -> Charts | 
         what: what is compared.
     """
     rows = [
-        (name, delta.delta, delta.interval_low, delta.interval_high)
+        (name, delta.value, delta.low, delta.high)
         for name, delta in named
-        if delta.delta is not None and delta.interval_low is not None and delta.interval_high is not None
+        if delta.value is not None and delta.low is not None and delta.high is not None
     ]
     if not rows:
         return None

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.evaluate.catalogue import PAIRED
 from tasks.report import charts
 from tasks.report.formatting import defined, difference_cell, estimate_cell, interval, measure, number
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text
 
 SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max", "auc_skip", "auc_long_view")
-DIFFERENCES = ("xauc", "xgauc", "mae", "rmse_ratio")
 KINDS = {"challenger": "challenger", "champion": "champion", "baseline": "baseline"}
 Line = Mapping[str, Any]
 
@@ -59,13 +59,13 @@ def _values(artifacts: Artifacts, lines: Sequence[Line]) -> Table:
 
 
 def _differences(artifacts: Artifacts, lines: Sequence[Line], reference: str) -> Table:
-    heads = tuple(Head(measure(name).label, "difference", numeric=True) for name in DIFFERENCES)
+    heads = tuple(Head(measure(name).label, "difference", numeric=True) for name in PAIRED)
     rows = []
     for line in lines:
         if line["name"] == artifacts.focus.name:
             continue
         cells = (
-            difference_cell(n, line[f"{n}_delta"], line[f"{n}_delta_low"], line[f"{n}_delta_high"]) for n in DIFFERENCES
+            difference_cell(n, line[f"{n}_delta"], line[f"{n}_delta_low"], line[f"{n}_delta_high"]) for n in PAIRED
         )
         rows.append(Row((Cell(artifacts.label(line["name"])), *cells)))
     return Table(f"Paired difference to {reference}", (Head("Model"), *heads), tuple(rows))

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.gate import Decision
 from tasks.gate.compared import Delta
-from tasks.gate.decision import ChallengerVerdict
+from tasks.gate.decision import ChallengerVerdict, Decision
 from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
 from tasks.report.inputs import Artifacts, Bundle
 from tasks.report.negative_transfer import Loss, losses
@@ -85,7 +84,7 @@ def _failures(verdict: ChallengerVerdict) -> str:
     failed = verdict.failed
     if len(failed) <= 2:
         return "; ".join(check.reason for check in failed).rstrip(".") + "."
-    names = ", ".join(check_name(check.name) for check in failed)
+    names = ", ".join(check_name(check) for check in failed)
     return f"{len(failed)} of {plural(len(verdict.checks), 'condition')} do not hold ({names})."
 
 
@@ -109,9 +108,9 @@ def _facts(artifacts: Artifacts) -> Iterator[Fact]:
     if found is not None:
         against, delta = found
         how = measure("xauc")
-        value = number(delta.delta, how, signed=True)
+        value = number(delta.value, how, signed=True)
         label = f"XAUC over {artifacts.label(against)}"
-        yield Fact(label, value, interval(delta.interval_low, delta.interval_high, how, signed=True))
+        yield Fact(label, value, interval(delta.low, delta.high, how, signed=True))
     yield Fact("Judged on", plural(focus.metrics["rows"], "row"), plural(focus.metrics["users"], "user"))
     summary = artifacts.validation
     lost = summary["rows_in"] - summary["rows_out"]
@@ -121,8 +120,8 @@ def _facts(artifacts: Artifacts) -> Iterator[Fact]:
 def _main_difference(decision: Decision, name: str) -> tuple[str, Delta] | None:
     """Return the difference that matters: to the champion, else to the strongest baseline."""
     compared = [pair for verdict in decision.challengers if verdict.name == name for pair in verdict.compared]
-    found = [(pair.reference, delta) for pair in compared if (delta := pair.delta("xauc")) and delta.delta is not None]
-    return min(found, key=lambda pair: (pair[0] != "champion", pair[1].delta), default=None)
+    found = [(pair.reference, delta) for pair in compared if (delta := pair.delta("xauc")) and delta.value is not None]
+    return min(found, key=lambda pair: (pair[0] != "champion", pair[1].value), default=None)
 
 
 def attention(artifacts: Artifacts) -> Iterator[str]:

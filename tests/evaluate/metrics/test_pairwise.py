@@ -125,11 +125,6 @@ def test_undefined_is_nan():
         assert result.num_groups == 0
 
 
-def test_tied_prediction_share_counts_both_kinds_of_ties():
-    assert pair_counts(np.array([1, 1, 2]), np.array([5, 5, 5])).tied_prediction_share == 1.0
-    assert np.isnan(pair_counts(np.array([1]), np.array([5])).tied_prediction_share)
-
-
 def test_non_finite_scores_are_refused():
     for metric in (xauc, xauc_strict, xauc_cwm, xauc_sortgt):
         with pytest.raises(ValueError, match=r"1 of 2 values are NaN or infinite, first at rows \[1\]"):

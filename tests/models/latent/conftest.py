@@ -9,7 +9,16 @@ import torch
 from scipy.special import log_ndtr
 from torch import Tensor
 
+from models.latent.correlation import Correlation
+
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
+
+
+@torch.no_grad()
+def start_at(correlation: Correlation, rho: float) -> None:
+    """Set a learned rho."""
+    assert correlation.kappa is not None
+    correlation.kappa.fill_(math.atanh(rho / correlation.bound))
 
 
 def reference(a: float, b: float, rho: float) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.latent.correlation import Correlation
 from models.latent.indices import Linear
 from models.latent.selection_model import SelectionModel, SelectionRows, fit_full_batch
+from tests.models.latent.conftest import start_at
 
 ROWS = 4000
 
@@ -76,7 +77,7 @@ def test_rows_exposed_at_random_speak_about_feedback_only(noise: Callable[..., A
 def test_the_correlation_stays_in_its_range() -> None:
     learned = Correlation(bound=0.6)
     assert learned().item() == 0
-    learned.start_at(0.3)
+    start_at(learned, 0.3)
     assert learned().item() == pytest.approx(0.3)
     learned.kappa.data.fill_(50.0)
     assert learned().item() == pytest.approx(0.6)

@@ -17,6 +17,7 @@ from models.objectives.base import TaskRows
 from models.objectives.latent_exogenous import LatentExogenous, LatentExogenousConfig
 from models.propensity.popularity import PopularityConfig
 from models.recipe import Recipe
+from tests.models.latent.conftest import start_at
 
 ROWS = 12
 
@@ -145,7 +146,7 @@ def test_the_mean_of_stratified_batches_is_the_whole_gradient() -> None:
     observed_N, random_N = (stratum_N <= 2).float(), stratum_N == 2
     weights = [torch.tensor([0.5, -0.3], requires_grad=True), torch.tensor([0.2, 0.4], requires_grad=True)]
     module = objective()
-    module.correlation.start_at(0.4)
+    start_at(module.correlation, 0.4)
     parameters = [*weights, module.correlation.kappa]
 
     def gradient(at: Tensor, weight_B: Tensor) -> Tensor:
