@@ -19,10 +19,9 @@ from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.resampling import Resampler
 from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows
-from tasks.train.problem import open_problem
 from tasks.tune.result import Gain
 from tasks.tune.study import Search
-from tasks.tune.trial import Floats, fit_and_measure, ignore
+from tasks.tune.trial import CandidateFits, Floats, ignore
 
 
 def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: EvaluationConfig) -> Gain:
@@ -57,11 +56,10 @@ def _scores(search: Search, index: int, values: Mapping[str, Any]) -> list[Float
     """Return the validation day's scores of every fit; those of an earlier run are kept."""
     missing = [seed for seed in search.config.confirmation_seeds if not _file(search, index, seed).exists()]
     if missing:
-        candidate = search.space.candidate(values)
-        problem = open_problem(TrainingTable.open(search.table), candidate.recipe)
         checkpoints = search.folder / "confirmation" / f"checkpoints{index}"
+        fits = CandidateFits.open(search.table, search.space.candidate(values), search.config.metric, checkpoints)
         for seed in missing:
-            measured = fit_and_measure(problem, candidate.training, seed, search.config.metric, checkpoints, ignore)
+            measured = fits.measure(seed, ignore)
             with writing(_file(search, index, seed)) as temporary, temporary.open("wb") as stream:
                 np.save(stream, measured.score_B)
         remove(checkpoints)

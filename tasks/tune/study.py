@@ -27,7 +27,7 @@ from tasks.core.errors import TuningError
 from tasks.core.files import hash_value, remove
 from tasks.tune.config import TuningConfig
 from tasks.tune.space import Space
-from tasks.tune.trial import run_trial
+from tasks.tune.trial import CandidateFits, run_trial
 
 log = logging.getLogger(__name__)
 
@@ -152,13 +152,21 @@ def work(search: Search, parent: int | None = None) -> None:
         claimed = _claim(search, study)
         if claimed is None:
             return
-        index, trial, values = claimed
-        checkpoints = search.folder / CHECKPOINTS / f"{index}-{hash_value(values)[:16]}"
-        _run(search, study, trial, index, values, checkpoints, parent)
+        checkpoints = search.folder / CHECKPOINTS / f"{claimed.index}-{hash_value(claimed.values)[:16]}"
+        _run(search, study, claimed, checkpoints, parent)
         remove(checkpoints)
 
 
-def _claim(search: Search, study: optuna.Study) -> tuple[int, Trial, dict[str, Any]] | None:
+@dataclass(frozen=True)
+class _Claimed:
+    """A trial that one process runs: its index among all, the study's record of it, and its values by path."""
+
+    index: int
+    trial: Trial
+    values: dict[str, Any]
+
+
+def _claim(search: Search, study: optuna.Study) -> _Claimed | None:
     """Take the next index and draw its values, one process at a time; None where there are trials enough."""
     space, config = search.space, search.config
     with FileLock(search.folder / "claim.lock"):
@@ -175,20 +183,12 @@ def _claim(search: Search, study: optuna.Study) -> tuple[int, Trial, dict[str, A
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = study.ask({d.path: d.distribution() for d in space.dimensions})
         trial.set_user_attr(INDEX, index)
-    return index, trial, {d.path: d.value(trial.params[d.path]) for d in space.dimensions}
+    return _Claimed(index, trial, {d.path: d.value(trial.params[d.path]) for d in space.dimensions})
 
 
-def _run(
-    search: Search,
-    study: optuna.Study,
-    trial: Trial,
-    index: int,
-    values: dict[str, Any],
-    checkpoints: Path,
-    parent: int | None,
-) -> None:
+def _run(search: Search, study: optuna.Study, claimed: _Claimed, checkpoints: Path, parent: int | None) -> None:
     """Run one trial and tell the study how it went."""
-    config = search.config
+    config, index, trial = search.config, claimed.index, claimed.trial
 
     def observe(epoch: int, value: float) -> None:
         if not _alive(parent):
@@ -199,8 +199,9 @@ def _run(
             raise optuna.TrialPruned(f"given up after epoch {epoch}")
 
     try:
-        candidate = search.space.candidate(values)
-        value = run_trial(search.table, candidate, config.seeds, config.metric, checkpoints, observe)
+        candidate = search.space.candidate(claimed.values)
+        fits = CandidateFits.open(search.table, candidate, config.metric, checkpoints)
+        value = run_trial(fits, config.seeds, observe)
     except optuna.TrialPruned as pruned:
         study.tell(trial, state=TrialState.PRUNED)
         log.info("trial %d: %s", index, pruned)

@@ -43,61 +43,67 @@ class Measured:
     score_B: Floats
 
 
-def run_trial(
-    table: Path, candidate: Candidate, seeds: Sequence[int], metric: Metric, checkpoints: Path, observe: Observer
-) -> float:
-    """Fit a candidate with every seed; return the mean of the metric on the validation day.
+@dataclass(frozen=True, eq=False)
+class CandidateFits:
+    """A candidate on the table's fit and validation splits: one fit per seed, each measured.
 
-    Args:
-        table: folder that the table stage wrote; only its fit and validation splits are read.
-        candidate: recipe and training settings.
-        seeds: one fit each.
+    Attributes:
+        problem: table and recipe.
+        training: how it is fitted.
         metric: what to measure.
-        checkpoints: folder from which an interrupted trial goes on.
-        observe: see `Observer`.
-
-    Raises:
-        TrainingError: if a fit cannot go on.
-        TuningError: if the metric is not defined on the validation day.
+        checkpoints: folder from which an interrupted fit goes on.
     """
-    problem, measured = open_problem(TrainingTable.open(table), candidate.recipe), []
-    for index, seed in enumerate(seeds):
-        watch = observe if index == 0 else ignore
-        measured.append(fit_and_measure(problem, candidate.training, seed, metric, checkpoints, watch).value)
-    return fmean(measured)
+
+    problem: Problem
+    training: TrainingConfig
+    metric: Metric
+    checkpoints: Path
+
+    @classmethod
+    def open(cls, table: Path, candidate: Candidate, metric: Metric, checkpoints: Path) -> "CandidateFits":
+        """Open the table that the table stage wrote for a candidate.
+
+        Raises:
+            TrainingError: if the table lacks what the recipe needs.
+        """
+        problem = open_problem(TrainingTable.open(table), candidate.recipe)
+        return cls(problem, candidate.training, metric, checkpoints)
+
+    def measure(self, seed: int, observe: Observer) -> Measured:
+        """Fit one seed, or go on with it, and measure it on the validation day.
+
+        Args:
+            seed: of the fit.
+            observe: see `Observer`.
+
+        Raises:
+            TrainingError: if the fit cannot go on.
+            TuningError: if the metric is not defined on the validation day.
+        """
+        torch.set_num_threads(self.training.threads)
+        fitted = self._fit(seed, observe)
+        rows = ValidationRows.of(self.problem.table)
+        score_B = _served_score(self.problem, fitted, self.training, rows)
+        value = _value(self.metric, fitted, rows, score_B)
+        if not np.isfinite(value):
+            raise TuningError(f"{self.metric} is {value} on the validation day")
+        return Measured(value, score_B)
+
+    def _fit(self, seed: int, observe: Observer) -> Fitted:
+        fit = SeedFit(self.problem, seed, self.training, self.checkpoints / f"seed{seed}")
+        fit.resume()
+        for row in fit.curves:
+            observe(row["epoch"], _of_epoch(self.metric, row))
+        while not fit.stopping.exhausted:
+            fit.epoch()
+            row = fit.curves[-1]
+            observe(row["epoch"], _of_epoch(self.metric, row))
+        return fit.result()
 
 
-def fit_and_measure(
-    problem: Problem,
-    training: TrainingConfig,
-    seed: int,
-    metric: Metric,
-    checkpoints: Path,
-    observe: Observer,
-) -> Measured:
-    """Fit one seed of an opened candidate, or go on with it, and measure it; errors as in `run_trial`."""
-    torch.set_num_threads(training.threads)
-    fitted = _fit(problem, seed, training, checkpoints / f"seed{seed}", metric, observe)
-    rows = ValidationRows.of(problem.table)
-    score_B = _served_score(problem, fitted, training, rows)
-    value = _value(metric, fitted, rows, score_B)
-    if not np.isfinite(value):
-        raise TuningError(f"{metric} is {value} on the validation day")
-    return Measured(value, score_B)
-
-
-def _fit(
-    problem: Problem, seed: int, training: TrainingConfig, checkpoints: Path, metric: Metric, observe: Observer
-) -> Fitted:
-    fit = SeedFit(problem, seed, training, checkpoints)
-    fit.resume()
-    for row in fit.curves:
-        observe(row["epoch"], _of_epoch(metric, row))
-    while not fit.stopping.exhausted:
-        fit.epoch()
-        row = fit.curves[-1]
-        observe(row["epoch"], _of_epoch(metric, row))
-    return fit.result()
+def run_trial(fits: CandidateFits, seeds: Sequence[int], observe: Observer) -> float:
+    """Fit a candidate with every seed; return the mean of the metric. The first fit alone is observed."""
+    return fmean(fits.measure(seed, observe if seed == seeds[0] else ignore).value for seed in seeds)
 
 
 def _of_epoch(metric: Metric, row: Mapping[str, Any]) -> float:
