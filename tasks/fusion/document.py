@@ -30,8 +30,8 @@ class FusionDays(Document):
 class SearchResult(Document):
     """Worth of lists on the day of the fit, in seconds."""
 
-    utility: float | None
-    plain_utility: float | None
+    utility: float
+    plain_utility: float
     """Of the lists that the watch-time score alone orders."""
     trials: int
     """Rankings tried; 0 where nothing is searched."""

@@ -30,5 +30,7 @@ def test_unknown_reference_and_missing_metrics(write_table):
     path = write_table("model")
     with pytest.raises(ConfigError, match="reference 'champion' is none of model"):
         leaderboard({"model": path.parent}, "champion", CONFIG)
-    with pytest.raises(MissingArtifact, match=r"metrics\.json does not exist: run the stage that evaluates model first"):
+    with pytest.raises(
+        MissingArtifact, match=r"metrics\.json does not exist: run the stage that evaluates model first"
+    ):
         leaderboard({"model": path.parent}, "model", CONFIG)

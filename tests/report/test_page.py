@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from tasks.core.document import MissingArtifact
 from tasks.core.errors import ContractError
 from tasks.core.files import remove
 from tasks.core.layout import Workspace
+from tasks.core.timings import StageCost
 from tasks.report import Operations, render_report
 from tasks.report.config import ReportConfig
-from tasks.report.inputs import MissingArtifact
 
 Nights = Mapping[str, Any]
-OPERATIONS = Operations({"ingest": "ran"}, {"ingest": {"seconds": 12.9, "peak_mib": 201.0}})
+OPERATIONS = Operations(
+    stages={"ingest": "ran"}, timings={"ingest": StageCost(seconds=12.9, cpu_seconds=20.1, peak_mib=201.0)}
+)
 
 
 class Elements(HTMLParser):

@@ -13,7 +13,7 @@ from tasks.report.formatting import (
 )
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.deltas import delta_table, difference_chart
-from tasks.report.view import Block, Cell, Head, Heading, Points, Row, Section, Table, Text, fold
+from tasks.report.view import Cell, Heading, PageBlock, PageTable, Points, Section, TableHead, TableRow, Text, fold
 
 _OUTCOMES = {
     "failed": Cell("failed", tone="bad"),
@@ -44,7 +44,7 @@ _CHECKS = {
 def challengers(artifacts: Artifacts) -> Section:
     """Return the section."""
     decision = artifacts.decision
-    blocks: list[Block] = [Text(_introduction(artifacts))]
+    blocks: list[PageBlock] = [Text(_introduction(artifacts))]
     for verdict in decision.challengers:
         blocks += _challenger(verdict, artifacts)
     title = "Challengers and champion" if decision.champion else "Challengers"
@@ -66,7 +66,7 @@ def _introduction(artifacts: Artifacts) -> str:
     )
 
 
-def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
     won = verdict.name == artifacts.decision.winner
     badge = "promoted" if won else "passed, not needed" if verdict.passed else "refused"
     rule = _RULES[verdict.rule]
@@ -85,11 +85,12 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Bl
     yield fold(f"{which} ({len(others)})", _check_table("Conditions", others))
 
 
-def _check_table(caption: str, checks: Sequence[Check]) -> Table:
+def _check_table(caption: str, checks: Sequence[Check]) -> PageTable:
     rows = tuple(
-        Row((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
+        TableRow((Cell(check_name(check.name)), _OUTCOMES[check.status], Cell(sentence(check.reason))))
+        for check in checks
     )
-    return Table(caption, (Head("Condition"), Head("Outcome"), Head("In numbers")), rows)
+    return PageTable(caption, (TableHead("Condition"), TableHead("Outcome"), TableHead("In numbers")), rows)
 
 
 def check_name(name: str) -> str:
@@ -103,7 +104,7 @@ def check_name(name: str) -> str:
     return f"no harm to {measure(name).label}"
 
 
-def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
     if not verdict.compared:
         unusable = any(check.name == "finite" for check in verdict.failed)
         why = "its predictions cannot be used" if unusable else "there was nothing to compare it with"
@@ -133,9 +134,9 @@ def _where(pair: Compared, reference: str) -> str:
     return f"Against {reference} on {scope}: {rows}"
 
 
-def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
     names = ("xauc", "xgauc", "mae", "rmse_ratio")
-    heads = (Head("Baseline"), *(Head(measure(n).label, "difference", numeric=True) for n in names))
+    heads = (TableHead("Baseline"), *(TableHead(measure(n).label, "difference", numeric=True) for n in names))
     rows = []
     for pair in verdict.compared:
         found = {delta.name: delta for delta in pair.deltas}
@@ -145,9 +146,9 @@ def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iter
             else Cell(NOTHING, numeric=True)
             for n in names
         ]
-        rows.append(Row((Cell(artifacts.label(pair.reference)), *cells)))
+        rows.append(TableRow((Cell(artifacts.label(pair.reference)), *cells)))
     first = verdict.compared[0]
-    yield Table(
+    yield PageTable(
         f"Against the trivial baselines: {plural(first.rows, 'row')} of {plural(first.users, 'user')}",
         heads,
         tuple(rows),
