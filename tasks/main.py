@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
-from tasks.core.timings import write_timing
+from tasks.core.timings import StageCost, write_timing
 from tasks.stages import STAGES, Night
 
 
@@ -44,8 +44,7 @@ def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> No
     cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     peak_mib = own.ru_maxrss / 1024
     name = stage if recipe is None else f"{stage}@{recipe}"
-    cost = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib}
-    write_timing(workspace, name, cost)
+    write_timing(workspace, name, StageCost(seconds=seconds, cpu_seconds=cpu_seconds, peak_mib=peak_mib))
     print(f"{name}: {_brief(result)} ({seconds:.1f} s, {peak_mib:.0f} MiB)")
 
 

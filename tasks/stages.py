@@ -12,8 +12,9 @@ from typing import Any
 
 from tasks.config import Params, load_params
 from tasks.core.days import Days
+from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
-from tasks.core.files import read_json, write_json, writing
+from tasks.core.files import write_json, writing
 from tasks.core.layout import JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
@@ -272,6 +273,9 @@ def _gate_inputs(night: Night) -> Any:
     """Gather the judge tables of all contenders, and what else the decision depends on."""
     from tasks.gate.inputs import Contender, GateInputs, JudgeDay, configuration_hash
     from tasks.registry import read_checkout
+    from tasks.train.validation_metrics import FILE, CalibratedMetrics, FittedMetrics
+    from tasks.validate.summary import FILE as SUMMARY
+    from tasks.validate.summary import DataSummary
 
     workspace, params = night.workspace, night.params
     shared = [block.model_dump(mode="json") for block in (params.table, params.features)]
@@ -279,7 +283,10 @@ def _gate_inputs(night: Night) -> Any:
 
     def contender(name: str) -> Contender:
         own = configuration_of(params, name)
-        xauc = fmean(fit["xauc"] for fit in read_json(workspace.challenger(name) / "validation.json").values())
+        seeds = read_document(
+            workspace.challenger(name) / FILE, dict[int, FittedMetrics | CalibratedMetrics], f"that fits {name}"
+        )
+        xauc = fmean(fit.xauc for fit in seeds.values())
         return Contender(name, configuration_hash(*own, *shared), workspace.judge_table(name), xauc)
 
     return GateInputs(
@@ -287,7 +294,7 @@ def _gate_inputs(night: Night) -> Any:
             night.key.as_of,
             tuple(contender(name) for name in params.nightly.challengers),
             checkout.contender(workspace.judge_table("champion")),
-            read_json(workspace.validated / "summary.json")["passed"],
+            read_document(workspace.validated / SUMMARY, DataSummary, "validate").passed,
         ),
         {name: workspace.predictions("baselines") / name / JUDGE_TABLE for name in params.baselines.enabled},
         checkout.evidence,

@@ -86,5 +86,5 @@ def _checked(path: Path, stage: str, read: Callable[[], T]) -> T:
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ContractError(
             f"{path} is not what the stage {stage} writes today: {place}: {first['msg']} (got {first['input']!r:.80}): "
-            "run it again"
+            "another version wrote it, or it was changed by hand; run the stage again, or use the version that made the night"
         ) from error

@@ -15,21 +15,23 @@ import torch
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, hash_value, write_json, writing
 from tasks.core.manifest import code_hash
-from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings, Member
+from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
+from tasks.predict.manifest import Member
 from tasks.predict.model import Predictions
 from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
 from tasks.train.bundle import write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
-from tasks.train.calibrated import FILE as VALIDATION
-from tasks.train.calibrated import CalibratedMetrics, calibrated_metrics
+from tasks.train.calibrated import calibrated_metrics
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.labels import watch_labels
 from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import InputHashes
+from tasks.train.validation_metrics import FILE as VALIDATION
+from tasks.train.validation_metrics import CalibratedMetrics
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _common(bundles: Mapping[str, Bundle], table: TrainingTable) -> tuple[int, .
     """Return the seeds that all members have, after checking that all were fitted on this table."""
     expected = hash_value(table.learned_hashes)
     for name, bundle in bundles.items():
-        if bundle.manifest["hashes"]["data"] != expected:
+        if bundle.manifest.hashes.data != expected:
             raise TrainingError(f"member {name} was fitted on another table: run train@{name} again")
     first, *others = bundles.values()
     seeds = tuple(seed for seed in first.seeds if all(seed in other.seeds for other in others))
@@ -128,21 +130,21 @@ def _manifest(
     first = next(iter(bundles.values())).manifest
     settings = EnsembleSettings(calibration=config.calibration, threads=config.threads)
     learned = {task for bundle in bundles.values() for task in bundle.tasks}
-    frozen = {task for bundle in bundles.values() for task in bundle.manifest["frozen_tasks"]}
+    frozen = {task for bundle in bundles.values() for task in bundle.manifest.frozen_tasks}
     recipes = [next(iter(bundle.rankers.values())).recipe for bundle in bundles.values()]
-    fitted = [bundle.manifest["hashes"]["config"] for bundle in bundles.values()]
+    fitted = [bundle.manifest.hashes.config for bundle in bundles.values()]
     return EnsembleManifest(
         name=name,
         members=tuple(Member(name=member, hash=hash_tree(path)) for member, path in members.items()),
         training=settings,
-        days=first["days"],
-        rows=first["rows"],
+        days=first.days,
+        rows=first.rows,
         seeds=seeds,
         serving_seed=serving_seed,
         frozen_tasks=tuple(sorted(frozen - learned)),
         calibration_refused=dict(refused),
         hashes=InputHashes(
-            data=first["hashes"]["data"],
+            data=first.hashes.data,
             code=hash_value([code_hash("ensemble", "predict", "train", "table"), recipe_code(*recipes)]),
             config=hash_value([settings.as_json(), fitted]),
         ),

@@ -179,11 +179,6 @@ SUMMARY = (
 """Headline metrics that `dvc metrics show` lists, those that are defined."""
 SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 """Of these, the ones with their interval, and those printed at the end of a night."""
-LEADERBOARD = (
-    *("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max"),
-    *("duration_xauc", "auc_skip", "auc_long_view", "gauc_long_view"),
-)
-"""Columns of the table of all models."""
 PAIRED = ("xauc", "xgauc", "mae", "rmse_ratio")
 """Differences that every comparison holds and the table of all models shows."""
 READING_ORDER = (*PAIRED, "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")

@@ -13,7 +13,7 @@ from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.headline import list_statistics, task_statistics, watch_statistics
 from tasks.evaluate.metrics.inputs import IntArray
 from tasks.evaluate.random_exposure import ExposureEstimate, ExposureRows, exposure_draws, exposure_estimates
-from tasks.evaluate.reliability import ReliabilityBin, reliability
+from tasks.evaluate.reliability import CalibrationBin, reliability
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.role import Role
 from tasks.evaluate.rows import Predictions, Rows, logged_rows, observed, predicted
@@ -53,7 +53,7 @@ class Evaluation:
     metrics: Mapping[str, Estimate]
     segments: tuple[SegmentMetrics, ...]
     exposures: tuple[ExposureEstimate, ...]
-    reliability: tuple[ReliabilityBin, ...]
+    reliability: tuple[CalibrationBin, ...]
     duration_edges_s: tuple[float, ...]
     warnings: tuple[str, ...]
 
@@ -105,7 +105,7 @@ def measure(
     draws: list[dict[str, Draw]] = []
     by_segment: list[list[dict[str, Draw]]] = []
     by_exposure: list[dict[str, dict[str, Draw]]] = []
-    bins: list[ReliabilityBin] = []
+    bins: list[CalibrationBin] = []
     warnings = _missing_kinds(table, index)
     for seed in table.seeds:
         all_predictions = predicted(table, seed, table.tasks)

@@ -27,7 +27,7 @@ from tasks.evaluate.rows import Predictions, Rows
 
 
 @dataclass(frozen=True)
-class Overlap:
+class ExposureOverlap:
     """How far the logging policy covers uniform exposure.
 
     Attributes:
@@ -62,10 +62,10 @@ def importance_weights(probability_B: FloatArray, num_videos: int, clip: float |
     return weight_B if clip is None else np.minimum(weight_B, clip)
 
 
-def overlap(weight_B: FloatArray) -> Overlap:
+def overlap(weight_B: FloatArray) -> ExposureOverlap:
     """Return the diagnostics of importance weights."""
     effective = effective_sample_size(weight_B)
-    return Overlap(weight_B.size, float(weight_B.mean()), float(weight_B.max()), effective)
+    return ExposureOverlap(weight_B.size, float(weight_B.mean()), float(weight_B.max()), effective)
 
 
 def snips(rows: Rows, predictions: Predictions, weight_B: FloatArray) -> dict[str, Statistic]:
@@ -123,7 +123,7 @@ MEAN_WEIGHT_RANGE = (2 / 3, 3 / 2)
 """Beyond, the logged probabilities are not those of drawing one video of all: per slot, say, or given a candidate set."""
 
 
-def refusal(name: str, seen: Overlap, minimum_effective_rows: float) -> str | None:
+def refusal(name: str, seen: ExposureOverlap, minimum_effective_rows: float) -> str | None:
     """Say why an estimator must not be trusted with these weights; None: nothing speaks against it.
 
     A common factor of all weights leaves the self-normalised estimator as it is, and makes the plain one meaningless.

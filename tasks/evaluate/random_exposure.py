@@ -5,8 +5,7 @@ on videos at large; importance weights say the same from logged rows, as far as 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -16,7 +15,7 @@ from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.headline import main_statistics, statistic
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.uncertainty import Statistic
-from tasks.evaluate.off_policy import ESTIMATORS, importance_weights, overlap, refusal
+from tasks.evaluate.off_policy import ESTIMATORS, ExposureOverlap, importance_weights, overlap, refusal
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import Predictions, Rows
 from tasks.evaluate.table import PredictionTable
@@ -30,14 +29,14 @@ class ExposureEstimate:
         exposure: `logged`, `random`, or the off-policy estimator (`snips`, `dr`, `ips`) of uniform exposure.
         rows: rows it rests on.
         metrics: estimates by name; empty where `reason` says why.
-        diagnostics: of importance weights.
+        diagnostics: of importance weights; None where nothing was weighted.
         reason: why there is no number.
     """
 
     exposure: str
     rows: int
     metrics: Mapping[str, Estimate]
-    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: ExposureOverlap | None = None
     reason: str = ""
 
 
@@ -114,9 +113,9 @@ def exposure_estimates(
         for name in ESTIMATORS:
             reason = refusal(name, seen, config.minimum_effective_rows)
             if reason is not None:
-                found.append(ExposureEstimate(name, seen.rows, {}, asdict(seen), reason))
+                found.append(ExposureEstimate(name, seen.rows, {}, seen, reason))
     return found
 
 
-def _diagnostics(name: str, exposure: ExposureRows) -> dict[str, Any]:
-    return asdict(overlap(exposure.weight_B)) if name in ESTIMATORS else {}
+def _diagnostics(name: str, exposure: ExposureRows) -> ExposureOverlap | None:
+    return overlap(exposure.weight_B) if name in ESTIMATORS else None

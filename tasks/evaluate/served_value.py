@@ -16,14 +16,13 @@ Shapes: B rows.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.document import Policy, ServedEstimate, ServedValue
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.off_policy import overlap, refusal
@@ -34,7 +33,6 @@ from tasks.evaluate.random_exposure import ExposureRows
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.table import PredictionTable
 
-SERVED_VALUE_FILE = "served_value.json"
 TOP_SHARE = 0.2
 TENTHS = 10
 PRIOR_ROWS = 20.0
@@ -42,8 +40,8 @@ ESTIMATORS = ("snips", "dr", "dr_os")
 """Those that read weights up to a factor; IPS needs their scale and stands beside them where it is trusted."""
 
 
-def served_value(predictions: Path, config: EvaluationConfig) -> dict[str, Any] | None:
-    """Return the value of each policy as it stands in `served_value.json`; None where no row logged its probability.
+def served_value(predictions: Path, config: EvaluationConfig) -> ServedValue | None:
+    """Return the value of each policy as `served_value.json` says it, not yet rounded; None where no row logged its probability.
 
     Args:
         predictions: the prediction table of one model. Of several seeds, one drawn at random serves each time.
@@ -72,12 +70,15 @@ def served_value(predictions: Path, config: EvaluationConfig) -> dict[str, Any] 
     by_score = _by_score(scores, reward_B, scaled_B, users, units, settings)
     named = ESTIMATORS if by_score.fitted_B.any() else ("snips",)
     refused = refusal("ips", seen, config.minimum_effective_rows) or ""
-    found = {"logged": _estimates(logged, settings, ("ips",))}
-    for policy, log, names in (("uniform", uniform, ("snips",)), ("score", by_score, named)):
+    found: dict[Policy, dict[str, ServedEstimate]] = {"logged": _estimates(logged, settings, ("ips",))}
+    valued: tuple[tuple[Policy, PolicyLog, Sequence[str]], ...]
+    valued = (("uniform", uniform, ("snips",)), ("score", by_score, named))
+    for policy, log, names in valued:
         plain = PolicyLog.without_model(reward_B, log.weight_B * seen.mean_weight, units)
         (ips,) = _estimates(plain, settings, ("ips",)).values()
-        found[policy] = _estimates(log, settings, names) | {"ips": {**ips, "reason": ips["reason"] or refused}}
-    return {"rows": index.size, "top_share": TOP_SHARE, "mean_weight": seen.mean_weight, "policies": found}
+        ips = ips.model_copy(update={"reason": ips.reason or refused})
+        found[policy] = _estimates(log, settings, names) | {"ips": ips}
+    return ServedValue(rows=index.size, top_share=TOP_SHARE, mean_weight=seen.mean_weight, policies=found)
 
 
 def uniform_places(score_B: FloatArray, weight_B: FloatArray, users: Groups) -> tuple[FloatArray, FloatArray]:
@@ -141,8 +142,8 @@ def _by_score(
     return PolicyLog(reward_B, weight_B, units, fitted_B, expected_B)
 
 
-def _estimates(log: PolicyLog, settings: PolicyValueConfig, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    return {value.estimator: asdict(value) for value in estimate_value(log, settings, names)}
+def _estimates(log: PolicyLog, settings: PolicyValueConfig, names: Sequence[str]) -> dict[str, ServedEstimate]:
+    return {value.estimator: ServedEstimate.model_validate(value) for value in estimate_value(log, settings, names)}
 
 
 def _settings(config: EvaluationConfig) -> PolicyValueConfig:

@@ -9,20 +9,27 @@ served_value.json what users would watch if the score chose; only where the log 
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tasks.core.files import write_json, write_text
 from tasks.evaluate.catalogue import SUMMARY, SUMMARY_INTERVALS, metric
 from tasks.evaluate.config import EvaluationConfig
-from tasks.evaluate.estimate import Estimate
+from tasks.evaluate.document import (
+    METRICS_FILE,
+    SEGMENTS_FILE,
+    SERVED_VALUE_FILE,
+    ExposedMetrics,
+    HeadlineMetric,
+    MeasuredSegment,
+    ModelMetrics,
+)
 from tasks.evaluate.evaluation import Evaluation, measure
-from tasks.evaluate.random_exposure import ExposureEstimate
-from tasks.evaluate.reliability import ReliabilityBin
-from tasks.evaluate.segments import SegmentMetrics
-from tasks.evaluate.served_value import SERVED_VALUE_FILE, served_value
+from tasks.evaluate.reliability import FILE as RELIABILITY_FILE
+from tasks.evaluate.reliability import CalibrationBin
+from tasks.evaluate.served_value import served_value
 
 DIGITS = 10
 
@@ -49,11 +56,12 @@ def evaluate(
         PredictionError: if a prediction is NaN or infinite.
     """
     evaluation = measure(predictions, config, name=name or predictions.parent.name, duration_edges_s=duration_edges_s)
-    write_json(out / "metrics.json", rounded(_metrics_document(evaluation, config)))
-    write_json(out / "segments.json", rounded([_segment(part) for part in evaluation.segments]))
-    write_text(out / "reliability.csv", reliability_csv(evaluation.reliability))
+    write_json(out / METRICS_FILE, rounded(model_metrics(evaluation, config).as_json()))
+    segments = [MeasuredSegment.model_validate(part) for part in evaluation.segments]
+    write_json(out / SEGMENTS_FILE, rounded([part.as_json() for part in segments]))
+    write_text(out / RELIABILITY_FILE, reliability_csv(evaluation.reliability))
     if (value := served_value(predictions, config)) is not None:
-        write_json(out / SERVED_VALUE_FILE, rounded(value))
+        write_json(out / SERVED_VALUE_FILE, rounded(value.as_json()))
     return evaluation
 
 
@@ -72,7 +80,7 @@ def write_summary(evaluation: Evaluation, metrics_file: Path, plots_folder: Path
         flat |= {f"{name}_low": chosen[name].low, f"{name}_high": chosen[name].high}
     defined = {name: value for name, value in rounded(flat).items() if value is not None}
     write_json(metrics_file, defined)
-    write_text(plots_folder / "reliability.csv", reliability_csv(evaluation.reliability))
+    write_text(plots_folder / RELIABILITY_FILE, reliability_csv(evaluation.reliability))
 
 
 def rounded(value: Any) -> Any:
@@ -86,54 +94,32 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def reliability_csv(bins: Sequence[ReliabilityBin]) -> str:
+def reliability_csv(bins: Sequence[CalibrationBin]) -> str:
     """Return the calibration tables as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(ReliabilityBin)])
-    writer.writerows(rounded(list(asdict(item).values())) for item in bins)
+    writer.writerow(CalibrationBin.model_fields)
+    writer.writerows(rounded(list(item.as_json().values())) for item in bins)
     return text.getvalue()
 
 
-def _metrics_document(evaluation: Evaluation, config: EvaluationConfig) -> dict[str, Any]:
-    return {
-        "name": evaluation.name,
-        "role": evaluation.role,
-        "days": evaluation.days,
-        "rows": evaluation.rows,
-        "users": evaluation.users,
-        "seeds": evaluation.seeds,
-        "metrics": {
-            name: {**asdict(estimate), "column": metric(name).column, "higher_is_better": metric(name).higher_is_better}
+def model_metrics(evaluation: Evaluation, config: EvaluationConfig) -> ModelMetrics:
+    """Return what `metrics.json` says, not yet rounded."""
+    return ModelMetrics(
+        name=evaluation.name,
+        role=evaluation.role,
+        days=evaluation.days,
+        rows=evaluation.rows,
+        users=evaluation.users,
+        seeds=evaluation.seeds,
+        metrics={
+            name: HeadlineMetric(
+                **asdict(estimate), column=metric(name).column, higher_is_better=metric(name).higher_is_better
+            )
             for name, estimate in evaluation.metrics.items()
         },
-        "random_exposure": {part.exposure: exposure_document(part) for part in evaluation.exposures},
-        "duration_edges_s": evaluation.duration_edges_s,
-        "warnings": evaluation.warnings,
-        "config": config.model_dump(mode="json"),
-    }
-
-
-def exposure_document(part: ExposureEstimate) -> dict[str, Any]:
-    """Return the metrics under one exposure as they stand in `metrics.json`."""
-    return {
-        "rows": part.rows,
-        "metrics": _short(part.metrics),
-        "diagnostics": dict(part.diagnostics),
-        "reason": part.reason,
-    }
-
-
-def _segment(part: SegmentMetrics) -> dict[str, Any]:
-    return {
-        "segment": part.segment,
-        "value": part.value,
-        "rows": part.rows,
-        "users": part.users,
-        "metrics": _short(part.metrics),
-    }
-
-
-def _short(metrics: Mapping[str, Estimate]) -> dict[str, Any]:
-    kept = ("value", "low", "high", "standard_error", "seed_sd", "rows")
-    return {name: {field: getattr(estimate, field) for field in kept} for name, estimate in metrics.items()}
+        random_exposure={part.exposure: ExposedMetrics.model_validate(part) for part in evaluation.exposures},
+        duration_edges_s=evaluation.duration_edges_s,
+        warnings=evaluation.warnings,
+        config=config,
+    )

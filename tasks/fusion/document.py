@@ -3,6 +3,7 @@
 from typing import Literal
 
 from tasks.core.document import Document
+from tasks.evaluate.document import MeasuredNumber
 from tasks.fusion.config import FittedChoice
 from tasks.fusion.fit import Sign
 from tasks.fusion.serving import ServingFusion
@@ -29,23 +30,15 @@ class FusionDays(Document):
 class SearchResult(Document):
     """Worth of lists on the day of the fit, in seconds."""
 
-    utility: float | None
-    plain_utility: float | None
+    utility: float
+    plain_utility: float
     """Of the lists that the watch-time score alone orders."""
     trials: int
     """Rankings tried; 0 where nothing is searched."""
 
 
-class ListMetric(Document):
-    """A metric of list heads with its interval over users."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class ListDifference(ListMetric):
-    """The same with the paired difference to the plain score."""
+class ListDifference(MeasuredNumber):
+    """A metric of list heads with its paired difference to the plain score."""
 
     delta: float | None
     delta_low: float | None
@@ -65,7 +58,7 @@ class JudgedOrder(Document):
     """Orders of the judge day's lists under one exposure."""
 
     rows: int
-    plain: dict[str, ListMetric]
+    plain: dict[str, MeasuredNumber]
     """Metrics of the watch-time score alone."""
     sweep: tuple[SweptFusion, ...]
 

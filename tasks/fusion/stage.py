@@ -17,6 +17,7 @@ import numpy as np
 from tasks.core.files import write_json
 from tasks.core.predictions import probability
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.document import MeasuredNumber
 from tasks.evaluate.estimate import Draw, average, difference
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.night import MeasuredNight
@@ -32,7 +33,6 @@ from tasks.fusion.document import (
     FusionDocument,
     JudgedOrder,
     ListDifference,
-    ListMetric,
     Objective,
     SearchResult,
     SweptFusion,
@@ -96,7 +96,7 @@ def fuse(night: MeasuredNight, bundle: Path, judged: Path, config: FusionConfig,
     predict_days(bundle, night.validation, validation, night.threads, [seed])
     fitted_on = _logged_lists(PredictionTable.read(bundle.name, [validation], "validation"), seed, signs, config)
     validation.unlink()
-    table = PredictionTable.read(str(model.manifest["name"]), [judged])
+    table = PredictionTable.read(model.manifest.name, [judged])
     tasks = tuple(task for task in signs if task in table.tasks)
     judge = JudgedLists.of(table, DayLists.of(table, seed, tasks, config.seed), config.k, night.evaluation)
     fits = {multiple: fit_fusion(fitted_on, signs, config, multiple * config.skip) for multiple in config.sweep}
@@ -107,7 +107,7 @@ def fuse(night: MeasuredNight, bundle: Path, judged: Path, config: FusionConfig,
             night.days.validation, served.utility, served.plain,
         )  # fmt: skip
     document = FusionDocument(
-        model=str(model.manifest["name"]),
+        model=model.manifest.name,
         seed=seed,
         config=config,
         tasks=tuple(Objective(name=task, sign=sign) for task, sign in signs.items()),
@@ -151,7 +151,7 @@ def _exposures(
             metrics = {metric: _against(judge, fused[metric], plain[metric]) for metric in fused}
             searched = _search(fit).as_json()
             sweep.append(SweptFusion(skip=multiple * config.skip, metrics=metrics, **searched))
-        metrics_of_plain = {metric: ListMetric(**_estimate(judge, draw)) for metric, draw in plain.items()}
+        metrics_of_plain = {metric: MeasuredNumber(**_estimate(judge, draw)) for metric, draw in plain.items()}
         orders[name] = JudgedOrder(rows=index.size, plain=metrics_of_plain, sweep=tuple(sweep))
     return orders
 

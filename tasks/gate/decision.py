@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from tasks.core.document import Document
+from tasks.core.document import Document, read_document
 from tasks.core.errors import ConfigError, ContractError
-from tasks.core.files import hash_value, read_json
+from tasks.core.files import hash_value
 from tasks.gate.compared import Compared, Number
 from tasks.gate.config import GatePolicy
 
@@ -134,10 +134,7 @@ def load_decision(folder: Path) -> Decision:
     path = folder / DECISION_FILE
     if not path.exists():
         raise ContractError(f"{path} does not exist: run the stage gate first")
-    try:
-        return Decision.model_validate(read_json(path))
-    except ValueError as error:
-        raise ContractError(f"{path} is no decision: {error}") from error
+    return read_document(path, Decision, "gate")
 
 
 def headline(decision: Decision) -> dict[str, float]:

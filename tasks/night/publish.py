@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.config import Params, load_params
-from tasks.core.files import read_json, write_json, writing
+from tasks.core.document import read_optional
+from tasks.core.files import read_json, writing
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
@@ -16,8 +17,7 @@ from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
-
-OPERATIONS_FILE = "operations.json"
+from tasks.report.operations import FILE as OPERATIONS_FILE
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
     params = load_params(workspace.params)
     decision = load_decision(workspace.gate)
     register(Registry(workspace.registry(key.source)), workspace, key, decision)
-    archive = _archive(workspace, params, key, decision, Operations(dict(stages), timings(workspace)))
+    archive = _archive(workspace, params, key, decision, Operations(stages=dict(stages), timings=timings(workspace)))
     return Outcome(
         key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
     )
@@ -81,9 +81,9 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
         RegistryError: if a later night is already decided, or the workspace holds another night.
     """
     decision = load_decision(workspace.gate)
+    archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
+    operations = archived or Operations(stages={}, timings=timings(workspace))
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
-    archived = workspace.night(key.source, key.as_of) / OPERATIONS_FILE
-    operations = Operations(**read_json(archived)) if archived.exists() else Operations({}, timings(workspace))
     _archive(workspace, load_params(workspace.params), key, decision.forced(challenger, reason), operations)
     return event
 
@@ -96,7 +96,7 @@ def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decisi
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
             shutil.copy(workspace.root / name, folder / name)
         write_decision(folder, decision)
-        write_json(folder / OPERATIONS_FILE, {"stages": operations.stages, "timings": operations.timings})
+        operations.write(folder / OPERATIONS_FILE)
         render_report(workspace, params.report, key, folder / "report.html", operations, decision)
     return archive
 

@@ -10,8 +10,9 @@ from tasks.core.days import Days
 from tasks.core.files import write_json
 from tasks.core.labels import with_labels
 from tasks.core.predictions import bound_metadata
+from tasks.evaluate.document import ExposedMetrics
 from tasks.evaluate.night import MeasuredNight
-from tasks.evaluate.stage import exposure_document, rounded
+from tasks.evaluate.stage import rounded
 from tasks.features.candidates import candidates
 from tasks.oracle.measure import true_metrics
 from tasks.predict import load_model, predicted_rows
@@ -60,4 +61,7 @@ def measure_bundle(night: MeasuredNight, name: str, bundle: Path, rows: pl.DataF
     expected = rows[EXPECTED].to_numpy() if model.truncate_watch else None
     found = true_metrics(name, path, expected, night.evaluation)
     path.unlink()
-    write_json(folder / f"{name}.json", rounded({part.exposure: exposure_document(part) for part in found}))
+    write_json(
+        folder / f"{name}.json",
+        rounded({part.exposure: ExposedMetrics.model_validate(part).as_json() for part in found}),
+    )

@@ -5,30 +5,13 @@ truth is not known.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.core.files import write_json, writing
+from tasks.core.files import writing
 from tasks.evaluate.night import MeasuredNight
 from tasks.ingest.config import SourceConfig
+from tasks.oracle.document import SUMMARY, OracleResult
 from tasks.simulate.config import SimulatorConfig
-
-SUMMARY = "oracle.json"
-
-
-@dataclass(frozen=True)
-class OracleResult:
-    """What was measured: `oracle.json`.
-
-    Attributes:
-        known: whether the source knows the truth.
-        rows: uniformly exposed impressions.
-        models: models measured.
-    """
-
-    known: bool
-    rows: int
-    models: tuple[str, ...]
 
 
 def oracle(
@@ -52,8 +35,9 @@ def oracle(
         rows = 0
         if isinstance(source, SimulatorConfig):
             rows = _measured(night, source, bundles, duration_ms, folder)
-        result = OracleResult(isinstance(source, SimulatorConfig), rows, tuple(bundles) if rows else ())
-        write_json(folder / SUMMARY, asdict(result))
+        known = isinstance(source, SimulatorConfig)
+        result = OracleResult(known=known, rows=rows, models=tuple(bundles) if rows else ())
+        result.write(folder / SUMMARY)
     return result
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,10 +11,9 @@ from safetensors.torch import load_file
 
 from models.heads.base import LONGEST
 from models.ranker import Ranker
-from models.recipe import Recipe
-from models.schema import InputSchema
 from tasks.core.errors import TrainingError
 from tasks.core.files import read_json
+from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Floats, Model, Predictions
 from tasks.table.history import DayHistories, HistoryLoader
 from tasks.table.preprocessor import Preprocessor
@@ -23,6 +21,7 @@ from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays, weights_file
 from tasks.train.calibrate import Calibration
+from tasks.train.manifest import ServableRecipe
 from tasks.train.problem import reads_history
 from tasks.train.validate import as_arrays
 
@@ -39,6 +38,7 @@ class Bundle(Model[EncodedRows]):
         rankers: seed -> module in evaluation mode.
     """
 
+    manifest: ServableRecipe
     preprocessor: Preprocessor
     rankers: dict[int, Ranker]
 
@@ -116,9 +116,8 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
             guessed from the labels whether they end at the duration: what it guessed cannot be told from its files.
     """
     manifest = read_manifest(path)
-    if is_ensemble(manifest):
-        raise TrainingError(f"{path} is an ensemble of {', '.join(member_names(manifest))}, not one recipe")
-    recipe, schema = Recipe.model_validate(manifest["recipe"]), InputSchema.model_validate(manifest["schema"])
+    if isinstance(manifest, ServableEnsemble):
+        raise TrainingError(f"{path} is an ensemble of {', '.join(manifest.member_names)}, not one recipe")
     head_state, preprocessor = read_arrays(path / "head_state.safetensors"), Preprocessor.load(path / PREPROCESSOR)
     if preprocessor.truncate_watch == (LONGEST in head_state):
         raise TrainingError(
@@ -126,8 +125,8 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
             "code that guessed it from the labels: train the recipe again"
         )
     rankers = {}
-    for seed in manifest["seeds"] if seeds is None else seeds:
-        ranker = Ranker(recipe, schema, head_state, manifest["frozen_tasks"])
+    for seed in manifest.seeds if seeds is None else seeds:
+        ranker = Ranker(manifest.recipe, manifest.input_schema, head_state, manifest.frozen_tasks)
         try:
             ranker.load_state_dict(load_file(weights_file(path, seed)))
         except (FileNotFoundError, RuntimeError) as error:
@@ -136,28 +135,6 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
             ) from error
         rankers[seed] = ranker.eval()
     return Bundle(manifest, read_calibrations(path), preprocessor, rankers)
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a bundle's manifest.
-
-    Raises:
-        TrainingError: if there is none.
-    """
-    if not (path / "manifest.json").is_file():
-        raise TrainingError(f"{path} holds no manifest.json: it is no bundle, or its training did not finish")
-    manifest: dict[str, Any] = read_json(path / "manifest.json")
-    return manifest
-
-
-def is_ensemble(manifest: dict[str, Any]) -> bool:
-    """Tell an ensemble's manifest from a recipe's."""
-    return manifest.get("kind") == "ensemble"
-
-
-def member_names(manifest: dict[str, Any]) -> tuple[str, ...]:
-    """Return the members of an ensemble, in the order of the configuration."""
-    return tuple(member["name"] for member in manifest["members"])
 
 
 def read_calibrations(path: Path) -> dict[int, Calibration]:

@@ -18,15 +18,8 @@ import polars as pl
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
 from tasks.core.labels import LABELS
-from tasks.predict.bundle import (
-    Bundle,
-    encode_rows,
-    is_ensemble,
-    load_bundle,
-    member_names,
-    read_calibrations,
-    read_manifest,
-)
+from tasks.predict.bundle import Bundle, encode_rows, load_bundle, read_calibrations
+from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Floats, Model, Predictions
 from tasks.table.history import HistoryLoader
 from tasks.train.batches import EncodedRows
@@ -45,6 +38,7 @@ class Ensemble(Model[MemberRows]):
         encoders: groups of members with equal preprocessors, which encode rows once.
     """
 
+    manifest: ServableEnsemble
     members: dict[str, Bundle]
     encoders: tuple[tuple[str, ...], ...]
 
@@ -52,7 +46,7 @@ class Ensemble(Model[MemberRows]):
     def seeds(self) -> tuple[int, ...]:
         """Seeds that every member was loaded with."""
         shared = [set(member.seeds) for member in self.members.values()]
-        return tuple(seed for seed in self.manifest["seeds"] if all(seed in seeds for seeds in shared))
+        return tuple(seed for seed in self.manifest.seeds if all(seed in seeds for seeds in shared))
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -122,15 +116,15 @@ def load_ensemble(path: Path, seeds: Sequence[int] | None = None) -> Ensemble:
         TrainingError: if it is no ensemble, or a member cannot be read or is not the one that was calibrated.
     """
     manifest = read_manifest(path)
-    if not is_ensemble(manifest):
+    if not isinstance(manifest, ServableEnsemble):
         raise TrainingError(f"{path} is the bundle of one recipe, not an ensemble")
-    for member in manifest["members"]:
-        if hash_tree(path / MEMBERS / member["name"]) != member["hash"]:
+    for member in manifest.members:
+        if hash_tree(path / MEMBERS / member.name) != member.hash:
             raise TrainingError(
-                f"{path}: member {member['name']} is missing or is not the one that was calibrated; build the ensemble again"
+                f"{path}: member {member.name} is missing or is not the one that was calibrated; build the ensemble again"
             )
-    wanted = manifest["seeds"] if seeds is None else seeds
-    members = {name: load_bundle(path / MEMBERS / name, wanted) for name in member_names(manifest)}
+    wanted = manifest.seeds if seeds is None else seeds
+    members = {name: load_bundle(path / MEMBERS / name, wanted) for name in manifest.member_names}
     return Ensemble(manifest, read_calibrations(path), members, shared_encoders(path / MEMBERS, list(members)))
 
 

@@ -12,8 +12,9 @@ from torch.fx import GraphModule
 
 from models.serving import export_ranker
 from tasks.core.files import writing
-from tasks.predict.bundle import Bundle, is_ensemble, load_bundle, member_names, read_manifest
+from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS
+from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.train.batches import EncodedRows
 
 
@@ -29,12 +30,12 @@ def export_model(path: Path, folder: Path) -> tuple[Path, ...]:
         The files written.
     """
     manifest = read_manifest(path)
-    if not is_ensemble(manifest):
+    if not isinstance(manifest, ServableEnsemble):
         export_bundle(path, folder / "model.pt2")
         return (folder / "model.pt2",)
-    files = {name: folder / f"model-{name}.pt2" for name in member_names(manifest)}
+    files = {name: folder / f"model-{name}.pt2" for name in manifest.member_names}
     for name, file in files.items():
-        export_bundle(path / MEMBERS / name, file, int(manifest["serving_seed"]))
+        export_bundle(path / MEMBERS / name, file, manifest.serving_seed)
     return tuple(files.values())
 
 

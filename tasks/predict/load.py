@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.predict.bundle import is_ensemble, load_bundle, read_manifest
+from tasks.predict.bundle import load_bundle
 from tasks.predict.ensemble import load_ensemble
+from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Model
 
 
@@ -19,5 +20,5 @@ def load_model(path: Path, seeds: Sequence[int] | None = None) -> Model[Any]:
     Raises:
         TrainingError: if it is neither, or is damaged.
     """
-    load = load_ensemble if is_ensemble(read_manifest(path)) else load_bundle
+    load = load_ensemble if isinstance(read_manifest(path), ServableEnsemble) else load_bundle
     return load(path, seeds)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.table.history import HistoryLoader
 from tasks.train.calibrate import Calibration
+from tasks.train.manifest import BundleManifest
 
 Floats = NDArray[np.float64]
 Predictions = dict[str, Floats]
@@ -22,17 +23,17 @@ class Model(ABC, Generic[Encoded]):
     """A model of a bundle, ready to predict on the CPU.
 
     Attributes:
-        manifest: manifest.json.
+        manifest: what of manifest.json serving reads.
         calibrations: seed -> calibrators.
     """
 
-    manifest: dict[str, Any]
+    manifest: BundleManifest
     calibrations: dict[int, Calibration]
 
     @property
     def serving_seed(self) -> int:
         """The seed that did best on the validation day, whose predictions are served."""
-        return int(self.manifest["serving_seed"])
+        return self.manifest.serving_seed
 
     @property
     @abstractmethod

@@ -38,7 +38,7 @@ def render_report(
 
     Raises:
         MissingArtifact: if a stage that the page depends on has not run; the message names it.
-        ContractError: if there is no decision, or it cannot be read.
+        ContractError: if there is no decision, or a file is not what its stage writes today.
         StorageError: if the page cannot be written.
     """
     from tasks.report.page import render  # drawing libraries are loaded only where a page is made

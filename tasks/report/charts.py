@@ -63,12 +63,15 @@ class Series:
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float, float]], label: str, description: str, reference: float | None = None
+    rows: Sequence[tuple[str, float, float | None, float | None]],
+    label: str,
+    description: str,
+    reference: float | None = None,
 ) -> str:
     """Draw one point with its interval per row.
 
     Args:
-        rows: (name, value, low, high), drawn top to bottom.
+        rows: (name, value, low, high), drawn top to bottom; without ends (None) the point alone.
         label: what the horizontal axis measures, with its unit.
         description: the chart in words.
         reference: a value marked by a vertical line.
@@ -76,7 +79,8 @@ def intervals(
 
     def draw(axes: Axes) -> None:
         for position, (_, value, low, high) in enumerate(rows):
-            axes.plot([low, high], [position, position], color=ACCENT, linewidth=2, solid_capstyle="round")
+            if low is not None and high is not None:
+                axes.plot([low, high], [position, position], color=ACCENT, linewidth=2, solid_capstyle="round")
             axes.plot([value], [position], "o", color=ACCENT, markersize=5)
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)

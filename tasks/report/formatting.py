@@ -2,10 +2,12 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 from tasks.evaluate import catalogue
+from tasks.evaluate.document import MeasuredNumber
 from tasks.report.view import Cell, Tone
 
 NOTHING = "\N{EN DASH}"
@@ -57,16 +59,16 @@ def segment(name: str) -> str:
     return SEGMENTS.get(name, name.replace("_", " "))
 
 
-def defined(value: Any) -> bool:
+def defined(value: float | None) -> TypeGuard[float]:
     """Whether there is a number to show."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return value is not None and math.isfinite(value)
 
 
-def number(value: Any, how: Measure, signed: bool = False, unit: bool = True) -> str:
+def number(value: float | None, how: Measure, signed: bool = False, unit: bool = True) -> str:
     """Return a number rounded to what is worth reading; a dash where it is undefined."""
     if not defined(value):
         return NOTHING
-    shown = float(value) * (100 if how.unit == "%" else 1)
+    shown = value * (100 if how.unit == "%" else 1)
     text = f"{shown:+,.{how.digits}f}" if signed else f"{shown:,.{how.digits}f}"
     if not any(digit in text for digit in "123456789"):
         text = text.lstrip("+-")  # no sign before a zero
@@ -74,29 +76,31 @@ def number(value: Any, how: Measure, signed: bool = False, unit: bool = True) ->
     return text.replace("-", MINUS) + suffix
 
 
-def interval(low: Any, high: Any, how: Measure, signed: bool = False) -> str:
+def interval(low: float | None, high: float | None, how: Measure, signed: bool = False) -> str:
     """Return "[low, high]"; nothing where it is undefined."""
     if not (defined(low) and defined(high)):
         return ""
     return f"[{number(low, how, signed, unit=False)}, {number(high, how, signed, unit=False)}]"
 
 
-def estimate_cell(name: str, estimate: Any) -> Cell:
+def measured_cell(found: MeasuredNumber, how: Measure, signed: bool = False) -> Cell:
+    """Return a number with its interval below."""
+    return Cell(number(found.value, how, signed), interval(found.low, found.high, how, signed), numeric=True)
+
+
+def estimate_cell(name: str, estimate: MeasuredNumber | None) -> Cell:
     """Return a metric with its interval below.
 
     Args:
         name: the metric.
-        estimate: mapping with `value`, `low`, `high`; None where the model does not have it.
+        estimate: None where the model does not have it.
     """
-    how = measure(name)
-    if not estimate or not defined(estimate.get("value")):
+    if estimate is None or not defined(estimate.value):
         return Cell(NOTHING, numeric=True, tone="muted")
-    signed = name == "tre_signed"
-    detail = interval(estimate.get("low"), estimate.get("high"), how, signed)
-    return Cell(number(estimate["value"], how, signed), detail, numeric=True)
+    return measured_cell(estimate, measure(name), signed=name == "tre_signed")
 
 
-def difference_cell(name: str, value: Any, low: Any, high: Any) -> Cell:
+def difference_cell(name: str, value: float | None, low: float | None, high: float | None) -> Cell:
     """Return a paired difference with its interval below, coloured where the interval leaves zero out."""
     how = measure(name)
     return Cell(
@@ -107,7 +111,7 @@ def difference_cell(name: str, value: Any, low: Any, high: Any) -> Cell:
     )
 
 
-def tone_of(name: str, low: Any, high: Any) -> Tone:
+def tone_of(name: str, low: float | None, high: float | None) -> Tone:
     """Return good, bad or plain: which way an interval of a difference leaves zero out."""
     if not (defined(low) and defined(high)) or low <= 0 <= high:
         return "plain"
@@ -131,7 +135,7 @@ def plural(amount: int, word: str, many: str = "") -> str:
     return f"{amount:,} {word if amount == 1 else many or word + 's'}"
 
 
-def listed(names: Any) -> str:
+def listed(names: Iterable[str]) -> str:
     """Return "a", "a and b", "a, b and c"."""
     found = list(names)
     return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}" if found else ""

@@ -1,9 +1,9 @@
 """Negative transfer: tasks that a recipe learns worse than its twin, the same recipe with fewer tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from models.recipe import Recipe
 from tasks.report.inputs import Artifacts
 
 MOST = 0.005
@@ -36,20 +36,24 @@ def losses(artifacts: Artifacts) -> Iterator[Loss]:
 
     Source: docs/methods/multi_task.md#negative-transfer.
     """
-    recipes = {bundle.name: bundle.manifest["recipe"] for bundle in artifacts.bundles if not bundle.members}
+    recipes = {bundle.name: bundle.manifest.recipe for bundle in artifacts.recipes}
     for name, recipe in recipes.items():
         for twin, smaller in recipes.items():
             if not _is_twin(smaller, recipe):
                 continue
-            for task in smaller["tasks"]:
+            for task in smaller.tasks:
                 metric = "xauc" if task == "watch_time" else f"auc_{task}"
-                both = [artifacts.model(of).metrics["metrics"].get(metric, {}).get("value") for of in (name, twin)]
-                if None not in both and both[0] < both[1] - MOST:
-                    yield Loss(name, twin, task, metric, *both)
+                both, alone = (_value(artifacts, model, metric) for model in (name, twin))
+                if both is not None and alone is not None and both < alone - MOST:
+                    yield Loss(name, twin, task, metric, both, alone)
 
 
-def _is_twin(smaller: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
+def _value(artifacts: Artifacts, model: str, metric: str) -> float | None:
+    found = artifacts.model(model).metric(metric)
+    return None if found is None else found.value
+
+
+def _is_twin(smaller: Recipe, recipe: Recipe) -> bool:
     """Say whether a recipe differs from another in that it learns fewer tasks, and balances them in its own way."""
-    apart = ("tasks", "balance")
-    same = all(smaller[part] == recipe[part] for part in recipe if part not in apart)
-    return same and set(smaller["tasks"]) < set(recipe["tasks"])
+    alike = smaller.model_copy(update={"tasks": recipe.tasks, "balance": recipe.balance})
+    return alike == recipe and smaller.tasks.keys() < recipe.tasks.keys()

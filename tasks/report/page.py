@@ -1,17 +1,16 @@
 """Put the page together: read the night, turn each artifact into view values, render one HTML file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
-from tasks.evaluate.config import EvaluationConfig
-from tasks.evaluate.leaderboard import leaderboard
+from tasks.evaluate.leaderboard import LeaderboardLine, leaderboard
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import Artifacts
 from tasks.report.operations import Operations
@@ -57,16 +56,15 @@ def render(
     return write_text(out_file, html(page))
 
 
-def leaders_of(artifacts: Artifacts) -> Sequence[Mapping[str, Any]]:
-    """Return the leaderboard's rows, differences taken to the model the page is about."""
-    settings = EvaluationConfig.model_validate(artifacts.focus.metrics["config"])
+def leaders_of(artifacts: Artifacts) -> Sequence[LeaderboardLine]:
+    """Return the leaderboard's lines, differences taken to the model the page is about."""
     folders = {model.name: model.folder for model in artifacts.models}
-    return leaderboard(folders, artifacts.focus.name, settings).to_dicts()
+    return leaderboard(folders, artifacts.focus.name, artifacts.focus.metrics.config)
 
 
 def compose(
     artifacts: Artifacts,
-    lines: Sequence[Mapping[str, Any]],
+    lines: Sequence[LeaderboardLine],
     lists: Lists | None,
     config: ReportConfig,
     key: RunKey,
@@ -76,7 +74,7 @@ def compose(
 
     Args:
         artifacts: what the stages left.
-        lines: rows of the leaderboard.
+        lines: of the leaderboard.
         lists: head of tomorrow's lists; None where nothing serves.
         config: what is shown.
         key: the night.
@@ -84,7 +82,7 @@ def compose(
     """
     return Page(
         title=f"{config.title}: night {key.as_of.isoformat()}",
-        subtitle=f"Source {key.source}, judged on {', '.join(artifacts.focus.metrics['days'])}, serving {artifacts.scores['day']}",
+        subtitle=f"Source {key.source}, judged on {', '.join(artifacts.focus.metrics.days)}, serving {artifacts.scores.day}",
         top=top(artifacts),
         sections=_sections(artifacts, lines, lists, config, key, operations),
     )
@@ -92,7 +90,7 @@ def compose(
 
 def _sections(
     artifacts: Artifacts,
-    lines: Sequence[Mapping[str, Any]],
+    lines: Sequence[LeaderboardLine],
     lists: Lists | None,
     config: ReportConfig,
     key: RunKey,

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.report.config import ReportConfig
-from tasks.report.sections.scores import Lists
+from tasks.report.sections.scores import ListedVideo, ListRow, Lists
 
 
 def read_lists(top_k: Path, config: ReportConfig) -> Lists:
@@ -23,15 +23,20 @@ def read_lists(top_k: Path, config: ReportConfig) -> Lists:
     often = (
         videos.sort(["first", "listed", "video_id"], descending=[True, True, False])
         .head(config.top_videos)
-        .with_columns(watch_mean_s=pl.col("milliseconds") / 1000 / pl.col("listed"))
+        .select("video_id", "first", "listed", watch_mean_s=pl.col("milliseconds") / 1000 / pl.col("listed"))
     )
     users = lists.select(pl.col("user_id").unique().bottom_k(config.example_users)).collect()["user_id"].sort()
-    heads = lists.filter(pl.col("user_id").is_in(users.implode()) & (pl.col("rank") <= config.example_length))
-    examples = heads.sort("user_id", "rank").collect()
-    tasks = tuple(name.removeprefix("p_") for name in examples.columns if name.startswith("p_"))
+    shown = lists.filter(pl.col("user_id").is_in(users.implode()) & (pl.col("rank") <= config.example_length))
+    examples = shown.sort("user_id", "rank").collect()
+    tasks = {name: name.removeprefix("p_") for name in examples.columns if name.startswith("p_")}
+    columns = ("rank", "video_id", "score", "watch_mean", "watch_median")
+    heads: dict[int, list[ListRow]] = {user: [] for user in users}
+    for row in examples.to_dicts():
+        probability = {task: row[name] for name, task in tasks.items()}
+        heads[row["user_id"]].append(ListRow(**{name: row[name] for name in columns}, probability=probability))
     return Lists(
-        videos=often.collect().to_dicts(),
+        videos=tuple(ListedVideo(**video) for video in often.collect().to_dicts()),
         num_videos=int(lists.select(pl.col("video_id").n_unique()).collect().item()),
-        examples={user: examples.filter(pl.col("user_id") == user).to_dicts() for user in users},
-        tasks=tasks,
+        examples=heads,
+        tasks=tuple(tasks.values()),
     )

@@ -26,7 +26,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Head:
+class TableHead:
     """Heading of a column; `detail` names the unit or the prediction column used."""
 
     text: str
@@ -35,7 +35,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table; the first cell names it."""
 
     cells: tuple[Cell, ...]
@@ -43,12 +43,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table that scrolls inside its own box where the screen is narrow."""
 
     caption: str
-    heads: tuple[Head, ...]
-    rows: tuple[Row, ...]
+    heads: tuple[TableHead, ...]
+    rows: tuple[TableRow, ...]
     kind: Literal["table"] = "table"
 
 
@@ -109,11 +109,11 @@ class Details:
     """Something long, folded away."""
 
     summary: str
-    blocks: tuple["Block", ...]
+    blocks: tuple["PageBlock", ...]
     kind: Literal["details"] = "details"
 
 
-Block = Table | Chart | Charts | Text | Points | Commands | Heading | Details
+PageBlock = PageTable | Chart | Charts | Text | Points | Commands | Heading | Details
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Section:
 
     id: str
     title: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[PageBlock, ...]
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,6 @@ class Page:
     sections: tuple[Section, ...]
 
 
-def fold(summary: str, *blocks: Block) -> Details:
+def fold(summary: str, *blocks: PageBlock) -> Details:
     """Return blocks folded away."""
     return Details(summary, blocks)

@@ -80,7 +80,7 @@ def score(
         export_model(bundle, folder)
         summary = ScoreSummary(
             day=days.serve,
-            model=str(model.manifest["name"]),
+            model=model.manifest.name,
             users=users.height,
             pool=videos.height,
             pairs=pairs,

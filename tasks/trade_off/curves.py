@@ -3,17 +3,15 @@
 from typing import Literal
 
 from tasks.core.document import Document
+from tasks.evaluate.document import MeasuredNumber
 from tasks.evaluate.role import Role
 
 FILE = "trade_off.json"
 
 
-class CurveEstimate(Document):
-    """A number averaged over seeds, with its interval over users."""
+class CurveEstimate(MeasuredNumber):
+    """A number averaged over seeds."""
 
-    value: float | None
-    low: float | None
-    high: float | None
     seed_sd: float | None
 
 

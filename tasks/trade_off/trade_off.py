@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from models.objectives.proxy_priors import ProxyPriors
-from tasks.core.files import read_json, write_json
+from models.objectives.proxy_priors import ProxyPriors, ProxyPriorsConfig
+from tasks.core.files import write_json
 from tasks.core.labels import LABELS
 from tasks.core.layout import JUDGE_TABLE
 from tasks.core.predictions import probability
@@ -33,8 +33,10 @@ from tasks.evaluate.rows import Rows, observed
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
 from tasks.predict import Bundle, load_bundle
+from tasks.predict.manifest import read_manifest
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.trade_off.curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
+from tasks.train.manifest import ServableRecipe
 
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of t."""
@@ -63,8 +65,8 @@ class Measured:
 
 def has_dial(bundle: Path) -> bool:
     """Tell whether a bundle is of one recipe that blends two outputs."""
-    recipe: dict[str, Any] | None = read_json(bundle / "manifest.json").get("recipe")  # an ensemble has none
-    return recipe is not None and bool(recipe["objective"]["kind"] == "proxy_priors")
+    manifest = read_manifest(bundle)
+    return isinstance(manifest, ServableRecipe) and isinstance(manifest.recipe.objective, ProxyPriorsConfig)
 
 
 def trade_off(
@@ -86,12 +88,14 @@ def trade_off(
     if not has_dial(bundle):
         return None
     model = load_bundle(bundle)
-    table = PredictionTable.read(str(model.manifest["name"]), [out / JUDGE_TABLE])
+    table = PredictionTable.read(model.manifest.name, [out / JUDGE_TABLE])
     measured = _measured(table, night.evaluation, duration_edges_s)
     points = _predict(model, night.judge)
+    objective = model.manifest.recipe.objective
+    assert isinstance(objective, ProxyPriorsConfig)
     curves = TradeOffCurves(
         role=table.role,
-        served=model.manifest["recipe"]["objective"]["trade_off"],
+        served=objective.trade_off,
         seeds=tuple(model.rankers),
         mean="mean" if "mean" in points[GRID[0]][0] else "score",
         exposures={

@@ -3,38 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.document import Document
 from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.metrics.point import mae, rmse, tre_signed
 from tasks.train.calibrate import Calibration, ValidationRows
-
-FILE = "validation.json"
-
-
-class CalibratedMetrics(Document):
-    """What `validation.json` says of one seed; the calibrated numbers are in-sample, but for the held-out TRE."""
-
-    xauc: float
-    xgauc: float
-    rmse: float
-    """Seconds."""
-    mae: float
-    """Seconds."""
-    tre_signed: float
-    tre_before: float
-    """Held out, without the calibrator."""
-    tre_after: float
-    """Held out, with it."""
-
-
-class FittedMetrics(CalibratedMetrics):
-    """The same of one seed that was fitted."""
-
-    loss: float
-    """What early stopping minimised, at its best epoch."""
-    best_epoch: int
+from tasks.train.validation_metrics import CalibratedMetrics
 
 
 def calibrated_metrics(

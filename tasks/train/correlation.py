@@ -24,8 +24,8 @@ from models.latent.indices import Indices
 from models.latent.selection_model import SelectionModel, SelectionRows
 from models.objectives.latent_exogenous import EXPOSURE, LatentExogenous
 from models.recipe import WATCH_TIME
-from tasks.core.document import Document
 from tasks.train.fit import Fitted
+from tasks.train.learned_numbers import ValidatedCorrelation
 from tasks.train.problem import Problem
 
 MAX_IMPRESSIONS = 20_000
@@ -64,26 +64,6 @@ class _Seen:
     observed: list[Tensor]
     random: list[Tensor]
     censored: list[Tensor]
-
-
-class ValidatedCorrelation(Document):
-    """What the validation day says about one task's correlation; None where undefined."""
-
-    rows: int
-    """Observed rows it rests on."""
-    learned: float | None
-    """rho after the best epoch."""
-    rho: float | None
-    """rho of the re-calibrated model, as everything below."""
-    standard_error: float | None
-    likelihood_ratio: float | None
-    p_value: float | None
-    interval: tuple[float, float] | None
-    """95 % profile-likelihood interval; None where the profile is flat."""
-    profile: dict[str, float | None]
-    """rho -> log-likelihood minus its maximum."""
-    warning: str | None
-    """Why rho should stay 0."""
 
 
 def correlations(problem: Problem, fitted: Fitted) -> dict[str, ValidatedCorrelation]:

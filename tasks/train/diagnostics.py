@@ -2,34 +2,10 @@
 
 from collections.abc import Sequence
 
-from tasks.core.document import Document
-from tasks.train.correlation import ValidatedCorrelation, correlations
+from tasks.train.correlation import correlations
 from tasks.train.fit import Fitted
+from tasks.train.learned_numbers import IdentificationSources, LearnedNumbers
 from tasks.train.problem import Problem
-
-FILE = "learned.json"
-
-
-class IdentificationSources(Document):
-    """What identifies a correlation of exposure and preference.
-
-    Source: docs/methods/debias.md#identification-of-the-correlation.
-    """
-
-    random_rows: int
-    """Fit rows exposed at random; none at selection `click`, where such a row was not clicked at random."""
-    exposure_only: tuple[str, ...]
-    """Fields set apart as moving exposure only."""
-
-
-class LearnedNumbers(Document):
-    """`learned.json`."""
-
-    seeds: dict[int, dict[str, float]]
-    """Seed -> `task/name` -> value after the best epoch."""
-    sources: IdentificationSources
-    validation: dict[str, ValidatedCorrelation]
-    """Task -> what the validation day says about the correlation of the seed that serves."""
 
 
 def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> LearnedNumbers | None:

@@ -50,13 +50,18 @@ class BundleManifest(Document):
     hashes: InputHashes
 
 
-class RecipeManifest(BundleManifest):
+class ServableRecipe(BundleManifest):
+    """What serving reads of a recipe's manifest: a champion goes on serving when a later version says more, or less, beside."""
+
+    recipe: Recipe
+    input_schema: InputSchema = Field(alias="schema")
+
+
+class RecipeManifest(ServableRecipe):
     """Manifest of one fitted recipe."""
 
     model_config = ConfigDict(extra="forbid")
 
-    recipe: Recipe
-    input_schema: InputSchema = Field(alias="schema")
     training: TrainingConfig
     best_epoch: dict[int, int]
     """Seed -> epoch kept."""

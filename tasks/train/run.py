@@ -14,10 +14,10 @@ from models.recipe import Recipe
 from tasks.core.files import hash_value, remove, write_json, writing
 from tasks.core.manifest import code_hash
 from tasks.table.training_table import LEARNED, PREPROCESSOR, TrainingTable
-from tasks.train import calibrated, curves, diagnostics, overlap_summary
+from tasks.train import curves, learned_numbers, overlap_summary, validation_metrics
 from tasks.train.bundle import write_arrays, write_calibrators, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
-from tasks.train.calibrated import FittedMetrics, calibrated_metrics
+from tasks.train.calibrated import calibrated_metrics
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.curves import write_curves
@@ -29,6 +29,7 @@ from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
 from tasks.train.problem import Problem, open_problem
 from tasks.train.validate import predict_split
+from tasks.train.validation_metrics import FittedMetrics
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -113,7 +114,7 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
             write_weights(temporary, fitted)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
-        write_json(temporary / calibrated.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
+        write_json(temporary / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
         manifest = _manifest(name, problem, config, hashes, fits, serving, calibrations)
         manifest.write(temporary / MANIFEST)
     remove(checkpoints)
@@ -152,7 +153,7 @@ def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving
         found.write(folder / overlap_summary.FILE)
     numbers = learned(problem, fits, serving)
     if numbers is not None:
-        numbers.write(folder / diagnostics.FILE)
+        numbers.write(folder / learned_numbers.FILE)
 
 
 def _manifest(

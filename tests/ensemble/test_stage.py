@@ -80,7 +80,7 @@ def test_probabilities_are_averaged_over_the_members_that_have_the_task(
     np.testing.assert_allclose(found["p_skip"], (first["p_skip"] + second["p_skip"]) / 2)
     np.testing.assert_array_equal(found["p_long_view"], first["p_long_view"])
     assert "p_hate" not in found
-    assert json.loads(json.dumps(model.manifest))["frozen_tasks"] == ["hate"]
+    assert model.manifest.frozen_tasks == ("hate",)
 
 
 def test_seconds_are_calibrated_on_the_validation_day(model: Ensemble, features: Path, histories: object) -> None:

@@ -4,10 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.document import read_document, read_rows
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.document import MeasuredSegment, ModelMetrics
 from tasks.evaluate.evaluation import UnknownMetric, measure
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.evaluate.stage import evaluate, write_summary
+from tasks.evaluate.reliability import CalibrationBin
+from tasks.evaluate.stage import evaluate, reliability_csv, write_summary
 
 CONFIG = EvaluationConfig(replicates=200, list_lengths=(2,), segments=())
 SEGMENTED = EvaluationConfig(replicates=200, list_lengths=(2,))
@@ -90,6 +93,23 @@ def test_documents_hold_what_a_report_needs(write_table, tmp_path):
     reliability = pl.read_csv(tmp_path / "plots/model/reliability.csv")
     assert reliability.filter(table="duration_decile", seed=0)["rows"].sum() == 3000
     assert set(reliability["table"]) == {"duration_decile", "watch_mean", "skip", "long_view", "like"}
+
+
+def test_documents_read_back_as_they_stand_in_the_files(write_table, table, tmp_path):
+    """To the last digit, with None where a number is undefined and `{}` where nothing was weighted."""
+    path = write_table("model", table(like=[0] * 3000).with_columns(policy=pl.Series(["standard", "random"] * 1500)))
+    evaluation = evaluate(path, SEGMENTED, tmp_path)
+    document, segments = (json.loads((tmp_path / name).read_text()) for name in ("metrics.json", "segments.json"))
+    read = read_document(tmp_path / "metrics.json", ModelMetrics, "evaluate")
+    assert read.as_json() == document
+    assert read.random_exposure["random"].diagnostics is None
+    parts = read_document(tmp_path / "segments.json", tuple[MeasuredSegment, ...], "evaluate")
+    assert [part.as_json() for part in parts] == segments
+    bins = read_rows(tmp_path / "reliability.csv", CalibrationBin, "evaluate")
+    assert [(one.table, one.seed, one.rows) for one in bins] == [
+        (one.table, one.seed, one.rows) for one in evaluation.reliability
+    ]
+    assert reliability_csv(bins) == (tmp_path / "reliability.csv").read_text()
 
 
 def test_an_undefined_metric_is_null_and_not_a_number(write_table, table, tmp_path):

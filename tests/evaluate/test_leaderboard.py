@@ -1,6 +1,7 @@
 import pytest
 
-from tasks.core.errors import ConfigError, ContractError
+from tasks.core.document import MissingArtifact
+from tasks.core.errors import ConfigError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.leaderboard import leaderboard
 from tasks.evaluate.stage import evaluate
@@ -15,18 +16,21 @@ def test_all_models_in_one_table_best_first(write_table, table):
         evaluate(path, CONFIG, path.parent)
         folders[name] = path.parent
     board = leaderboard(folders, "fair", CONFIG)
-    assert board["name"].to_list() == ["good", "fair", "poor"]
-    good, fair, poor = board.iter_rows(named=True)
-    assert good["xauc_delta_low"] > 0 > poor["xauc_delta_high"]
-    assert (fair["xauc_delta"], fair["rmse_ratio_delta"]) == (0, 0)
-    assert good["xauc_delta"] == pytest.approx(good["xauc"] - fair["xauc"], abs=1e-9)
-    assert good["xauc_low"] < good["xauc"] < good["xauc_high"]
-    assert good["xauc_seed_sd"] is None
+    assert [line.name for line in board] == ["good", "fair", "poor"]
+    good, fair, poor = board
+    assert good.differences["xauc"].low > 0 > poor.differences["xauc"].high
+    assert (fair.differences["xauc"].value, fair.differences["rmse_ratio"].value) == (0, 0)
+    assert good.differences["xauc"].value == pytest.approx(good.xauc - fair.xauc, abs=1e-9)
+    xauc = good.measured.metrics["xauc"]
+    assert xauc.low < xauc.value < xauc.high
+    assert xauc.seed_sd is None
 
 
 def test_unknown_reference_and_missing_metrics(write_table):
     path = write_table("model")
     with pytest.raises(ConfigError, match="reference 'champion' is none of model"):
         leaderboard({"model": path.parent}, "champion", CONFIG)
-    with pytest.raises(ContractError, match="evaluate it first"):
+    with pytest.raises(
+        MissingArtifact, match=r"metrics\.json does not exist: run the stage that evaluates model first"
+    ):
         leaderboard({"model": path.parent}, "model", CONFIG)

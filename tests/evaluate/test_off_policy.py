@@ -75,7 +75,7 @@ def test_reweighted_logged_rows_agree_with_random_exposure(write_table, table):
     assert abs(dr.value - parts["random"].metrics["mae"].value) < 3 * np.hypot(dr.standard_error, truth.standard_error)
     assert dr.standard_error < 1.02 * snips.standard_error
     assert parts["ips"].metrics["mae"].value == pytest.approx(parts["snips"].metrics["mae"].value, rel=0.05)
-    assert parts["snips"].diagnostics["mean_weight"] == pytest.approx(1, abs=0.05)
+    assert parts["snips"].diagnostics.mean_weight == pytest.approx(1, abs=0.05)
     assert found.metrics["mae"].value == parts["logged"].metrics["mae"].value
 
 

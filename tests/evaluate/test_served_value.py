@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.document import read_document
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.document import ServedEstimate, ServedValue
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.served_value import TOP_SHARE, served_value, share_in_top, uniform_places
 from tasks.evaluate.stage import evaluate
@@ -51,32 +52,32 @@ def world(table) -> World:
     return World(expected_UV, score_UV, frame)
 
 
-def apart(estimate: dict[str, Any], truth: float) -> float:
+def apart(estimate: ServedEstimate, truth: float) -> float:
     """Return the error in standard errors."""
-    return abs(estimate["value"] - truth) / estimate["standard_error"]
+    return abs(estimate.value - truth) / estimate.standard_error
 
 
 def test_every_estimator_finds_the_value_of_each_policy(world: World, write_table) -> None:
     found = served_value(write_table("model", world.frame), CONFIG)
-    policies = found["policies"]
+    policies = found.policies
     assert world.by_score > world.uniform + 2
-    assert found["rows"] == ROWS
+    assert found.rows == ROWS
     assert apart(policies["uniform"]["snips"], world.uniform) < 3
     assert set(policies["score"]) == {"snips", "ips", "dr", "dr_os"}
     for name, estimate in policies["score"].items():
-        assert estimate["value"] == pytest.approx(world.by_score, abs=0.2), name
-        assert estimate["low"] < estimate["value"] < estimate["high"], name
-        assert estimate["reason"] == "", name
-    assert policies["logged"]["ips"]["value"] == pytest.approx(world.frame["y_s"].mean())
+        assert estimate.value == pytest.approx(world.by_score, abs=0.2), name
+        assert estimate.low < estimate.value < estimate.high, name
+        assert estimate.reason == "", name
+    assert policies["logged"]["ips"].value == pytest.approx(world.frame["y_s"].mean())
     dr, ips = policies["score"]["dr"], policies["score"]["ips"]
-    assert dr["standard_error"] < ips["standard_error"]
-    effective = policies["score"]["snips"]["diagnostics"]["effective_rows"]
+    assert dr.standard_error < ips.standard_error
+    effective = policies["score"]["snips"].diagnostics.effective_rows
     assert 0.1 * ROWS < effective < TOP_SHARE * ROWS
 
 
 def test_a_score_that_knows_nothing_is_worth_a_uniform_draw(world: World, write_table) -> None:
     blind = world.frame.with_columns(score_s0=pl.Series(np.random.default_rng(1).random(ROWS)))
-    policies = served_value(write_table("blind", blind), CONFIG)["policies"]
+    policies = served_value(write_table("blind", blind), CONFIG).policies
     for name, estimate in policies["score"].items():
         assert apart(estimate, world.uniform) < 3.5, name
 
@@ -87,31 +88,31 @@ def test_of_two_seeds_one_is_drawn(world: World, write_table) -> None:
     both = both.with_columns(pl.col("p_skip_s0").alias("p_skip_s1"), pl.col("p_like_s0").alias("p_like_s1"))
     both = both.with_columns(pl.col("p_long_view_s0").alias("p_long_view_s1"))
     alone = [world.frame, world.frame.with_columns(score_s0=other)]
-    values = [served_value(write_table(f"m{i}", f), CONFIG)["policies"]["score"] for i, f in enumerate([both, *alone])]
+    values = [served_value(write_table(f"m{i}", f), CONFIG).policies["score"] for i, f in enumerate([both, *alone])]
     for name in ("snips", "ips", "dr"):
-        mixed, *single = (of[name]["value"] for of in values)
+        mixed, *single = (of[name].value for of in values)
         assert mixed == pytest.approx(np.mean(single), abs=1e-9), name
 
 
 def test_logged_probabilities_up_to_a_factor_stop_ips_alone(world: World, write_table) -> None:
     factor = world.frame.with_columns(pl.col("exposure_probability") * 10)
-    plain = served_value(write_table("plain", world.frame), CONFIG)["policies"]["score"]
-    scaled = served_value(write_table("scaled", factor), CONFIG)["policies"]["score"]
+    plain = served_value(write_table("plain", world.frame), CONFIG).policies["score"]
+    scaled = served_value(write_table("scaled", factor), CONFIG).policies["score"]
     for name in ("snips", "dr", "dr_os"):
-        assert scaled[name]["value"] == pytest.approx(plain[name]["value"])
-        assert scaled[name]["reason"] == ""
-    assert "up to a factor only" in scaled["ips"]["reason"]
+        assert scaled[name].value == pytest.approx(plain[name].value)
+        assert scaled[name].reason == ""
+    assert "up to a factor only" in scaled["ips"].reason
 
 
 def test_too_few_effective_rows_are_said(world: World, write_table) -> None:
     strict = CONFIG.model_copy(update={"minimum_effective_rows": 10 * ROWS})
-    found = served_value(write_table("model", world.frame), strict)["policies"]["score"]
-    assert all("effective rows are fewer than 250000" in estimate["reason"] for estimate in found.values())
+    found = served_value(write_table("model", world.frame), strict).policies["score"]
+    assert all("effective rows are fewer than 250000" in estimate.reason for estimate in found.values())
 
 
 def test_too_few_users_have_no_reward_model(world: World, write_table) -> None:
     few = world.frame.filter(pl.col("user_id") < 3)
-    assert set(served_value(write_table("few", few), CONFIG)["policies"]["score"]) == {"snips", "ips"}
+    assert set(served_value(write_table("few", few), CONFIG).policies["score"]) == {"snips", "ips"}
 
 
 @pytest.mark.slow
@@ -120,6 +121,7 @@ def test_the_stage_writes_it_only_where_probabilities_are_logged(world: World, w
     evaluate(with_log, CONFIG, with_log.parent)
     document = json.loads((with_log.parent / "served_value.json").read_text())
     assert document["top_share"] == TOP_SHARE
+    assert read_document(with_log.parent / "served_value.json", ServedValue, "evaluate").as_json() == document
     none = pl.Series([None] * ROWS, dtype=pl.Float64)
     at_random = world.frame.with_columns(policy=pl.lit("random"))
     for name, frame in {"without": world.frame.with_columns(exposure_probability=none), "random": at_random}.items():

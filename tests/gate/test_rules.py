@@ -245,7 +245,7 @@ def test_damaged_or_missing_decision_is_named(tmp_path: Any) -> None:
     with pytest.raises(ContractError, match="run the stage gate first"):
         load_decision(tmp_path)
     (tmp_path / "decision.json").write_text("{}")
-    with pytest.raises(ContractError, match="is no decision"):
+    with pytest.raises(ContractError, match=r"decision\.json is not what the stage gate writes today"):
         load_decision(tmp_path)
 
 

@@ -11,17 +11,27 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.core.files import hash_value, read_json, write_json, write_text
+from models.recipe import Recipe
+from models.schema import InputSchema
+from tasks.core.document import read_document
+from tasks.core.files import hash_value, write_json
 from tasks.core.labels import LABELS
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.document import ExposedMetrics, MetricEstimate, ModelMetrics
 from tasks.evaluate.stage import evaluate
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision, write_decision
 from tasks.gate.gate import decide
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
+from tasks.oracle.document import OracleResult
 from tasks.report.inputs import Artifacts
+from tasks.score.summary import ScoreSummary
+from tasks.train.config import TrainingConfig
+from tasks.train.curves import write_curves
+from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
+from tasks.train.validation_metrics import FittedMetrics
 from tests.report.summary import data_summary
 
 AS_OF = dt.date(2026, 1, 15)
@@ -96,48 +106,58 @@ def write_model(folder: Path, frame: pl.DataFrame, name: str, seeds: Sequence[in
     return table
 
 
-def recipe(head: str, *tasks: str) -> dict[str, Any]:
-    """Return a recipe as a manifest holds it, cut to what the report reads."""
-    return {"head": {"kind": head}, "tasks": {task: {"weight": 1.0} for task in tasks}, "balance": {"kind": "fixed"}}
+def recipe(head: str, *tasks: str, balance: str = "fixed") -> Recipe:
+    """Return a recipe that learns these tasks."""
+    return Recipe.model_validate(
+        {"head": {"kind": head}, "tasks": {task: {} for task in tasks}, "balance": {"kind": balance}}
+    )
 
 
 def write_bundle(folder: Path, name: str, refused: bool = False) -> None:
     """Write what the report reads of a fitted recipe with two seeds."""
-    manifest = {
-        "name": name,
-        "days": {"fit": ["2026-01-08", "2026-01-13"], "validation": ["2026-01-14"]},
-        "rows": {"fit": 97318, "validation": 15984},
-        "seeds": [0, 1],
-        "serving_seed": 1,
-        "best_epoch": {"0": 2, "1": 3},
-        "validation_loss": {"0": 0.0725, "1": 0.0722},
-        "positives": {"skip": 9000, "like": 40},
-        "frozen_tasks": ["like"] if refused else [],
-        "calibration_refused": {"0": "totals are off by 14 % on held-out users"} if refused else {},
-        "hashes": {part: hash_value([name, part]) for part in ("data", "code", "config")},
-        "recipe": recipe(name, "watch_time", "skip", "like"),
-    }
+    RecipeManifest(
+        name=name,
+        days=FitDays(fit=("2026-01-08", "2026-01-13"), validation=("2026-01-14",)),
+        rows=FitRows(fit=97318, validation=15984),
+        seeds=(0, 1),
+        serving_seed=1,
+        best_epoch={0: 2, 1: 3},
+        validation_loss={0: 0.0725, 1: 0.0722},
+        positives={"skip": 9000, "like": 40},
+        frozen_tasks=("like",) if refused else (),
+        calibration_refused={0: "totals are off by 14 % on held-out users"} if refused else {},
+        hashes=InputHashes.model_validate({part: hash_value([name, part]) for part in ("data", "code", "config")}),
+        recipe=recipe(name.partition("_")[0], "watch_time", "skip", "like"),
+        input_schema=InputSchema(fields=(("scene", 13),)),
+        training=TrainingConfig(seeds=(0, 1)),
+    ).write(folder / "manifest.json")
     metrics = {"xauc": 0.66, "xgauc": 0.61, "rmse": 22.1, "mae": 14.2, "tre_signed": 0.001, "tre_before": 0.2}
-    seeds = {str(seed): {"loss": 0.072, "best_epoch": 2 + seed, **metrics, "tre_after": -0.01} for seed in (0, 1)}
-    lines = ["seed,epoch,train_watch_time,train_skip,validation_watch_time,validation_skip,validation_xauc,best"]
+    fits = {seed: FittedMetrics(loss=0.072, best_epoch=2 + seed, tre_after=-0.01, **metrics) for seed in (0, 1)}
+    write_json(folder / "validation.json", {str(seed): fit.as_json() for seed, fit in fits.items()})
+    epochs = []
     for seed in (0, 1):
         for epoch in (1, 2, 3, 4):
             loss = 0.07 + 0.01 / epoch + 0.001 * seed
-            lines.append(f"{seed},{epoch},{loss - 0.002},0.64,{loss},0.65,{0.66 - 0.02 / epoch},{epoch == 2 + seed}")
-    write_json(folder / "manifest.json", manifest)
-    write_json(folder / "validation.json", {**seeds, "mean_xauc": 0.66})
-    write_text(folder / "curves.csv", "\n".join(lines) + "\n")
+            losses = {"train_watch_time": loss - 0.002, "train_skip": 0.64, "validation_watch_time": loss}
+            epochs.append(
+                {
+                    "seed": seed,
+                    "epoch": epoch,
+                    **losses,
+                    "validation_skip": 0.65,
+                    "validation_xauc": 0.66 - 0.02 / epoch,
+                }
+            )
+    write_curves(folder / "curves.csv", epochs)
 
 
 def write_scores(folder: Path, model: str | None) -> None:
     """Write tomorrow's scores: 40 users with a list of five."""
-    serves = (AS_OF + dt.timedelta(days=1)).isoformat()
+    serves = AS_OF + dt.timedelta(days=1)
     if model is None:
-        write_json(folder / "summary.json", {"day": serves, "model": None})
+        write_json(folder / "summary.json", {"day": serves.isoformat(), "model": None})
         return
-    write_json(
-        folder / "summary.json", {"day": serves, "model": model, "users": 40, "pool": 100, "pairs": 4000, "top_k": 5}
-    )
+    ScoreSummary(day=serves, model=model, users=40, pool=100, pairs=4000, top_k=5).write(folder / "summary.json")
     user, rank = np.repeat(np.arange(40), 5), np.tile(np.arange(1, 6), 40)
     columns = {
         "user_id": user,
@@ -170,12 +190,15 @@ def write_champion(folder: Path) -> None:
 
 
 def write_truth(workspace: Workspace, names: Sequence[str]) -> None:
-    """Write what the truth stage leaves: a truth near the logged rows' metrics, or that it is not known (no names)."""
-    write_json(workspace.oracle / "oracle.json", {"known": bool(names), "rows": 40_000, "models": list(names)})
+    """Write what the oracle stage leaves: a truth near the logged rows' metrics, or that it is not known (no names)."""
+    OracleResult(known=bool(names), rows=40_000, models=tuple(names)).write(workspace.oracle / "oracle.json")
     for name in names:
-        logged = read_json(workspace.predictions(name) / "metrics.json")["metrics"]
-        kept = {metric: logged[metric] for metric in ("xauc", "mae", "rmse", "auc_long_view")}
-        part = {"rows": 40_000, "metrics": kept, "diagnostics": {}, "reason": ""}
+        logged = read_document(workspace.predictions(name) / "metrics.json", ModelMetrics, "evaluate").metrics
+        kept = {
+            metric: MetricEstimate.model_validate(dict(logged[metric]), extra="ignore")
+            for metric in ("xauc", "mae", "rmse", "auc_long_view")
+        }
+        part = ExposedMetrics(rows=40_000, metrics=kept, diagnostics=None, reason="").as_json()
         write_json(workspace.oracle / f"{name}.json", {"truth": part, "truth_expected": part})
 
 
@@ -198,7 +221,7 @@ def build(root: Path, champion: bool, random_share: float, baselines: bool, poli
     write_truth(workspace, ("d2q", "wlr_mmoe", "champion") if champion else ())
     decision = decide(GateInputs(JudgeDay(AS_OF, tuple(contenders), standing), tables), policy, EVALUATION)
     write_decision(workspace.gate, decision)
-    write_json(workspace.validated / "summary.json", data_summary())
+    data_summary().write(workspace.validated / "summary.json")
     write_scores(workspace.scores, decision.winner or ("d2q" if champion else None))
     key = RunKey(
         as_of=AS_OF, source="simulator", data="tasks/simulate", champion="entry-of-d2q" if champion else "none"

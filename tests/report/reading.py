@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.report.view import Details, Section, Table
+from tasks.report.view import Details, PageTable, Section
 
 
 def flat(section: Section) -> Iterator[Any]:
@@ -18,13 +18,13 @@ def flat(section: Section) -> Iterator[Any]:
     return walk(section.blocks)
 
 
-def tables(section: Section) -> list[Table]:
-    return [block for block in flat(section) if isinstance(block, Table)]
+def tables(section: Section) -> list[PageTable]:
+    return [block for block in flat(section) if isinstance(block, PageTable)]
 
 
 def words(section: Section) -> str:
     return " ".join(block.text for block in flat(section) if block.kind in ("text", "heading"))
 
 
-def texts(table: Table) -> list[list[str]]:
+def texts(table: PageTable) -> list[list[str]]:
     return [[cell.text for cell in row.cells] for row in table.rows]

@@ -1,10 +1,12 @@
 """What the page says of the data and of the run itself."""
 
+from tasks.core.timings import StageCost
 from tasks.report import Operations
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.data import drift, volume
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.timings import timings
+from tasks.validate.summary import CleaningStep
 from tests.report.reading import tables, texts, words
 
 
@@ -13,7 +15,7 @@ class TestData:
         summary = read["first"].validation
         reasons = next(table for table in tables(volume(summary)) if table.caption.startswith("Quarantined rows"))
         taken = [int(row[1].replace(",", "")) for row in texts(reasons)]
-        assert sum(taken) == summary["rows_in"] - summary["rows_out"]
+        assert sum(taken) == summary.rows_in - summary.rows_out
         assert reasons.rows[0].cells[0].detail == "the same row stands there already"
 
     def test_days_show_late_rows(self, read: dict[str, Artifacts]) -> None:
@@ -24,11 +26,8 @@ class TestData:
         assert "Table videos: 5,400 rows; joined tags in tag: 446 rows." in words(section)
 
     def test_a_clean_source_is_said(self, read: dict[str, Artifacts]) -> None:
-        summary = {
-            **read["first"].validation,
-            "cleaning": [{"step": "raw", "taken": 0, "rows": 10}],
-            "duration_filter": "none",
-        }
+        clean = {"cleaning": (CleaningStep(step="raw", taken=0, rows=10),), "duration_filter": "none"}
+        summary = read["first"].validation.model_copy(update=clean)
         assert "No row was quarantined." in words(volume(summary))
 
     def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
@@ -39,7 +38,8 @@ class TestData:
 
     def test_no_drift_without_days_before(self, read: dict[str, Artifacts]) -> None:
         summary = read["first"].validation
-        assert "enough days" in words(drift({**summary, "days": [{**day, "drift": {}} for day in summary["days"]]}))
+        days = tuple(day.model_copy(update={"drift": {}}) for day in summary.days)
+        assert "enough days" in words(drift(summary.model_copy(update={"days": days})))
 
 
 def test_expectations_count_and_explain(read: dict[str, Artifacts]) -> None:
@@ -51,8 +51,12 @@ def test_expectations_count_and_explain(read: dict[str, Artifacts]) -> None:
 
 class TestTimings:
     def test_stages_that_did_not_run_are_not_counted(self) -> None:
-        taken = {"ingest": {"seconds": 65.4, "peak_mib": 201.2}, "train@d2q": {"seconds": 75.0, "peak_mib": 602.0}}
-        section = timings(Operations({"ingest": "restored", "train@d2q": "ran", "gate": "ran"}, taken))
+        taken = {
+            "ingest": StageCost(seconds=65.4, cpu_seconds=66.0, peak_mib=201.2),
+            "train@d2q": StageCost(seconds=75.0, cpu_seconds=80.0, peak_mib=602.0),
+        }
+        stages = {"ingest": "restored", "train@d2q": "ran", "gate": "ran"}
+        section = timings(Operations(stages=stages, timings=taken))
         assert "2 stages ran for 1 min 15 s in all; peak memory of a stage 602 MiB; 1 were" in words(section)
         assert texts(tables(section)[0])[0] == ["ingest", "restored", "1 min 05 s", "201"]
         assert texts(tables(section)[0])[2][2:] == ["\N{EN DASH}", "\N{EN DASH}"]

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from tasks.core.document import read_document
 from tasks.core.files import read_json, write_json
+from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings
+from tasks.predict.manifest import Member
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.lineage import lineage
 from tasks.report.sections.training import training
+from tasks.train.config import CalibrationConfig
+from tasks.train.manifest import BundleManifest
 from tests.report.reading import tables, texts, words
 
 pytestmark = pytest.mark.slow
@@ -17,16 +22,12 @@ pytestmark = pytest.mark.slow
 
 def into_ensemble(folder: Path, target: Path) -> None:
     """Make an ensemble of what was written as a recipe's bundle."""
-    manifest, validation = read_json(folder / "manifest.json"), read_json(folder / "validation.json")
-    for name in ("best_epoch", "validation_loss", "positives"):
-        del manifest[name]
-    members = [{"name": name, "hash": name} for name in ("d2q", "wlr")]
-    write_json(target / "manifest.json", manifest | {"kind": "ensemble", "members": members})
-    kept = {
-        seed: {k: v for k, v in of.items() if k not in ("loss", "best_epoch")}
-        for seed, of in validation.items()
-        if seed in "01"
-    }
+    shared = read_document(folder / "manifest.json", BundleManifest, "train")
+    members = tuple(Member(name=name, hash=name) for name in ("d2q", "wlr"))
+    settings = EnsembleSettings(calibration=CalibrationConfig(), threads=1)
+    EnsembleManifest(**dict(shared), members=members, training=settings).write(target / "manifest.json")
+    validation = read_json(folder / "validation.json")
+    kept = {seed: {k: v for k, v in of.items() if k not in ("loss", "best_epoch")} for seed, of in validation.items()}
     write_json(target / "validation.json", kept)
 
 
@@ -38,7 +39,7 @@ def test_an_ensemble_stands_beside_the_recipes(copy_of: Callable[[str], Any]) ->
     workspace = night.workspace
     into_ensemble(workspace.bundle("wlr_mmoe"), workspace.ensemble("wlr_mmoe"))
     artifacts = Artifacts.read(workspace)
-    assert [bundle.members for bundle in artifacts.bundles] == [(), ("d2q", "wlr")]
+    assert [recipe.name for recipe in artifacts.recipes] == ["d2q"]
     section = training(artifacts)
     assert "The mean of the percentiles of d2q and wlr" in words(section)
     found = {table.caption: [head.text for head in table.heads] for table in tables(section)}

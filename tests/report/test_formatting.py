@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from tasks.evaluate.document import MeasuredNumber
 from tasks.report.formatting import (
     difference_cell,
     estimate_cell,
@@ -43,7 +44,7 @@ def test_interval_is_empty_where_it_is_undefined() -> None:
 
 
 def test_estimate_stands_with_its_interval() -> None:
-    cell = estimate_cell("mae", {"value": 18.03, "low": 17.75, "high": 18.31})
+    cell = estimate_cell("mae", MeasuredNumber(value=18.03, low=17.75, high=18.31))
     assert (cell.text, cell.detail) == (f"18.03{SPACE}s", "[17.75, 18.31]")
     assert estimate_cell("mae", None).text == DASH
 

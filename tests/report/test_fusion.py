@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core.files import write_json
+from tasks.fusion.document import FusionDocument
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.fusion import fusion
 from tests.report.reading import flat, tables, texts, words
@@ -18,7 +18,9 @@ def estimate(value: float, delta: float | None = None) -> dict[str, float]:
     return found if delta is None else found | {"delta": delta, "delta_low": delta - 0.02, "delta_high": delta + 0.02}
 
 
-def fitted(kind: str = "multiplicative") -> dict[str, Any]:
+def fitted(kind: str = "multiplicative", **changes: Any) -> FusionDocument:
+    """Return what the score stage writes of a fusion of watch time and fast skips."""
+
     def metrics(skip: float) -> dict[str, Any]:
         return {
             "wt@3": estimate(18 - 0.1 * skip, -0.1 * skip),
@@ -31,21 +33,24 @@ def fitted(kind: str = "multiplicative") -> dict[str, Any]:
         {"skip": s, "utility": 15.0, "plain_utility": 14.5, "trials": 50, "metrics": metrics(s)} for s in (0.0, 5.0)
     ]
     weights = {"watch_time": 1.0, "skip": 0.25}
-    rule = {
-        "multiplicative": {"kind": "multiplicative", "powers": weights},
-        "additive": {"kind": "additive", "weights": weights},
-        "monotone": {"kind": "monotone", "curves": {name: {"y": [0, y]} for name, y in weights.items()}},
+    parameters: dict[str, Any] = {
+        "multiplicative": {"powers": weights, "offset": 0.1, "slopes": {"watch_time": 1.0, "skip": 1.0}},
+        "additive": {"space": "linear", "offset": 0.1, "weights": weights, "scales": {"watch_time": 1.0, "skip": 1.0}},
+        "monotone": {"curves": {name: {"x": [0, 1], "y": [0, y]} for name, y in weights.items()}},
     }[kind]
-    return {
+    rule = {"kind": kind, "signs": {"watch_time": 1, "skip": -1}, **parameters}
+    watch = {"kind": "percentile", "reference": {"score": [0.0, 1.0], "percentile": [0.0, 1.0]}}
+    document = {
         "model": "d2q",
         "seed": 1,
         "config": {"kind": kind, "k": 3, "long_view": 2.0, "skip": 5.0, "watch": "percentile"},
         "tasks": [{"name": "watch_time", "sign": 1}, {"name": "skip", "sign": -1}],
         "days": {"fitted": ["2026-01-14"], "judged": ["2026-01-15"]},
         "fitted": {"utility": 15.5, "plain_utility": 14.25, "trials": 50},
-        "fusion": {"rule": rule},
+        "fusion": {"watch": watch, "rule": rule},
         "exposures": {"logged": {"rows": 1200, "plain": plain, "sweep": sweep}},
     }
+    return FusionDocument.model_validate(document | changes)
 
 
 def test_nights_without_a_fusion_have_no_section(read: dict[str, Artifacts]) -> None:
@@ -54,7 +59,7 @@ def test_nights_without_a_fusion_have_no_section(read: dict[str, Artifacts]) -> 
 
 def test_it_says_what_serves_and_what_it_buys(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
-    write_json(night.workspace.scores / "fusion.json", fitted())
+    fitted().write(night.workspace.scores / "fusion.json")
     (section,) = fusion(Artifacts.read(night.workspace))
     said = words(section)
     assert "a product of powers of watch time" in said
@@ -75,9 +80,8 @@ def test_it_says_what_serves_and_what_it_buys(copy_of: Callable[[str], Any]) -> 
 
 def test_a_fusion_that_gains_nothing_is_pointed_out(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
-    write_json(
-        night.workspace.scores / "fusion.json", fitted() | {"fitted": {"utility": 1, "plain_utility": 2, "trials": 0}}
-    )
+    worse = {"utility": 1, "plain_utility": 2, "trials": 0}
+    fitted(fitted=worse).write(night.workspace.scores / "fusion.json")
     (section,) = fusion(Artifacts.read(night.workspace))
     warned = [block.text for block in flat(section) if block.kind == "text" and block.tone == "warn"]
     assert len(warned) == 1
@@ -87,7 +91,7 @@ def test_a_fusion_that_gains_nothing_is_pointed_out(copy_of: Callable[[str], Any
 def test_every_kind_shows_what_enters(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
     for kind, label in (("additive", "Weight"), ("monotone", "Rise of the curve")):
-        write_json(night.workspace.scores / "fusion.json", fitted(kind))
+        fitted(kind).write(night.workspace.scores / "fusion.json")
         (section,) = fusion(Artifacts.read(night.workspace))
         table = tables(section)[0]
         assert table.heads[2].text == label
@@ -100,7 +104,7 @@ def test_the_page_holds_it_and_a_day_of_short_lists_says_so(copy_of: Callable[[s
     from tasks.report.config import ReportConfig
 
     night = copy_of("first")
-    write_json(night.workspace.scores / "fusion.json", fitted() | {"exposures": {}})
+    fitted(exposures={}).write(night.workspace.scores / "fusion.json")
     page = render_report(night.workspace, ReportConfig(), night.key, night.workspace.root / "report.html").read_text()
     assert 'id="fusion"' in page
     assert "too few lists longer than that" in page

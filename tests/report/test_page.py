@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from tasks.core.document import MissingArtifact
 from tasks.core.errors import ContractError
-from tasks.core.files import remove
+from tasks.core.files import read_json, remove, write_json
 from tasks.core.layout import Workspace
+from tasks.core.timings import StageCost
 from tasks.report import Operations, render_report
 from tasks.report.config import ReportConfig
-from tasks.report.inputs import MissingArtifact
+from tasks.report.inputs import Artifacts
 
 Nights = Mapping[str, Any]
-OPERATIONS = Operations({"ingest": "ran"}, {"ingest": {"seconds": 12.9, "peak_mib": 201.0}})
+OPERATIONS = Operations(
+    stages={"ingest": "ran"}, timings={"ingest": StageCost(seconds=12.9, cpu_seconds=20.1, peak_mib=201.0)}
+)
 
 
 class Elements(HTMLParser):
@@ -142,6 +146,42 @@ def test_what_is_missing_names_the_stage_to_run(
     with pytest.raises(MissingArtifact, match=f"does not exist: run the stage {stage} first"):
         render_report(night.workspace, ReportConfig(), night.key, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("artifacts/gate/decision.json", "gate"),
+        ("artifacts/predictions/d2q/metrics.json", "evaluate@d2q"),
+        ("artifacts/predictions/champion/metrics.json", "evaluate_champion"),
+        ("artifacts/models/recipes/wlr_mmoe/manifest.json", "train@wlr_mmoe"),
+        ("artifacts/oracle/oracle.json", "oracle"),
+        ("artifacts/scores/summary.json", "score"),
+        ("data/validated/summary.json", "validate"),
+    ],
+)
+@pytest.mark.parametrize("older", [{"of_before": 1}, None])
+def test_a_night_of_another_version_is_refused_by_the_file_that_differs(
+    copy_of: Callable[[str], Any], tmp_path: Path, file: str, stage: str, older: dict[str, int] | None
+) -> None:
+    """Whether a file says more than today's or less: a page that shows half of it would look whole."""
+    night = copy_of("later")
+    path = night.workspace.root / file
+    found = read_json(path)
+    write_json(path, found | older if older else {})
+    with pytest.raises(
+        ContractError,
+        match=rf"{re.escape(str(path))} is not what the stage {stage} writes today.*use the version that made the night",
+    ):
+        render_report(night.workspace, ReportConfig(), night.key, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_champion_of_another_version_keeps_its_place_on_the_page(copy_of: Callable[[str], Any]) -> None:
+    night = copy_of("later")
+    path = night.workspace.champion / "entry/bundle/manifest.json"
+    write_json(path, read_json(path) | {"of_before": 1, "training": {"of": "before"}})
+    assert Artifacts.read(night.workspace).model("champion").serving_seed == 1
 
 
 def test_without_a_decision_there_is_no_page(made_nights: Nights, tmp_path: Path) -> None:

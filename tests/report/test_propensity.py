@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from models.recipe import Recipe
-from tasks.core.files import read_json, write_json
-from tasks.report.inputs import Artifacts
+from tasks.core.document import read_document
+from tasks.report.inputs import Artifacts, FittedRecipe
 from tasks.report.sections.propensity import propensity
 from tasks.report.view import Charts, Heading, Section, Text
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
+from tasks.train.learned_numbers import LearnedNumbers
 from tasks.train.overlap import overlap
+from tasks.train.overlap_summary import Overlap
 from tasks.train.propensity import fit_propensity
 from tests.report.conftest import MadeNight
 from tests.report.reading import flat, tables, texts, words
@@ -30,8 +32,8 @@ SHOWN = {"propensity": {"kind": "logged", "clip": 0.2, "self_normalise": "runnin
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Recipe, dict[str, Any]]]:
-    """Recipes, and the overlap of each as the train stage writes it and JSON gives it back."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Recipe, Overlap]]:
+    """Recipes, and the overlap of each as the train stage writes it and the report reads it."""
     root = tmp_path_factory.mktemp("night")
     table = root / "table"
     build_table(write_features(root), TableConfig(), DAYS, table)
@@ -41,15 +43,22 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Reci
         state = fit_propensity(recipe, Split(table / "fit", opened.tasks, ("ids",), with_history=False), opened)
         assert state is not None
         overlap(recipe, state, opened).write(root / f"{name}.json")
-        found[name] = recipe, read_json(root / f"{name}.json")
+        found[name] = recipe, read_document(root / f"{name}.json", Overlap, "train")
     return found
 
 
 def night(artifacts: Artifacts, recipe: Recipe | None = None, **values: Any) -> Artifacts:
     """Return a night whose first recipe left these files."""
     first, *others = artifacts.bundles
-    manifest = {**first.manifest, "recipe": (recipe or Recipe()).model_dump(mode="json")}
+    assert isinstance(first, FittedRecipe)
+    manifest = first.manifest.model_copy(update={"recipe": recipe or Recipe()})
     return replace(artifacts, bundles=(replace(first, manifest=manifest, **values), *others))
+
+
+def learned_numbers(
+    seeds: dict[str, Any], sources: dict[str, Any], validation: dict[str, Any] | None = None
+) -> LearnedNumbers:
+    return LearnedNumbers.model_validate({"seeds": seeds, "sources": sources, "validation": validation or {}})
 
 
 def headings(section: Section) -> list[tuple[str, str, str]]:
@@ -72,12 +81,12 @@ def test_clicks_show_overlap_balance_and_calibration(read: dict[str, Artifacts],
     section = propensity(night(read["first"], recipe, overlap=found))
     assert "network, calibrated by Platt's curve, cross-fitted in 2 parts; clipped below 0.05." in words(section)
     summary, differences = tables(section)
-    fit = found["splits"]["fit"]
+    fit = found.splits.fit
     shown = {row[0]: row[1:] for row in texts(summary)}
-    assert shown["Observed rows"][0] == f"{fit['observed']:,}"
-    assert shown["Mean o/p over the population"][0] == f"{fit['mean_inverse']:.3f}"
-    assert shown["Effective rows"][0] == f"{fit['weights']['ess']:,.0f}"
-    assert shown["Calibration error (ECE)"][1] == f"{found['splits']['validation']['ece']:.4f}"
+    assert shown["Observed rows"][0] == f"{fit.observed:,}"
+    assert shown["Mean o/p over the population"][0] == f"{fit.mean_inverse:.3f}"
+    assert shown["Effective rows"][0] == f"{fit.weights.ess:,.0f}"
+    assert shown["Calibration error (ECE)"][1] == f"{found.splits.validation.ece:.4f}"
     assert "\N{EN DASH}" not in [text for row in shown.values() for text in row]
     assert len(differences.rows) == 8
     assert "against the population, fit days" in differences.caption
@@ -93,7 +102,7 @@ def test_impressions_show_dashes_where_nothing_is_known(read: dict[str, Artifact
     shown = {row[0]: row[1:] for row in texts(summary)}
     for name in ("Population", "Mean o/p over the population", "Calibration error (ECE)", "Balance error (BMSE)"):
         assert shown[name] == ["\N{EN DASH}"] * 2
-    assert shown["Clipped"][0] == f"{100 * found['splits']['fit']['clipped']:.1f}\N{NO-BREAK SPACE}%"
+    assert shown["Clipped"][0] == f"{100 * found.splits.fit.clipped:.1f}\N{NO-BREAK SPACE}%"
     assert "against the random rows" in differences.caption
     (charts,) = [block for block in flat(section) if isinstance(block, Charts)]
     assert len(charts.charts) == 1
@@ -101,17 +110,20 @@ def test_impressions_show_dashes_where_nothing_is_known(read: dict[str, Artifact
 
 def test_warnings_of_the_fit_stand_above_the_table(read: dict[str, Artifacts], written: Mapping[str, Any]) -> None:
     recipe, found = written["shown"]
-    doubted = night(read["first"], recipe, overlap=found | {"warnings": ["the weights leave 3.0 % effective"]})
+    doubted = night(
+        read["first"], recipe, overlap=found.model_copy(update={"warnings": ("the weights leave 3.0 % effective",)})
+    )
     assert headings(propensity(doubted)) == [("d2q", "1 warning", "warn")]
     assert warned(propensity(doubted)) == "The weights leave 3.0 % effective."
-    quiet = propensity(night(read["first"], recipe, overlap=found | {"warnings": []}))
+    quiet = propensity(night(read["first"], recipe, overlap=found.model_copy(update={"warnings": ()})))
     assert headings(quiet) == [("d2q", "within limits", "good")] and warned(quiet) == ""
 
 
 def test_nothing_to_compare_with_is_said(read: dict[str, Artifacts], written: Mapping[str, Any]) -> None:
     recipe, found = written["shown"]
-    alone = found["splits"]["fit"] | {"balance": None, "compared_with": None}
-    section = propensity(night(read["first"], recipe, overlap=found | {"splits": found["splits"] | {"fit": alone}}))
+    alone = found.splits.fit.model_copy(update={"balance": None, "compared_with": None})
+    splits = found.splits.model_copy(update={"fit": alone})
+    section = propensity(night(read["first"], recipe, overlap=found.model_copy(update={"splits": splits})))
     assert "nothing to compare the weighted rows with" in words(section)
     assert len(tables(section)) == 1
 
@@ -135,7 +147,7 @@ def test_rho_comes_with_what_identifies_it(
         "0": {"long_view/rho": 0.412, "long_view/sigma": 1.0},
         "1": {"long_view/rho": 0.389, "long_view/sigma": 1.1},
     }
-    section = propensity(night(read["first"], learned={"seeds": seeds, "sources": sources}))
+    section = propensity(night(read["first"], learned=learned_numbers(seeds, sources)))
     assert headings(section)[0][:2] == ("d2q", badge)
     (table,) = tables(section)
     assert texts(table)[0] == ["long view: rho", "0.412", "0.389"]
@@ -148,11 +160,11 @@ def test_the_validation_day_is_asked_about_rho(read: dict[str, Artifacts]) -> No
     of_watch = {"learned": 0.05, "rho": 0.21, "standard_error": 0.16, "likelihood_ratio": 1.6, "p_value": 0.2059}
     of_watch |= {"rows": 18_000, "interval": [-0.1, 0.52], "profile": profile, "warning": "rho = 0.21 is too loose"}
     of_like = of_watch | {"interval": None, "warning": None, "p_value": None}
-    learned = {
-        "seeds": {"0": {"watch_time/rho": 0.05, "like/rho": 0.1}},
-        "sources": {"random_rows": 0, "exposure_only": ["position"]},
-        "validation": {"watch_time": of_watch, "like": of_like},
-    }
+    learned = learned_numbers(
+        {"0": {"watch_time/rho": 0.05, "like/rho": 0.1}},
+        {"random_rows": 0, "exposure_only": ["position"]},
+        {"watch_time": of_watch, "like": of_like},
+    )
     section = propensity(night(read["first"], learned=learned))
     _, table = tables(section)
     assert texts(table)[0] == ["watch time", "0.050", "0.210", "0.160", "1.6", "18,000"]
@@ -165,7 +177,7 @@ def test_the_validation_day_is_asked_about_rho(read: dict[str, Artifacts]) -> No
 
 def test_other_learned_numbers_need_no_identification(read: dict[str, Artifacts]) -> None:
     sources = {"random_rows": 0, "exposure_only": []}
-    section = propensity(night(read["first"], learned={"seeds": {"0": {"watch_time/t": 0.1}}, "sources": sources}))
+    section = propensity(night(read["first"], learned=learned_numbers({"0": {"watch_time/t": 0.1}}, sources)))
     assert headings(section) == [("d2q", "", "plain")]
     assert "rho" not in words(section)
 
@@ -175,7 +187,7 @@ def test_the_files_are_read_from_the_bundle_where_they_are(
 ) -> None:
     made = copy_of("first")
     folder: Path = made.workspace.bundle("wlr_mmoe")
-    write_json(folder / "overlap.json", written["shown"][1])
-    bundles = {bundle.name: bundle for bundle in Artifacts.read(made.workspace).bundles}
+    written["shown"][1].write(folder / "overlap.json")
+    bundles = {recipe.name: recipe for recipe in Artifacts.read(made.workspace).recipes}
     assert bundles["wlr_mmoe"].overlap == written["shown"][1]
     assert bundles["wlr_mmoe"].learned is None and bundles["d2q"].overlap is None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tasks.evaluate.off_policy import ExposureOverlap
 from tasks.report.config import ReportConfig
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
@@ -136,7 +137,7 @@ def test_only_the_largest_scenes_are_shown(read: dict[str, Artifacts]) -> None:
     night = read["first"]
     section = by_segment(night, ReportConfig(segments=("scene", "hour_block"), max_scenes=3))
     scenes = next(table for table in tables(section) if table.caption.startswith("By scene"))
-    sizes = sorted((part["rows"] for part in night.focus.segments if part["segment"] == "scene"), reverse=True)
+    sizes = sorted((part.rows for part in night.focus.segments if part.segment == "scene"), reverse=True)
     shown = sorted((int(row[1].replace(",", "")) for row in texts(scenes)), reverse=True)
     assert shown == sizes[:3]
     assert "9 smaller ones in segments.json" in scenes.caption
@@ -154,8 +155,8 @@ def test_calibration_plots_the_serving_seed(read: dict[str, Artifacts]) -> None:
     captions = [chart.caption for block in flat(section) if block.kind == "charts" for chart in block.charts]
     assert {"Fast skip, by predicted probability.", "Long view, by predicted probability."} <= set(captions)
     table = next(table for table in tables(section) if table.caption.endswith("d2q, seed 1"))
-    bins = [row for row in night.focus.reliability if row["table"] == "duration_decile" and row["seed"] == "1"]
-    assert [row[2] for row in texts(table)] == [f"{float(found['predicted']):.2f}" for found in bins]
+    bins = [row for row in night.focus.reliability if row.table == "duration_decile" and row.seed == 1]
+    assert [row[2] for row in texts(table)] == [f"{found.predicted:.2f}" for found in bins]
 
 
 def test_training_shows_epochs_frozen_tasks_and_refused_calibrators(read: dict[str, Artifacts]) -> None:
@@ -177,28 +178,30 @@ class TestExposure:
         overview = tables(exposure(night))[0]
         assert [head.text for head in overview.heads] == ["Model", "Logged", "At random", "Truth"]
         row = next(row for row in overview.rows if row.cells[0].text == "d2q")
-        parts = night.model("d2q").metrics["random_exposure"]
+        parts = night.model("d2q").metrics.random_exposure
         expected = [parts["logged"], parts["random"], night.model("d2q").truth["truth"]]
-        assert [cell.text for cell in row.cells[1:]] == [f"{part['metrics']['xauc']['value']:.4f}" for part in expected]
+        assert [cell.text for cell in row.cells[1:]] == [f"{part.metrics['xauc'].value:.4f}" for part in expected]
         baseline = next(row for row in overview.rows if row.cells[0].text == "duration table")
         assert baseline.cells[3].text == NOTHING
 
     def test_estimates_apart_from_the_truth_are_named(self, read: dict[str, Artifacts]) -> None:
         night = read["later"]
         truth = night.focus.truth["truth"]
-        shifted = {**truth["metrics"], "mae": {"value": 90.0, "low": 89.0, "high": 91.0}}
-        model = replace(night.focus, truth={"truth": {**truth, "metrics": shifted}})
+        far = truth.metrics["mae"].model_copy(update={"value": 90.0, "low": 89.0, "high": 91.0})
+        shifted = truth.model_copy(update={"metrics": {**truth.metrics, "mae": far}})
+        model = replace(night.focus, truth={"truth": shifted})
         models = tuple(model if other is night.focus else other for other in night.models)
         assert "At random in MAE" in words(exposure(replace(night, models=models)))
         assert "lies apart" not in words(exposure(night))
 
     def test_weights_that_cannot_be_right_are_doubted(self, read: dict[str, Artifacts]) -> None:
         night = read["later"]
-        logged = night.focus.metrics["random_exposure"]["logged"]
+        logged = night.focus.metrics.random_exposure["logged"]
 
         def told(mean_weight: float) -> str:
-            part = {**logged, "diagnostics": {"mean_weight": mean_weight, "effective_rows": 3636.0}}
-            metrics = {**night.focus.metrics, "random_exposure": {"ips": part, "logged": logged}}
+            weights = ExposureOverlap(rows=4000, mean_weight=mean_weight, max_weight=9.5, effective_rows=3636.0)
+            exposures = {"ips": logged.model_copy(update={"diagnostics": weights}), "logged": logged}
+            metrics = night.focus.metrics.model_copy(update={"random_exposure": exposures})
             models = tuple(replace(model, metrics=metrics, truth={}) for model in night.models)
             section = exposure(replace(night, models=models))
             assert [table.caption.split()[0] for table in tables(section)][-2:] == ["Logged", "IPS"]

@@ -3,27 +3,39 @@
 from collections.abc import Callable
 from typing import Any
 
-from tasks.core.files import write_json
-from tasks.evaluate.served_value import SERVED_VALUE_FILE
+from tasks.evaluate.document import SERVED_VALUE_FILE, ServedEstimate, ServedValue
+from tasks.evaluate.policy_value.log import Diagnostics
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.served_value import served_value
 from tests.report.reading import tables, texts, words
 
 
-def estimate(value: float, reason: str = "") -> dict[str, Any]:
-    diagnostics = {"effective_rows": 812.4}
-    return {"value": value, "low": value - 1, "high": value + 1, "diagnostics": diagnostics, "reason": reason}
-
-
-def values(score: float, reason: str = "") -> dict[str, Any]:
-    by_score = {name: estimate(score, "" if name == "snips" else reason) for name in ("snips", "ips", "dr", "dr_os")}
-    policies = {
-        "logged": {"ips": estimate(9)},
-        "uniform": {"snips": estimate(8), "ips": estimate(8)},
-        "score": by_score,
+def estimates(value: float, *names: str, reason: str = "") -> dict[str, ServedEstimate]:
+    weights = Diagnostics(rows=4321, mean_weight=1.0, max_weight=9.5, effective_rows=812.4, positives=4000)
+    return {
+        name: ServedEstimate(
+            value=value,
+            low=value - 1,
+            high=value + 1,
+            standard_error=0.5,
+            estimator=name,
+            parameter=None,
+            diagnostics=weights,
+            reason=reason,
+        )
+        for name in names
     }
-    return {"rows": 4321, "top_share": 0.2, "policies": policies}
+
+
+def values(score: float, reason: str = "") -> ServedValue:
+    by_score = estimates(score, "snips") | estimates(score, "ips", "dr", "dr_os", reason=reason)
+    return ServedValue(
+        rows=4321,
+        top_share=0.2,
+        mean_weight=1.0,
+        policies={"logged": estimates(9, "ips"), "uniform": estimates(8, "snips", "ips"), "score": by_score},
+    )
 
 
 def test_nights_without_logged_probabilities_have_no_section(read: dict[str, Artifacts]) -> None:
@@ -32,7 +44,7 @@ def test_nights_without_logged_probabilities_have_no_section(read: dict[str, Art
 
 def test_every_model_stands_beside_a_uniform_draw(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
-    write_json(night.workspace.predictions("d2q") / SERVED_VALUE_FILE, values(11.5))
+    values(11.5).write(night.workspace.predictions("d2q") / SERVED_VALUE_FILE)
     (section,) = served_value(Artifacts.read(night.workspace))
     said = words(section)
     assert "4,321 logged rows" in said
@@ -49,7 +61,7 @@ def test_every_model_stands_beside_a_uniform_draw(copy_of: Callable[[str], Any])
 
 def test_what_cannot_be_trusted_is_not_shown_but_said(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
-    write_json(night.workspace.predictions("d2q") / SERVED_VALUE_FILE, values(11.5, "the mean weight is 9, not 1"))
+    values(11.5, "the mean weight is 9, not 1").write(night.workspace.predictions("d2q") / SERVED_VALUE_FILE)
     (section,) = served_value(Artifacts.read(night.workspace))
     assert "IPS is not given: the mean weight is 9, not 1." in words(section)
     d2q = tables(section)[0].rows[1].cells

@@ -1,12 +1,16 @@
 """What is shown of tomorrow's lists."""
 
+import datetime as dt
 from pathlib import Path
 
 import polars as pl
 
 from tasks.report.config import ReportConfig
-from tasks.report.sections.scores import scores
+from tasks.report.sections.scores import ListRow, scores
 from tasks.report.top_k import read_lists
+from tasks.score.summary import ScoreSummary
+
+SERVED = dt.date(2026, 1, 16)
 
 
 def lists_file(path: Path) -> Path:
@@ -23,23 +27,24 @@ def test_videos_are_counted_by_how_often_they_come_first(tmp_path: Path) -> None
     found = read_lists(
         lists_file(tmp_path / "top_k.parquet"), ReportConfig(top_videos=2, example_users=1, example_length=1)
     )
-    assert [(v["video_id"], v["first"], v["listed"], v["watch_mean_s"]) for v in found.videos] == [
+    assert [(v.video_id, v.first, v.listed, v.watch_mean_s) for v in found.videos] == [
         (7, 2, 3, 11.0),
         (8, 1, 2, 5.0),
     ]
     assert found.num_videos == 3
-    assert {user: [row["video_id"] for row in rows] for user, rows in found.examples.items()} == {1: [7]}
+    assert {user: [row.video_id for row in rows] for user, rows in found.examples.items()} == {1: [7]}
     assert found.tasks == ("like",)
+    assert found.examples[1][0] == ListRow(1, 7, 10.0, 10.0, 10.0, {"like": 0.25})
 
 
 def test_no_examples_where_none_are_wanted(tmp_path: Path) -> None:
     found = read_lists(lists_file(tmp_path / "top_k.parquet"), ReportConfig(example_users=0))
-    summary = {"day": "2026-01-16", "model": "d2q", "users": 3, "pool": 3, "pairs": 9}
+    summary = ScoreSummary(day=SERVED, model="d2q", users=3, pool=3, pairs=9, top_k=2)
     assert not found.examples
     assert [block.kind for block in scores(summary, found).blocks] == ["text", "table"]
 
 
 def test_a_night_without_a_serving_model_says_so() -> None:
-    (text,) = scores({"day": "2026-01-16", "model": None}, None).blocks
+    (text,) = scores(ScoreSummary(day=SERVED, model=None), None).blocks
     assert text.kind == "text"
     assert "Nothing was scored for 2026-01-16" in text.text

@@ -5,31 +5,34 @@ from typing import Any
 
 import pytest
 
-from tasks.core.files import write_json
 from tasks.report.inputs import Artifacts
-from tasks.report.sections.trade_off import FILE, trade_off
+from tasks.report.sections.trade_off import trade_off
+from tasks.trade_off.curves import FILE, CurveEstimate, ExposedCurves, TradeOffCurves, TradeOffPoint
 from tests.report.reading import flat, tables, texts, words
 
 
-def points(accuracy: float, bias: float) -> list[dict[str, Any]]:
-    def estimate(value: float) -> dict[str, float]:
-        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+def points(accuracy: float, bias: float) -> tuple[TradeOffPoint, ...]:
+    def estimate(value: float) -> CurveEstimate:
+        return CurveEstimate(value=value, low=value - 0.01, high=value + 0.01, seed_sd=0.001)
 
-    return [
-        {"trade_off": t, "accuracy": estimate(accuracy + 0.05 * t), "bias": estimate(bias * (1 + t))}
+    return tuple(
+        TradeOffPoint(trade_off=t, accuracy=estimate(accuracy + 0.05 * t), bias=estimate(bias * (1 + t)))
         for t in (0.0, 0.5, 1.0)
-    ]
+    )
 
 
-def curves() -> dict[str, Any]:
+def curves() -> TradeOffCurves:
     targets = {"watch_time": points(0.6, 1.0), "long_view": points(0.7, 0.02)}
-    return {
-        "role": "judge",
-        "served": 0.5,
-        "mean": "mean",
-        "seeds": [0, 1],
-        "exposures": {"logged": {"rows": 1200, "targets": targets}, "random": {"rows": 300, "targets": targets}},
-    }
+    return TradeOffCurves(
+        role="judge",
+        served=0.5,
+        mean="mean",
+        seeds=(0, 1),
+        exposures={
+            "logged": ExposedCurves(rows=1200, targets=targets),
+            "random": ExposedCurves(rows=300, targets=targets),
+        },
+    )
 
 
 def test_nights_without_a_dial_have_no_section(read: dict[str, Artifacts]) -> None:
@@ -38,7 +41,7 @@ def test_nights_without_a_dial_have_no_section(read: dict[str, Artifacts]) -> No
 
 def test_it_says_what_the_file_says(copy_of: Callable[[str], Any]) -> None:
     night = copy_of("first")
-    write_json(night.workspace.predictions("d2q") / FILE, curves())
+    curves().write(night.workspace.predictions("d2q") / FILE)
     (section,) = trade_off(Artifacts.read(night.workspace))
     assert "chooses nothing" in words(section)
     found = {table.caption: table for table in tables(section)}
@@ -61,7 +64,7 @@ def test_the_page_holds_it(copy_of: Callable[[str], Any]) -> None:
     from tasks.report.config import ReportConfig
 
     night = copy_of("first")
-    write_json(night.workspace.predictions("d2q") / FILE, curves())
+    curves().write(night.workspace.predictions("d2q") / FILE)
     page = render_report(night.workspace, ReportConfig(), night.key, night.workspace.root / "page.html").read_text()
     assert 'id="trade-off"' in page
     assert "Accuracy against bias" in page

@@ -9,7 +9,7 @@ import torch
 
 from models.serving import history_tensors
 from tasks.core.errors import ContractError, TrainingError
-from tasks.core.files import hash_file
+from tasks.core.files import hash_file, read_json, write_json
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
 from tasks.predict import Bundle, example_rows, export_bundle, load_bundle, predict_days
@@ -169,3 +169,16 @@ def test_an_exported_program_repeats_and_names_no_path(path: Path, tmp_path: Pat
 def test_the_example_fits_the_bundle(bundle: Bundle) -> None:
     found = bundle.predict_encoded(example_rows(bundle), bundle.serving_seed)
     assert all(len(values) == 2 and np.isfinite(values).all() for values in found.values())
+
+
+def test_a_champion_of_another_version_serves_as_long_as_its_manifest_says_what_serving_reads(
+    path: Path, tmp_path: Path
+) -> None:
+    """Settings of the fit come and go with versions; the recipe may not."""
+    other = Path(shutil.copytree(path, tmp_path / "b"))
+    manifest = read_json(path / "manifest.json")
+    write_json(other / "manifest.json", manifest | {"more": 1, "training": {"of": "another version"}})
+    assert load_bundle(other, seeds=(0,)).manifest.recipe == RECIPE
+    write_json(other / "manifest.json", manifest | {"recipe": {"head": {"kind": "forgotten"}}})
+    with pytest.raises(ContractError, match=r"manifest\.json is not what the stage train writes today: recipe\.head"):
+        load_bundle(other)

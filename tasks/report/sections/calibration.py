@@ -1,18 +1,18 @@
 """Whether predicted seconds and probabilities mean what they say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tasks.evaluate.catalogue import metric
+from tasks.evaluate.reliability import CalibrationBin
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
-from tasks.report.inputs import Artifacts, Model
-from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, fold
+from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 SUMMARY = ("tre_signed", "dce_rel", "dce_max", "pce")
 _SECONDS = Measure("seconds", "", 2)
 _PERCENT = Measure("percent", "", 1, "%")
 _PROBABILITY = Measure("probability", "", 4)
-Bin = Mapping[str, str]
 
 
 def calibration(artifacts: Artifacts) -> Section:
@@ -20,7 +20,7 @@ def calibration(artifacts: Artifacts) -> Section:
     focus = artifacts.focus
     who = artifacts.label(focus.name)
     seconds, tasks = _of(focus, "watch_mean"), _tasks(focus)
-    blocks: list[Block] = [
+    blocks: list[PageBlock] = [
         Text(
             f"Plots show seed {focus.serving_seed} of {who}, the one that serves: points on the dashed line are calibrated. "
             "Single bins carry no interval; the errors over all bins do, in the table."
@@ -44,31 +44,31 @@ def calibration(artifacts: Artifacts) -> Section:
     return Section("calibration", "Calibration", tuple(blocks))
 
 
-def _of(model: Model, table: str) -> list[Bin]:
-    return [row for row in model.reliability if row["table"] == table and int(row["seed"]) == model.serving_seed]
+def _of(model: MeasuredModel, table: str) -> list[CalibrationBin]:
+    return [row for row in model.reliability if row.table == table and row.seed == model.serving_seed]
 
 
-def _tasks(model: Model) -> dict[str, list[Bin]]:
-    names = dict.fromkeys(row["table"] for row in model.reliability)
+def _tasks(model: MeasuredModel) -> dict[str, list[CalibrationBin]]:
+    names = dict.fromkeys(row.table for row in model.reliability)
     return {name: _of(model, name) for name in names if name not in ("watch_mean", "duration_decile")}
 
 
-def _summary(artifacts: Artifacts) -> Table:
-    tasks = [name for name in artifacts.focus.metrics["metrics"] if metric(name).family == "ece"]
+def _summary(artifacts: Artifacts) -> PageTable:
+    tasks = [name for name in artifacts.focus.metrics.metrics if metric(name).family == "ece"]
     names = (*SUMMARY, *tasks)
-    heads = (Head("Model"), *(Head(measure(name).label, numeric=True) for name in names))
+    heads = (TableHead("Model"), *(TableHead(measure(name).label, numeric=True) for name in names))
     rows = tuple(
-        Row(
+        TableRow(
             (Cell(artifacts.label(model.name)), *(estimate_cell(name, model.metric(name)) for name in names)),
             marked=model is artifacts.serving,
         )
         for model in artifacts.models
     )
-    return Table("Calibration errors with intervals, all seeds averaged", heads, rows)
+    return PageTable("Calibration errors with intervals, all seeds averaged", heads, rows)
 
 
-def _plot(bins: Sequence[Bin], caption: str, unit: str, how: Measure) -> Chart:
-    predicted, observed = _numbers(bins, "predicted"), _numbers(bins, "observed")
+def _plot(bins: Sequence[CalibrationBin], caption: str, unit: str, how: Measure) -> Chart:
+    predicted, observed = [row.predicted for row in bins], [row.observed for row in bins]
     said = "; ".join(
         f"{number(p, how)} predicted, {number(o, how)} observed" for p, o in zip(predicted, observed, strict=True)
     )
@@ -77,9 +77,9 @@ def _plot(bins: Sequence[Bin], caption: str, unit: str, how: Measure) -> Chart:
     )
 
 
-def _duration_plot(bins: Sequence[Bin], who: str) -> Chart:
-    positions = [int(row["bin"]) + 1 for row in bins]
-    predicted, observed = _numbers(bins, "predicted"), _numbers(bins, "observed")
+def _duration_plot(bins: Sequence[CalibrationBin], who: str) -> Chart:
+    positions = [row.bin + 1 for row in bins]
+    predicted, observed = [row.predicted for row in bins], [row.observed for row in bins]
     caption = f"Mean watch time of {who}, by duration decile"
     said = "; ".join(
         f"decile {b}: {number(p, _SECONDS)} s predicted, {number(o, _SECONDS)} s observed"
@@ -93,18 +93,18 @@ def _duration_plot(bins: Sequence[Bin], who: str) -> Chart:
     return Chart(f"{caption}.", svg)
 
 
-def duration_table(bins: Sequence[Bin], caption: str) -> Table:
+def duration_table(bins: Sequence[CalibrationBin], caption: str) -> PageTable:
     """Return predicted and observed seconds by duration."""
     heads = ("Videos of", "Rows", "Predicted, s", "Observed, s", "Off by, s", "Off by")
     rows = []
     for row in bins:
-        predicted, observed = float(row["predicted"]), float(row["observed"])
+        predicted, observed = row.predicted, row.observed
         relative = (predicted - observed) / observed if observed else float("nan")
         rows.append(
-            Row(
+            TableRow(
                 (
-                    Cell(f"{float(row['low']):.4g} to {float(row['high']):.4g} s"),
-                    Cell(count(int(row["rows"])), numeric=True),
+                    Cell(f"{row.low:.4g} to {row.high:.4g} s"),
+                    Cell(count(row.rows), numeric=True),
                     Cell(number(predicted, _SECONDS), numeric=True),
                     Cell(number(observed, _SECONDS), numeric=True),
                     Cell(number(predicted - observed, _SECONDS, signed=True), numeric=True),
@@ -112,8 +112,4 @@ def duration_table(bins: Sequence[Bin], caption: str) -> Table:
                 )
             )
         )
-    return Table(caption, tuple(Head(name, numeric=name != "Videos of") for name in heads), tuple(rows))
-
-
-def _numbers(bins: Sequence[Bin], column: str) -> list[float]:
-    return [float(row[column]) for row in bins]
+    return PageTable(caption, tuple(TableHead(name, numeric=name != "Videos of") for name in heads), tuple(rows))

@@ -14,7 +14,7 @@ from tasks.report.formatting import (
 )
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.deltas import delta_table, difference_chart
-from tasks.report.view import Block, Cell, Head, Heading, Points, Row, Section, Table, Text, fold
+from tasks.report.view import Cell, Heading, PageBlock, PageTable, Points, Section, TableHead, TableRow, Text, fold
 
 _OUTCOMES = {
     "failed": Cell("failed", tone="bad"),
@@ -31,7 +31,7 @@ _RULES = {
 def challengers(artifacts: Artifacts) -> Section:
     """Return the section."""
     decision = artifacts.decision
-    blocks: list[Block] = [Text(_introduction(artifacts))]
+    blocks: list[PageBlock] = [Text(_introduction(artifacts))]
     for verdict in decision.challengers:
         blocks += _challenger(verdict, artifacts)
     title = "Challengers and champion" if decision.champion else "Challengers"
@@ -53,7 +53,7 @@ def _introduction(artifacts: Artifacts) -> str:
     )
 
 
-def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
     won = verdict.name == artifacts.decision.winner
     badge = "promoted" if won else "passed, not needed" if verdict.passed else "refused"
     rule = _RULES[verdict.rule]
@@ -72,11 +72,11 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Bl
     yield fold(f"{which} ({len(others)})", _check_table("Conditions", others))
 
 
-def _check_table(caption: str, checks: Sequence[Check]) -> Table:
+def _check_table(caption: str, checks: Sequence[Check]) -> PageTable:
     rows = tuple(
-        Row((Cell(check_name(check)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
+        TableRow((Cell(check_name(check)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
     )
-    return Table(caption, (Head("Condition"), Head("Outcome"), Head("In numbers")), rows)
+    return PageTable(caption, (TableHead("Condition"), TableHead("Outcome"), TableHead("In numbers")), rows)
 
 
 def check_name(check: Check) -> str:
@@ -84,7 +84,7 @@ def check_name(check: Check) -> str:
     return check.label or check.name.replace("_", " ")
 
 
-def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
+def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
     if not verdict.compared:
         unusable = any(check.name == "finite" for check in verdict.failed)
         why = "its predictions cannot be used" if unusable else "there was nothing to compare it with"
@@ -110,8 +110,8 @@ def _where(pair: Compared, reference: str) -> str:
     return f"Against {reference} on {scope}: {rows}"
 
 
-def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Block]:
-    heads = (Head("Baseline"), *(Head(measure(n).label, "difference", numeric=True) for n in PAIRED))
+def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[PageBlock]:
+    heads = (TableHead("Baseline"), *(TableHead(measure(n).label, "difference", numeric=True) for n in PAIRED))
     rows = []
     for pair in verdict.compared:
         found = {delta.name: delta for delta in pair.deltas}
@@ -121,9 +121,9 @@ def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iter
             else Cell(NOTHING, numeric=True)
             for n in PAIRED
         ]
-        rows.append(Row((Cell(artifacts.label(pair.reference)), *cells)))
+        rows.append(TableRow((Cell(artifacts.label(pair.reference)), *cells)))
     first = verdict.compared[0]
-    yield Table(
+    yield PageTable(
         f"Against the trivial baselines: {plural(first.rows, 'row')} of {plural(first.users, 'user')}",
         heads,
         tuple(rows),

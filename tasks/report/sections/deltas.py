@@ -1,9 +1,9 @@
 """Paired differences of two models, as a table and as a chart."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tasks.evaluate.catalogue import metric
+from tasks.evaluate.document import MeasuredNumber
 from tasks.evaluate.segments import flag_names
 from tasks.gate.compared import Compared, Delta
 from tasks.report import charts
@@ -18,13 +18,13 @@ from tasks.report.formatting import (
     plural,
     rank_of,
 )
-from tasks.report.inputs import Model
-from tasks.report.view import Cell, Chart, Charts, Head, Row, Table
+from tasks.report.inputs import MeasuredModel
+from tasks.report.view import Cell, Chart, Charts, PageTable, TableHead, TableRow
 
-Sides = tuple[Model, Model]
+Sides = tuple[MeasuredModel, MeasuredModel]
 
 
-def delta_table(pair: Compared, caption: str, sides: Sides | None = None) -> Table:
+def delta_table(pair: Compared, caption: str, sides: Sides | None = None) -> PageTable:
     """Return every paired metric of one comparison.
 
     Args:
@@ -34,21 +34,21 @@ def delta_table(pair: Compared, caption: str, sides: Sides | None = None) -> Tab
             they were not measured on these rows.
     """
     heads = (
-        Head("Metric"),
-        Head("Difference", "with interval", numeric=True),
-        Head("One-sided bounds", numeric=True),
-        Head("Challenger", numeric=True),
-        Head("Reference", numeric=True),
-        Head("Rows", numeric=True),
+        TableHead("Metric"),
+        TableHead("Difference", "with interval", numeric=True),
+        TableHead("One-sided bounds", numeric=True),
+        TableHead("Challenger", numeric=True),
+        TableHead("Reference", numeric=True),
+        TableHead("Rows", numeric=True),
     )
     ordered = sorted(pair.deltas, key=lambda delta: (rank_of(delta.name), delta.name))
-    return Table(caption, heads, tuple(_row(delta, sides) for delta in ordered))
+    return PageTable(caption, heads, tuple(_row(delta, sides) for delta in ordered))
 
 
-def _row(delta: Delta, sides: Sides | None) -> Row:
+def _row(delta: Delta, sides: Sides | None) -> TableRow:
     how = measure(delta.name)
     challenger, reference = sides or (None, None)
-    return Row(
+    return TableRow(
         (
             Cell(how.label),
             difference_cell(delta.name, delta.value, delta.low, delta.high),
@@ -64,27 +64,27 @@ def _row(delta: Delta, sides: Sides | None) -> Row:
     )
 
 
-def _level(name: str, value: float | None, seed_sd: float | None, seeds: int, model: Model | None) -> Cell:
+def _level(name: str, value: float | None, seed_sd: float | None, seeds: int, model: MeasuredModel | None) -> Cell:
     """Return one side's own value, with its interval where it was measured on these rows, else its spread over seeds."""
     how = measure(metric(name).base or name)
-    alone = _alone(model, name) if model else {}
-    detail = interval(alone.get("low"), alone.get("high"), how)
+    alone = _alone(model, name) if model else None
+    detail = interval(alone.low, alone.high, how) if alone else ""
     if not detail and defined(seed_sd):
         detail = f"± {number(seed_sd, how, unit=False)} over {seeds} seeds"
     return Cell(number(value, how), detail, numeric=True)
 
 
-def _alone(model: Model, name: str) -> Mapping[str, Any]:
-    """Return a model's own estimate of a paired metric."""
-    found = metric(name)
-    if found.segment:
-        where = found.segment, flag_names(found.segment)[1]
-        parts = [part for part in model.segments if (part["segment"], part["value"]) == where]
-        return parts[0]["metrics"].get(found.base, {}) if parts else {}
-    if found.exposure:
-        exposure: Mapping[str, Any] = model.metrics["random_exposure"].get(found.exposure, {"metrics": {}})
-        return exposure["metrics"].get(found.base) or {}
-    return model.metric(found.base or name) or {}
+def _alone(model: MeasuredModel, name: str) -> MeasuredNumber | None:
+    """Return a model's own estimate of a paired metric; None where it has none."""
+    paired = metric(name)
+    if paired.segment:
+        where = paired.segment, flag_names(paired.segment)[1]
+        parts = [part for part in model.segments if (part.segment, part.value) == where]
+        return parts[0].metrics.get(paired.base) if parts else None
+    if paired.exposure:
+        exposed = model.metrics.random_exposure.get(paired.exposure)
+        return exposed.metrics.get(paired.base) if exposed else None
+    return model.metric(paired.base or name)
 
 
 def difference_chart(named: Sequence[tuple[str, Delta]], what: str) -> Charts | None:

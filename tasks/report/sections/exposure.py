@@ -1,11 +1,11 @@
 """The unbiased estimates beside the logged ones, where the log tells about other exposures; the truth, where it is known."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from tasks.report.formatting import NOTHING, count, defined, estimate_cell, listed, measure
-from tasks.report.inputs import Artifacts, Model
-from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text
+from tasks.evaluate.document import MeasuredNumber
+from tasks.report.formatting import count, defined, estimate_cell, listed, measure
+from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text
 
 SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "auc_long_view")
 OVERVIEW = ("xauc", "auc_long_view", "mae")
@@ -26,7 +26,7 @@ _ESTIMATES = ("random", "snips", "dr", "ips")
 
 def exposure(artifacts: Artifacts) -> Section:
     """Return the section; it says so where nothing is known about exposures other than the logged one."""
-    told = [model for model in artifacts.models if _parts(model)]
+    told = [model for model in artifacts.models if model.exposures]
     if not told:
         text = (
             "The judge day holds no randomly exposed rows and no logged exposure probabilities, so nothing can be said "
@@ -39,26 +39,21 @@ def exposure(artifacts: Artifacts) -> Section:
         "overlap carries (effective rows) and as far as what is shown depends on what is known. Headline numbers "
         "elsewhere are logged."
     )
-    found = {name for model in told for name in _parts(model)}
+    found = {name for model in told for name in model.exposures}
     names = [*(name for name in _KINDS if name in found), *sorted(found - {*_KINDS})]
-    blocks: list[Block] = [Text(text), *_doubts(told[0]), *_truth(artifacts, told)]
+    blocks: list[PageBlock] = [Text(text), *_doubts(told[0]), *_truth(artifacts, told)]
     blocks += [_overview(artifacts, told, metric, names) for metric in OVERVIEW]
     blocks += [_table(artifacts, told, name) for name in names]
     return Section("exposure", "Unbiased estimates", tuple(blocks))
 
 
-def _parts(model: Model) -> Mapping[str, Any]:
-    """Return everything known about a model by exposure."""
-    return {**model.metrics["random_exposure"], **model.truth}
-
-
-def _doubts(model: Model) -> Iterator[Text]:
+def _doubts(model: MeasuredModel) -> Iterator[Text]:
     """Say so where the importance weights cannot be right: their mean is 1 when logged probabilities are."""
-    for part in model.metrics["random_exposure"].values():
-        mean = part["diagnostics"].get("mean_weight")
-        if mean is not None and not 1 / WEIGHT_DOUBT <= mean <= WEIGHT_DOUBT:
+    for part in model.metrics.random_exposure.values():
+        weights = part.diagnostics
+        if weights is not None and not 1 / WEIGHT_DOUBT <= weights.mean_weight <= WEIGHT_DOUBT:
             yield Text(
-                f"The mean importance weight is {mean:.3g} and should be near 1: the logged probabilities are not those of "
+                f"The mean importance weight is {weights.mean_weight:.3g} and should be near 1: the logged probabilities are not those of "
                 "one exposure among all videos of the day. Do not read IPS as seconds; SNIPS and DR, which divide by the "
                 "weights, suffer less.",
                 "warn",
@@ -66,7 +61,7 @@ def _doubts(model: Model) -> Iterator[Text]:
             return
 
 
-def _truth(artifacts: Artifacts, models: Sequence[Model]) -> Iterator[Text]:
+def _truth(artifacts: Artifacts, models: Sequence[MeasuredModel]) -> Iterator[Text]:
     """Say what the truth is, and which estimates of the model the page is about lie apart from it."""
     if not any(model.truth for model in models):
         return
@@ -76,7 +71,7 @@ def _truth(artifacts: Artifacts, models: Sequence[Model]) -> Iterator[Text]:
         "not measured there."
     )
     focus = artifacts.focus
-    missed = {name: _missed(focus, name) for name in _ESTIMATES if name in focus.metrics["random_exposure"]}
+    missed = {name: _missed(focus, name) for name in _ESTIMATES if name in focus.metrics.random_exposure}
     said = [f"{_SHORT[name]} in {listed(metrics)}" for name, metrics in missed.items() if metrics]
     if said:
         yield Text(
@@ -86,47 +81,51 @@ def _truth(artifacts: Artifacts, models: Sequence[Model]) -> Iterator[Text]:
         )
 
 
-def _missed(model: Model, name: str) -> list[str]:
-    truth, estimates = model.truth.get("truth", {"metrics": {}})["metrics"], _parts(model)[name]["metrics"]
-    return [measure(m).label for m in SHOWN if m in truth and m in estimates and _apart(estimates[m], truth[m])]
+def _missed(model: MeasuredModel, name: str) -> list[str]:
+    return [measure(m).label for m in SHOWN if _apart(_estimate(model, name, m), _estimate(model, "truth", m))]
 
 
-def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    ends = [one["low"], one["high"], other["low"], other["high"]]
-    return all(defined(end) for end in ends) and bool(ends[1] < ends[2] or ends[3] < ends[0])
+def _estimate(model: MeasuredModel, exposure: str, metric: str) -> MeasuredNumber | None:
+    """Return a metric under one exposure; None where it was not measured."""
+    part = model.exposures.get(exposure)
+    return None if part is None else part.metrics.get(metric)
 
 
-def _overview(artifacts: Artifacts, models: Sequence[Model], metric: str, names: Sequence[str]) -> Table:
+def _apart(one: MeasuredNumber | None, other: MeasuredNumber | None) -> bool:
+    if one is None or other is None or not (defined(one.low) and defined(one.high)):
+        return False
+    return defined(other.low) and defined(other.high) and (one.high < other.low or other.high < one.low)
+
+
+def _overview(artifacts: Artifacts, models: Sequence[MeasuredModel], metric: str, names: Sequence[str]) -> PageTable:
     """Return one metric of every model, exposures side by side."""
-    columns = [name for name in names if name in _SHORT and any(_has(model, name, metric) for model in models)]
-    heads = (Head("Model"), *(Head(_SHORT[name], numeric=True) for name in columns))
+    columns = [name for name in names if name in _SHORT and any(_estimate(model, name, metric) for model in models)]
+    heads = (TableHead("Model"), *(TableHead(_SHORT[name], numeric=True) for name in columns))
     rows = []
     for model in models:
-        parts = _parts(model)
-        cells = (estimate_cell(metric, parts.get(name, {"metrics": {}})["metrics"].get(metric)) for name in columns)
-        rows.append(Row((Cell(artifacts.label(model.name)), *cells), marked=model is artifacts.serving))
-    return Table(f"{measure(metric).label} by exposure", heads, tuple(rows))
+        cells = (estimate_cell(metric, _estimate(model, name, metric)) for name in columns)
+        rows.append(TableRow((Cell(artifacts.label(model.name)), *cells), marked=model is artifacts.serving))
+    return PageTable(f"{measure(metric).label} by exposure", heads, tuple(rows))
 
 
-def _has(model: Model, name: str, metric: str) -> bool:
-    return metric in _parts(model).get(name, {"metrics": {}})["metrics"]
-
-
-def _table(artifacts: Artifacts, models: Sequence[Model], name: str) -> Table:
-    heads = (Head("Model"), Head("Rows", numeric=True), *(Head(measure(m).label, numeric=True) for m in SHOWN))
-    rows = tuple(
-        Row(tuple(_cells(artifacts, model, name)), marked=model is artifacts.serving)
-        for model in models
-        if name in _parts(model)
+def _table(artifacts: Artifacts, models: Sequence[MeasuredModel], name: str) -> PageTable:
+    heads = (
+        TableHead("Model"),
+        TableHead("Rows", numeric=True),
+        *(TableHead(measure(m).label, numeric=True) for m in SHOWN),
     )
-    return Table(_KINDS.get(name, name), heads, rows)
+    rows = tuple(
+        TableRow(tuple(_cells(artifacts, model, name)), marked=model is artifacts.serving)
+        for model in models
+        if name in model.exposures
+    )
+    return PageTable(_KINDS.get(name, name), heads, rows)
 
 
-def _cells(artifacts: Artifacts, model: Model, name: str) -> Iterator[Cell]:
-    part = _parts(model)[name]
-    yield Cell(artifacts.label(model.name), part["reason"])
-    effective = part["diagnostics"].get("effective_rows")
-    yield Cell(count(part["rows"]), f"{effective:,.0f} effective" if effective else "", numeric=True)
+def _cells(artifacts: Artifacts, model: MeasuredModel, name: str) -> Iterator[Cell]:
+    part = model.exposures[name]
+    yield Cell(artifacts.label(model.name), part.reason)
+    effective = part.diagnostics.effective_rows if part.diagnostics else 0
+    yield Cell(count(part.rows), f"{effective:,.0f} effective" if effective else "", numeric=True)
     for metric in SHOWN:
-        found = part["metrics"].get(metric)
-        yield estimate_cell(metric, found) if found else Cell(NOTHING, numeric=True, tone="muted")
+        yield estimate_cell(metric, part.metrics.get(metric))

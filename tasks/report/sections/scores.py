@@ -2,10 +2,48 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.report.formatting import count, plural, share, task
-from tasks.report.view import Block, Cell, Head, Row, Section, Table, Text, fold
+from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
+from tasks.score.summary import ScoreSummary
+
+
+@dataclass(frozen=True)
+class ListedVideo:
+    """A video that often comes first.
+
+    Attributes:
+        video_id: the video.
+        first: lists that it heads.
+        listed: lists that it is in.
+        watch_mean_s: predicted mean, averaged over these.
+    """
+
+    video_id: int
+    first: int
+    listed: int
+    watch_mean_s: float
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """One place of a user's list.
+
+    Attributes:
+        rank: from 1.
+        video_id: the video.
+        score: what the list is ordered by.
+        watch_mean: seconds.
+        watch_median: seconds.
+        probability: binary task -> its probability.
+    """
+
+    rank: int
+    video_id: int
+    score: float
+    watch_mean: float
+    watch_median: float
+    probability: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -13,76 +51,75 @@ class Lists:
     """What is shown of `top_k.parquet`.
 
     Attributes:
-        videos: one mapping per video that often comes first: `video_id`, `first` and `listed` (number of lists),
-            `watch_mean_s` (average over the lists it is in).
+        videos: those that most often come first.
         num_videos: distinct videos in all lists.
-        examples: user -> the head of that user's list, as mappings with the columns of the file.
+        examples: user -> the head of that user's list.
         tasks: binary tasks with a probability column.
     """
 
-    videos: Sequence[Mapping[str, Any]]
+    videos: Sequence[ListedVideo]
     num_videos: int
-    examples: Mapping[int, Sequence[Mapping[str, Any]]]
+    examples: Mapping[int, Sequence[ListRow]]
     tasks: tuple[str, ...]
 
 
-def scores(summary: Mapping[str, Any], lists: Lists | None) -> Section:
+def scores(summary: ScoreSummary, lists: Lists | None) -> Section:
     """Return the section; `lists` is None where nothing serves."""
     if lists is None:
-        text = f"Nothing was scored for {summary['day']}: no model has passed the gate yet."
+        text = f"Nothing was scored for {summary.day}: no model has passed the gate yet."
         return Section("scores", "Top of tomorrow's scores", (Text(text, "warn"),))
-    users = summary["users"]
+    users = summary.users
     text = (
-        f"{summary['model']} scored {plural(summary['pairs'], 'pair')} for {summary['day']}: {plural(users, 'user')} with "
-        f"{plural(summary['pool'], 'video')} each. The lists hold {plural(lists.num_videos, 'different video')}."
+        f"{summary.model} scored {plural(summary.pairs, 'pair')} for {summary.day}: {plural(users, 'user')} with "
+        f"{plural(summary.pool, 'video')} each. The lists hold {plural(lists.num_videos, 'different video')}."
     )
-    blocks: list[Block] = [Text(text), _videos(lists, users)]
+    blocks: list[PageBlock] = [Text(text), _videos(lists, users)]
     if lists.examples:
         blocks.append(fold("A few lists", *(_list(user, rows, lists.tasks) for user, rows in lists.examples.items())))
     return Section("scores", "Top of tomorrow's scores", tuple(blocks))
 
 
-def _videos(lists: Lists, users: int) -> Table:
+def _videos(lists: Lists, users: int) -> PageTable:
     heads = (
-        Head("Video"),
-        Head("First in", "lists", numeric=True),
-        Head("Listed in", "lists", numeric=True),
-        Head("Predicted mean", "seconds", numeric=True),
+        TableHead("Video"),
+        TableHead("First in", "lists", numeric=True),
+        TableHead("Listed in", "lists", numeric=True),
+        TableHead("Predicted mean", "seconds", numeric=True),
     )
     rows = tuple(
-        Row(
+        TableRow(
             (
-                Cell(str(video["video_id"])),
-                Cell(count(video["first"]), share(video["first"], users), numeric=True),
-                Cell(count(video["listed"]), share(video["listed"], users), numeric=True),
-                Cell(f"{video['watch_mean_s']:.1f}", numeric=True),
+                Cell(str(video.video_id)),
+                Cell(count(video.first), share(video.first, users), numeric=True),
+                Cell(count(video.listed), share(video.listed, users), numeric=True),
+                Cell(f"{video.watch_mean_s:.1f}", numeric=True),
             )
         )
         for video in lists.videos
     )
-    return Table("Videos that most often come first; seconds averaged over the lists they are in", heads, rows)
+    return PageTable("Videos that most often come first; seconds averaged over the lists they are in", heads, rows)
 
 
-def _list(user: int, rows: Sequence[Mapping[str, Any]], tasks: tuple[str, ...]) -> Table:
+def _list(user: int, rows: Sequence[ListRow], tasks: tuple[str, ...]) -> PageTable:
     heads = (
-        Head("Rank"),
-        Head("Video", numeric=True),
-        Head("Score", numeric=True),
-        Head("Mean", "seconds", numeric=True),
-        Head("Median", "seconds", numeric=True),
-        *(Head(task(name).capitalize(), "probability", numeric=True) for name in tasks),
+        TableHead("Rank"),
+        TableHead("Video", numeric=True),
+        TableHead("Score", numeric=True),
+        TableHead("Mean", "seconds", numeric=True),
+        TableHead("Median", "seconds", numeric=True),
+        *(TableHead(task(name).capitalize(), "probability", numeric=True) for name in tasks),
     )
     shown = tuple(
-        Row(
+        TableRow(
             (
-                Cell(str(row["rank"])),
-                Cell(str(row["video_id"]), numeric=True),
-                Cell(f"{row['score']:.3f}", numeric=True),
-                Cell(f"{row['watch_mean']:.1f}", numeric=True),
-                Cell(f"{row['watch_median']:.1f}", numeric=True),
-                *(Cell(f"{row[f'p_{name}']:.3f}", numeric=True) for name in tasks),
+                Cell(str(row.rank)),
+                Cell(str(row.video_id), numeric=True),
+                Cell(f"{row.score:.3f}", numeric=True),
+                Cell(f"{row.watch_mean:.1f}", numeric=True),
+                Cell(f"{row.watch_median:.1f}", numeric=True),
+                *(Cell(f"{row.probability[name]:.3f}", numeric=True) for name in tasks),
             )
         )
         for row in rows
     )
-    return Table(f"User {user}", heads, shown)
+    return PageTable(f"User {user}", heads, shown)

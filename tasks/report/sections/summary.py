@@ -1,15 +1,15 @@
 """The top of the page: what was decided, why, what serves tomorrow, and what a person should look at."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from tasks.gate.compared import Delta
 from tasks.gate.decision import ChallengerVerdict, Decision
 from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
-from tasks.report.inputs import Artifacts, Bundle
+from tasks.report.inputs import Artifacts, FittedBundle
 from tasks.report.negative_transfer import Loss, losses
 from tasks.report.sections.challengers import check_name
 from tasks.report.view import Fact, Tone, Top
+from tasks.validate.summary import DataSummary
 
 _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "promote": ("Promoted", "good"),
@@ -35,7 +35,7 @@ def top(artifacts: Artifacts) -> Top:
 
 def headline(artifacts: Artifacts) -> str:
     """Say in one sentence what serves tomorrow."""
-    decision, day = artifacts.decision, artifacts.scores["day"]
+    decision, day = artifacts.decision, artifacts.scores.day
     if decision.verdict == "refuse":
         return f"There is no champion, and no challenger was good enough to become the first: nothing serves {day}."
     champion = artifacts.champion
@@ -102,8 +102,8 @@ def _facts(artifacts: Artifacts) -> Iterator[Fact]:
     for name in ("xauc", "xgauc", "mae"):
         estimate, how = focus.metric(name), measure(name)
         if estimate:
-            value = number(estimate["value"], how)
-            yield Fact(f"{how.label} of {who}", value, interval(estimate["low"], estimate["high"], how))
+            value = number(estimate.value, how)
+            yield Fact(f"{how.label} of {who}", value, interval(estimate.low, estimate.high, how))
     found = _main_difference(decision, focus.name)
     if found is not None:
         against, delta = found
@@ -111,10 +111,10 @@ def _facts(artifacts: Artifacts) -> Iterator[Fact]:
         value = number(delta.value, how, signed=True)
         label = f"XAUC over {artifacts.label(against)}"
         yield Fact(label, value, interval(delta.low, delta.high, how, signed=True))
-    yield Fact("Judged on", plural(focus.metrics["rows"], "row"), plural(focus.metrics["users"], "user"))
+    yield Fact("Judged on", plural(focus.metrics.rows, "row"), plural(focus.metrics.users, "user"))
     summary = artifacts.validation
-    lost = summary["rows_in"] - summary["rows_out"]
-    yield Fact("Quarantined", share(lost, summary["rows_in"]), f"{count(lost)} of {plural(summary['rows_in'], 'row')}")
+    lost = summary.rows_in - summary.rows_out
+    yield Fact("Quarantined", share(lost, summary.rows_in), f"{count(lost)} of {plural(summary.rows_in, 'row')}")
 
 
 def _main_difference(decision: Decision, name: str) -> tuple[str, Delta] | None:
@@ -138,24 +138,24 @@ def attention(artifacts: Artifacts) -> Iterator[str]:
     for model in artifacts.fitted:
         yield from (
             sentence(f"{artifacts.label(model.name)}: {warning}", artifacts.label(model.name))
-            for warning in model.metrics["warnings"]
+            for warning in model.metrics.warnings
         )
 
 
-def _data_warnings(summary: Mapping[str, Any]) -> Iterator[str]:
-    named = [(day["day"], day["problems"]) for day in summary["days"]]
-    named += [(f"table {name}", table["problems"]) for name, table in summary["side_tables"].items()]
+def _data_warnings(summary: DataSummary) -> Iterator[str]:
+    named = [(day.day, day.problems) for day in summary.days]
+    named += [(f"table {name}", table.problems) for name, table in summary.side_tables.items()]
     noisy = [(name, len(problems)) for name, problems in named if problems]
     if noisy:
         total = sum(number for _, number in noisy)
         yield f"{plural(total, 'data rule')} warned or failed ({listed(name for name, _ in noisy)}): see Expectations."
 
 
-def _fit_warnings(bundle: Bundle) -> Iterator[str]:
+def _fit_warnings(bundle: FittedBundle) -> Iterator[str]:
     manifest = bundle.manifest
-    if manifest["frozen_tasks"]:
-        yield f"{bundle.name} did not learn {listed(map(task, manifest['frozen_tasks']))}: too few positives in the fit days."
-    for seed, reason in manifest["calibration_refused"].items():
+    if manifest.frozen_tasks:
+        yield f"{bundle.name} did not learn {listed(map(task, manifest.frozen_tasks))}: too few positives in the fit days."
+    for seed, reason in manifest.calibration_refused.items():
         yield sentence(f"{bundle.name}, seed {seed}: its calibrator broke a guard: {reason}", bundle.name)
 
 

@@ -3,7 +3,7 @@
 from tasks.report import charts
 from tasks.report.formatting import NOTHING
 from tasks.report.operations import Operations
-from tasks.report.view import Block, Cell, Chart, Charts, Head, Row, Section, Table, Text, Tone
+from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, Tone
 
 _TONES: dict[str, Tone] = {"ran": "plain", "unchanged": "muted", "restored": "muted"}
 
@@ -17,16 +17,16 @@ def timings(operations: Operations | None) -> Section:
         )
         return Section("timings", "Timings", (Text(text, "muted"),))
     ran = [name for name, outcome in operations.stages.items() if outcome == "ran"]
-    seconds = sum(operations.timings[name]["seconds"] for name in ran if name in operations.timings)
-    peaks = [operations.timings[name]["peak_mib"] for name in ran if name in operations.timings]
+    seconds = sum(operations.timings[name].seconds for name in ran if name in operations.timings)
+    peaks = [operations.timings[name].peak_mib for name in ran if name in operations.timings]
     tail = f"; peak memory of a stage {max(peaks):,.0f} MiB" if peaks else ""
     others = len(operations.stages) - len(ran)
     text = (
         f"{len(ran)} stages ran for {_duration(seconds)} in all{tail}; {others} were unchanged or restored from the cache, "
         "and show what their last real run took."
     )
-    blocks: list[Block] = [Text(text), _table(operations)]
-    timed = [(name, operations.timings[name]["seconds"]) for name in ran if name in operations.timings]
+    blocks: list[PageBlock] = [Text(text), _table(operations)]
+    timed = [(name, operations.timings[name].seconds) for name in ran if name in operations.timings]
     if timed:
         said = "; ".join(f"{name} {_duration(value)}" for name, value in timed)
         svg = charts.bars(timed, "seconds", f"Seconds of the stages that ran: {said}")
@@ -34,22 +34,27 @@ def timings(operations: Operations | None) -> Section:
     return Section("timings", "Timings", tuple(blocks))
 
 
-def _table(operations: Operations) -> Table:
-    heads = (Head("Stage"), Head("Outcome"), Head("Time", numeric=True), Head("Peak memory", "MiB", numeric=True))
+def _table(operations: Operations) -> PageTable:
+    heads = (
+        TableHead("Stage"),
+        TableHead("Outcome"),
+        TableHead("Time", numeric=True),
+        TableHead("Peak memory", "MiB", numeric=True),
+    )
     rows = []
     for name, outcome in operations.stages.items():
         timing = operations.timings.get(name)
         rows.append(
-            Row(
+            TableRow(
                 (
                     Cell(name),
                     Cell(outcome, tone=_TONES.get(outcome, "plain")),
-                    Cell(_duration(timing["seconds"]) if timing else NOTHING, numeric=True),
-                    Cell(f"{timing['peak_mib']:,.0f}" if timing else NOTHING, numeric=True),
+                    Cell(_duration(timing.seconds) if timing else NOTHING, numeric=True),
+                    Cell(f"{timing.peak_mib:,.0f}" if timing else NOTHING, numeric=True),
                 )
             )
         )
-    return Table("Stages in the order they ran", heads, tuple(rows))
+    return PageTable("Stages in the order they ran", heads, tuple(rows))
 
 
 def _duration(seconds: float) -> str:

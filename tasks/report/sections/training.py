@@ -1,12 +1,25 @@
 """How the fits went: curves per recipe and seed, and what the validation day said."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, listed, measure, number, task
-from tasks.report.inputs import Artifacts, Bundle
-from tasks.report.view import Block, Cell, Chart, Charts, Head, Heading, Row, Section, Table, Text, fold
+from tasks.report.inputs import Artifacts, FittedBundle, FittedEnsemble, FittedRecipe
+from tasks.report.view import (
+    Cell,
+    Chart,
+    Charts,
+    Heading,
+    PageBlock,
+    PageTable,
+    Section,
+    TableHead,
+    TableRow,
+    Text,
+    fold,
+)
+from tasks.train.curves import Epoch
+from tasks.train.validation_metrics import CalibratedMetrics
 
 _LOSS = Measure("loss", "", 4)
 _SHARE = Measure("share", "", 2)
@@ -18,27 +31,27 @@ _DAY = ("xauc", "xgauc", "mae", "rmse")
 
 def training(artifacts: Artifacts) -> Section:
     """Return the section."""
-    days = artifacts.bundles[0].manifest["days"]
-    blocks: list[Block] = [
+    days = artifacts.bundles[0].manifest.days
+    blocks: list[PageBlock] = [
         Text(
-            f"Fitted on {_span(days['fit'])}, stopped early and calibrated on {_span(days['validation'])}. Validation numbers "
+            f"Fitted on {_span(days.fit)}, stopped early and calibrated on {_span(days.validation)}. Validation numbers "
             "carry no interval: they choose the epoch and the seed, and claim nothing."
         )
     ]
     for bundle in artifacts.bundles:
-        blocks += _ensemble(bundle) if bundle.members else _recipe(bundle)
+        blocks += _recipe(bundle) if isinstance(bundle, FittedRecipe) else _ensemble(bundle)
     return Section("training", "Training", tuple(blocks))
 
 
 def _span(days: Sequence[str]) -> str:
-    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def _recipe(bundle: Bundle) -> Iterator[Block]:
+def _recipe(bundle: FittedRecipe) -> Iterator[PageBlock]:
     manifest = bundle.manifest
-    yield Heading(bundle.name, f"seed {manifest['serving_seed']} would serve")
-    rows = f"{count(manifest['rows']['fit'])} fit rows, {count(manifest['rows']['validation'])} validation rows."
-    frozen = manifest["frozen_tasks"]
+    yield Heading(bundle.name, f"seed {manifest.serving_seed} would serve")
+    rows = f"{count(manifest.rows.fit)} fit rows, {count(manifest.rows.validation)} validation rows."
+    frozen = manifest.frozen_tasks
     yield Text(rows + (f" Frozen for want of positives: {listed(map(task, frozen))}." if frozen else ""))
     yield Charts(tuple(_charts(bundle)))
     yield _seeds(bundle)
@@ -48,29 +61,30 @@ def _recipe(bundle: Bundle) -> Iterator[Block]:
         yield fold("What the tasks ask of the layers they share", _gradients(bundle, _tasks(bundle)))
 
 
-def _ensemble(bundle: Bundle) -> Iterator[Block]:
-    yield Heading(bundle.name, f"seed {bundle.manifest['serving_seed']} would serve")
+def _ensemble(bundle: FittedEnsemble) -> Iterator[PageBlock]:
+    yield Heading(bundle.name, f"seed {bundle.manifest.serving_seed} would serve")
     yield Text(
-        f"The mean of the percentiles of {listed(bundle.members)}, each in its scores of the validation day "
-        f"({count(bundle.manifest['rows']['validation'])} rows). Nothing is fitted but the calibrators."
+        f"The mean of the percentiles of {listed(bundle.manifest.member_names)}, each in its scores of the validation day "
+        f"({count(bundle.manifest.rows.validation)} rows). Nothing is fitted but the calibrators."
     )
     yield _seeds(bundle)
 
 
-def _seed_rows(bundle: Bundle, seed: str) -> list[dict[str, str]]:
-    return [dict(row) for row in bundle.curves if row["seed"] == seed]
+def _epochs(bundle: FittedRecipe, seed: int) -> list[Epoch]:
+    return [epoch for epoch in bundle.curves if epoch.seed == seed]
 
 
-def _charts(bundle: Bundle) -> Iterator[Chart]:
+def _charts(bundle: FittedRecipe) -> Iterator[Chart]:
     losses, ranking = [], []
-    for colour, seed in enumerate(dict.fromkeys(row["seed"] for row in bundle.curves)):
-        rows = _seed_rows(bundle, seed)
-        epochs = [int(row["epoch"]) for row in rows]
+    for colour, seed in enumerate(dict.fromkeys(epoch.seed for epoch in bundle.curves)):
+        rows = _epochs(bundle, seed)
+        epochs = [row.number for row in rows]
         for part, dashed in (("validation", False), ("train", True)):
-            values = [float(row[f"{part}_watch_time"]) for row in rows]
+            values = [row.columns[f"{part}_watch_time"] for row in rows]
             losses.append(charts.Series(f"seed {seed}, {part}", epochs, values, colour, dashed))
-        ranking.append(charts.Series(f"seed {seed}", epochs, [float(row["validation_xauc"]) for row in rows], colour))
-    best = ", ".join(f"seed {seed}: epoch {epoch}" for seed, epoch in bundle.manifest["best_epoch"].items())
+        xauc = [row.columns["validation_xauc"] for row in rows]
+        ranking.append(charts.Series(f"seed {seed}", epochs, xauc, colour))
+    best = ", ".join(f"seed {seed}: epoch {epoch}" for seed, epoch in bundle.manifest.best_epoch.items())
     caption = f"Watch-time loss of {bundle.name}"
     svg = charts.lines(losses, "epoch", "loss", f"{caption}, fit and validation, by epoch. Best: {best}", whole_x=True)
     yield Chart(f"{caption}; dashed: on fit days.", svg)
@@ -80,57 +94,66 @@ def _charts(bundle: Bundle) -> Iterator[Chart]:
     )
 
 
-def _seeds(bundle: Bundle) -> Table:
+def _seeds(bundle: FittedBundle) -> PageTable:
+    fits = _fits(bundle) if isinstance(bundle, FittedRecipe) else {}
     heads = (
-        Head("Seed"),
-        *(() if bundle.members else (Head("Best epoch", numeric=True), Head("Loss", numeric=True))),
-        *(Head(measure(name).label, numeric=True) for name in _DAY),
-        Head("Total error", "held out, before and after", numeric=True),
-        Head("Calibrator"),
+        TableHead("Seed"),
+        *((TableHead("Best epoch", numeric=True), TableHead("Loss", numeric=True)) if fits else ()),
+        *(TableHead(measure(name).label, numeric=True) for name in _DAY),
+        TableHead("Total error", "held out, before and after", numeric=True),
+        TableHead("Calibrator"),
     )
     rows = []
-    for seed, values in sorted(bundle.validation.items(), key=lambda item: int(item[0])):
-        refused = bundle.manifest["calibration_refused"].get(seed)
+    for seed, values in sorted(bundle.validation.items()):
+        refused = bundle.manifest.calibration_refused.get(seed)
         total = measure("tre_signed")
-        before, after = (number(values.get(f"tre_{when}"), total, signed=True) for when in ("before", "after"))
+        before, after = (number(tre, total, signed=True) for tre in (values.tre_before, values.tre_after))
         rows.append(
-            Row(
+            TableRow(
                 (
                     Cell(f"seed {seed}"),
-                    *(() if bundle.members else _fit(bundle, seed, values)),
-                    *(Cell(number(values[name], measure(name)), numeric=True) for name in _DAY),
+                    *fits.get(seed, ()),
+                    *(Cell(number(value, measure(name)), numeric=True) for name, value in _of_day(values).items()),
                     Cell(after, f"before {before}", numeric=True),
                     Cell("refused", refused, tone="bad") if refused else Cell("kept", tone="good"),
                 ),
-                marked=seed == str(bundle.manifest["serving_seed"]),
+                marked=seed == bundle.manifest.serving_seed,
             )
         )
-    return Table(f"{bundle.name} on the validation day, by seed", heads, tuple(rows))
+    return PageTable(f"{bundle.name} on the validation day, by seed", heads, tuple(rows))
 
 
-def _fit(bundle: Bundle, seed: str, values: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    return (
-        Cell(str(values["best_epoch"]), f"of {len(_seed_rows(bundle, seed))}", numeric=True),
-        Cell(number(values["loss"], _LOSS), numeric=True),
-    )
+def _of_day(values: CalibratedMetrics) -> dict[str, float]:
+    return {"xauc": values.xauc, "xgauc": values.xgauc, "mae": values.mae, "rmse": values.rmse}
 
 
-def _tasks(bundle: Bundle) -> list[str]:
-    columns = bundle.curves[0] if bundle.curves else {}
+def _fits(bundle: FittedRecipe) -> dict[int, tuple[Cell, Cell]]:
+    """Return the epoch kept and its loss, by seed."""
+    return {
+        seed: (
+            Cell(str(values.best_epoch), f"of {len(_epochs(bundle, seed))}", numeric=True),
+            Cell(number(values.loss, _LOSS), numeric=True),
+        )
+        for seed, values in bundle.validation.items()
+    }
+
+
+def _tasks(bundle: FittedRecipe) -> list[str]:
+    columns = bundle.curves[0].columns if bundle.curves else {}
     return [name.removeprefix("train_") for name in columns if name.startswith("train_")]
 
 
-def _task_losses(bundle: Bundle, tasks: Sequence[str]) -> Table:
-    def cell(best: Mapping[str, str], name: str) -> Cell:
-        validation, fit = (_float(best.get(f"{part}_{name}")) for part in ("validation", "train"))
+def _task_losses(bundle: FittedRecipe, tasks: Sequence[str]) -> PageTable:
+    def cell(best: Epoch | None, name: str) -> Cell:
+        validation, fit = (_column(best, f"{part}_{name}") for part in ("validation", "train"))
         return Cell(number(validation, _LOSS), number(fit, _LOSS), numeric=True)
 
     return _at_best_epoch(bundle, tasks, f"Losses of {bundle.name} at its best epoch", "validation, fit", cell)
 
 
-def _gradients(bundle: Bundle, tasks: Sequence[str]) -> Table:
-    def cell(best: Mapping[str, str], name: str) -> Cell:
-        share, cosine = (_float(best.get(f"gradient_{part}_{name}")) for part in ("share", "cosine"))
+def _gradients(bundle: FittedRecipe, tasks: Sequence[str]) -> PageTable:
+    def cell(best: Epoch | None, name: str) -> Cell:
+        share, cosine = (_column(best, f"gradient_{part}_{name}") for part in ("share", "cosine"))
         against = cosine is not None and cosine < _CONFLICT
         detail = number(cosine, _COSINE, signed=True) + (", pulls against it" if against else "")
         return Cell(number(share, _SHARE), detail, numeric=True, tone="bad" if against else "plain")
@@ -140,15 +163,15 @@ def _gradients(bundle: Bundle, tasks: Sequence[str]) -> Table:
 
 
 def _at_best_epoch(
-    bundle: Bundle, tasks: Sequence[str], title: str, detail: str, cell: Callable[[Mapping[str, str], str], Cell]
-) -> Table:
-    heads = (Head("Seed"), *(Head(task(name).capitalize(), detail, numeric=True) for name in tasks))
+    bundle: FittedRecipe, tasks: Sequence[str], title: str, detail: str, cell: Callable[[Epoch | None, str], Cell]
+) -> PageTable:
+    heads = (TableHead("Seed"), *(TableHead(task(name).capitalize(), detail, numeric=True) for name in tasks))
     rows = []
-    for seed, epoch in bundle.manifest["best_epoch"].items():
-        best = next((row for row in _seed_rows(bundle, seed) if int(row["epoch"]) == int(epoch)), {})
-        rows.append(Row((Cell(f"seed {seed}, epoch {epoch}"), *(cell(best, name) for name in tasks))))
-    return Table(title, heads, tuple(rows))
+    for seed, epoch in bundle.manifest.best_epoch.items():
+        best = next((row for row in _epochs(bundle, seed) if row.number == epoch), None)
+        rows.append(TableRow((Cell(f"seed {seed}, epoch {epoch}"), *(cell(best, name) for name in tasks))))
+    return PageTable(title, heads, tuple(rows))
 
 
-def _float(text: str | None) -> float | None:
-    return float(text) if text else None
+def _column(epoch: Epoch | None, name: str) -> float | None:
+    return None if epoch is None else epoch.columns.get(name)
