@@ -62,19 +62,11 @@ def read_optional(path: Path, kind: type[T], stage: str) -> T | None:
     return read_document(path, kind, stage) if path.is_file() else None
 
 
-def read_lines(path: Path, stage: str) -> list[dict[str, str]]:
-    """Read a CSV file, one mapping from column to text per line.
-
-    Raises:
-        MissingArtifact: if it is not there.
-    """
-    with existing(path, stage).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def read_rows(path: Path, kind: type[T], stage: str) -> tuple[T, ...]:
-    """Read a CSV file, one value of `kind` per line; errors are those of `read_document`."""
-    lines, row = read_lines(path, stage), TypeAdapter(kind)
+    """Read a CSV file, one value of `kind` per line, from column to value; errors are those of `read_document`."""
+    with existing(path, stage).open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    row = TypeAdapter(kind)
     return _checked(path, stage, lambda: tuple(row.validate_python(line) for line in lines))
 
 

@@ -173,4 +173,4 @@ def _draws(measured: Measured, index: IntArray, point: Point, tasks: Sequence[st
 
 
 def _short(estimate: Estimate) -> CurveEstimate:
-    return CurveEstimate(value=estimate.value, low=estimate.low, high=estimate.high, seed_sd=estimate.seed_sd)
+    return CurveEstimate.model_validate(estimate)

@@ -1,30 +1,36 @@
 """`curves.csv` of a bundle: how the fit of every seed went, epoch by epoch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core.document import read_lines
+from pydantic import ConfigDict
+
+from tasks.core.document import Document, read_rows
 from tasks.core.files import write_text
 
 FILE = "curves.csv"
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch of one seed.
+class Epoch(Document):
+    """One epoch of one seed: a line of `curves.csv`."""
 
-    Attributes:
-        seed: the seed.
-        number: from 1.
-        columns: everything measured after it, by column: `train_<task>` and `validation_<task>` (losses),
-            `validation_xauc`, `gradient_share_<task>`, `gradient_cosine_<task>` and what parts of the model account for.
-    """
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, float]
 
     seed: int
-    number: int
-    columns: Mapping[str, float]
+    epoch: int
+    """From 1."""
+    best: bool
+    """Whether it is the best so far."""
+
+    @property
+    def measured(self) -> Mapping[str, float]:
+        """Everything measured after it, by column: `train_<task>` and `validation_<task>` (losses), `validation_xauc`,
+        `gradient_share_<task>`, `gradient_cosine_<task>` and what parts of the model account for.
+        """
+        return self.__pydantic_extra__
 
 
 def write_curves(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -39,16 +45,9 @@ def read_curves(path: Path, stage: str) -> tuple[Epoch, ...]:
 
     Raises:
         MissingArtifact: if the file is not there; the message names the stage that writes it.
+        ContractError: if a line is no epoch.
     """
-    named = ("seed", "epoch", "best")
-    return tuple(
-        Epoch(
-            seed=int(row["seed"]),
-            number=int(row["epoch"]),
-            columns={name: float(value) for name, value in row.items() if name not in named and value},
-        )
-        for row in read_lines(path, stage)
-    )
+    return read_rows(path, Epoch, stage)
 
 
 def _text(value: Any) -> str:

@@ -143,6 +143,7 @@ def write_bundle(folder: Path, name: str, refused: bool = False) -> None:
                 {
                     "seed": seed,
                     "epoch": epoch,
+                    "best": epoch <= 2 + seed,
                     **losses,
                     "validation_skip": 0.65,
                     "validation_xauc": 0.66 - 0.02 / epoch,

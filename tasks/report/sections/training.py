@@ -1,6 +1,6 @@
 """How the fits went: curves per recipe and seed, and what the validation day said."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, listed, measure, number, task
@@ -26,7 +26,13 @@ _SHARE = Measure("share", "", 2)
 _COSINE = Measure("cosine", "", 2)
 _CONFLICT = -0.1
 """Cosine below which a task is marked as pulling against watch time."""
-_DAY = ("xauc", "xgauc", "mae", "rmse")
+_DAY: Mapping[str, Callable[[CalibratedMetrics], float]] = {
+    "xauc": lambda day: day.xauc,
+    "xgauc": lambda day: day.xgauc,
+    "mae": lambda day: day.mae,
+    "rmse": lambda day: day.rmse,
+}
+"""What is shown of the validation day."""
 
 
 def training(artifacts: Artifacts) -> Section:
@@ -78,11 +84,11 @@ def _charts(bundle: FittedRecipe) -> Iterator[Chart]:
     losses, ranking = [], []
     for colour, seed in enumerate(dict.fromkeys(epoch.seed for epoch in bundle.curves)):
         rows = _epochs(bundle, seed)
-        epochs = [row.number for row in rows]
+        epochs = [row.epoch for row in rows]
         for part, dashed in (("validation", False), ("train", True)):
-            values = [row.columns[f"{part}_watch_time"] for row in rows]
+            values = [row.measured[f"{part}_watch_time"] for row in rows]
             losses.append(charts.Series(f"seed {seed}, {part}", epochs, values, colour, dashed))
-        xauc = [row.columns["validation_xauc"] for row in rows]
+        xauc = [row.measured["validation_xauc"] for row in rows]
         ranking.append(charts.Series(f"seed {seed}", epochs, xauc, colour))
     best = ", ".join(f"seed {seed}: epoch {epoch}" for seed, epoch in bundle.manifest.best_epoch.items())
     caption = f"Watch-time loss of {bundle.name}"
@@ -113,7 +119,7 @@ def _seeds(bundle: FittedBundle) -> PageTable:
                 (
                     Cell(f"seed {seed}"),
                     *fits.get(seed, ()),
-                    *(Cell(number(value, measure(name)), numeric=True) for name, value in _of_day(values).items()),
+                    *(Cell(number(of(values), measure(name)), numeric=True) for name, of in _DAY.items()),
                     Cell(after, f"before {before}", numeric=True),
                     Cell("refused", refused, tone="bad") if refused else Cell("kept", tone="good"),
                 ),
@@ -121,10 +127,6 @@ def _seeds(bundle: FittedBundle) -> PageTable:
             )
         )
     return PageTable(f"{bundle.name} on the validation day, by seed", heads, tuple(rows))
-
-
-def _of_day(values: CalibratedMetrics) -> dict[str, float]:
-    return {"xauc": values.xauc, "xgauc": values.xgauc, "mae": values.mae, "rmse": values.rmse}
 
 
 def _fits(bundle: FittedRecipe) -> dict[int, tuple[Cell, Cell]]:
@@ -139,7 +141,7 @@ def _fits(bundle: FittedRecipe) -> dict[int, tuple[Cell, Cell]]:
 
 
 def _tasks(bundle: FittedRecipe) -> list[str]:
-    columns = bundle.curves[0].columns if bundle.curves else {}
+    columns = bundle.curves[0].measured if bundle.curves else {}
     return [name.removeprefix("train_") for name in columns if name.startswith("train_")]
 
 
@@ -168,10 +170,10 @@ def _at_best_epoch(
     heads = (TableHead("Seed"), *(TableHead(task(name).capitalize(), detail, numeric=True) for name in tasks))
     rows = []
     for seed, epoch in bundle.manifest.best_epoch.items():
-        best = next((row for row in _epochs(bundle, seed) if row.number == epoch), None)
+        best = next((row for row in _epochs(bundle, seed) if row.epoch == epoch), None)
         rows.append(TableRow((Cell(f"seed {seed}, epoch {epoch}"), *(cell(best, name) for name in tasks))))
     return PageTable(title, heads, tuple(rows))
 
 
 def _column(epoch: Epoch | None, name: str) -> float | None:
-    return None if epoch is None else epoch.columns.get(name)
+    return None if epoch is None else epoch.measured.get(name)
