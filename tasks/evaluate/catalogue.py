@@ -179,6 +179,12 @@ SUMMARY = (
 """Headline metrics that `dvc metrics show` lists, those that are defined."""
 SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 """Of these, the ones with their interval, and those printed at the end of a night."""
+MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
+"""Metrics that every segment and exposure shows: pair accuracy, errors in seconds and the signed total error."""
+LEADERBOARD = (*MAIN, "dce_max", "auc_skip", "auc_long_view")
+"""Columns of the table of all models."""
+CALIBRATION = ("tre_signed", "dce_rel", "dce_max", "pce")
+"""Columns of the table of calibration errors, before those of the binary tasks."""
 PAIRED = ("xauc", "xgauc", "mae", "rmse_ratio")
 """Differences that every comparison holds and the table of all models shows."""
 READING_ORDER = (*PAIRED, "xauc_new_user", "xauc_new_video", "gauc_long_view", "auc_skip")

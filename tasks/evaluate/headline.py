@@ -5,7 +5,7 @@ Shapes: B rows, U users.
 
 from collections.abc import Callable, Mapping
 
-from tasks.evaluate.catalogue import metric
+from tasks.evaluate.catalogue import MAIN, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.influence import grouped_xauc_influence
 from tasks.evaluate.metrics import calibration, classification, lists, point
@@ -17,8 +17,6 @@ from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.rows import Predictions, Rows
 
 Measure = Callable[[Rows, Predictions, EvaluationConfig], Statistic]
-MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
-"""Metrics every segment shows: pair accuracy, errors in seconds and the signed total error."""
 WATCH: Mapping[str, Measure] = {
     "xauc": lambda rows, of, _: xauc_influence(rows.watch_B, of.score_B, rows.users),
     "xgauc": lambda rows, of, _: grouped_xauc(rows.watch_B, of.score_B, rows.users),

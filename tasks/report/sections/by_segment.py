@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from tasks.evaluate.catalogue import MAIN
 from tasks.evaluate.document import MeasuredSegment
 from tasks.report import charts
 from tasks.report.config import ReportConfig
 from tasks.report.formatting import count, defined, estimate_cell, interval, measure, number, plural, segment, span
 from tasks.report.inputs import Artifacts, MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
-
-SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
 
 
 def by_segment(artifacts: Artifacts, config: ReportConfig) -> Section:
@@ -54,14 +53,14 @@ def _table(parts: Sequence[MeasuredSegment], caption: str) -> PageTable:
     heads = (
         TableHead("Value"),
         TableHead("Rows", "users", numeric=True),
-        *(TableHead(measure(name).label, numeric=True) for name in SHOWN),
+        *(TableHead(measure(name).label, numeric=True) for name in MAIN),
     )
     rows = tuple(
         TableRow(
             (
                 Cell(span(part.value)),
                 Cell(count(part.rows), count(part.users), numeric=True),
-                *(estimate_cell(name, part.metrics.get(name)) for name in SHOWN),
+                *(estimate_cell(name, part.metrics.get(name)) for name in MAIN),
             )
         )
         for part in parts

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluate.catalogue import metric
+from tasks.evaluate.catalogue import CALIBRATION, metric
 from tasks.evaluate.reliability import CalibrationBin
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
 from tasks.report.inputs import Artifacts, MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
-SUMMARY = ("tre_signed", "dce_rel", "dce_max", "pce")
 _SECONDS = Measure("seconds", "", 2)
 _PERCENT = Measure("percent", "", 1, "%")
 _PROBABILITY = Measure("probability", "", 4)
@@ -55,7 +54,7 @@ def _tasks(model: MeasuredModel) -> dict[str, list[CalibrationBin]]:
 
 def _summary(artifacts: Artifacts) -> PageTable:
     tasks = [name for name in artifacts.focus.metrics.metrics if metric(name).family == "ece"]
-    names = (*SUMMARY, *tasks)
+    names = (*CALIBRATION, *tasks)
     heads = (TableHead("Model"), *(TableHead(measure(name).label, numeric=True) for name in names))
     rows = tuple(
         TableRow(

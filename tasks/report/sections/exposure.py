@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from tasks.evaluate.catalogue import MAIN
 from tasks.evaluate.document import MeasuredNumber
 from tasks.report.formatting import count, defined, estimate_cell, listed, measure
 from tasks.report.inputs import Artifacts, MeasuredModel
 from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text
 
-SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "auc_long_view")
+SHOWN = (*MAIN, "auc_long_view")
 OVERVIEW = ("xauc", "auc_long_view", "mae")
 WEIGHT_DOUBT = 1.5
 """Factor by which the mean weight may differ from 1 before a reader is warned."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluate.catalogue import PAIRED
+from tasks.evaluate.catalogue import LEADERBOARD, PAIRED
 from tasks.evaluate.leaderboard import LeaderboardLine
 from tasks.report import charts
 from tasks.report.formatting import defined, difference_cell, estimate_cell, interval, measure, number, plural
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text
-
-SHOWN = ("xauc", "xgauc", "mae", "rmse", "tre_signed", "dce_max", "auc_skip", "auc_long_view")
 
 
 def leaders(artifacts: Artifacts, lines: Sequence[LeaderboardLine]) -> Section:
@@ -40,13 +38,13 @@ def _name(artifacts: Artifacts, line: LeaderboardLine) -> Cell:
 
 
 def _values(artifacts: Artifacts, lines: Sequence[LeaderboardLine]) -> PageTable:
-    columns = {name: metric.column for name in SHOWN if (metric := artifacts.focus.metric(name))}
-    heads = tuple(TableHead(measure(name).label, columns.get(name, ""), numeric=True) for name in SHOWN)
+    columns = {name: metric.column for name in LEADERBOARD if (metric := artifacts.focus.metric(name))}
+    heads = tuple(TableHead(measure(name).label, columns.get(name, ""), numeric=True) for name in LEADERBOARD)
     seeds = any(defined(line.measured.metrics["xauc"].seed_sd) for line in lines)
     rows = []
     for line in lines:
         model = artifacts.model(line.name)
-        cells = tuple(estimate_cell(name, model.metric(name)) for name in SHOWN)
+        cells = tuple(estimate_cell(name, model.metric(name)) for name in LEADERBOARD)
         spread = (Cell(number(line.measured.metrics["xauc"].seed_sd, measure("xauc")), numeric=True),) if seeds else ()
         rows.append(TableRow((_name(artifacts, line), *cells, *spread), marked=model is artifacts.serving))
     return PageTable(
