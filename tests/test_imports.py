@@ -22,7 +22,6 @@ ORDER = (
     "tasks.ensemble",
     "tasks.trade_off",
     "tasks.oracle",
-    "tasks.fusion",
     "tasks.score",
     "tasks.gate",
     "tasks.registry",

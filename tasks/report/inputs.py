@@ -22,13 +22,13 @@ from tasks.evaluate.document import (
 )
 from tasks.evaluate.reliability import FILE as RELIABILITY_FILE
 from tasks.evaluate.reliability import CalibrationBin
-from tasks.fusion.document import FILE as FUSION_FILE
-from tasks.fusion.document import FusionDocument
 from tasks.gate.decision import Decision, load_decision
 from tasks.oracle.document import SUMMARY as ORACLE_FILE
 from tasks.oracle.document import OracleResult, TrueMetrics
 from tasks.registry.entry import BUNDLE, Entry
 from tasks.registry.entry import MANIFEST as ENTRY_FILE
+from tasks.score.fusion.document import FILE as FUSION_FILE
+from tasks.score.fusion.document import FusionDocument
 from tasks.score.summary import FILE as SCORES_FILE
 from tasks.score.summary import ScoreSummary
 from tasks.trade_off.curves import FILE as TRADE_OFF_FILE

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from tasks.core.settings import Block
-from tasks.fusion.config import FusionChoice, NoFusion
+from tasks.score.fusion.config import FusionChoice, NoFusion
 
 
 class ScoreConfig(Block):

@@ -12,11 +12,11 @@ from tasks.core.files import write_json, writing
 from tasks.evaluate.night import MeasuredNight
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
-from tasks.fusion.config import NoFusion
-from tasks.fusion.serving import ServingFusion
-from tasks.fusion.stage import fuse
 from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
+from tasks.score.fusion.config import NoFusion
+from tasks.score.fusion.serving import ServingFusion
+from tasks.score.fusion.stage import fuse
 from tasks.score.pairs import active_users, pair_chunks, video_pool
 from tasks.score.summary import FILE, ScoreSummary
 from tasks.table.source import FeatureFolder

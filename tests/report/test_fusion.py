@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tasks.fusion.document import FusionDocument
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.fusion import fusion
+from tasks.score.fusion.document import FusionDocument
 from tests.report.reading import flat, tables, texts, words
 
 NBSP, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"

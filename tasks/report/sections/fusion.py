@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from models.fusion.monotone import MonotoneFusion
 from models.fusion.multiplicative import MultiplicativeFusion
 from tasks.evaluate.document import MeasuredNumber
-from tasks.fusion.document import Exposure, FusionDocument, JudgedOrder, ListDifference, SearchResult
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, interval, listed, measured_cell, number, plural, task, tone_of
 from tasks.report.inputs import Artifacts
 from tasks.report.view import Cell, Chart, Charts, Heading, PageBlock, PageTable, Section, TableHead, TableRow, Text
+from tasks.score.fusion.document import Exposure, FusionDocument, JudgedOrder, ListDifference, SearchResult
 
 _KINDS = {
     "multiplicative": "a product of powers",

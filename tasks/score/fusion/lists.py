@@ -15,7 +15,7 @@ from tasks.evaluate.metrics.lists import mean_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists, tie_hash
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.table import PredictionTable
-from tasks.fusion.config import FusionConfig
+from tasks.score.fusion.config import FusionConfig
 
 LABELS = ("long_view", "skip")
 

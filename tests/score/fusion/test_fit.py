@@ -10,11 +10,11 @@ from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.lists import mean_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists
-from tasks.fusion.config import FusionChoice, FusionConfig
-from tasks.fusion.fit import cautious_gain, chosen_signs, fit_fusion
-from tasks.fusion.lists import DayLists
-from tasks.fusion.serving import ServingFusion
-from tasks.fusion.stage import predictions_of
+from tasks.score.fusion.config import FusionChoice, FusionConfig
+from tasks.score.fusion.fit import cautious_gain, chosen_signs, fit_fusion
+from tasks.score.fusion.lists import DayLists
+from tasks.score.fusion.serving import ServingFusion
+from tasks.score.fusion.stage import predictions_of
 
 KINDS = ("multiplicative", "additive", "rank_additive", "monotone")
 SIGNS: dict[str, Any] = {"watch_time": 1, "long_view": 1, "skip": -1}

@@ -25,8 +25,9 @@ from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import logged_rows
 from tasks.evaluate.stage import rounded
 from tasks.evaluate.table import PredictionTable
-from tasks.fusion.config import FusionConfig
-from tasks.fusion.document import (
+from tasks.predict import load_model, predict_days
+from tasks.score.fusion.config import FusionConfig
+from tasks.score.fusion.document import (
     FILE,
     Exposure,
     FusionDays,
@@ -37,10 +38,9 @@ from tasks.fusion.document import (
     SearchResult,
     SweptFusion,
 )
-from tasks.fusion.fit import FittedFusion, Sign, chosen_signs, fit_fusion
-from tasks.fusion.lists import DayLists
-from tasks.fusion.serving import ServingFusion
-from tasks.predict import load_model, predict_days
+from tasks.score.fusion.fit import FittedFusion, Sign, chosen_signs, fit_fusion
+from tasks.score.fusion.lists import DayLists
+from tasks.score.fusion.serving import ServingFusion
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from models.fusion.search import search
 from models.fusion.watch import PercentileInput, RelativeMeanInput
 from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.inputs import FloatArray
-from tasks.fusion.config import AdditiveConfig, FusionConfig, MonotoneConfig, RankAdditiveConfig, SearchedConfig
-from tasks.fusion.lists import DayLists
-from tasks.fusion.serving import ServingFusion
+from tasks.score.fusion.config import AdditiveConfig, FusionConfig, MonotoneConfig, RankAdditiveConfig, SearchedConfig
+from tasks.score.fusion.lists import DayLists
+from tasks.score.fusion.serving import ServingFusion
 
 Sign = Literal[-1, 1]
 

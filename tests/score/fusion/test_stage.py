@@ -16,10 +16,10 @@ from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.night import MeasuredNight
-from tasks.fusion.config import FusionChoice
-from tasks.fusion.serving import ServingFusion
 from tasks.predict import predict_days
 from tasks.score.config import ScoreConfig
+from tasks.score.fusion.config import FusionChoice
+from tasks.score.fusion.serving import ServingFusion
 from tasks.score.stage import score
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig

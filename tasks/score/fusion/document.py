@@ -4,9 +4,9 @@ from typing import Literal
 
 from tasks.core.document import Document
 from tasks.evaluate.document import MeasuredNumber
-from tasks.fusion.config import FittedChoice
-from tasks.fusion.fit import Sign
-from tasks.fusion.serving import ServingFusion
+from tasks.score.fusion.config import FittedChoice
+from tasks.score.fusion.fit import Sign
+from tasks.score.fusion.serving import ServingFusion
 
 FILE = "fusion.json"
 Exposure = Literal["logged", "random"]
