@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from tasks.evaluate.reliability import CalibrationBin
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
-from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.inputs import Artifacts
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 SUMMARY = ("tre_signed", "dce_rel", "dce_max", "pce")

@@ -16,7 +16,7 @@ from tasks.report.formatting import (
     plural,
     rank_of,
 )
-from tasks.report.inputs import MeasuredModel
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageTable, TableHead, TableRow
 
 _SEGMENTS = {"xauc_new_user": ("is_new_user", "new user"), "xauc_new_video": ("is_new_video", "new video")}
