@@ -28,11 +28,11 @@ from models.schema import InputSchema
 from models.towers import Tower, TowerConfig
 from models.trunks import TRUNKS
 
-__all__ = ["InputSchema", "Predictions", "Ranker"]
+__all__ = ["InputSchema", "RankerOutputs", "Ranker"]
 
 
 @dataclass(frozen=True)
-class Predictions:
+class RankerOutputs:
     """What a ranker says about the rows of a batch, before calibration.
 
     Attributes:
@@ -140,7 +140,7 @@ class Ranker(nn.Module):
         return {task: self._rows(task, raw[task], encoded.flat_BE, second_BE, batch) for task in self.trained_tasks}
 
     @torch.no_grad()
-    def predict(self, batch: Batch) -> Predictions:
+    def predict(self, batch: Batch) -> RankerOutputs:
         """Return predictions before calibration. The caller puts the module in evaluation mode."""
         encoded = self.encode(batch)
         raw = self._raw(self.trunk(encoded))
@@ -150,7 +150,7 @@ class Ranker(nn.Module):
             raw |= {task: self.objectives[task].served(raw[task], auxiliary[task]) for task in self.trained_tasks}
         heads = {task: head for task in self.tasks if (head := self._head(task, batch)) is not None}
         scores = {task: head.score(raw[task], batch.duration_B) for task, head in heads.items()}
-        return Predictions(
+        return RankerOutputs(
             score_B=scores.pop(WATCH_TIME),
             mean_B=_first(head.decode_mean(raw[task], batch.duration_B) for task, head in heads.items()),
             median_B=_first(head.decode_median(raw[task], batch.duration_B) for task, head in heads.items()),

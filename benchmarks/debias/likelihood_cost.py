@@ -44,7 +44,7 @@ class Ncf(nn.Module):
 
 
 @dataclass
-class Problem:
+class FitProblem:
     """Random pairs of that size, two networks, one correlation and one optimiser."""
 
     observed_P: Tensor
@@ -56,7 +56,7 @@ class Problem:
     optimizer: torch.optim.Optimizer
 
     @classmethod
-    def draw(cls, seed: int) -> "Problem":
+    def draw(cls, seed: int) -> "FitProblem":
         """Return the problem of a seed; labels are coin flips, since only time is measured."""
         torch.manual_seed(seed)
         order = torch.randperm(USERS * ITEMS)
@@ -79,7 +79,7 @@ class Problem:
         self.optimizer.step()
 
 
-def joint_epoch(problem: Problem, log_cdf: LogCdf, batch: int = BATCH) -> None:
+def joint_epoch(problem: FitProblem, log_cdf: LogCdf, batch: int = BATCH) -> None:
     """One epoch of the exact objective: one step for both networks on a batch of observed and 3 of unobserved pairs."""
     share = OBSERVED / (USERS * ITEMS)
     for at_B in torch.split(torch.randperm(OBSERVED)[: STEPS * BATCH], batch):
@@ -90,7 +90,7 @@ def joint_epoch(problem: Problem, log_cdf: LogCdf, batch: int = BATCH) -> None:
         problem.step(-share * seen.mean() - (1 - share) * likelihood.unobserved(a_B[len(at_B) :]).mean())
 
 
-def monte_carlo_epoch(problem: Problem, noise: Tensor) -> None:
+def monte_carlo_epoch(problem: FitProblem, noise: Tensor) -> None:
     """One epoch of the published procedure: the outcome network on 64 observed pairs, then the exposure network on 192.
 
     Args:

@@ -294,13 +294,13 @@ def cost_table(quick: bool) -> Table:
         noise_of[10_000] = torch.randn(1, 10_000)
     found = {}
     for name, (log_cdf, error) in joint_with.items():
-        problem = cost.Problem.draw(0)
+        problem = cost.FitProblem.draw(0)
         found[name] = (cost.seconds(lambda: cost.joint_epoch(problem, log_cdf), repeats), error)  # noqa: B023
-    problem = cost.Problem.draw(0)
+    problem = cost.FitProblem.draw(0)
     large = cost.seconds(lambda: cost.joint_epoch(problem, log_phi2, cost.LARGE_BATCH), repeats)
     found[f"exact, 32 nodes, batches of {cost.LARGE_BATCH:,} and {cost.RATIO * cost.LARGE_BATCH:,}"] = (large, 0.0)
     for draws, noise in noise_of.items():
-        problem = cost.Problem.draw(0)
+        problem = cost.FitProblem.draw(0)
         times = cost.seconds(lambda: cost.monte_carlo_epoch(problem, noise), repeats)  # noqa: B023
         found[f"published, M = {draws:,}"] = (times, cost.relative_sd(cost.monte_carlo_estimate(draws), 50))
     exact = fmean(found["exact, 32 nodes"][0])

@@ -15,7 +15,7 @@ LEAST_SPREAD = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class BestPoint:
     """The best point of a search.
 
     Attributes:
@@ -29,7 +29,7 @@ class Found:
     trials: int
 
 
-def search(objective: Callable[[Array], float], dimensions: int, trials: int, seed: int) -> Found:
+def search(objective: Callable[[Array], float], dimensions: int, trials: int, seed: int) -> BestPoint:
     """Maximise a function of the unit cube.
 
     The first point is the origin; the rest of the first generation is uniform, later ones are normal around the best
@@ -56,7 +56,7 @@ def search(objective: Callable[[Array], float], dimensions: int, trials: int, se
         mean = SMOOTHING * mean + (1 - SMOOTHING) * best.mean(axis=0)
         spread = np.maximum(SMOOTHING * spread + (1 - SMOOTHING) * best.std(axis=0), LEAST_SPREAD)
     winner = int(np.argmax(values))
-    return Found(points[winner], values[winner], len(points))
+    return BestPoint(points[winner], values[winner], len(points))
 
 
 def _finite(value: float) -> float:

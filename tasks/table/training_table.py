@@ -15,7 +15,7 @@ from tasks.core.files import read_json, write_json
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
-from tasks.table.unobserved import Population
+from tasks.table.unobserved import PairPopulation
 
 PREPROCESSOR = "preprocessor"
 LEARNED = ("fit", "validation")
@@ -36,8 +36,8 @@ class TableMetadata(BaseModel):
     """Rows per split."""
     late: Mapping[str, int]
     """Rows per split left out because they were not known at the run's cut-off."""
-    populations: Mapping[str, Population]
-    """Population per split; empty where no unobserved pairs are asked for."""
+    populations: Mapping[str, PairPopulation]
+    """Population of pairs per split; empty where no unobserved pairs are asked for."""
     tasks: tuple[str, ...]
     """Binary tasks, the columns of `labels`."""
     input_schema: InputSchema = Field(alias="schema")

@@ -28,7 +28,7 @@ _SEED = 6_151
 _DRAWN_FROM = ("user_id", "video_id", "event_time_ms", "known_at_ms", "scene", "duration_ms", "position", "state_day")
 
 
-class Population(BaseModel):
+class PairPopulation(BaseModel):
     """How large the population of a split is, and how much of its unobserved part was drawn."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -70,7 +70,7 @@ class UnobservedSampler:
         self._source, self._preprocessor = source, preprocessor
         self._cutoff_ms, self._chunk_rows = cutoff_ms, chunk_rows
 
-    def write(self, days: Sequence[dt.date], count: int, folder: Path) -> Population:
+    def write(self, days: Sequence[dt.date], count: int, folder: Path) -> PairPopulation:
         """Draw `count` pairs of the split's days (none where every pair was shown) and write their columns."""
         populations = [self._pairs(day) for day in days]
         counts = proportional(count, [pairs.unshown for pairs in populations])
@@ -87,7 +87,7 @@ class UnobservedSampler:
                         sequences.append(fresh)
                 next_index = histories.next_index
         total, shown = sum(pairs.total for pairs in populations), sum(len(pairs.shown) for pairs in populations)
-        return Population(pairs=total, observed=shown, sampled=sum(counts))
+        return PairPopulation(pairs=total, observed=shown, sampled=sum(counts))
 
     def _pairs(self, day: dt.date) -> DayPairs:
         rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))

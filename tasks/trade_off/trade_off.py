@@ -47,7 +47,7 @@ Point = dict[str, FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class CurveRows:
     """Everything one point of a curve is computed from.
 
     Attributes:
@@ -106,13 +106,13 @@ def trade_off(
     return write_json(out / FILE, rounded(curves.as_json()))
 
 
-def _measured(table: PredictionTable, config: EvaluationConfig, duration_edges_s: Sequence[float] | None) -> Measured:
+def _measured(table: PredictionTable, config: EvaluationConfig, duration_edges_s: Sequence[float] | None) -> CurveRows:
     resampler = Resampler(table.num_users, config.replicates, config.seed)
     groups = BinEdges.of(table, config, duration_edges_s).duration_groups(table)
     rows = observed(table, groups, resampler, LABELS, config.seed)
     parts = {"logged": np.flatnonzero(table.logged), "random": np.flatnonzero(~table.logged)}
     enough = {name: index for name, index in parts.items() if index.size >= config.minimum_segment_rows}
-    return Measured(rows, enough, resampler, config)
+    return CurveRows(rows, enough, resampler, config)
 
 
 def _predict(model: Bundle, rows: FeatureDays) -> dict[float, list[Point]]:
@@ -142,7 +142,7 @@ def _joined(chunks: list[Point]) -> Point:
 
 
 def _curves(
-    measured: Measured, index: IntArray, points: dict[float, list[Point]], tasks: Sequence[str]
+    measured: CurveRows, index: IntArray, points: dict[float, list[Point]], tasks: Sequence[str]
 ) -> dict[str, tuple[TradeOffPoint, ...]]:
     """Return target -> one point per t."""
     curves: dict[str, list[TradeOffPoint]] = {target: [] for target in (WATCH_TIME, *tasks)}
@@ -157,7 +157,7 @@ def _curves(
     return {target: tuple(curve) for target, curve in curves.items()}
 
 
-def _draws(measured: Measured, index: IntArray, point: Point, tasks: Sequence[str]) -> dict[str, Draw]:
+def _draws(measured: CurveRows, index: IntArray, point: Point, tasks: Sequence[str]) -> dict[str, Draw]:
     """Return one seed's accuracy and bias of every target at one t."""
     rows = measured.rows.take(index)
     seconds_B = (point["mean"] if "mean" in point else point["score"])[index]

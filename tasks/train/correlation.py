@@ -26,7 +26,7 @@ from models.objectives.latent_exogenous import EXPOSURE, LatentExogenous
 from models.recipe import WATCH_TIME
 from tasks.train.fit import Fitted
 from tasks.train.learned_numbers import ValidatedCorrelation
-from tasks.train.problem import Problem
+from tasks.train.problem import FitProblem
 
 MAX_IMPRESSIONS = 20_000
 """Impressions of the validation day that are read, from its beginning; unobserved rows come in proportion."""
@@ -66,7 +66,7 @@ class _Seen:
     censored: list[Tensor]
 
 
-def correlations(problem: Problem, fitted: Fitted) -> dict[str, ValidatedCorrelation]:
+def correlations(problem: FitProblem, fitted: Fitted) -> dict[str, ValidatedCorrelation]:
     """Return task -> what the validation day says about its correlation; empty where no objective learns one."""
     ranker = problem.fitted_ranker(fitted.weights)
     if not isinstance(ranker.objectives[WATCH_TIME], LatentExogenous):
@@ -90,7 +90,7 @@ def correlations(problem: Problem, fitted: Fitted) -> dict[str, ValidatedCorrela
     return found
 
 
-def _collect(problem: Problem, ranker: Any) -> tuple[float, dict[str, _Seen]]:
+def _collect(problem: FitProblem, ranker: Any) -> tuple[float, dict[str, _Seen]]:
     """Return how many rows an unobserved one stands for, and what every task shows on the validation day."""
     population = problem.validation
     seen = {task: _Seen([], [], [], [], [], []) for task in ranker.trained_tasks}

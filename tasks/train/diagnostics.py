@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from tasks.train.correlation import correlations
 from tasks.train.fit import Fitted
 from tasks.train.learned_numbers import IdentificationSources, LearnedNumbers
-from tasks.train.problem import Problem
+from tasks.train.problem import FitProblem
 
 
-def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> LearnedNumbers | None:
+def learned(problem: FitProblem, fits: Sequence[Fitted], serving: Fitted) -> LearnedNumbers | None:
     """Return what objectives learned beside the ranker; None where the recipe's objective learns no such number.
 
     Args:
@@ -28,7 +28,7 @@ def learned(problem: Problem, fits: Sequence[Fitted], serving: Fitted) -> Learne
     )
 
 
-def _numbers(problem: Problem, fitted: Fitted) -> dict[str, float]:
+def _numbers(problem: FitProblem, fitted: Fitted) -> dict[str, float]:
     ranker = problem.fitted_ranker(fitted.weights)
     return {
         f"{task}/{name}": float(value)

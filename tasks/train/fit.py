@@ -20,7 +20,7 @@ from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
 from tasks.train.optimizers import Optimizers
-from tasks.train.problem import Problem
+from tasks.train.problem import FitProblem
 from tasks.train.validate import Validation, validate
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Fitted:
     curves: list[dict[str, Any]]
 
 
-def fit_seed(problem: Problem, seed: int, config: TrainingConfig, checkpoints: Path) -> Fitted:
+def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path) -> Fitted:
     """Fit one seed, going on from its checkpoint where there is one.
 
     Args:
@@ -67,7 +67,7 @@ def fit_seed(problem: Problem, seed: int, config: TrainingConfig, checkpoints: P
 class SeedFit:
     """The state of one fit: ranker, optimizers, curves and the best weights so far."""
 
-    def __init__(self, problem: Problem, seed: int, config: TrainingConfig, checkpoints: Path) -> None:
+    def __init__(self, problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path) -> None:
         torch.manual_seed(seed)
         self.problem, self.seed, self.config, self._folder = problem, seed, config, checkpoints
         self.device = Device.of(config)

@@ -23,7 +23,7 @@ _CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
-class Problem:
+class FitProblem:
     """One recipe on one table.
 
     Attributes:
@@ -80,7 +80,7 @@ def reads_history(recipe: Recipe) -> bool:
     return any(getattr(encoder, "reads_history", False) for encoder in (recipe.encoder, recipe.second_encoder))
 
 
-def open_problem(table: TrainingTable, recipe: Recipe) -> Problem:
+def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
     """Fit label state and propensities on the fit days and open the rows of both splits.
 
     Raises:
@@ -105,7 +105,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> Problem:
         fit, validation = (
             rows.mapped(lambda split: with_propensity(split, recipe, propensity, table)) for rows in (fit, validation)
         )
-    return Problem(
+    return FitProblem(
         recipe=recipe,
         table=table,
         head_state=recipe.fit_head_state(replace(labels, levels=_levels(table, recipe))),

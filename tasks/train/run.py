@@ -27,7 +27,7 @@ from tasks.train.fit import Fitted, fit_seed
 from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
-from tasks.train.problem import Problem, open_problem
+from tasks.train.problem import FitProblem, open_problem
 from tasks.train.validate import predict_split
 from tasks.train.validation_metrics import FittedMetrics
 
@@ -132,19 +132,19 @@ def input_hashes(table: TrainingTable, recipe: Recipe, config: TrainingConfig) -
     }
 
 
-def _predict_validation(problem: Problem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
+def _predict_validation(problem: FitProblem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
     ranker = problem.fitted_ranker(fitted.weights)
     device = Device.of(config)
     return predict_split(ranker.to(device.name), problem.validation.impressions, config, device)
 
 
-def _write_states(folder: Path, problem: Problem) -> None:
+def _write_states(folder: Path, problem: FitProblem) -> None:
     write_arrays(folder / "head_state.safetensors", problem.head_state)
     if problem.propensity is not None:
         write_arrays(folder / "propensity.safetensors", problem.propensity)
 
 
-def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving: Fitted) -> None:
+def _write_debiasing(folder: Path, problem: FitProblem, fits: list[Fitted], serving: Fitted) -> None:
     """Write what the recipe's propensities can carry and what its objective learned, where there is something to say."""
     if problem.propensity is not None:
         found = overlap(problem.recipe, problem.propensity, problem.table)
@@ -158,7 +158,7 @@ def _write_debiasing(folder: Path, problem: Problem, fits: list[Fitted], serving
 
 def _manifest(
     name: str,
-    problem: Problem,
+    problem: FitProblem,
     config: TrainingConfig,
     hashes: Mapping[str, str],
     fits: list[Fitted],

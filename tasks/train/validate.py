@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ranker import Predictions, Ranker
+from models.ranker import Ranker, RankerOutputs
 from models.recipe import WATCH_TIME
 from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
@@ -56,7 +56,7 @@ def validate(ranker: Ranker, population: Population, config: TrainingConfig, dev
     return Validation(losses, xauc(watch_s, np.concatenate(scores)).value)
 
 
-def as_arrays(predictions: Predictions) -> dict[str, Floats]:
+def as_arrays(predictions: RankerOutputs) -> dict[str, Floats]:
     """Return predictions before calibration by name, in double precision.
 
     Names: `score`, `score_<task>` of further heads, native `mean` and `median` where a head has them, `p_<task>`.

@@ -24,7 +24,7 @@ from tasks.train.code import recipe_code
 from tasks.train.config import TrainingBlock
 from tasks.tune.config import TuningConfig
 from tasks.tune.confirm import confirm
-from tasks.tune.result import Found, Gain, TrialRow
+from tasks.tune.result import Gain, SearchOutcome, TrialRow
 from tasks.tune.space import Space
 from tasks.tune.study import ERROR, INDEX, Search, alone, run_search, settled
 
@@ -61,7 +61,7 @@ class Tuned:
         trials: file with one line per trial.
     """
 
-    found: Found
+    found: SearchOutcome
     recipe: Path
     trials: Path
 
@@ -111,11 +111,11 @@ def _models_code(space: Space) -> str:
     return models_hash() if chooses else recipe_code(space.candidate({}).recipe)
 
 
-def _found(search: Search, study: optuna.Study, day: str, evaluation: EvaluationConfig) -> Found:
+def _found(search: Search, study: optuna.Study, day: str, evaluation: EvaluationConfig) -> SearchOutcome:
     rows = [_row(search, trial) for trial in settled(study)[: search.config.trials]]
-    found = Found(search.name, search.config.metric, day, search.space, rows)
+    found = SearchOutcome(search.name, search.config.metric, day, search.space, rows)
     gain, doubt = _gain(search, found, evaluation)
-    return Found(search.name, search.config.metric, day, search.space, rows, gain, doubt, _importance(study))
+    return SearchOutcome(search.name, search.config.metric, day, search.space, rows, gain, doubt, _importance(study))
 
 
 def _row(search: Search, trial: FrozenTrial) -> TrialRow:
@@ -129,7 +129,7 @@ def _row(search: Search, trial: FrozenTrial) -> TrialRow:
     )
 
 
-def _gain(search: Search, found: Found, evaluation: EvaluationConfig) -> tuple[Gain | None, str]:
+def _gain(search: Search, found: SearchOutcome, evaluation: EvaluationConfig) -> tuple[Gain | None, str]:
     if found.best.index == 0:
         return None, "No trial beat the recipe as it is."
     if found.rows[0].value is None:
@@ -149,7 +149,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
         return dict(optuna.importance.get_param_importances(study))
 
 
-def _write(folder: Path, found: Found, default: DefaultRecipe) -> Tuned:
+def _write(folder: Path, found: SearchOutcome, default: DefaultRecipe) -> Tuned:
     recipe = write_text(folder / f"{found.name}.yaml", found.to_yaml(default.spelled, default.training))
     trials = write_text(folder / f"{found.name}.trials.csv", found.to_csv())
     return Tuned(found, recipe, trials)

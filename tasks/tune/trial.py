@@ -20,7 +20,7 @@ from tasks.train.calibrate import ValidationRows, calibrate
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
 from tasks.train.fit import Fitted, SeedFit
-from tasks.train.problem import Problem, open_problem
+from tasks.train.problem import FitProblem, open_problem
 from tasks.train.validate import predict_split
 from tasks.tune.config import Metric
 from tasks.tune.space import Candidate
@@ -31,7 +31,7 @@ Observer = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTrial:
     """One fit on the validation day.
 
     Attributes:
@@ -54,7 +54,7 @@ class CandidateFits:
         checkpoints: folder from which an interrupted fit goes on.
     """
 
-    problem: Problem
+    problem: FitProblem
     training: TrainingConfig
     metric: Metric
     checkpoints: Path
@@ -69,7 +69,7 @@ class CandidateFits:
         problem = open_problem(TrainingTable.open(table), candidate.recipe)
         return cls(problem, candidate.training, metric, checkpoints)
 
-    def measure(self, seed: int, observe: Observer) -> Measured:
+    def measure(self, seed: int, observe: Observer) -> MeasuredTrial:
         """Fit one seed, or go on with it, and measure it on the validation day.
 
         Args:
@@ -87,7 +87,7 @@ class CandidateFits:
         value = _value(self.metric, fitted, rows, score_B)
         if not np.isfinite(value):
             raise TuningError(f"{self.metric} is {value} on the validation day")
-        return Measured(value, score_B)
+        return MeasuredTrial(value, score_B)
 
     def _fit(self, seed: int, observe: Observer) -> Fitted:
         fit = SeedFit(self.problem, seed, self.training, self.checkpoints / f"seed{seed}")
@@ -115,7 +115,7 @@ def _watch_loss(row: Mapping[str, Any]) -> float:
     return float(sum(value for name, value in row.items() if name.startswith(f"validation_{WATCH_TIME}")))
 
 
-def _served_score(problem: Problem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows) -> Floats:
+def _served_score(problem: FitProblem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows) -> Floats:
     ranker, device = problem.fitted_ranker(fitted.weights), Device.of(training)
     predictions = predict_split(ranker.to(device.name), problem.validation.impressions, training, device)
     calibration = calibrate(predictions, rows, problem.labels, training.calibration)

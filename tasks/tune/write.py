@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.train.config import TrainingConfig
-from tasks.tune.result import Found
+from tasks.tune.result import SearchOutcome
 from tasks.tune.yaml_edit import one_line_each, with_entry, without_entry
 
 
-def with_found(text: str, found: Found, spelled: Mapping[str, Any], shared: TrainingConfig) -> str:
+def with_found(text: str, found: SearchOutcome, spelled: Mapping[str, Any], shared: TrainingConfig) -> str:
     """Return the text with the found recipe added, or in the place of what an earlier search added.
 
     Comments and everything else there stay.

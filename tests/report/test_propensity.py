@@ -9,7 +9,8 @@ import pytest
 
 from models.recipe import Recipe
 from tasks.core.document import read_document
-from tasks.report.inputs import Artifacts, FittedRecipe
+from tasks.report.fitted import FittedRecipe
+from tasks.report.inputs import Artifacts
 from tasks.report.sections.propensity import propensity
 from tasks.report.view import Charts, Heading, Section, Text
 from tasks.table.build import build_table

@@ -40,7 +40,7 @@ class CausalEncoder(nn.Module):
         self.max_length = max_length
         self.positions = nn.Embedding(max_length, width)
         self.dropout = nn.Dropout(size.dropout)
-        self.blocks = nn.ModuleList(Block(width, size.num_heads, size.dropout) for _ in range(size.num_blocks))
+        self.blocks = nn.ModuleList(CausalBlock(width, size.num_heads, size.dropout) for _ in range(size.num_blocks))
         self.norm = nn.LayerNorm(width, eps=_EPS)
 
     def forward(self, event_BLD: Tensor, mask_BL: Tensor, scale_BLL: Tensor | None = None) -> Tensor:
@@ -68,7 +68,7 @@ class CausalEncoder(nn.Module):
         return states
 
 
-class Block(nn.Module):
+class CausalBlock(nn.Module):
     """Attention from the normalised states to the plain ones, then a network per step, both with a residual."""
 
     def __init__(self, width: int, num_heads: int, dropout: float) -> None:

@@ -7,7 +7,8 @@ from tasks.evaluate.document import MeasuredSegment
 from tasks.report import charts
 from tasks.report.config import ReportConfig
 from tasks.report.formatting import count, defined, estimate_cell, interval, measure, number, plural, segment, span
-from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.inputs import Artifacts
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 

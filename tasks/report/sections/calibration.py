@@ -6,7 +6,8 @@ from tasks.evaluate.catalogue import CALIBRATION, metric
 from tasks.evaluate.reliability import CalibrationBin
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
-from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.inputs import Artifacts
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 _SECONDS = Measure("seconds", "", 2)

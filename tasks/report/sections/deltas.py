@@ -18,7 +18,7 @@ from tasks.report.formatting import (
     plural,
     rank_of,
 )
-from tasks.report.inputs import MeasuredModel
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, Chart, Charts, PageTable, TableHead, TableRow
 
 Sides = tuple[MeasuredModel, MeasuredModel]

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from tasks.evaluate.catalogue import MAIN
 from tasks.evaluate.document import MeasuredNumber
 from tasks.report.formatting import count, defined, estimate_cell, listed, measure
-from tasks.report.inputs import Artifacts, MeasuredModel
+from tasks.report.inputs import Artifacts
+from tasks.report.measured import MeasuredModel
 from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text
 
 SHOWN = (*MAIN, "auc_long_view")

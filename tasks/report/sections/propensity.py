@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from models.recipe import Recipe
 from tasks.report import charts
+from tasks.report.fitted import FittedRecipe
 from tasks.report.formatting import NOTHING, Measure, count, defined, listed, number, plural, span, task
-from tasks.report.inputs import Artifacts, FittedRecipe
+from tasks.report.inputs import Artifacts
 from tasks.report.view import (
     Cell,
     Chart,

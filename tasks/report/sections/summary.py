@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from tasks.gate.compared import Delta
 from tasks.gate.decision import ChallengerVerdict, Decision
+from tasks.report.fitted import FittedBundle
 from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
-from tasks.report.inputs import Artifacts, FittedBundle
+from tasks.report.inputs import Artifacts
 from tasks.report.negative_transfer import Loss, losses
 from tasks.report.sections.challengers import check_name
 from tasks.report.view import Fact, Tone, Top

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.report import charts
+from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe
 from tasks.report.formatting import Measure, count, listed, measure, number, task
-from tasks.report.inputs import Artifacts, FittedBundle, FittedEnsemble, FittedRecipe
+from tasks.report.inputs import Artifacts
 from tasks.report.view import (
     Cell,
     Chart,

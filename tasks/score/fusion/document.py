@@ -12,7 +12,7 @@ FILE = "fusion.json"
 Exposure = Literal["logged", "random"]
 
 
-class Objective(Document):
+class FusedObjective(Document):
     """A task that enters the fused score."""
 
     name: str
@@ -69,7 +69,7 @@ class FusionDocument(Document):
     model: str
     seed: int
     config: FittedChoice
-    tasks: tuple[Objective, ...]
+    tasks: tuple[FusedObjective, ...]
     days: FusionDays
     fitted: SearchResult
     fusion: ServingFusion

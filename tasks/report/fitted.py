@@ -1,0 +1,88 @@
+"""A challenger as it was fitted: what its bundle says of the fit and of the validation day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.core.document import read_document, read_optional
+from tasks.core.layout import Workspace
+from tasks.ensemble.manifest import EnsembleManifest
+from tasks.train.curves import FILE as CURVES_FILE
+from tasks.train.curves import Epoch, read_curves
+from tasks.train.learned_numbers import FILE as LEARNED_FILE
+from tasks.train.learned_numbers import LearnedNumbers
+from tasks.train.manifest import FILE as MANIFEST_FILE
+from tasks.train.manifest import RecipeManifest
+from tasks.train.overlap_summary import FILE as OVERLAP_FILE
+from tasks.train.overlap_summary import Overlap
+from tasks.train.validation_metrics import FILE as VALIDATION_FILE
+from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
+
+
+@dataclass(frozen=True)
+class FittedRecipe:
+    """A challenger that was fitted.
+
+    Attributes:
+        name: the recipe.
+        manifest: `manifest.json`.
+        validation: seed -> metrics of the validation day.
+        curves: epochs of `curves.csv`.
+        overlap: `overlap.json`; None where the objective does not weigh by propensities.
+        learned: `learned.json`; None where the objective learns no number worth showing.
+    """
+
+    name: str
+    manifest: RecipeManifest
+    validation: Mapping[int, FittedMetrics]
+    curves: tuple[Epoch, ...]
+    overlap: Overlap | None = None
+    learned: LearnedNumbers | None = None
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "FittedRecipe":
+        """Read the bundle of a recipe; errors are those of `read_document`."""
+        stage = f"train@{name}"
+        return cls(
+            name,
+            read_document(folder / MANIFEST_FILE, RecipeManifest, stage),
+            read_document(folder / VALIDATION_FILE, dict[int, FittedMetrics], stage),
+            read_curves(folder / CURVES_FILE, stage),
+            read_optional(folder / OVERLAP_FILE, Overlap, stage),
+            read_optional(folder / LEARNED_FILE, LearnedNumbers, stage),
+        )
+
+
+@dataclass(frozen=True)
+class FittedEnsemble:
+    """A challenger that averages fitted recipes: an ensemble.
+
+    Attributes:
+        name: the ensemble.
+        manifest: `manifest.json`.
+        validation: seed -> metrics of the validation day.
+    """
+
+    name: str
+    manifest: EnsembleManifest
+    validation: Mapping[int, CalibratedMetrics]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "FittedEnsemble":
+        """Read the bundle of an ensemble; errors are those of `read_document`."""
+        stage = f"ensemble@{name}"
+        return cls(
+            name,
+            read_document(folder / MANIFEST_FILE, EnsembleManifest, stage),
+            read_document(folder / VALIDATION_FILE, dict[int, CalibratedMetrics], stage),
+        )
+
+
+FittedBundle = FittedRecipe | FittedEnsemble
+
+
+def read_bundle(workspace: Workspace, name: str) -> FittedBundle:
+    """Read the bundle of a challenger; errors are those of `read_document`."""
+    if workspace.ensemble(name).is_dir():
+        return FittedEnsemble.read(workspace.ensemble(name), name)
+    return FittedRecipe.read(workspace.bundle(name), name)
