@@ -36,6 +36,8 @@ def prepare_night(
             raise ConfigError(
                 f"source {name!r} is of kind {config.kind} and reads no data: leave out the data path {data}"
             )
+        if reason := workspace.why_no_source(data):
+            raise ConfigError(f"the data path {reason}")
         config = config.model_copy(update={"path": str(data)})
     night = as_of or default_as_of(config)
     book = registry.Registry(workspace.registry(name))

@@ -31,7 +31,7 @@ def test_the_projects_own_ensembles_can_be_named() -> None:
     assert not own.nightly.ensembles, "the default night stays short"
     for name, ensemble in own.ensembles.items():
         nightly = own.nightly.model_copy(update={"recipes": ensemble.members, "ensembles": (name,)})
-        own.model_copy(update={"nightly": nightly}).check()
+        own.model_copy(update={"nightly": nightly}).check(Place("params.yaml"))
 
 
 @pytest.mark.parametrize(
