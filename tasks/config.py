@@ -155,6 +155,7 @@ class Params(Block):
     def problems(self, place: Place) -> list[Problem]:
         """Return everything that `check` refuses, but for what is wrong inside recipes."""
         found = [
+            *self._twice(),
             *self._unknown(("default_source",), "source", [self.default_source], self.sources),
             *self._unknown(("nightly", "recipes"), "recipe", self.nightly.recipes, self.recipes),
             *self._unknown(("nightly", "ensembles"), "ensemble", self.nightly.ensembles, self.ensembles),
@@ -178,6 +179,16 @@ class Params(Block):
         for name in names:
             if name not in known:
                 yield place, f"unknown {what} {name!r}{nearest(name, known)}"
+
+    def _twice(self) -> Iterator[Wrong]:
+        """Yield names that stand twice in a list, which would be two stages of one name."""
+        for keys, names in (
+            (("nightly", "recipes"), self.nightly.recipes),
+            (("nightly", "ensembles"), self.nightly.ensembles),
+            (("baselines", "enabled"), self.baselines.enabled),
+        ):
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield keys, f"{name!r} stands twice: keep one"
 
     def _taken(self) -> Iterator[Wrong]:
         """Yield names that stand for two things: all models are judged beside each other."""

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from models.ranges import Number, Rows, Seed, Steps, Threads, Weight, Whole
+from tasks.core.names import Label
 from tasks.core.settings import Block
 from tasks.train.config import CalibrationConfig
 
@@ -38,7 +39,7 @@ class LightGBMConfig(Block):
     """what the score's trees are fitted to: seconds, or their percentile among fit rows of the same duration bucket"""
     predict_mean: bool = True
     """fit a second, L2 model for the mean; otherwise the calibrator maps the score to seconds"""
-    tasks: tuple[str, ...] = ("skip", "long_view")
+    tasks: tuple[Label, ...] = ("skip", "long_view")
     """binary labels that get a classifier of their own"""
 
 

@@ -1,11 +1,10 @@
 """`run.yaml`, the key of one night: which day, which source, which champion it has to beat."""
 
-import datetime as dt
 from pathlib import Path
 
 from tasks.core.errors import ConfigError
 from tasks.core.names import Name
-from tasks.core.settings import Block
+from tasks.core.settings import Block, Day
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import read_yaml
 
@@ -13,7 +12,7 @@ from tasks.core.yaml_file import read_yaml
 class RunKey(Block):
     """`run.yaml`: what makes this night this night."""
 
-    as_of: dt.date
+    as_of: Day
     """night T"""
     source: Name
     """name of the source in params.yaml"""

@@ -4,6 +4,7 @@ import copy
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -127,7 +128,7 @@ def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any) -> Ite
     keys, found = _written(item, value), item["input"]
     match item["type"]:
         case "extra_forbidden":
-            allowed = _allowed_keys(model.model_json_schema(), value, keys[:-1])
+            allowed = _allowed_keys(_schema(model), value, keys[:-1])
             yield keys, f"unknown key {keys[-1]!r}{nearest(str(keys[-1]), allowed)}"
         case "union_tag_invalid":
             choices = [tag.strip(" '") for tag in item["ctx"]["expected_tags"].split(",")]
@@ -150,6 +151,11 @@ def _named(message: str, value: Any) -> tuple[Keys, str]:
     name, colon, rest = message.partition(": ")
     keys = tuple(name.split("."))
     return (keys, rest) if colon and _at(value, keys) is not _NOTHING else ((), message)
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _short(value: Any) -> str:

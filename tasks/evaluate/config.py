@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from models.ranges import Number, Rows, Seed, Share, Whole
+from tasks.core.names import Label
 from tasks.core.settings import Block
 
 Segment = Literal["duration_decile", "scene", "is_new_user", "is_new_video", "hour_block", "popularity_decile"]
@@ -23,7 +24,7 @@ class EvaluationConfig(Block):
     """two-sided confidence of the printed intervals"""
     list_lengths: tuple[ListLength, ...] = Field(default=(3, 10), min_length=1, max_length=20)
     """k of NDCG@k, Recall@k, WT@k ..."""
-    relevance: tuple[str, ...] = ("long_view", "valid_play")
+    relevance: tuple[Label, ...] = ("long_view", "valid_play")
     """binary labels that NDCG and Recall rank for"""
     segments: tuple[Segment, ...] = (
         *("duration_decile", "scene", "is_new_user", "is_new_video"),
@@ -40,7 +41,7 @@ class EvaluationConfig(Block):
     """equal-count bins of the predicted seconds (PCE, reliability)"""
     probability_bins: Whole = Field(default=15, ge=2, le=1000)
     """equal-count bins of predicted probabilities (ECE, reliability)"""
-    sparse_tasks: tuple[str, ...] = ("like", "follow", "comment", "forward", "profile_enter")
+    sparse_tasks: tuple[Label, ...] = ("like", "follow", "comment", "forward", "profile_enter")
     """binary tasks whose AUC the comparison reports with its number of positives"""
     weight_clip: Number | None = Field(default=None, gt=0, le=10**6)
     """largest importance weight of the off-policy estimates; null: not clipped"""

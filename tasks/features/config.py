@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from models.ranges import Number, Threads, Weight, Whole, WindowDays
+from tasks.core.names import Word
 from tasks.core.settings import Block
 
 Key = Literal["user_id", "video_id", "author_id", "music_id", "tag", "scene", "duration_bucket"]
@@ -51,7 +52,7 @@ def default_groups() -> dict[str, FeatureGroup]:
 class FeatureConfig(Block):
     """The features stage."""
 
-    groups: dict[str, FeatureGroup] = Field(default_factory=default_groups)
+    groups: dict[Word, FeatureGroup] = Field(default_factory=default_groups)
     """aggregates by name; `user` and `video` must be among them"""
     half_life_days: Number = Field(default=7.0, gt=0, le=3660)
     """age in days at which an impression counts half in 'decayed' windows"""
@@ -94,7 +95,7 @@ class ClusterAddress(Block):
     """Partitions are built by a running Dask cluster that sees the same files."""
 
     kind: Literal["address"] = "address"
-    address: str
+    address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
     """scheduler address, for example tcp://scheduler:8786"""
 
 

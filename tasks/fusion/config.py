@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from models.ranges import Groups, Number, Seed, Steps, Weight, WeightOrNone, Whole
+from tasks.core.names import Label
 from tasks.core.settings import Block
 
 
@@ -24,7 +25,7 @@ class FusionConfig(Block):
     """seconds of watch time that a long view is worth (lambda_1)"""
     skip: Weight = 10.0
     """seconds of watch time that a fast skip costs (lambda_2)"""
-    tasks: tuple[str, ...] | None = None
+    tasks: tuple[Label, ...] | None = None
     """binary tasks that enter beside watch time; null: all that the model predicts"""
     watch: Literal["percentile", "relative_mean"] = "percentile"
     """how watch time enters: percentile of the score, or calibrated mean over that of the duration group"""

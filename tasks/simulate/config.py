@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from models.ranges import Number, Seconds, Seed, Share, WeightOrNone, Whole, WindowDays
-from tasks.core.settings import Block
+from tasks.core.settings import Block, Day
 
 
 class Strengths(Block):
@@ -63,9 +63,9 @@ class SimulatorConfig(Block):
     """days begin at midnight here; fixed, since a day has to have 24 hours"""
     seed: Seed = 20260101
     """another seed is another world"""
-    start_day: dt.date = dt.date(2026, 1, 1)
+    start_day: Day = dt.date(2026, 1, 1)
     """first day of the log (quote it in YAML)"""
-    as_of: dt.date | None = None
+    as_of: Day | None = None
     """night that runs when none is named; the fifteenth day unless set"""
     impressions_per_day: Whole = Field(default=9_000, ge=200, le=10**8)
     """expected number of impressions shown on a day, before duplicates"""

@@ -1,12 +1,11 @@
 """Which rules validation applies, and where their limits lie."""
 
-import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from models.ranges import Number, Rows, Whole, WindowDays
-from tasks.core.settings import Block
+from tasks.core.settings import Block, Day
 
 RowRuleName = Literal[
     "null_key",
@@ -106,11 +105,11 @@ class Limits(Block):
 class Accepted(Block):
     """A day that is as it should be although a table rule says otherwise."""
 
-    day: dt.date
+    day: Day
     """the day, quoted in YAML"""
     rule: TableRuleName
     """the rule that does not stop this day"""
-    because: str = Field(min_length=1)
+    because: str = Field(min_length=1, max_length=1000)
     """why; it stands in the report"""
 
 

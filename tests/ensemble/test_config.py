@@ -8,6 +8,7 @@ import yaml
 
 from tasks.config import Params, load_params
 from tasks.core.errors import ConfigError
+from tasks.core.yaml_file import Place
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
