@@ -6,6 +6,7 @@ from tasks.config import FILE, load_params
 from tasks.core.files import writing
 from tasks.core.layout import Workspace
 from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import Place
 from tasks.tune.config import TuningConfig
 from tasks.tune.run import DefaultRecipe, Tuned
 from tasks.tune.run import tune as search
@@ -26,7 +27,7 @@ def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int |
     """
     params = load_params(workspace.params)
     changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
-    config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, FILE, ("tuning",))
+    config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, Place(FILE, ("tuning",)))
     recipe = params.recipe(name)
     default = DefaultRecipe(name, params.recipes[name], recipe, params.training, params.evaluation)
     return search(workspace, default, config)

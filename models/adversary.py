@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from models.ranges import Weight, Widths
 from models.towers import Tower, TowerConfig
 
 _LEAST_SPREAD = 1e-3
@@ -24,9 +25,9 @@ class AdversaryConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    weight: float = Field(default=0.1, gt=0)
+    weight: Weight = 0.1
     """Strength of the reversed gradient, as a share of the adversary's own."""
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: Widths = (32, 32)
     """Widths of its hidden layers."""
 
 

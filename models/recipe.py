@@ -15,6 +15,7 @@ from models.heads import HEADS, HeadConfig
 from models.heads.base import LONGEST, LabelState, TrainLabels
 from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.propensity import PROPENSITIES, PropensityConfig
+from models.ranges import Weight, Whole
 from models.selection import ImpressionSelection, SelectionConfig
 from models.towers import TowerConfig
 from models.trunks import TRUNKS, TrunkConfig
@@ -46,9 +47,9 @@ class TaskConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: Weight = 1.0
     """Static weight of the task's unit-free loss."""
-    positive_floor: int = Field(default=200, ge=0)
+    positive_floor: Whole = Field(default=200, ge=0, le=10**9)
     """Fewest positives in the fit window; below it the tower is frozen and reported. Watch time has no floor."""
     sign: Literal[-1, 1] | None = None
     """Whether the task raises (1) or lowers (-1) a fused score; null takes -1 for skip and hate, 1 for the rest."""
@@ -61,7 +62,7 @@ class FurtherHead(BaseModel):
 
     head: HeadConfig
     """How it is learned and decoded."""
-    weight: float = Field(default=1.0, gt=0)
+    weight: Weight = 1.0
     """Static weight of the head's unit-free loss."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from models.component import ComponentConfig
+from models.ranges import Weight
 
 
 class ImpressionSelection(ComponentConfig):
@@ -26,7 +27,7 @@ class CandidateSelection(ComponentConfig):
     """D = active users x videos of the pool of each day, O = impressions (level 1): unexposed pairs are sampled."""
 
     kind: Literal["candidate"] = "candidate"
-    per_impression: float = Field(default=1.0, gt=0)
+    per_impression: Weight = 1.0
     """Unexposed pairs in a batch for every impression in it; they stand for all unexposed pairs, whatever their number."""
 
 

@@ -3,10 +3,11 @@
 Shape legend: B rows, H trunk output width, O outputs of a head.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from models.mlp import mlp
+from models.ranges import Dropout, Widths
 
 
 class TowerConfig(BaseModel):
@@ -14,9 +15,9 @@ class TowerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    hidden: tuple[int, ...] = ()
+    hidden: Widths = ()
     """Widths of the hidden layers; empty is one linear layer. MMoE is usually given (64,)."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Dropout = 0.2
 
 
 class Tower(nn.Module):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
+from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
@@ -22,7 +23,8 @@ from tasks.core.manifest import product_hash
 from tasks.core.names import Name
 from tasks.core.remembered import once
 from tasks.core.settings import Block
-from tasks.core.yaml_config import nearest, parse, problems_of, read_yaml
+from tasks.core.yaml_config import Problem, nearest, parse, problems_of, refuse, valid_part
+from tasks.core.yaml_file import Keys, Place, read_yaml
 from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
@@ -41,13 +43,16 @@ if TYPE_CHECKING:
 
 FILE = "params.yaml"
 
+Wrong = tuple[Keys, str]
+"""Keys of something wrong, and what is wrong with it."""
+
 
 class Window(Block):
     """Which days a night reads. Night T fits on [T - fit_days - 1, T-2], calibrates on T-1, judges on T."""
 
-    fit_days: int = Field(default=6, ge=2)
+    fit_days: Whole = Field(default=6, ge=2, le=366)
     """days in the fit window (W - 1: the window [T-W, T-2] with W = 7 has six)"""
-    lookback_days: int = Field(default=7, ge=1)
+    lookback_days: WindowDays = 7
     """days of history before a row's day that its features may use"""
 
     def days(self, as_of: dt.date) -> Days:
@@ -62,11 +67,11 @@ class Nightly(Block):
     """challengers, names of `recipes`; the order breaks ties"""
     ensembles: tuple[Name, ...] = ()
     """further challengers, names of `ensembles`, whose members stand under `recipes` above"""
-    stage_timeout_minutes: float = Field(default=120, gt=0)
+    stage_timeout_minutes: Number = Field(default=120, gt=0, le=10_080)
     """a stage that runs longer is killed with everything it started"""
-    stage_retries: int = Field(default=1, ge=0)
+    stage_retries: Whole = Field(default=1, ge=0, le=20)
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
-    parallel_stages: int = Field(default=1, ge=1)
+    parallel_stages: Threads = 1
     """how many independent stages may run at the same time on this machine"""
 
     @property
@@ -110,7 +115,7 @@ class Params(Block):
 
         if name not in self.recipes:
             raise ConfigError(f"{FILE}: unknown recipe {name!r}{nearest(name, self.recipes)}")
-        return parse(Recipe, self.recipes[name], FILE, ("recipes", name))
+        return parse(Recipe, self.recipes[name], Place(FILE, ("recipes", name)))
 
     def ensemble(self, name: str) -> EnsembleConfig:
         """Return one ensemble.
@@ -136,22 +141,21 @@ class Params(Block):
             raise ConfigError(f"{FILE}: unknown source {name!r}{nearest(name, self.sources)}")
         return self.sources[name]
 
-    def check(self, file: str = FILE, prefix: tuple[str, ...] = ()) -> None:
+    def check(self, place: Place) -> None:
         """Check what only the whole can tell: names that must exist, every recipe and every ensemble.
 
         Args:
-            file: where the block stands, for the message.
-            prefix: keys that lead to it.
+            place: of the block.
 
         Raises:
             ConfigError: one line per problem.
         """
-        if problems := self.problems(file, prefix):
-            raise ConfigError("\n".join(problems))
+        refuse([*self.problems(place), *recipe_problems(self.recipes, place)])
 
-    def problems(self, file: str = FILE, prefix: tuple[str, ...] = ()) -> list[str]:
-        """Return one line for everything that `check` refuses."""
-        unknown = [
+    def problems(self, place: Place) -> list[Problem]:
+        """Return everything that `check` refuses, but for what is wrong inside recipes."""
+        found = [
+            *self._twice(),
             *self._unknown(("default_source",), "source", [self.default_source], self.sources),
             *self._unknown(("nightly", "recipes"), "recipe", self.nightly.recipes, self.recipes),
             *self._unknown(("nightly", "ensembles"), "ensemble", self.nightly.ensembles, self.ensembles),
@@ -162,38 +166,48 @@ class Params(Block):
                 self.gate.trivial_baselines,
                 self.baselines.enabled,
             ),
+            *self._taken(),
+            *self._not_fitted(),
         ]
         for name, ensemble in self.ensembles.items():
-            unknown += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
-        lines = [*unknown, *self._taken(), *self._not_fitted()]
-        where = f"{file}: " + "".join(f"{key}." for key in prefix)
-        return [*(where + line for line in lines), *recipe_problems(self.recipes, file, prefix)]
+            found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
+        return [Problem(place.below(*keys), message) for keys, message in found]
 
     @staticmethod
-    def _unknown(place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    def _unknown(place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Wrong]:
         known = tuple(known)
         for name in names:
             if name not in known:
-                yield f"{'.'.join(place)}: unknown {what} {name!r}{nearest(name, known)}"
+                yield place, f"unknown {what} {name!r}{nearest(name, known)}"
 
-    def _taken(self) -> Iterator[str]:
+    def _twice(self) -> Iterator[Wrong]:
+        """Yield names that stand twice in a list, which would be two stages of one name."""
+        for keys, names in (
+            (("nightly", "recipes"), self.nightly.recipes),
+            (("nightly", "ensembles"), self.nightly.ensembles),
+            (("baselines", "enabled"), self.baselines.enabled),
+        ):
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield keys, f"{name!r} stands twice: keep one"
+
+    def _taken(self) -> Iterator[Wrong]:
         """Yield names that stand for two things: all models are judged beside each other."""
         for block in ("recipes", "ensembles"):
             for name in getattr(self, block):
                 if name in get_args(BaselineName):
-                    yield f"{block}.{name}: a baseline has that name too; give it another"
+                    yield (block, name), "a baseline has that name too; give it another"
         for name in self.ensembles:
             if name in self.recipes:
-                yield f"ensembles.{name}: a recipe has that name too; give one of them another"
+                yield ("ensembles", name), "a recipe has that name too; give one of them another"
 
-    def _not_fitted(self) -> Iterator[str]:
+    def _not_fitted(self) -> Iterator[Wrong]:
         """Yield members of a night's ensembles that the night does not fit."""
         for name in self.nightly.ensembles:
             for member in self.ensembles[name].members if name in self.ensembles else ():
                 if member not in self.nightly.recipes:
                     yield (
-                        f"nightly.ensembles: {name!r} needs its member {member!r} fitted the same night: add it to "
-                        "nightly.recipes"
+                        ("nightly", "ensembles"),
+                        f"{name!r} needs its member {member!r} fitted the same night: add it to nightly.recipes",
                     )
 
 
@@ -204,27 +218,41 @@ def load_params(path: Path) -> Params:
     file with the same code.
 
     Raises:
-        ConfigError: one line per problem: the file, the key, what is wrong and the nearest key that exists.
+        ConfigError: one line per problem: the file, the line, the key, what is wrong and the nearest key that exists.
     """
-    value = read_yaml(path)
-    lines = problems_of(Params, value, path.name)
-    if lines:
-        recipes = value.get("recipes")
-        further = recipe_problems(recipes, path.name) if isinstance(recipes, dict) else []
-        raise ConfigError("\n".join([*lines, *further]))
-    params = Params.model_validate(value)
+    file = read_yaml(path)
+    if problems := problems_of(Params, file.value, file.place):
+        recipes = file.value.get("recipes")
+        further = recipe_problems(recipes, file.place) if isinstance(recipes, dict) else []
+        rest = valid_part(Params, file.value)
+        refuse([*problems, *further, *(rest.problems(file.place) if rest else [])])
+    params = Params.model_validate(file.value)
+    refuse(_written_sources(params, Workspace(path.parent), file.place))
     key = hash_value([hash_file(path), path.name, product_hash(), version("pydantic"), sys.version])
-    once(Workspace(path.parent).scratch / "params.checked", key, lambda: params.check(path.name))
+    once(Workspace(path.parent).scratch / "params.checked", key, lambda: params.check(file.place))
     return params
 
 
-def recipe_problems(recipes: Mapping[str, Any], file: str, prefix: tuple[str, ...] = ()) -> list[str]:
-    """Return one line for every wrong key or value of every recipe."""
+def recipe_problems(recipes: Mapping[str, Any], place: Place) -> list[Problem]:
+    """Return one problem for every wrong key or value of every recipe.
+
+    Args:
+        recipes: name -> what the file holds.
+        place: of the whole configuration.
+    """
     from models.recipe import Recipe  # imports torch, which most stages do not need
 
     return [
-        line for name, value in recipes.items() for line in problems_of(Recipe, value, file, (*prefix, "recipes", name))
+        problem
+        for name, value in recipes.items()
+        for problem in problems_of(Recipe, value, place.below("recipes", name))
     ]
+
+
+def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iterator[Problem]:
+    for name, source in params.sources.items():
+        if "path" in type(source).model_fields and (reason := workspace.why_no_source(Path(source.path))):
+            yield Problem(place.below("sources", name, "path"), reason)
 
 
 def json_schema(part: str = "params") -> dict[str, Any]:

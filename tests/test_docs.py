@@ -9,6 +9,7 @@ import yaml
 
 from tasks.config import Params
 from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import Place
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -30,4 +31,5 @@ def laid_over(base: Any, change: Any) -> Any:
 @pytest.mark.parametrize("text", snippets())
 def test_a_snippet_goes_into_params_yaml(text: str) -> None:
     shipped = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    parse(Params, laid_over(shipped, yaml.safe_load(text)), "params.yaml").check()
+    place = Place("params.yaml")
+    parse(Params, laid_over(shipped, yaml.safe_load(text)), place).check(place)

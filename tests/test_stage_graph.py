@@ -28,8 +28,9 @@ CORE = (
     "settings",
     "timings",
     "yaml_config",
+    "yaml_file",
 )
-PLUMBING = {"tasks", "tasks.config", "tasks.core", *(f"tasks.core.{name}" for name in CORE)}
+PLUMBING = {"models.ranges", "tasks", "tasks.config", "tasks.core", *(f"tasks.core.{name}" for name in CORE)}
 """Modules that move bytes and words, not numbers; what they configure is tracked as parameters."""
 CODE = "artifacts/code"
 """What the stage `code` writes: it changes with every module that a challenger runs."""

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from tasks.core.settings import Block
-from tasks.core.yaml_config import parse, read_yaml
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import Place, read_yaml
 from tasks.protocol.config import Protocol
 
 HERE = Path(__file__).resolve().parent
@@ -29,10 +30,11 @@ class Setting(Block):
         Raises:
             ConfigError: if the result is no valid protocol.
         """
-        document = merged(read_yaml(HERE / self.protocol), self.changes)
+        document = merged(read_yaml(HERE / self.protocol).value, self.changes)
         document = merged(document, {"params": {"training": {"seeds": list(seeds)}}})
-        protocol = parse(Protocol, document, self.protocol)
-        protocol.params.check(self.protocol, ("params",))
+        place = Place(self.protocol)
+        protocol = parse(Protocol, document, place)
+        protocol.params.check(place.below("params"))
         return protocol
 
 
@@ -42,7 +44,8 @@ class _Settings(Block):
 
 def load_settings() -> dict[str, Setting]:
     """Return the settings by name, in the order of `settings.yaml`."""
-    return parse(_Settings, read_yaml(HERE / "settings.yaml"), "settings.yaml").settings
+    file = read_yaml(HERE / "settings.yaml")
+    return parse(_Settings, file.value, file.place).settings
 
 
 def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

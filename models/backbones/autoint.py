@@ -7,12 +7,13 @@ import math
 from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from models.backbones.base import Backbone
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.ranges import Copies, Dropout, Width
 
 
 class AutoIntConfig(ComponentConfig):
@@ -23,15 +24,15 @@ class AutoIntConfig(ComponentConfig):
     """
 
     kind: Literal["autoint"] = "autoint"
-    num_layers: int = Field(default=3, ge=1)
-    num_heads: int = Field(default=2, ge=1)
-    head_dim: int = Field(default=32, ge=1)
+    num_layers: Copies = 3
+    num_heads: Copies = 2
+    head_dim: Width = 32
     variant: Literal["code", "paper"] = "code"
     """`code` is the authors' program: ReLU on all projections, scores over sqrt(head_dim), dropout on the attention,
     LayerNorm at the end. `paper` has none of these."""
     residual: bool = True
     """Whether a field's own projection is added to what it attends to."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Dropout = 0.0
     """Of attention weights; `code` only."""
 
     @model_validator(mode="after")

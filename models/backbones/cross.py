@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from models.backbones.base import Backbone
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.ranges import Copies
 
 
 class CrossConfig(ComponentConfig):
     """Number of cross layers, and what the trunk reads beside them."""
 
-    num_layers: int = Field(default=3, ge=1)
+    num_layers: Copies = 3
     """Cross layers; the last one holds interactions of up to `num_layers` + 1 inputs."""
     structure: Literal["parallel", "stacked"] = "parallel"
     """Whether the trunk reads the cross beside the encoding, or in its place."""

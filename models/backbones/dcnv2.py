@@ -6,11 +6,12 @@ Shape legend: B rows, E width of the flat encoding, K experts of a mixture, R ra
 from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from models.backbones.cross import CrossBackbone, CrossConfig
 from models.encoders.base import EncodedShape
+from models.ranges import Copies, Width
 
 
 class DcnV2Config(CrossConfig):
@@ -21,9 +22,9 @@ class DcnV2Config(CrossConfig):
     """
 
     kind: Literal["dcnv2"] = "dcnv2"
-    rank: int | None = Field(default=None, ge=1)
+    rank: Width | None = None
     """W = U V' of this rank; null is a full matrix."""
-    num_experts: int = Field(default=1, ge=1)
+    num_experts: Copies = 1
     """More than one: a gated mixture of low-rank crosses in every layer (DCN-Mix), which needs a rank."""
 
     @model_validator(mode="after")

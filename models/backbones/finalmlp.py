@@ -14,6 +14,7 @@ from models.backbones.base import Backbone
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Copies, Dropout, Width, Widths
 
 
 class FinalMlpConfig(ComponentConfig):
@@ -24,13 +25,13 @@ class FinalMlpConfig(ComponentConfig):
     """
 
     kind: Literal["finalmlp"] = "finalmlp"
-    first: tuple[int, ...] = Field(default=(128, 64), min_length=1)
-    second: tuple[int, ...] = Field(default=(128, 64), min_length=1)
-    gate: int = Field(default=64, ge=1)
+    first: Widths = Field(default=(128, 64), min_length=1)
+    second: Widths = Field(default=(128, 64), min_length=1)
+    gate: Width = 64
     """Hidden width of a stream's feature selection."""
-    num_heads: int = Field(default=8, ge=1)
+    num_heads: Copies = 8
     """Parts that the streams' outputs are cut into; each pair of parts gives one bilinear term."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Dropout = 0.2
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "FinalMlpConfig":

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.backbones.base import Backbone
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.ranges import Copies, Weight, Width
 
 
 class MaskNetConfig(ComponentConfig):
@@ -22,10 +22,10 @@ class MaskNetConfig(ComponentConfig):
     kind: Literal["masknet"] = "masknet"
     structure: Literal["parallel", "serial"] = "parallel"
     """Whether all blocks mask the fields, or each masks the output of the one before."""
-    num_blocks: int = Field(default=3, ge=1)
-    width: int = Field(default=64, ge=1)
+    num_blocks: Copies = 3
+    width: Width = 64
     """Output width of a block."""
-    aggregation: float = Field(default=2.0, gt=0)
+    aggregation: Weight = 2.0
     """Width of the mask's hidden layer as a multiple of what it masks (the paper's reduction ratio)."""
 
 

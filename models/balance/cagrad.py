@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from models.balance.base import Balance
 from models.balance.task_gradients import backward_per_task, set_shared
 from models.component import ComponentConfig
+from models.ranges import Number
 
 _SMALL = 1e-12
 
@@ -24,7 +25,7 @@ class CaGradConfig(ComponentConfig):
     """How far the step may turn away from the mean gradient."""
 
     kind: Literal["cagrad"] = "cagrad"
-    c: float = Field(default=0.5, ge=0, lt=1)
+    c: Number = Field(default=0.5, ge=0, lt=1)
     """Radius of the ball around the mean gradient, in units of its norm; 0 is the mean gradient itself."""
 
 

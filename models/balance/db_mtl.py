@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.balance.base import Balance
 from models.balance.task_gradients import backward_per_task, set_shared
 from models.component import ComponentConfig
+from models.ranges import Decay, Number
 
 _SMALL = 1e-8
 
@@ -21,9 +22,9 @@ class DbMtlConfig(ComponentConfig):
     """How long gradients are remembered."""
 
     kind: Literal["db_mtl"] = "db_mtl"
-    beta: float = Field(default=0.9, ge=0, lt=1)
+    beta: Number = Field(default=0.9, ge=0, lt=1)
     """Share of the remembered gradient; divided by step^decay."""
-    decay: float = Field(default=0.0, ge=0)
+    decay: Decay = 0.0
     """Exponent by which the memory fades with the steps (sigma of the source's configuration, 0 there)."""
 
 

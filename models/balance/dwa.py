@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.balance.base import Balance
 from models.component import ComponentConfig
+from models.ranges import Weight
 
 
 class DwaConfig(ComponentConfig):
     """How sharply the weights react."""
 
     kind: Literal["dwa"] = "dwa"
-    temperature: float = Field(default=2.0, gt=0)
+    temperature: Weight = 2.0
     """Larger is closer to equal weights."""
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.balance.base import Balance
 from models.component import ComponentConfig
+from models.ranges import Decay, StepSize
 
 _SMALL = 1e-8
 _BETAS = (0.9, 0.999)
@@ -21,8 +21,8 @@ class FamoConfig(ComponentConfig):
     """Adam of the weights' logits."""
 
     kind: Literal["famo"] = "famo"
-    learning_rate: float = Field(default=0.025, gt=0)
-    weight_decay: float = Field(default=1e-3, ge=0)
+    learning_rate: StepSize = 0.025
+    weight_decay: Decay = 1e-3
 
 
 class Famo(Balance):

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.balance.base import Balance
 from models.balance.task_gradients import backward_per_task, set_shared
 from models.component import ComponentConfig
+from models.ranges import WeightOrNone
 
 _SMALL = 1e-12
 
@@ -21,7 +21,7 @@ class GradNormConfig(ComponentConfig):
     """How strongly lagging tasks are favoured."""
 
     kind: Literal["gradnorm"] = "gradnorm"
-    alpha: float = Field(default=1.5, ge=0)
+    alpha: WeightOrNone = 1.5
     """Exponent of the relative training rate; 0 makes all gradient norms equal."""
 
 

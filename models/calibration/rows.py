@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.calibration.curve import Array
+from models.ranges import Number, Rows
 
 HOLDOUT_SHARE = 0.2
 
@@ -23,11 +24,11 @@ class CalibratorConfig(BaseModel):
 
     variant: Literal["per_group", "global"] = "per_group"
     """One curve per duration group, or one for all."""
-    min_group_rows: int = Field(default=500, ge=1)
+    min_group_rows: Rows = 500
     """A group with fewer rows uses the curve of all rows."""
-    min_rows: int = Field(default=2000, ge=1)
+    min_rows: Rows = 2000
     """Fewer rows than this are refused."""
-    max_tre: float = Field(default=0.10, gt=0)
+    max_tre: Number = Field(default=0.10, gt=0, le=100)
     """A mean calibrator whose total is further off on held-out users is refused."""
 
 

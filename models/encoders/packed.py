@@ -6,7 +6,6 @@ Shape legend: B rows, F categorical fields, D embedding width, N dense features,
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.batch import Batch
@@ -16,6 +15,7 @@ from models.encoders.history import HISTORIES, HistoryConfig
 from models.encoders.history.base import EMBEDDING_STD
 from models.encoders.history.matches import MatchCounts, MatchesConfig
 from models.encoders.history.none import NoHistoryConfig
+from models.ranges import Width
 from models.schema import InputSchema
 
 
@@ -23,8 +23,8 @@ class PackedConfig(ComponentConfig):
     """Widths of the embeddings, and how dense features and the history enter."""
 
     kind: Literal["packed"] = "packed"
-    embedding_dim: int = Field(default=16, ge=1)
-    dense_width: int | None = Field(default=None, ge=1)
+    embedding_dim: Width = 16
+    dense_width: Width | None = None
     """Project the dense features to this width; None passes them on as they are."""
     history: HistoryConfig = NoHistoryConfig()
     matches: MatchesConfig | None = None

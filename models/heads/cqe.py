@@ -17,6 +17,7 @@ from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
 from models.heads.survival import restricted_mean, survival_median
+from models.ranges import Groups, Number, Seconds, Share
 
 LEAST_STEP = 0.1
 """Floor of a step between quantiles at zero outputs, as a share of the mean step."""
@@ -30,17 +31,17 @@ class CqeConfig(ComponentConfig):
     """
 
     kind: Literal["cqe"] = "cqe"
-    quantiles: int = Field(default=100, ge=1)
+    quantiles: Groups = 100
     """N; the i-th is at level i / (N + 1)."""
     rank_by: Literal["cde", "cse", "dqc"] = "cde"
     """Score: expectation (CDE), the low quantile (CSE), or a mixture of a low and a high one (DQC)."""
-    low: float = Field(default=0.25, gt=0, lt=1)
+    low: Number = Field(default=0.25, gt=0, lt=1)
     """Level of the low quantile of CSE and DQC."""
-    high: float = Field(default=0.75, gt=0, lt=1)
+    high: Number = Field(default=0.75, gt=0, lt=1)
     """Level of the high quantile of DQC."""
-    low_share: float = Field(default=0.5, ge=0, le=1)
+    low_share: Share = 0.5
     """DQC's k: weight of the low quantile; the high one gets the rest."""
-    scale_s: float | None = Field(default=20.0, gt=0)
+    scale_s: Seconds | None = 20.0
     """Seconds that labels are divided by; null takes the train rows' 90th percentile."""
 
     @model_validator(mode="after")

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,6 +17,7 @@ from models.heads.survival import log_survival
 from models.heads.threshold_head import ThresholdHead
 from models.heads.thresholds import ThresholdConfig, hazard_logits, survival_logits
 from models.logspace import log_complement
+from models.ranges import Seconds, WeightOrNone
 
 
 class CreadConfig(ThresholdConfig):
@@ -26,11 +26,11 @@ class CreadConfig(ThresholdConfig):
     kind: Literal["cread"] = "cread"
     monotone_survival: bool = True
     """Outputs are hazards, so that P(watch > t) cannot rise with t; false: free sigmoids, as published."""
-    restoration_weight: float = Field(default=1.0, ge=0)
+    restoration_weight: WeightOrNone = 1.0
     """Weight of Huber's loss between the restored and the true watch time, in units of `scale_s`."""
-    order_weight: float = Field(default=2e-5, ge=0)
+    order_weight: WeightOrNone = 2e-5
     """Weight of the penalty on a rising P(watch > t); always 0 for hazards."""
-    scale_s: float | None = Field(default=20.0, gt=0)
+    scale_s: Seconds | None = 20.0
     """Seconds that labels are divided by in Huber's loss; null takes the train rows' 90th percentile."""
 
 

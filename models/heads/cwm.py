@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.logspace import logit_of_log
+from models.ranges import Seconds, Weight
 
 CLAMP = 1e-6
 """Interest is kept this far from 0 and 1; with the default cost every play below 1.9 s counts as 1.9 s."""
@@ -24,9 +24,9 @@ class CwmConfig(ComponentConfig):
     """Shape of the transform and noise of the index."""
 
     kind: Literal["cwm"] = "cwm"
-    cost_s: float = Field(default=40.0, gt=0)
+    cost_s: Seconds = 40.0
     """K in r = exp(-K / (w + 1)), seconds."""
-    sigma: float = Field(default=2.0, gt=0)
+    sigma: Weight = 2.0
     """Noise of the index, on the logit scale."""
 
 

@@ -16,6 +16,7 @@ from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.duration_seconds import look_up, pooled_seconds, second_of
 from models.heads.two_gaussians import two_means
+from models.ranges import Number, Whole
 
 NUM_QUANTILES = 200
 """Points that stand for the labels of a second in its mixture."""
@@ -33,9 +34,9 @@ _LEAST_FACTOR = 1e-37
 class D2coConfig(ComponentConfig):
     """How the mixtures of neighbouring durations are pooled and smoothed."""
 
-    least_rows: int = Field(default=50, ge=2)
+    least_rows: Whole = Field(default=50, ge=2, le=10**9)
     """A duration second with fewer train rows is pooled with its neighbours."""
-    smoothing: int = Field(default=3, ge=1)
+    smoothing: Whole = Field(default=3, ge=1, le=1001)
     """T: means are averaged over 2 T - 1 seconds, weighted by rows; 1 leaves them."""
 
 
@@ -115,7 +116,7 @@ class D2coSConfig(D2coConfig):
     """D2Co with the sensitivity-controlled label."""
 
     kind: Literal["d2co_s"] = "d2co_s"
-    sensitivity: float = 0.3
+    sensitivity: Number = Field(default=0.3, ge=-100, le=100)
     """a per second: above 0 the label tells long views apart, below 0 short ones; not 0, where it is the A label."""
 
     @field_validator("sensitivity")

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.duration_groups import duration_cuts
+from models.ranges import Groups
 
 NUM_QUANTILE_POINTS = 101
 
@@ -23,7 +23,7 @@ class D2qConfig(ComponentConfig):
     """Number of duration groups."""
 
     kind: Literal["d2q"] = "d2q"
-    groups: int = Field(default=10, ge=1)
+    groups: Groups = 10
     """Equal-frequency duration groups: 10 suits 10^5 rows, 30-60 full logs."""
 
 

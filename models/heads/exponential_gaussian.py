@@ -18,6 +18,7 @@ from torch.nn import functional
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.ranges import Copies, Number, Seconds, Share, WeightOrNone
 
 BISECTIONS = 26
 """Of [0, duration]; 40 are usual, but a float32 holds no more than 24 halvings."""
@@ -103,13 +104,13 @@ class Mixture:
 class ExponentialGaussianConfig(ComponentConfig):
     """Size of the mixture and its guards against collapse."""
 
-    mean_weight: float = Field(default=1.0, ge=0)
+    mean_weight: WeightOrNone = 1.0
     """Weight of |E - y|, in units of `scale_s`."""
-    least_width: float = Field(default=0.01, gt=0)
+    least_width: Number = Field(default=0.01, gt=0, le=1000)
     """Narrowest component, in units of `scale_s`: least standard deviation, and least mean of the exponential."""
-    zero_share: float = Field(default=0.05, ge=0, le=1)
+    zero_share: Share = 0.05
     """Share of zeros among the train rows above which P(watch = 0) gets an output of its own."""
-    scale_s: float | None = Field(default=None, gt=0)
+    scale_s: Seconds | None = None
     """Seconds that labels are divided by; null takes the train rows' 99th percentile."""
 
 
@@ -229,9 +230,9 @@ class EgmnConfig(ExponentialGaussianConfig):
     """EGMN: softmax weights and an entropy bonus."""
 
     kind: Literal["egmn"] = "egmn"
-    components: int = Field(default=10, ge=1)
+    components: Copies = 10
     """K, Gaussians; 8 to 12 are usual."""
-    entropy_weight: float = Field(default=0.1, ge=0)
+    entropy_weight: WeightOrNone = 0.1
     """Weight of the entropy of the mixture weights, which is to be large."""
 
 
@@ -263,7 +264,7 @@ class HegmConfig(ExponentialGaussianConfig):
     """HEGM: a gate decides between skip and watch."""
 
     kind: Literal["hegm"] = "hegm"
-    components: int = Field(default=6, ge=1)
+    components: Copies = 6
     """K, Gaussians; 3 to 12 are usual."""
 
 

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.heads.base import LONGEST, Head, LabelState, TrainLabels
 from models.heads.duration_groups import duration_cuts
+from models.ranges import Copies, Groups, Rows, Weight
 
 NUM_QUANTILE_POINTS = 101
 _BISECTIONS = 16
@@ -32,13 +32,13 @@ class RadConfig(ComponentConfig):
     kind: Literal["rad"] = "rad"
     by: Literal["video", "user", "both"] = "video"
     """the same video's other plays (RAD-V), the same user's plays of like length (RAD-U), or both (RAD-UV)"""
-    groups: int = Field(default=10, ge=1)
+    groups: Groups = 10
     """equal-frequency duration groups; where a cohort is small, the row's group speaks for it"""
-    tiers: int = Field(default=4, ge=1)
+    tiers: Copies = 4
     """equal-frequency duration tiers that a user's plays are told apart by"""
-    least_rows: int = Field(default=20, ge=1)
+    least_rows: Rows = 20
     """a cohort with fewer train rows is left to the duration group"""
-    shrinkage: float = Field(default=20.0, gt=0)
+    shrinkage: Weight = 20.0
     """rows that the duration group counts for beside a cohort's own, and the precision of a row without a cohort"""
 
     @property

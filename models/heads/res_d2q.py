@@ -6,12 +6,12 @@ Shape legend: B rows, O outputs of a head.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.heads.base import LabelState
 from models.heads.d2q import D2q, D2qConfig
 from models.mlp import mlp
+from models.ranges import Width
 
 LOG_DURATION_SCALE = 5.0
 """log(1 + seconds) is divided by this, as where duration enters the encoder."""
@@ -21,7 +21,7 @@ class ResD2qConfig(D2qConfig):
     """Number of duration groups and size of the duration term."""
 
     kind: Literal["res_d2q"] = "res_d2q"  # type: ignore[assignment]
-    hidden: int = Field(default=16, ge=1)
+    hidden: Width = 16
     """Width of the duration term's one hidden layer."""
 
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from models.heads.base import LabelState, TrainLabels
 from models.heads.label_scale import MIN_SCALE_S
 from models.heads.value_regression import ValueRegression, ValueRegressionConfig
+from models.ranges import Seconds
 
 
 class RobustRegression(ValueRegression):
@@ -35,7 +35,7 @@ class VrHuberConfig(ValueRegressionConfig):
     """Value regression under Huber's loss."""
 
     kind: Literal["vr_huber"] = "vr_huber"
-    delta_s: float = Field(default=10.0, gt=0)
+    delta_s: Seconds = 10.0
     """Error in seconds from which on the loss is linear."""
 
 
@@ -55,7 +55,7 @@ class VrPseudoHuberConfig(ValueRegressionConfig):
     """Value regression under the pseudo-Huber loss."""
 
     kind: Literal["vr_phuber"] = "vr_phuber"
-    bend_s: float | None = Field(default=None, gt=0)
+    bend_s: Seconds | None = None
     """The loss's c in seconds; null takes the median absolute deviation of the train rows."""
 
 

@@ -5,10 +5,10 @@ Shape legend: J cut points, the leading 0 among them.
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from models.component import ComponentConfig
 from models.heads.base import TrainLabels
+from models.ranges import Groups, Weight, WeightOrNone
 
 CURVATURES = np.arange(0.001, 5, 0.1)
 """Where the best curvature is looked for."""
@@ -17,11 +17,11 @@ CURVATURES = np.arange(0.001, 5, 0.1)
 class ThresholdConfig(ComponentConfig):
     """How heads of many thresholds cut the scale."""
 
-    thresholds: int = Field(default=50, ge=1)
+    thresholds: Groups = 50
     """Cuts asked for; equal ones count once, so zeros leave fewer."""
-    curvature: float | None = Field(default=None, gt=0)
+    curvature: Weight | None = None
     """EAD's a: near 0 cuts at equal frequency, larger cuts the tail finer. Null takes the best for the train rows."""
-    restoration: float = Field(default=50.0, ge=0)
+    restoration: WeightOrNone = 50.0
     """EAD's beta: weight of the error of a coarse cut against that of rare events."""
 
 

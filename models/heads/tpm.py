@@ -16,6 +16,7 @@ from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
 from models.heads.survival import survival_median
+from models.ranges import Seconds, WeightOrNone, Whole
 
 _LEAST_VARIANCE = 1e-8
 """In squared scales: below it the spread counts as 0 and passes no gradient, which the square root would make infinite."""
@@ -25,13 +26,13 @@ class TpmConfig(ComponentConfig):
     """Size of the tree and what the loss consists of."""
 
     kind: Literal["tpm"] = "tpm"
-    depth: int = Field(default=5, ge=1, le=10)
+    depth: Whole = Field(default=5, ge=1, le=10)
     """Questions on the way to a leaf; 5 make 32 leaves and 31 outputs."""
-    mean_weight: float = Field(default=1.0, ge=0)
+    mean_weight: WeightOrNone = 1.0
     """Weight of the squared error of the mean, in units of `scale_s`."""
-    spread_weight: float = Field(default=1e-4, ge=0)
+    spread_weight: WeightOrNone = 1e-4
     """Weight of the predicted standard deviation, in units of `scale_s`."""
-    scale_s: float | None = Field(default=20.0, gt=0)
+    scale_s: Seconds | None = 20.0
     """Seconds that labels are divided by; null takes the train rows' 90th percentile."""
 
 

@@ -6,21 +6,21 @@ Shape legend: B rows, O = 2 outputs of a head.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.transformed_regression import TrLog, TrLogConfig
+from models.ranges import Seconds, Weight
 
 
 class TransunConfig(ComponentConfig):
     """How the correction is learned and what ranks."""
 
     kind: Literal["transun"] = "transun"
-    offset_s: float = Field(default=1.0, gt=0)
+    offset_s: Seconds = 1.0
     """eps, seconds added to the base prediction before it divides."""
-    ratio_weight: float = Field(default=1.0, gt=0)
+    ratio_weight: Weight = 1.0
     """Weight of the correction's loss, whose gradient also reaches what the two outputs share; lower shields that."""
     rank_by: Literal["transform", "mean"] = "transform"
     """Score: the transformed prediction, or the mean as in the paper."""

@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.ranges import Seconds
 
 
 class ValueRegressionConfig(ComponentConfig):
     """What the regressions share: the unit of their loss."""
 
-    scale_s: float | None = Field(default=20.0, gt=0)
+    scale_s: Seconds | None = 20.0
     """Seconds that labels are divided by; null takes the train rows' 99th percentile."""
 
 

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.ranges import Seconds
 
 LOGIT_BOUNDS = (-10.0, 5.0)
 """Where the logit is clamped at decode: odds from 4.5e-5 to 148 scales."""
@@ -23,7 +23,7 @@ class WlrConfig(ComponentConfig):
     """The unit of the labels."""
 
     kind: Literal["wlr"] = "wlr"
-    scale_s: float | None = Field(default=20.0, gt=0)
+    scale_s: Seconds | None = 20.0
     """Seconds that labels are divided by; null takes the train rows' 90th percentile."""
 
 

@@ -8,20 +8,20 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.duration_seconds import look_up, pooled_seconds, second_of
 from models.heads.label_scale import MIN_SCALE_S
+from models.ranges import Rows
 
 
 class WtgConfig(ComponentConfig):
     """How sparse durations are treated."""
 
     kind: Literal["wtg"] = "wtg"
-    least_rows: int = Field(default=20, ge=1)
+    least_rows: Rows = 20
     """A duration second with fewer train rows is pooled with its neighbours."""
 
 

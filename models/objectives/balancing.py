@@ -5,7 +5,6 @@ Shape legend: B rows, E width of an encoder's output, K balanced functions.
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.objectives.base import TaskRows
@@ -13,12 +12,13 @@ from models.objectives.exposure import exposure_probability
 from models.objectives.funnel import FunnelConfig, funnel_loss
 from models.objectives.share import share_of
 from models.objectives.weights import PropensityWeights
+from models.ranges import WeightOrNone
 
 
 class BalancingConfig(FunnelConfig):
     """Weights of the terms: alpha is `entire_space`, beta `counterfactual`. The publication names no default; all are ours."""
 
-    balance: float = Field(default=1.0, ge=0)
+    balance: WeightOrNone = 1.0
     """gamma, of the balancing error."""
     balance_on: Literal["prediction", "representation"] = "representation"
     """phi: what must have the same mean under both weightings, r̂ or the encoder's output."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.component import ComponentConfig
 from models.propensity.base import PropensityOptions
+from models.ranges import Widths
 from models.schema import InputSchema
 
 TowerInput = Literal["shared", "detached", "second", "both"]
@@ -35,7 +36,7 @@ class AuxiliaryTower:
     """
 
     name: str
-    hidden: tuple[int, ...] = (64,)
+    hidden: Widths = (64,)
     reads: TowerInput = "detached"
 
 

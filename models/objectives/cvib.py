@@ -5,22 +5,22 @@ Shape legend: B rows.
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import Objective, TaskRows
 from models.objectives.share import cross_entropy, share_of
 from models.propensity.base import PropensityOptions
+from models.ranges import WeightOrNone
 
 
 class CvibConfig(ComponentConfig):
     """Weights of the two regularisers. These values are ours."""
 
     kind: Literal["cvib"] = "cvib"
-    contrast: float = Field(default=0.1, ge=0)
+    contrast: WeightOrNone = 0.1
     """alpha, of the cross-entropy between the mean prediction on O and the one on D."""
-    confidence: float = Field(default=0.01, ge=0)
+    confidence: WeightOrNone = 0.01
     """g, of mean_O r̂ log r̂, which keeps predictions away from 0 and 1."""
 
 

@@ -3,12 +3,12 @@
 Shape legend: B rows, A width of the tasks' encoder, S width of the second encoder.
 """
 
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import AuxiliaryTower, TaskRows
 from models.objectives.exposure import exposure_loss
+from models.ranges import Weight, WeightOrNone
 
 DISENTANGLED_EXPOSURE = AuxiliaryTower("exposure", reads="both")
 """Exposure is predicted from [A; B]: the tasks' encoding, as given, beside the second one."""
@@ -19,9 +19,9 @@ VARIANCE_FLOOR = 1e-8
 class DisentangledConfig(ComponentConfig):
     """Weights of the two terms. These values are ours."""
 
-    exposure: float = Field(default=1.0, gt=0)
+    exposure: Weight = 1.0
     """alpha, of CE(p̂, o)."""
-    orthogonality: float = Field(default=0.1, ge=0)
+    orthogonality: WeightOrNone = 0.1
     """beta, of the squared correlation between A and B."""
 
 

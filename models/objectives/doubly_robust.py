@@ -6,7 +6,6 @@ Shape legend: B rows.
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
@@ -14,6 +13,7 @@ from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.imputation import IMPUTATION, imputed_error, squared_gap, weighted_mean
 from models.objectives.weights import PropensityWeights
 from models.propensity.base import PropensityOptions
+from models.ranges import Weight
 
 
 class DoublyRobust(Objective):
@@ -49,7 +49,7 @@ class DoublyRobust(Objective):
 class JointConfig(ComponentConfig):
     """What joint learning adds to a doubly robust loss."""
 
-    imputation: float = Field(default=1.0, gt=0)
+    imputation: Weight = 1.0
     """Weight of the imputation tower's own loss."""
 
 

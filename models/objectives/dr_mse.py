@@ -2,20 +2,20 @@
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
 from models.objectives.dr_bias import bias_weight
 from models.objectives.mrdr import variance_weight
 from models.propensity.base import PropensityOptions
+from models.ranges import Share
 
 
 class DrMseConfig(JointConfig):
     """The trade-off."""
 
     kind: Literal["dr_mse"] = "dr_mse"
-    bias_share: float = Field(default=0.5, ge=0, le=1)
+    bias_share: Share = 0.5
     """g: 1 is DR-BIAS, 0 is MRDR."""
 
 

@@ -5,20 +5,20 @@ Shape legend: B rows.
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import Objective, TaskRows
 from models.objectives.imputation import IMPUTATION, imputed_error, squared_gap
 from models.propensity.base import PropensityOptions
+from models.ranges import Weight
 
 
 class EibConfig(ComponentConfig):
     """Weight of the imputation step."""
 
     kind: Literal["eib"] = "eib"
-    imputation: float = Field(default=1.0, gt=0)
+    imputation: Weight = 1.0
     """Weight of the imputation tower's own loss."""
 
 

@@ -3,21 +3,21 @@
 Shape legend: B rows.
 """
 
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import TaskRows
 from models.objectives.exposure import exposure_loss
 from models.objectives.share import entire_space_loss, share_of
+from models.ranges import Weight, WeightOrNone
 
 
 class FunnelConfig(ComponentConfig):
     """Weights of the terms; published values lie between 0.1 and 1. The publication clips p̂ at 0.1: `propensity.clip`."""
 
-    counterfactual: float = Field(default=1.0, gt=0)
+    counterfactual: Weight = 1.0
     """l_c (beta in IPS-V2 and DR-V2), of the weighted loss."""
-    entire_space: float = Field(default=1.0, ge=0)
+    entire_space: WeightOrNone = 1.0
     """l_g (alpha in IPS-V2 and DR-V2), of CE(p̂ r̂, o r); 0 leaves it out, which heads without a native mean need."""
 
 

@@ -6,13 +6,13 @@ Shape legend: B rows, E width of an encoder's output, K environments, O outputs 
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.propensity.base import PropensityOptions
+from models.ranges import Weight, WeightOrNone
 
 NUM_ENVIRONMENTS = 4
 """As published for Coat."""
@@ -22,9 +22,9 @@ class InvPrefConfig(ComponentConfig):
     """Weights of the parts. These values are ours."""
 
     kind: Literal["inv_pref"] = "inv_pref"
-    environment: float = Field(default=1.0, gt=0)
+    environment: Weight = 1.0
     """Weight of the loss that knows the environment."""
-    invariance: float = Field(default=1.0, ge=0)
+    invariance: WeightOrNone = 1.0
     """Weight of the share of the encoding's variance that lies between environments."""
 
 

@@ -20,6 +20,7 @@ from models.latent.ghk import log_phi2_ghk
 from models.latent.likelihood import LogCdf
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.propensity.base import PropensityOptions
+from models.ranges import Number, Share, Whole
 from models.schema import InputSchema
 
 EXPOSURE = "exposure"
@@ -29,20 +30,20 @@ class LatentExogenousConfig(ComponentConfig):
     """How the correlation is learned and how the likelihood is computed."""
 
     kind: Literal["latent_exogenous"] = "latent_exogenous"
-    rho: float | None = Field(default=None, ge=-RHO_BOUND, le=RHO_BOUND)
+    rho: Number | None = Field(default=None, ge=-RHO_BOUND, le=RHO_BOUND)
     """Correlation of the noise in exposure and in feedback, held fixed; null learns one per task. Learn it only where
     random rows or a field set apart identify it; elsewhere it runs away, and is a parameter for sensitivity analysis."""
     rho_by: str | None = None
     """Categorical field whose levels each learn a correlation of their own (a scene, a duration bucket); null: one for all."""
-    rho_bound: float = Field(default=RHO_BOUND, gt=0, le=RHO_BOUND)
+    rho_bound: Number = Field(default=RHO_BOUND, gt=0, le=RHO_BOUND)
     """Largest |rho| that can be learned."""
-    alpha: float = Field(default=1.0, ge=0, le=1)
+    alpha: Share = 1.0
     """Weight of the likelihood; the rest goes to the plain loss of the observed rows, as in the published method."""
     estimator: Literal["exact", "ghk"] = "exact"
     """Quadrature, or simulation by the GHK sampler."""
-    draws: int = Field(default=50, ge=2, multiple_of=2)
+    draws: Whole = Field(default=50, ge=2, multiple_of=2, le=10_000)
     """Draws per row of `ghk`, fresh in every batch."""
-    warm_start_steps: int = Field(default=0, ge=0)
+    warm_start_steps: Whole = Field(default=0, ge=0, le=10**6)
     """Training steps at the start with rho = 0, in which both indices find their place separately."""
 
 

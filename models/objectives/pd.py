@@ -6,7 +6,6 @@ Shape legend: B rows, O outputs of a head.
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +14,7 @@ from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.share import share_of
 from models.objectives.weights import known_everywhere
 from models.propensity.base import PropensityOptions
+from models.ranges import Groups, Weight
 
 
 class PairsConfig(ComponentConfig):
@@ -22,7 +22,7 @@ class PairsConfig(ComponentConfig):
 
     within: Literal["batch", "user"] = "batch"
     """Compare any two rows, or two rows of one user only; the latter needs batches in which users recur."""
-    partners: int = Field(default=16, ge=1)
+    partners: Groups = 16
     """Rows that each row is compared with, at most."""
 
 
@@ -36,7 +36,7 @@ class PdaConfig(PairsConfig):
     """Which rows are compared, and how much the forecast counts."""
 
     kind: Literal["pda"] = "pda"
-    forecast: float = Field(default=1.0, gt=0)
+    forecast: Weight = 1.0
     """Weight of the popularity tower's own loss."""
 
 

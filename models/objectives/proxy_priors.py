@@ -6,7 +6,6 @@ Shape legend: B rows, O outputs of a head.
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
@@ -14,6 +13,7 @@ from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.weights import PropensityWeights
 from models.propensity.base import PropensityOptions
 from models.proxy.orthogonality import explained_share
+from models.ranges import Share, Weight, WeightOrNone
 
 MEMORY = 0.02
 """Weight of the newest batch in what the diagnostics tell."""
@@ -23,11 +23,11 @@ class ProxyPriorsConfig(ComponentConfig):
     """Weights of the parts of the loss, and what is served. The proxies are the recipe's `set_apart` fields."""
 
     kind: Literal["proxy_priors"] = "proxy_priors"
-    trade_off: float = Field(default=0.5, ge=0, le=1)
+    trade_off: Share = 0.5
     """t of what is served: 0 is the unbiased output, 1 the one that knows the proxies."""
-    unbiased_weight: float = Field(default=1.0, gt=0)
+    unbiased_weight: Weight = 1.0
     """Weight of the unbiased output's loss (lambda_u)."""
-    orthogonality_weight: float = Field(default=1.0, ge=0)
+    orthogonality_weight: WeightOrNone = 1.0
     """Weight of the share of the tasks' encoding that the proxies explain (lambda_o)."""
     random_rows: Literal["alone", "beside"] = "alone"
     """The unbiased output learns from a batch's randomly exposed rows alone, where it has any; or from all observed rows,

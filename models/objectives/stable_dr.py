@@ -5,7 +5,6 @@ Shape legend: B rows.
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.objectives.base import TaskRows
@@ -15,13 +14,14 @@ from models.objectives.imputation import IMPUTATION
 from models.objectives.learned_dr import LearnedDoublyRobust
 from models.objectives.weights import normalised
 from models.propensity.base import PropensityOptions
+from models.ranges import WeightOrNone
 
 
 class StableDrConfig(JointConfig):
     """Weight of the constraint on the propensity."""
 
     kind: Literal["stable_dr"] = "stable_dr"
-    eta: float = Field(default=1.0, ge=0)
+    eta: WeightOrNone = 1.0
     """Weight of the squared constraint, of means over D (the published sums are |D| times larger)."""
 
 

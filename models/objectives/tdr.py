@@ -14,13 +14,14 @@ from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
 from models.objectives.imputation import imputed_error
 from models.objectives.weights import known_everywhere
 from models.propensity.base import PropensityOptions
+from models.ranges import Number
 
 
 class TdrConfig(JointConfig):
     """How fast the correction follows the models."""
 
     kind: Literal["tdr"] = "tdr"
-    memory: float = Field(default=0.99, ge=0, lt=1)
+    memory: Number = Field(default=0.99, ge=0, lt=1)
     """Weight of earlier batches in the sums behind t, per step; 0.99 looks back about 100 steps."""
 
 

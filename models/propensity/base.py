@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from models.component import ComponentConfig
+from models.ranges import Number, Whole
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ _PER_ROW = ("item", "user", "observed", "logged", "random", "kept", "label")
 class PropensityOptions(ComponentConfig):
     """How weights are made from propensities; every propensity model's configuration extends it."""
 
-    clip: float = Field(default=0.05, gt=0, le=1)
+    clip: Number = Field(default=0.05, gt=0, le=1)
     """Propensities below this count as this, which bounds every weight by 1 / clip."""
     self_normalise: Literal["off", "batch", "running"] = "off"
     """Divide weights by their mean: over the batch's observed rows, or over all observed rows trained on so far, which
@@ -36,7 +37,7 @@ class PropensityOptions(ComponentConfig):
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Map propensities to observed shares: a logistic or a monotone curve fitted on held-out users of the fit days. Needs
     unobserved rows, so a selection other than `impression`."""
-    folds: int = Field(default=1, ge=1)
+    folds: Whole = Field(default=1, ge=1, le=100)
     """Cross-fitting: users fall into this many parts and each part takes the model fitted on the others; 1: one model of
     all rows. For models flexible enough to remember rows."""
 

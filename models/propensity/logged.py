@@ -3,10 +3,10 @@
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from models.propensity.base import Exposures, Floats, Propensity, PropensityOptions, PropensityState
 from models.propensity.popularity import Popularity, PopularityConfig
+from models.ranges import WeightOrNone
 
 
 class LoggedConfig(PropensityOptions):
@@ -15,7 +15,7 @@ class LoggedConfig(PropensityOptions):
     kind: Literal["logged"] = "logged"
     unknown: Literal["error", "popularity"] = "error"
     """A row without a logged probability is an error, or takes the popularity propensity."""
-    eta: float = Field(default=0.5, ge=0)
+    eta: WeightOrNone = 0.5
     """Exponent of the popularity propensity."""
 
 

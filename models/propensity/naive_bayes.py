@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from models.propensity.base import Exposures, Floats, Ints, Propensity, PropensityOptions, PropensityState
+from models.ranges import WeightOrNone, Whole
 
 
 class NaiveBayesConfig(PropensityOptions):
@@ -14,9 +15,9 @@ class NaiveBayesConfig(PropensityOptions):
     kind: Literal["naive_bayes"] = "naive_bayes"
     label: str = "watch_time"
     """`watch_time`, or a binary label of the table."""
-    buckets: int = Field(default=10, ge=2)
+    buckets: Whole = Field(default=10, ge=2, le=1000)
     """Equal-count buckets of a label with more values than this; a label with fewer is taken value by value."""
-    pseudo_count: float = Field(default=1.0, ge=0)
+    pseudo_count: WeightOrNone = 1.0
     """Rows added to every bucket of both distributions."""
 
 

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LinearLR
 
 from models.mlp import mlp
 from models.propensity.base import Exposures, Floats, Ints, Propensity, PropensityOptions, PropensityState
+from models.ranges import Number, Seed, Steps, StepSize, WeightOrNone, Whole, Width, Widths
 
 _SPREAD = 0.1
 """Standard deviation of field vectors before the fit: with large ones the network starts from noise per level."""
@@ -33,22 +34,22 @@ class NetworkConfig(PropensityOptions):
     """Categorical inputs: fields or columns of the table. Prefer what moves exposure but not preference."""
     numbers: tuple[str, ...] = ()
     """Numeric inputs: dense features or columns of the table, a logging score for one."""
-    hidden: tuple[int, ...] = ()
+    hidden: Widths = ()
     """Widths of hidden layers; none: a logistic regression on the levels of the fields and the numbers."""
-    embedding_dim: int = Field(default=8, ge=1)
+    embedding_dim: Width = 8
     """Width of a field's vector where there are hidden layers."""
-    steps: int = Field(default=1_500, ge=1)
+    steps: Steps = 1_500
     """Steps of Adam; its rate falls to 0 over them."""
-    batch_size: int = Field(default=1_024, ge=1)
+    batch_size: Whole = Field(default=1_024, ge=1, le=1 << 20)
     """Rows of a step."""
-    learning_rate: float = Field(default=2e-2, gt=0)
+    learning_rate: StepSize = 2e-2
     """First step size."""
-    l2: float = Field(default=1e-3, ge=0)
+    l2: WeightOrNone = 1e-3
     """Decoupled weight decay, on everything but the bias."""
-    held_out: float = Field(default=0.1, ge=0, le=0.5)
+    held_out: Number = Field(default=0.1, ge=0, le=0.5)
     """Share of the rows on which a first fit is watched; a second, on all rows, takes as many steps as did well there;
     0: one fit with all steps."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Of the weights and the order of rows."""
 
 

@@ -3,16 +3,16 @@
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from models.propensity.base import Exposures, Floats, Propensity, PropensityOptions, PropensityState
+from models.ranges import WeightOrNone
 
 
 class PopularityConfig(PropensityOptions):
     """How steeply the propensity follows the count."""
 
     kind: Literal["popularity"] = "popularity"
-    eta: float = Field(default=0.5, ge=0)
+    eta: WeightOrNone = 0.5
     """Exponent; 0 gives every item propensity 1."""
 
 

@@ -15,6 +15,7 @@ from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Dropout, WeightOrNone, Widths
 from models.trunks.base import Trunk
 from models.trunks.chain import chain_of
 
@@ -23,9 +24,9 @@ class AitmConfig(ComponentConfig):
     """Widths of the tasks' networks and the strength of the order between probabilities."""
 
     kind: Literal["aitm"] = "aitm"
-    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    order_weight: float = Field(default=0.6, ge=0)
+    hidden: Widths = Field(default=(128, 64), min_length=1)
+    dropout: Dropout = 0.2
+    order_weight: WeightOrNone = 0.6
     """Weight of mean relu(P(later act) - P(earlier act)), added to the later task's loss."""
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.ranges import Copies, Dropout, Width
 from models.trunks.base import Trunk
 
 WATCH_GROUP = frozenset({"watch_time", "skip", "valid_play", "long_view", "finish", "click"})
@@ -25,15 +25,15 @@ class HomeConfig(ComponentConfig):
     """Number and widths of the experts, and the size of the feature gates."""
 
     kind: Literal["home"] = "home"
-    num_experts: int = Field(default=2, ge=1)
+    num_experts: Copies = 2
     """Experts of every place: all tasks, a group, a task; at each level."""
-    hidden: tuple[int, int] = (128, 64)
+    hidden: tuple[Width, Width] = (128, 64)
     """Width of a meta expert and of a task expert; each is one layer."""
-    adapters: int = Field(default=2, ge=1)
+    adapters: Copies = 2
     """Low-rank maps that a feature gate mixes."""
-    rank: int = Field(default=8, ge=1)
+    rank: Width = 8
     """Rank of each of them."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Dropout = 0.2
     """Of the tasks' representations. Further inside it would shift the variances that BatchNorm keeps for serving."""
 
 

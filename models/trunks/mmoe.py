@@ -14,6 +14,7 @@ from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Copies, Dropout, Widths
 from models.trunks.base import Trunk
 
 DEAD_SHARE = 0.01
@@ -24,9 +25,9 @@ class MMoEConfig(ComponentConfig):
     """Number and widths of the experts."""
 
     kind: Literal["mmoe"] = "mmoe"
-    num_experts: int = Field(default=4, ge=1)
-    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    num_experts: Copies = 4
+    hidden: Widths = Field(default=(128, 64), min_length=1)
+    dropout: Dropout = 0.2
 
 
 class MMoE(Trunk):

@@ -14,6 +14,7 @@ from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Copies, Dropout, Widths
 from models.trunks.base import Trunk
 
 
@@ -21,15 +22,15 @@ class PleConfig(ComponentConfig):
     """Number of layers and experts, and the experts' widths."""
 
     kind: Literal["ple"] = "ple"
-    num_layers: int = Field(default=2, ge=1)
+    num_layers: Copies = 2
     """Extraction layers; 1 is CGC."""
-    own_experts: int = Field(default=2, ge=1)
+    own_experts: Copies = 2
     """Experts of every task, per layer."""
-    shared_experts: int = Field(default=2, ge=1)
+    shared_experts: Copies = 2
     """Experts of all tasks, per layer."""
-    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
+    hidden: Widths = Field(default=(128, 64), min_length=1)
     """Widths of every expert."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Dropout = 0.2
 
 
 class Ple(Trunk):

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Dropout, Widths
 from models.trunks.base import Trunk
 
 
@@ -19,8 +20,8 @@ class SharedBottomConfig(ComponentConfig):
     """Widths of the shared network."""
 
     kind: Literal["shared_bottom"] = "shared_bottom"
-    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    hidden: Widths = Field(default=(128, 64), min_length=1)
+    dropout: Dropout = 0.2
 
 
 class SharedBottom(Trunk):

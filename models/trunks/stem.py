@@ -14,6 +14,7 @@ from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.mlp import mlp
+from models.ranges import Copies, Dropout, Widths
 from models.trunks.base import Trunk
 
 
@@ -21,13 +22,13 @@ class StemConfig(ComponentConfig):
     """Number and widths of the experts."""
 
     kind: Literal["stem"] = "stem"
-    own_experts: int = Field(default=1, ge=1)
+    own_experts: Copies = 1
     """Experts of every task, which read the task's own encoding."""
-    shared_experts: int = Field(default=1, ge=1)
+    shared_experts: Copies = 1
     """Experts of all tasks, which read the shared encoding."""
-    hidden: tuple[int, ...] = Field(default=(128, 64), min_length=1)
+    hidden: Widths = Field(default=(128, 64), min_length=1)
     """Widths of every expert."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Dropout = 0.2
 
 
 class Stem(Trunk):

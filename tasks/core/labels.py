@@ -4,17 +4,17 @@ Recorded labels pass through; the others follow the published rules. On the rule
 finish => long_view => valid_play => not skip.
 """
 
+from typing import get_args
+
 import polars as pl
+
+from tasks.core.names import Label
 
 SKIP_MS = 3_000
 VALID_PLAY_MS = 7_000
 LONG_VIEW_MS = 18_000
 
-LABELS = (
-    "skip", "valid_play", "long_view", "finish",
-    "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
-)  # fmt: skip
-"""Binary labels of one impression, each a task that models may learn."""
+LABELS: tuple[Label, ...] = get_args(Label)
 
 _played, _length = pl.col("watch_ms"), pl.col("duration_ms")
 

@@ -29,6 +29,10 @@ JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
 
 
+WRITTEN = ("data", "artifacts", "metrics", "plots", "registry", "tuned", "nights", ".dwell", ".dvc", ".git")
+"""Folders that nights write, and replace, below the root."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """All paths below one root."""
@@ -122,6 +126,19 @@ class Workspace:
     @property
     def scratch(self) -> Path:
         return self.root / ".dwell"
+
+    def why_no_source(self, path: Path) -> str | None:
+        """Return why a source cannot lie at a path: nights write there, or what they write lies below it."""
+        if not str(path).isprintable():
+            return f"{str(path)!r} holds characters that cannot be printed: rename the folder"
+        root = self.root.resolve()
+        place = (root / path).resolve()
+        if root.is_relative_to(place):
+            return f"{str(path)!r} is the workspace or holds it: put the data into a folder of its own, for example datasets/"
+        for name in WRITTEN:
+            if place.is_relative_to(root / name):
+                return f"{str(path)!r} lies in {name}/, which dwell writes itself: put the data elsewhere, for example datasets/"
+        return None
 
 
 def partition(folder: Path, day: dt.date, name: str = "part.parquet") -> Path:

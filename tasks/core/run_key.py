@@ -1,18 +1,18 @@
 """`run.yaml`, the key of one night: which day, which source, which champion it has to beat."""
 
-import datetime as dt
 from pathlib import Path
 
 from tasks.core.errors import ConfigError
 from tasks.core.names import Name
-from tasks.core.settings import Block
-from tasks.core.yaml_config import parse, read_yaml
+from tasks.core.settings import Block, Day
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import read_yaml
 
 
 class RunKey(Block):
     """`run.yaml`: what makes this night this night."""
 
-    as_of: dt.date
+    as_of: Day
     """night T"""
     source: Name
     """name of the source in params.yaml"""
@@ -32,4 +32,5 @@ def load_run_key(path: Path) -> RunKey:
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
-    return parse(RunKey, read_yaml(path), path.name)
+    file = read_yaml(path)
+    return parse(RunKey, file.value, file.place)

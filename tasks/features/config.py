@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from models.ranges import Number, Threads, Weight, Whole, WindowDays
+from tasks.core.names import Word
 from tasks.core.settings import Block
 
 Key = Literal["user_id", "video_id", "author_id", "music_id", "tag", "scene", "duration_bucket"]
@@ -11,7 +13,7 @@ Statistic = Literal[
     "ratio", "percentile", "watch", "skip", "valid_play", "long_view", "finish",
     "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
 ]  # fmt: skip
-Window = Annotated[int, Field(ge=1)] | Literal["decayed"]
+Window = WindowDays | Literal["decayed"]
 
 RATES: tuple[Statistic, ...] = ("ratio", "percentile", "skip", "valid_play", "long_view", "like")
 
@@ -25,7 +27,7 @@ class FeatureGroup(Block):
     """trailing windows in days, or 'decayed' for the whole lookback with exponentially falling weight"""
     statistics: tuple[Statistic, ...] = RATES
     """means to keep beside the count of every window"""
-    prior_strength: float = Field(default=10.0, gt=0)
+    prior_strength: Weight = 10.0
     """impressions' worth of the global mean of the same window that is mixed into every mean"""
 
 
@@ -50,11 +52,11 @@ def default_groups() -> dict[str, FeatureGroup]:
 class FeatureConfig(Block):
     """The features stage."""
 
-    groups: dict[str, FeatureGroup] = Field(default_factory=default_groups)
+    groups: dict[Word, FeatureGroup] = Field(default_factory=default_groups)
     """aggregates by name; `user` and `video` must be among them"""
-    half_life_days: float = Field(default=7.0, gt=0)
+    half_life_days: Number = Field(default=7.0, gt=0, le=3660)
     """age in days at which an impression counts half in 'decayed' windows"""
-    history_length: int = Field(default=20, ge=1)
+    history_length: Whole = Field(default=20, ge=1, le=1000)
     """recent events kept per user"""
     tags: Literal["joined", "each"] = "joined"
     """whether a comma-joined tag list is one key, or pools the impressions of each of its tags"""
@@ -85,7 +87,7 @@ class LocalCluster(Block):
     """Partitions are built by Dask worker processes on this machine."""
 
     kind: Literal["local"] = "local"
-    workers: int = Field(default=2, ge=1)
+    workers: Threads = 2
     """worker processes, one thread each"""
 
 
@@ -93,7 +95,7 @@ class ClusterAddress(Block):
     """Partitions are built by a running Dask cluster that sees the same files."""
 
     kind: Literal["address"] = "address"
-    address: str
+    address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
     """scheduler address, for example tcp://scheduler:8786"""
 
 

@@ -2,53 +2,54 @@
 
 from pydantic import Field
 
+from models.ranges import Number, Rows, Whole, WindowDays
 from tasks.core.settings import Block
 
 
 class HarmLimit(Block):
     """ "No evidence of harm": what is tolerated where one day is too noisy to show non-inferiority."""
 
-    tolerance: float = Field(ge=0)
+    tolerance: Number = Field(ge=0, le=1)
     """the upper bound of the difference must reach minus this"""
-    floor: float = Field(lt=0)
+    floor: Number = Field(lt=0, ge=-1)
     """the difference itself must lie above this, whatever its uncertainty"""
 
 
 class GatePolicy(Block):
     """The `gate` block of `params.yaml`."""
 
-    minimum_rows: int = Field(default=5000, ge=1)
+    minimum_rows: Rows = 5000
     """judge rows below which nothing is decided"""
-    minimum_users: int = Field(default=2000, ge=1)
+    minimum_users: Rows = 2000
     """judge users below which nothing is decided"""
-    bound_z: float = Field(default=1.645, gt=0)
+    bound_z: Number = Field(default=1.645, gt=0, le=10)
     """standard errors between a difference and its one-sided bound (1.645: 5 %)"""
 
-    refresh_xauc_margin: float = Field(default=0.004, ge=0)
+    refresh_xauc_margin: Number = Field(default=0.004, ge=0, le=1)
     """refresh on fewer than `pooled_days` judge days: the lower bound of the XAUC difference must reach minus this"""
-    pooled_days: int = Field(default=4, ge=2)
+    pooled_days: Whole = Field(default=4, ge=2, le=366)
     """judge days from which the pooled margins hold for a refresh"""
-    pooled_xauc_margin: float = Field(default=0.002, ge=0)
+    pooled_xauc_margin: Number = Field(default=0.002, ge=0, le=1)
     """pooled judge days: non-inferiority margin of XAUC"""
-    pooled_xgauc_margin: float = Field(default=0.004, ge=0)
+    pooled_xgauc_margin: Number = Field(default=0.004, ge=0, le=1)
     """pooled judge days: non-inferiority margin of XGAUC"""
 
-    upgrade_days: int = Field(default=7, ge=1)
+    upgrade_days: WindowDays = 7
     """judge days, this night's included, that an upgrade needs and pools"""
-    upgrade_seeds: int = Field(default=3, ge=2)
+    upgrade_seeds: Whole = Field(default=3, ge=2, le=100)
     """seeds that challenger and champion need each for an upgrade"""
-    significance: float = Field(default=0.05, gt=0, lt=1)
+    significance: Number = Field(default=0.05, gt=0, lt=1)
     """family-wise error of the superiority tests of an upgrade (Holm over XAUC and XGAUC)"""
 
-    rmse_ratio: float = Field(default=1.01, gt=0)
+    rmse_ratio: Number = Field(default=1.01, gt=0, le=100)
     """guardrail: upper bound of RMSE(watch_mean) over the champion's"""
-    mae_seconds: float = Field(default=0.3, ge=0)
+    mae_seconds: Number = Field(default=0.3, ge=0, le=86_400)
     """guardrail: upper bound of the difference in MAE(watch_median), seconds"""
-    tre: float = Field(default=0.05, ge=0)
+    tre: Number = Field(default=0.05, ge=0, le=100)
     """guardrail: |tre_signed| of watch_mean"""
-    dce_max: float = Field(default=0.20, ge=0)
+    dce_max: Number = Field(default=0.20, ge=0, le=100)
     """guardrail: largest relative calibration error of a duration decile ..."""
-    dce_slack: float = Field(default=0.05, ge=0)
+    dce_slack: Number = Field(default=0.05, ge=0, le=100)
     """... or, if larger, the champion's plus this"""
     ranking_harm: HarmLimit = HarmLimit(tolerance=0.002, floor=-0.02)
     """guardrail: no evidence of harm on XGAUC, GAUC(long_view) and AUC(skip)"""
@@ -56,7 +57,7 @@ class GatePolicy(Block):
     """guardrail: no evidence of harm on XAUC of new users and of new videos"""
     sparse_harm: HarmLimit = HarmLimit(tolerance=0.01, floor=-0.05)
     """guardrail: no evidence of harm on the AUC of each sparse task"""
-    sparse_positives: int = Field(default=100, ge=1)
+    sparse_positives: Rows = 100
     """positives from which a sparse task is checked"""
 
     exposure_harm: HarmLimit = HarmLimit(tolerance=0.01, floor=-0.05)
@@ -65,9 +66,9 @@ class GatePolicy(Block):
     trivial_baselines: tuple[str, ...] = ("constant", "duration_table", "item_user_effects")
     """baselines that a first champion must beat in XAUC, with its bound"""
 
-    warn_score_psi: float = Field(default=0.2, ge=0)
+    warn_score_psi: Number = Field(default=0.2, ge=0, le=100)
     """warning: population stability index of the score against the champion's"""
-    warn_scene_dce: float = Field(default=0.20, ge=0)
+    warn_scene_dce: Number = Field(default=0.20, ge=0, le=100)
     """warning: relative calibration error of a scene"""
-    warn_tied_share: float = Field(default=0.01, ge=0)
+    warn_tied_share: Number = Field(default=0.01, ge=0, le=1)
     """warning: share of row pairs with equal score"""

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from models.ranges import Number, Whole
 from tasks.core.settings import Block
 from tasks.simulate.config import SimulatorConfig
 
@@ -43,7 +44,7 @@ class KuaiRecConfig(Block):
 class ConstantValue(Block):
     """One value for every row."""
 
-    constant: int | float | str
+    constant: Annotated[Whole | Number, Field(ge=-(2**63), le=2**64 - 1)] | str
 
 
 ColumnMap = dict[str, str | ConstantValue]

@@ -11,6 +11,8 @@ from tasks.core.errors import ConfigError
 from tasks.core.files import remove, write_text
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import Place
 from tasks.ingest import data_path, default_as_of
 
 
@@ -36,16 +38,19 @@ def prepare_night(
             raise ConfigError(
                 f"source {name!r} is of kind {config.kind} and reads no data: leave out the data path {data}"
             )
+        if reason := workspace.why_no_source(data):
+            raise ConfigError(f"the data path {reason}")
         config = config.model_copy(update={"path": str(data)})
     night = as_of or default_as_of(config)
     book = registry.Registry(workspace.registry(name))
-    key = RunKey(
-        as_of=night,
-        source=name,
-        data=str(data_path(config)),
-        champion=book.champion_for(night) or "none",
-        evidence=tuple(book.evidence_for(night, params.gate.upgrade_days)),
-    )
+    values = {
+        "as_of": night,
+        "source": name,
+        "data": str(data_path(config)),
+        "champion": book.champion_for(night) or "none",
+        "evidence": tuple(book.evidence_for(night, params.gate.upgrade_days)),
+    }
+    key = parse(RunKey, values, Place(workspace.run_key.name))
     _forget_other_models(workspace, params)
     text = "# Written by dwell: the key of one night. DVC reads it beside params.yaml.\n"
     write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True))

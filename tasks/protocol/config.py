@@ -2,14 +2,14 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from tasks.config import Params
 from tasks.core.days import Days
 from tasks.core.settings import Block
-from tasks.core.yaml_config import parse, read_yaml
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import read_yaml
 from tasks.table.config import TableConfig
 
 
@@ -81,7 +81,7 @@ def load_protocol(path: Path) -> Protocol:
     Raises:
         ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
     """
-    value: dict[str, Any] = read_yaml(path)
-    protocol = parse(Protocol, value, path.name)
-    protocol.params.check(path.name, ("params",))
+    file = read_yaml(path)
+    protocol = parse(Protocol, file.value, file.place)
+    protocol.params.check(file.place.below("params"))
     return protocol

@@ -5,53 +5,54 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tasks.core.settings import Block
+from models.ranges import Number, Seconds, Seed, Share, WeightOrNone, Whole, WindowDays
+from tasks.core.settings import Block, Day
 
 
 class Strengths(Block):
     """How strongly each cause moves what happens, in standard deviations of the latent noise."""
 
-    taste: float = Field(default=0.8, ge=0)
+    taste: WeightOrNone = 0.8
     """user factors times video factors on preference"""
-    quality: float = Field(default=0.4, ge=0)
+    quality: WeightOrNone = 0.4
     """a video's own quality on preference"""
-    author: float = Field(default=0.3, ge=0)
+    author: WeightOrNone = 0.3
     """the author on preference"""
-    topic: float = Field(default=0.25, ge=0)
+    topic: WeightOrNone = 0.25
     """the topic on preference"""
-    user: float = Field(default=0.4, ge=0)
+    user: WeightOrNone = 0.4
     """how much a user watches in general on preference"""
-    scene: float = Field(default=0.6, ge=0)
+    scene: WeightOrNone = 0.6
     """the page on preference"""
-    skip_tendency: float = Field(default=0.8, ge=0)
+    skip_tendency: WeightOrNone = 0.8
     """spread between users of the log-odds to skip within 3 s"""
-    boredom: float = Field(default=0.9, ge=0)
+    boredom: WeightOrNone = 0.9
     """how much less a user who is bored of a topic prefers it; boredom lasts days, so yesterday's skips tell"""
-    bored_skip: float = Field(default=1.8, ge=0)
+    bored_skip: WeightOrNone = 1.8
     """log-odds that boredom adds to a skip within 3 s"""
-    exposed_taste: float = Field(default=0.5, ge=0)
+    exposed_taste: WeightOrNone = 0.5
     """user factors times video factors on exposure: what the recommender already knows"""
-    popularity: float = Field(default=0.5, ge=0)
+    popularity: WeightOrNone = 0.5
     """popularity bias of exposure"""
-    freshness: float = Field(default=0.4, ge=0)
+    freshness: WeightOrNone = 0.4
     """advantage in exposure of a video uploaded just now; fades with a time constant of 3 days"""
-    position: float = Field(default=1.0, ge=0)
+    position: WeightOrNone = 1.0
     """how much lower the last slot of a list is exposed than the first; moves nothing else"""
 
 
 class Rates(Block):
     """Shares of the impressions of a day, reached by calibrating intercepts on a pilot sample."""
 
-    zero_watch: float = Field(default=0.10, gt=0, lt=0.5)
+    zero_watch: Number = Field(default=0.10, gt=0, lt=0.5)
     """played for exactly 0 ms"""
-    skip: float = Field(default=0.12, gt=0, lt=0.5)
+    skip: Number = Field(default=0.12, gt=0, lt=0.5)
     """skipped on sight (within 3 s, whatever the video) by a user of average patience who is not bored"""
-    like: float = Field(default=0.017, gt=0, lt=0.5)
-    follow: float = Field(default=0.0013, gt=0, lt=0.5)
-    comment: float = Field(default=0.0026, gt=0, lt=0.5)
-    forward: float = Field(default=0.0008, gt=0, lt=0.5)
-    hate: float = Field(default=0.0008, gt=0, lt=0.5)
-    profile_enter: float = Field(default=0.019, gt=0, lt=0.5)
+    like: Number = Field(default=0.017, gt=0, lt=0.5)
+    follow: Number = Field(default=0.0013, gt=0, lt=0.5)
+    comment: Number = Field(default=0.0026, gt=0, lt=0.5)
+    forward: Number = Field(default=0.0008, gt=0, lt=0.5)
+    hate: Number = Field(default=0.0008, gt=0, lt=0.5)
+    profile_enter: Number = Field(default=0.019, gt=0, lt=0.5)
 
 
 class SimulatorConfig(Block):
@@ -60,55 +61,55 @@ class SimulatorConfig(Block):
     kind: Literal["simulator"] = "simulator"
     timezone: Literal["Asia/Shanghai"] = "Asia/Shanghai"
     """days begin at midnight here; fixed, since a day has to have 24 hours"""
-    seed: int = Field(default=20260101, ge=0)
+    seed: Seed = 20260101
     """another seed is another world"""
-    start_day: dt.date = dt.date(2026, 1, 1)
+    start_day: Day = dt.date(2026, 1, 1)
     """first day of the log (quote it in YAML)"""
-    as_of: dt.date | None = None
+    as_of: Day | None = None
     """night that runs when none is named; the fifteenth day unless set"""
-    impressions_per_day: int = Field(default=9_000, ge=200)
+    impressions_per_day: Whole = Field(default=9_000, ge=200, le=10**8)
     """expected number of impressions shown on a day, before duplicates"""
-    users: int = Field(default=1_500, ge=10)
+    users: Whole = Field(default=1_500, ge=10, le=10**8)
     """users alive on a day"""
-    new_users_per_day: int = Field(default=60, ge=0)
+    new_users_per_day: Whole = Field(default=60, ge=0, le=10**8)
     """users that arrive each day; as many leave"""
-    videos: int = Field(default=600, ge=20)
+    videos: Whole = Field(default=600, ge=20, le=10**8)
     """videos that can be shown on a day"""
-    new_videos_per_day: int = Field(default=30, ge=0)
+    new_videos_per_day: Whole = Field(default=30, ge=0, le=10**8)
     """videos uploaded each day; as many leave"""
-    authors: int = Field(default=120, ge=2)
-    topics: int = Field(default=20, ge=2)
-    factors: int = Field(default=8, ge=1, le=64)
+    authors: Whole = Field(default=120, ge=2, le=10**8)
+    topics: Whole = Field(default=20, ge=2, le=10_000)
+    factors: Whole = Field(default=8, ge=1, le=64)
     """length of the user and video factors"""
-    content_size: int = Field(default=16, ge=1, le=256)
+    content_size: Whole = Field(default=16, ge=1, le=256)
     """length of the caption vector, a noisy linear image of the video's factors"""
-    list_length: int = Field(default=10, ge=1, le=100)
+    list_length: Whole = Field(default=10, ge=1, le=100)
     """candidates of a request; each is shown or not"""
-    exposure_rate: float = Field(default=0.35, gt=0.01, lt=0.95)
+    exposure_rate: Number = Field(default=0.35, gt=0.01, lt=0.95)
     """share of the candidates that are shown"""
-    rho: float = Field(default=0.5, gt=-1, lt=1)
+    rho: Number = Field(default=0.5, gt=-1, lt=1)
     """correlation of the latent noise of exposure with that of preference"""
-    watch_scale_seconds: float = Field(default=8.0, gt=0)
+    watch_scale_seconds: Seconds = 8.0
     """intended watch time of a 30 s video at average preference"""
-    watch_spread: float = Field(default=1.35, gt=0, le=3)
+    watch_spread: Number = Field(default=1.35, gt=0, le=3)
     """change of the log of the intended watch time per unit of preference"""
-    duration_elasticity: float = Field(default=0.4, ge=0, le=1)
+    duration_elasticity: Share = 0.4
     """change of the log of the intended watch time per unit of log duration: the duration bias"""
-    boredom_share: float = Field(default=0.2, ge=0, lt=1)
+    boredom_share: Number = Field(default=0.2, ge=0, lt=1)
     """share of the topics that a user is bored of at any time"""
-    boredom_days: int = Field(default=5, ge=1)
+    boredom_days: WindowDays = 5
     """for how many days; then the user is bored of other topics"""
-    random_share: float = Field(default=0.05, ge=0, lt=1)
+    random_share: Number = Field(default=0.05, ge=0, lt=1)
     """share of the impressions exposed uniformly at random"""
     log_propensity: bool = True
     """whether the log records the exposure probability of standard rows; random rows always have it"""
-    late_share: float = Field(default=0.15, ge=0, lt=1)
+    late_share: Number = Field(default=0.15, ge=0, lt=1)
     """share of the rows logged one hour or more after the event"""
-    next_day_share: float = Field(default=0.01, ge=0, lt=0.5)
+    next_day_share: Number = Field(default=0.01, ge=0, lt=0.5)
     """share of the rows that arrive on the day after the event"""
-    duplicate_share: float = Field(default=0.02, ge=0, lt=1)
+    duplicate_share: Number = Field(default=0.02, ge=0, lt=1)
     """exact copies, as a share of the rows"""
-    dirt_share: float = Field(default=0.004, ge=0, lt=1)
+    dirt_share: Number = Field(default=0.004, ge=0, lt=1)
     """broken rows, five kinds in equal parts: duration 0, negative watch, flag 2, unknown scene 99, event after its log entry"""
     strengths: Strengths = Strengths()
     rates: Rates = Rates()

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.ranges import Number, Rows, WeightOrNone, Whole
 from tasks.core.settings import Block
 
 
@@ -17,18 +18,18 @@ class TableConfig(Block):
     every recipe named them in `set_apart`; unknown (0) for what is scored"""
     dense: tuple[str, ...] | None = None
     """dense features to encode; null: every one the features stage offers, an empty list: none"""
-    min_count: int = Field(default=2, ge=1)
+    min_count: Rows = 2
     """rows of the fit days a level of `rare_fields` needs; rarer levels are unknown (0)"""
     rare_fields: tuple[str, ...] = ("user_id", "video_id", "author_id", "music_id")
     """fields with so many levels that those seen once teach nothing"""
-    duration_buckets: int = Field(default=30, ge=2)
+    duration_buckets: Whole = Field(default=30, ge=2, le=10_000)
     """equal-count duration buckets (edges from fit days), a categorical field of their own"""
     unscaled: tuple[str, ...] = ("duration_log", "video_age_log", "hour_sin", "hour_cos")
     """dense features that come on a fixed scale and enter as they are; all others are standardised on fit days"""
-    dense_clip: float = Field(default=10.0, gt=0)
+    dense_clip: Number = Field(default=10.0, gt=0, le=10**6)
     """standardised dense features are clipped to [-clip, clip]"""
     truncate_watch: bool = True
     """label min(play, duration); false: play, replays included"""
-    unobserved_per_impression: float = Field(default=0.0, ge=0)
+    unobserved_per_impression: WeightOrNone = 0.0
     """pairs drawn for every impression of the fit and validation days among the user-video pairs of a day that were not
     shown; recipes with selection.kind candidate learn from them; 0: none"""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from models.ranges import BatchRows, Decay, Groups, Number, Rows, Seed, Steps, StepSize, Threads, Whole
 from tasks.core.names import Name
 from tasks.core.settings import Block
 
@@ -15,38 +16,38 @@ class CalibrationConfig(Block):
     """one curve per duration group, or one for all"""
     level: Literal["last_day", "all_days"] = "last_day"
     """totals as on the calibration day, or as on the mean of it and the fit days: steadier where days differ by chance"""
-    groups: int = Field(default=10, ge=1)
+    groups: Groups = 10
     """equal-count duration groups (edges from fit days)"""
-    min_group_rows: int = Field(default=500, ge=1)
+    min_group_rows: Rows = 500
     """a group with fewer rows uses the curve of all rows"""
-    min_rows: int = Field(default=2_000, ge=1)
+    min_rows: Rows = 2_000
     """with fewer rows the calibrator is marked as refused"""
-    max_tre: float = Field(default=0.10, gt=0)
+    max_tre: Number = Field(default=0.10, gt=0, le=100)
     """with totals further off on held-out users the mean calibrator is marked as refused"""
 
 
 class TrainingConfig(Block):
     """How one recipe is fitted."""
 
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=100)
     """one fit per seed; the one with the lowest validation loss serves"""
-    max_epochs: int = Field(default=12, ge=1)
+    max_epochs: Steps = 12
     """passes over the fit days at most"""
-    patience: int = Field(default=2, ge=1)
+    patience: Steps = 2
     """epochs without gain on the validation day before a fit ends; the best epoch's weights are kept"""
     stop_on: Literal["watch_loss", "total_loss", "xauc"] = "watch_loss"
     """what must gain on the validation day: the loss of the watch-time heads, the sum of all tasks' losses, or XAUC"""
-    batch_size: int = Field(default=1024, ge=2)
+    batch_size: BatchRows = 1024
     """rows of one step"""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: StepSize = 1e-3
     """step size of both optimizers"""
-    weight_decay: float = Field(default=1e-2, ge=0)
+    weight_decay: Decay = 1e-2
     """decoupled decay of both optimizers"""
-    clip_norm: float | None = Field(default=10.0, gt=0)
+    clip_norm: Number | None = Field(default=10.0, gt=0, le=10**6)
     """largest norm of the whole gradient; null: no clipping"""
-    shard_rows: int = Field(default=262_144, ge=1)
+    shard_rows: Rows = 262_144
     """rows read, shuffled and held in memory at a time; a pass visits the shards in shuffled order"""
-    evaluation_rows: int = Field(default=8_192, ge=1)
+    evaluation_rows: Whole = Field(default=8_192, ge=1, le=1 << 24)
     """rows predicted at a time"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: a CUDA device where there is one"""
@@ -54,36 +55,36 @@ class TrainingConfig(Block):
     """auto: bfloat16 autocast on CUDA, float32 on the CPU"""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto: on CUDA only"""
-    threads: int = Field(default=1, ge=1)
+    threads: Threads = 1
     """CPU threads of a fit; a fixed number, because the last bits of sums depend on it. The kernels are small: more than one
     seldom gains, and loses much on a busy machine"""
     calibration: CalibrationConfig = CalibrationConfig()
     """from scores to seconds, fitted on the validation day"""
-    checkpoint_steps: int = Field(default=2_000, ge=1)
+    checkpoint_steps: Steps = 2_000
     """steps between checkpoints, which are also written after every epoch"""
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds must be distinct and not negative, got {seeds}")
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds must be distinct, got {seeds}")
         return seeds
 
 
 class TrainingOverride(Block):
     """Training settings of one recipe alone; what is left out is as for all."""
 
-    max_epochs: int | None = Field(default=None, ge=1)
+    max_epochs: Steps | None = None
     """passes over the fit days at most"""
-    patience: int | None = Field(default=None, ge=1)
+    patience: Steps | None = None
     """epochs without gain before a fit ends"""
-    batch_size: int | None = Field(default=None, ge=2)
+    batch_size: BatchRows | None = None
     """rows of one step"""
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: StepSize | None = None
     """step size of both optimizers"""
-    weight_decay: float | None = Field(default=None, ge=0)
+    weight_decay: Decay | None = None
     """decoupled decay of both optimizers"""
-    clip_norm: float | None = Field(default=None, gt=0)
+    clip_norm: Number | None = Field(default=None, gt=0, le=10**6)
     """largest norm of the whole gradient; null: no clipping"""
 
     @model_validator(mode="after")

@@ -1,24 +1,26 @@
 """What `dwell tune` searches, how far, and by which number."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from models.ranges import Number, Seed, Steps, Threads, Whole
 from tasks.core.settings import Block
 
 Metric = Literal["xauc", "xgauc", "watch_loss"]
+Bound = Annotated[Whole | Number, Field(ge=-(10**9), le=10**9)]
 
 
 class Parameter(Block):
     """The values one hyper-parameter may take: a range (`low`, `high`) or a list (`choices`)."""
 
-    low: int | float | None = None
+    low: Bound | None = None
     """smallest value"""
-    high: int | float | None = None
+    high: Bound | None = None
     """largest value"""
     log: bool = False
     """draw its logarithm evenly; needs low > 0"""
-    step: int | float | None = Field(default=None, gt=0)
+    step: Bound | None = Field(default=None, gt=0)
     """draw low, low + step, ... only; high must be among them"""
     choices: tuple[Any, ...] | None = Field(default=None, min_length=1)
     """any values, also lists and whole blocks; the recipe's own value is added where it is not among them"""
@@ -59,31 +61,31 @@ class PruningConfig(Block):
 
     kind: Literal["median", "hyperband", "none"] = "median"
     """median: worse than the median of finished trials at the same epoch; hyperband: successive halving in brackets"""
-    warmup_epochs: int = Field(default=1, ge=1)
+    warmup_epochs: Steps = 1
     """epochs that every trial is given"""
-    startup_trials: int = Field(default=5, ge=1)
+    startup_trials: Steps = 5
     """median only: trials that must have finished before the first is given up"""
 
 
 class TuningConfig(Block):
     """The `tuning` block of `params.yaml`."""
 
-    trials: int = Field(default=30, ge=2)
+    trials: Whole = Field(default=30, ge=2, le=10**6)
     """trials in all, those of earlier runs of the same search included; the first is the recipe as it is"""
     metric: Metric = "xauc"
     """what is best on the validation day: highest XAUC or XGAUC, or lowest loss of the watch-time heads"""
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=100)
     """fits of a trial; its value is their mean, and the first alone decides whether it is given up"""
-    confirmation_seeds: tuple[int, ...] = Field(default=(1000, 1001), min_length=1)
+    confirmation_seeds: tuple[Seed, ...] = Field(default=(1000, 1001), min_length=1, max_length=100)
     """fits of the recipe as it is and of the best trial from which the gain is stated: seeds that chose nothing"""
     space: dict[str, Parameter] = Field(default_factory=dict)
     """path into the recipe, or `training.<setting>` -> its values; empty: sizes, dropout, learning rate, decay and batch
     size around the recipe's own"""
-    jobs: int = Field(default=1, ge=1)
+    jobs: Threads = 1
     """processes; with more than one, which trials there are depends on their timing"""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """of the sampler (TPE)"""
-    startup_trials: int = Field(default=10, ge=1)
+    startup_trials: Steps = 10
     """trials drawn evenly from the space before earlier ones guide the choice"""
     pruning: PruningConfig = PruningConfig()
     """when a trial is given up"""
@@ -91,8 +93,8 @@ class TuningConfig(Block):
     @field_validator("seeds", "confirmation_seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds must be distinct and not negative, got {seeds}")
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds must be distinct, got {seeds}")
         return seeds
 
     @model_validator(mode="after")

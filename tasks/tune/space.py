@@ -152,6 +152,10 @@ class Space:
                 if written not in found:
                     found.append(written)
             return Dimension(path, Parameter(choices=tuple(found)), default)
+        if isinstance(default, int) and not all(
+            isinstance(number, int) for number in (parameter.low, parameter.high, parameter.step or 1)
+        ):
+            raise ConfigError(f"params.yaml: tuning.space.{path}: must be whole numbers, like the recipe's {default}")
         for end in (parameter.low, parameter.high):
             self._written_out(path, end)
         if not parameter.holds(default):
@@ -160,10 +164,6 @@ class Space:
                 f"params.yaml: tuning.space.{path}: the recipe's own value {json.dumps(default)} must be among the values, "
                 f"{parameter.low} to {parameter.high}{grid}; lists and blocks need choices"
             )
-        if isinstance(default, int) and not all(
-            isinstance(number, int) for number in (parameter.low, parameter.high, parameter.step or 1)
-        ):
-            raise ConfigError(f"params.yaml: tuning.space.{path}: must be whole numbers, like the recipe's {default}")
         return Dimension(path, parameter, default)
 
     def _written_out(self, path: str, value: Any) -> Any:

@@ -1,11 +1,11 @@
 """Which rules validation applies, and where their limits lie."""
 
-import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.core.settings import Block
+from models.ranges import Number, Rows, Whole, WindowDays
+from tasks.core.settings import Block, Day
 
 RowRuleName = Literal[
     "null_key",
@@ -31,6 +31,9 @@ TableRuleName = Literal[
 ]
 """Table rules that a person may accept for a day; the others state the contract, which no day may break."""
 
+Scene = Annotated[Whole, Field(ge=0, le=2**15 - 1)]
+"""a scene of the contract, which is an Int16"""
+
 DriftColumn = Literal["watch", "duration", "scene", "policy", "delay", "click", "long_view"]
 
 
@@ -40,9 +43,9 @@ class DurationRange(Block):
     A video lasts whole seconds here, the milliseconds cut off: 400.3 s is within 5 to 400.
     """
 
-    min_s: int = Field(default=5, ge=0)
+    min_s: Whole = Field(default=5, ge=0, le=86_400)
     """shortest video kept, in whole seconds"""
-    max_s: int = Field(default=400, ge=1)
+    max_s: Whole = Field(default=400, ge=1, le=86_400)
     """longest video kept, in whole seconds"""
 
     @model_validator(mode="after")
@@ -69,9 +72,9 @@ class RowRulesConfig(Block):
     """rules that are not applied"""
     duration_range: DurationRange | None = DurationRange()
     """the named duration filter; null keeps every positive duration"""
-    known_scenes: tuple[int, ...] | None = None
+    known_scenes: tuple[Scene, ...] | None = None
     """scenes that exist; null: those that source.json lists under `scenes`, or else any that is not negative"""
-    max_play_ratio: float | None = Field(default=None, gt=1)
+    max_play_ratio: Number | None = Field(default=None, gt=1, le=10**6)
     """plays longer than so many durations are impossible; null: replays without limit"""
 
 
@@ -87,9 +90,9 @@ class MendConfig(Block):
 class Limits(Block):
     """Two limits of one measure: beyond the first a person is told, beyond the second the run stops."""
 
-    warn: float = Field(ge=0)
+    warn: Number = Field(ge=0, le=10**6)
     """beyond: a warning in the report"""
-    stop: float = Field(ge=0)
+    stop: Number = Field(ge=0, le=10**6)
     """beyond: the run stops"""
 
     @model_validator(mode="after")
@@ -102,28 +105,28 @@ class Limits(Block):
 class Accepted(Block):
     """A day that is as it should be although a table rule says otherwise."""
 
-    day: dt.date
+    day: Day
     """the day, quoted in YAML"""
     rule: TableRuleName
     """the rule that does not stop this day"""
-    because: str = Field(min_length=1)
+    because: str = Field(min_length=1, max_length=1000)
     """why; it stands in the report"""
 
 
 class TableRulesConfig(Block):
     """What stops the run. A change here costs no partition, only the verdicts."""
 
-    min_rows: int = Field(default=100, ge=1)
+    min_rows: Rows = 100
     """rows of a day that must remain after quarantine"""
-    max_quarantined_share: float = Field(default=0.2, gt=0, le=1)
+    max_quarantined_share: Number = Field(default=0.2, gt=0, le=1)
     """share of a day's rows that may be quarantined"""
-    freshness_hours: float = Field(default=2, gt=0)
+    freshness_hours: Number = Field(default=2, gt=0, le=8760)
     """the newest row must have arrived at most so long before the day's end"""
-    trailing_days: int = Field(default=7, ge=1)
+    trailing_days: WindowDays = 7
     """days that a day is held against"""
-    min_trailing_days: int = Field(default=2, ge=1)
+    min_trailing_days: WindowDays = 2
     """with fewer days before it a day is not held against them"""
-    min_drift_rows: int = Field(default=1_000, ge=1)
+    min_drift_rows: Rows = 1_000
     """with fewer rows drift and null shares are noise and are not judged"""
     volume: Limits = Limits(warn=2, stop=5)
     """factor by which a day's rows may exceed, or fall short of, the median of the trailing days"""

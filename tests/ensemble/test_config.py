@@ -8,6 +8,7 @@ import yaml
 
 from tasks.config import Params, load_params
 from tasks.core.errors import ConfigError
+from tasks.core.yaml_file import Place
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,7 @@ def test_the_projects_own_ensembles_can_be_named() -> None:
     assert not own.nightly.ensembles, "the default night stays short"
     for name, ensemble in own.ensembles.items():
         nightly = own.nightly.model_copy(update={"recipes": ensemble.members, "ensembles": (name,)})
-        own.model_copy(update={"nightly": nightly}).check()
+        own.model_copy(update={"nightly": nightly}).check(Place("params.yaml"))
 
 
 @pytest.mark.parametrize(

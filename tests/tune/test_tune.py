@@ -187,16 +187,18 @@ def test_hopeless_trials_are_given_up(make_workspace: MakeWorkspace, kind: str) 
 
 
 def test_a_loss_that_is_not_finite_fails_the_trial_and_not_the_search(make_workspace: MakeWorkspace) -> None:
-    space = {"training.learning_rate": {"choices": [3e-3, 1e30]}}
-    found = tune(make_workspace({"trials": 5, "space": space, "startup_trials": 20}), "small").found
+    space = {"training.learning_rate": {"choices": [3e-3, 10.0]}}  # times a decay of 10: weights grow 99-fold a step
+    workspace = make_workspace({"trials": 5, "space": space, "startup_trials": 20}, weight_decay=10.0)
+    found = tune(workspace, "small").found
     failed = [row for row in found.rows if row.state == "failed"]
-    assert failed and all(row.values["training.learning_rate"] == 1e30 and "not finite" in row.error for row in failed)
+    assert failed and all(row.values["training.learning_rate"] == 10 and "not finite" in row.error for row in failed)
     assert found.best.index == 0 and found.gain is None
     assert "No trial beat the recipe as it is" in found.summary() and f"{len(failed)} failed" in found.summary()
 
 
 def test_a_search_in_which_nothing_finishes_says_why(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace({"trials": 2, "space": {"trunk.dropout": {"low": 0, "high": 0.5}}}, learning_rate=1e30)
+    space = {"trunk.dropout": {"low": 0, "high": 0.5}}
+    workspace = make_workspace({"trials": 2, "space": space}, learning_rate=10.0, weight_decay=10.0)
     with pytest.raises(TuningError, match=r"none of 2 trials was finished: seed 0, epoch 1, step \d+: .*not finite"):
         tune(workspace, "small")
     assert not workspace.tuned.exists()

@@ -13,6 +13,7 @@ from models.batch import History
 from models.component import ComponentConfig
 from models.encoders.history.base import EMBEDDING_STD, EventEmbedding, HistoryEncoder
 from models.mlp import mlp
+from models.ranges import Widths
 from models.schema import InputSchema
 
 
@@ -20,7 +21,7 @@ class AttentionConfig(ComponentConfig):
     """Size of the activation unit."""
 
     kind: Literal["attention"] = "attention"
-    hidden: tuple[int, ...] = Field(default=(32,), min_length=1)
+    hidden: Widths = Field(default=(32,), min_length=1)
     """Widths of the unit that weighs an event against the candidate."""
 
 

@@ -4,8 +4,10 @@ Shape legend: B users, L steps, D width, H heads, W width of a head.
 """
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from torch import Tensor, nn
+
+from models.ranges import Copies, Dropout
 
 _EPS = 1e-8
 
@@ -13,9 +15,9 @@ _EPS = 1e-8
 class CausalSize(BaseModel):
     """Size of the Transformer."""
 
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    num_blocks: int = Field(default=2, gt=0)
-    num_heads: int = Field(default=1, gt=0)
+    dropout: Dropout = 0.1
+    num_blocks: Copies = 2
+    num_heads: Copies = 1
 
 
 class CausalEncoder(nn.Module):

@@ -6,10 +6,10 @@ Shape legend: N candidates, L events, D width, H width of the unit.
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.encoders.history.in_order import InOrderConfig, InOrderHistory
+from models.ranges import Dropout, Width
 from models.schema import InputSchema
 
 
@@ -47,9 +47,9 @@ class DinHistoryConfig(InOrderConfig):
     """Size of the activation unit."""
 
     kind: Literal["din"] = "din"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Dropout = 0.0
     """Of the events; the published unit has none."""
-    hidden: int = Field(default=32, gt=0)
+    hidden: Width = 32
     """Width of the unit that weighs an event against the candidate."""
 
 

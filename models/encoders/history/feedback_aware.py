@@ -6,7 +6,7 @@ Shape legend: B rows, L events, N events of all rows that are read, K item field
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from models.batch import History
@@ -16,6 +16,7 @@ from models.encoders.history.event_transformer import EventTransformer, TargetAt
 from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
 from models.encoders.history.sharing import Sharing
+from models.ranges import Copies, Dropout, Width
 from models.schema import InputSchema
 
 SCENE = "scene"
@@ -39,13 +40,13 @@ class FeedbackAwareConfig(ComponentConfig):
     """Size of the Transformer, and what it reads; `features.history_length` sets how many events: 50 is usual."""
 
     kind: Literal["feedback_aware"] = "feedback_aware"
-    width: int = Field(default=64, ge=1)
+    width: Width = 64
     """Width inside; the summary has the encoder's embedding width."""
-    layers: int = Field(default=2, ge=1)
+    layers: Copies = 2
     """Layers of the Transformer."""
-    heads: int = Field(default=2, ge=1)
+    heads: Copies = 2
     """Heads of every attention; they divide the width."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: Dropout = 0.1
     """Of what a layer adds."""
     reads: ReadsConfig = ReadsConfig()
     """What of the history is read."""

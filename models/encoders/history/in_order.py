@@ -7,20 +7,20 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.batch import History
 from models.component import ComponentConfig
 from models.encoders.history.base import EMBEDDING_STD, EventEmbedding, HistoryEncoder
 from models.encoders.history.matches import SKIP
+from models.ranges import Dropout
 from models.schema import InputSchema
 
 
 class InOrderConfig(ComponentConfig):
     """What of the history is read, and dropout."""
 
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: Dropout = 0.1
     """Of what the sequence is made of; models that rank by themselves have .5."""
     skips: bool = True
     """Read skipped events too, told apart by their feedback type; the published methods know positives only."""

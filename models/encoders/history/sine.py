@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from models.encoders.history.causal import CausalEncoder, CausalSize
 from models.encoders.history.distance_correlation import distance_correlation
 from models.encoders.history.in_order import InOrderConfig, InOrderHistory, small_projection
+from models.ranges import WeightOrNone, Whole
 from models.schema import InputSchema
 
 
 class SubInterests(BaseModel):
     """Sub-interests, how they are joined, and what keeps them apart."""
 
-    num_interests: int = Field(default=3, ge=2)
+    num_interests: Whole = Field(default=3, ge=2, le=64)
     fusion: Literal["adaptive", "sum"] = "adaptive"
     """`adaptive` weighs the sub-interests by a learned softmax; `sum` adds them up."""
-    dcor_weight: float = Field(default=1.0, ge=0)
+    dcor_weight: WeightOrNone = 1.0
     """Weight of the distance correlations between the vectors of sub-interests."""
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from models.ranges import Groups, Number, Seed, Steps, Weight, WeightOrNone, Whole
+from tasks.core.names import Label
 from tasks.core.settings import Block
 
 
@@ -17,39 +19,39 @@ class FusionConfig(Block):
     """What is the same for every fusion: what a list is worth, and what may enter."""
 
     kind: str
-    k: int = Field(default=3, ge=1)
+    k: Whole = Field(default=3, ge=1, le=1000)
     """length of the lists whose worth is maximised: the head of a user's rows of one day"""
-    long_view: float = Field(default=5.0, ge=0)
+    long_view: WeightOrNone = 5.0
     """seconds of watch time that a long view is worth (lambda_1)"""
-    skip: float = Field(default=10.0, gt=0)
+    skip: Weight = 10.0
     """seconds of watch time that a fast skip costs (lambda_2)"""
-    tasks: tuple[str, ...] | None = None
+    tasks: tuple[Label, ...] | None = None
     """binary tasks that enter beside watch time; null: all that the model predicts"""
     watch: Literal["percentile", "relative_mean"] = "percentile"
     """how watch time enters: percentile of the score, or calibrated mean over that of the duration group"""
-    duration_groups: int = Field(default=10, ge=1)
+    duration_groups: Groups = 10
     """equal-count duration groups of relative_mean"""
-    search_rows: int = Field(default=200_000, ge=1000)
+    search_rows: Whole = Field(default=200_000, ge=1000, le=10**9)
     """rows of the validation day that the fit looks at, whole users at random"""
-    seed: int = Field(default=20230811, ge=0)
+    seed: Seed = 20230811
     """seed of the search, of the users it looks at and of the tie-breaking hash"""
-    sweep: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)
+    sweep: tuple[WeightOrNone, ...] = Field(default=(0.0, 0.5, 1.0, 2.0, 4.0), max_length=20)
     """multiples of `skip` whose trade-offs the report shows; 1 is served"""
 
     @field_validator("sweep")
     @classmethod
     def _with_what_serves(cls, sweep: tuple[float, ...]) -> tuple[float, ...]:
-        if 1.0 not in sweep or min(sweep) < 0 or len(set(sweep)) != len(sweep):
-            raise ValueError(f"multiples are distinct, not negative, and 1 is among them; got {sweep}")
+        if 1.0 not in sweep or len(set(sweep)) != len(sweep):
+            raise ValueError(f"multiples are distinct, and 1 is among them; got {sweep}")
         return tuple(sorted(sweep))
 
 
 class SearchedConfig(FusionConfig):
     """A fusion whose parameters are searched for."""
 
-    trials: int = Field(default=200, ge=1)
+    trials: Steps = 200
     """points tried on the validation day"""
-    caution: float = Field(default=2.0, ge=0)
+    caution: Number = Field(default=2.0, ge=0, le=100)
     """standard errors that a gain over the plain score has to exceed, over users; 0 believes every gain"""
 
 
