@@ -15,6 +15,7 @@ from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.timings import write_timing
+from tasks.night.belonging import belonging
 from tasks.stages import STAGES, Night
 
 
@@ -36,9 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> None:
-    """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive."""
+    """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive.
+
+    Raises:
+        NightError: if what it reads belongs to another night.
+        DwellError: as the stage says.
+    """
     started = time.perf_counter()
-    result = STAGES[stage](Night.load(workspace), recipe)
+    night = Night.load(workspace)
+    with belonging(workspace, night.params, night.key, stage, recipe):
+        result = STAGES[stage](night, recipe)
     seconds = time.perf_counter() - started
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -21,6 +21,10 @@ class ValidationFailed(DwellError):
     """A table rule stopped the run; the message lists every rule that failed."""
 
 
+class NightError(DwellError):
+    """What a stage would read belongs to another night, or another process is writing the workspace."""
+
+
 class StorageError(DwellError):
     """A file could not be written (disk full, folder not writable). What stood there before is untouched."""
 

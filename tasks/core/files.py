@@ -25,6 +25,11 @@ _WRITE_ERRORS = {
     errno.EROFS: "the file system is read-only: choose another folder",
 }
 
+NIGHT_FILE = "night.json"
+"""Says which night an output belongs to (`tasks.night.belonging`)."""
+NO_CONTENT = (".gitignore", NIGHT_FILE)
+"""Names of files that say something about the folder they lie in, and are no part of its content."""
+
 
 @contextlib.contextmanager
 def writing(target: Path) -> Iterator[Path]:
@@ -89,10 +94,10 @@ def hash_file(path: Path) -> str:
 def hash_tree(folder: Path) -> str:
     """Return one SHA-256 for a folder: every file's relative name and content, in sorted order.
 
-    Files that version-control tools drop (`.gitignore`) do not count.
+    Files that only say something about a folder (`NO_CONTENT`) do not count.
     """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".gitignore"):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in NO_CONTENT):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{hash_file(path)}\n".encode())
     return digest.hexdigest()
 

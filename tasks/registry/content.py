@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.core.errors import RegistryError
-from tasks.core.files import hash_file, hash_tree, remove, writing
+from tasks.core.files import NO_CONTENT, hash_file, hash_tree, remove, writing
 
 ID_LENGTH = 16
 """Hexadecimal digits of an id (64 bits of SHA-256)."""
@@ -16,13 +16,13 @@ _log = logging.getLogger(__name__)
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Return relative name -> SHA-256 of every file below a folder, `.gitignore` left out."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".gitignore")
+    """Return relative name -> SHA-256 of every file below a folder that is content."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_CONTENT)
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
 
 
 def copy_files(source: Path, target: Path) -> None:
-    """Copy every file below a folder, links resolved, `.gitignore` left out.
+    """Copy every file below a folder, links resolved, what is no content left out.
 
     Raises:
         RegistryError: if the folder does not exist or is empty.

@@ -1,0 +1,58 @@
+"""Processes that are killed, and commands given at the wrong moment, on a small simulated world without a server."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.core.files import hash_tree
+from tests.flows.small_night import make_workspace, run, tiny_params
+
+pytestmark = pytest.mark.slow
+
+FIRST_STAGES = ("ingest", "validate", "features", "table")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A night that got as far as its table."""
+    root = make_workspace(tmp_path_factory.mktemp("faults") / "workspace", tiny_params())
+    dwell(root, "prepare", "--as-of", "2026-01-15")
+    for stage in FIRST_STAGES:
+        dwell(root, "stage", stage)
+    return root
+
+
+def dwell(root: Path, *arguments: str, status: int = 0) -> str:
+    done = run(["flows.cli", *arguments], root)
+    assert done.returncode == status, done.stdout[-3000:]
+    return done.stdout
+
+
+def kill_once_seen(root: Path, path: str, *module: str) -> None:
+    """Start a module and kill it as soon as a path matches below the workspace."""
+    child = subprocess.Popen([sys.executable, "-m", *module], cwd=root, start_new_session=True)
+    while not any(root.glob(path)):
+        assert child.poll() is None, f"it ended before {path} was there"
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def test_after_a_killed_night_no_stage_reads_the_one_before(begun: Path) -> None:
+    before = hash_tree(begun / "data/table")
+    dwell(begun, "prepare", "--as-of", "2026-01-16")
+    kill_once_seen(begun, "data/raw/impressions/day=2026-01-16", "tasks", "ingest")
+    refused = dwell(begun, "stage", "train", "--recipe", "d2q", status=2)
+    assert refused.startswith("error: stage train: data/table belongs to night 2026-01-15 of simulator")
+    assert "run.yaml asks for night 2026-01-16 of simulator" in refused
+    assert "`dwell nightly --as-of 2026-01-16 --source simulator` runs all" in refused
+    unfinished = dwell(begun, "stage", "validate", status=2)
+    assert unfinished.startswith("error: stage validate: data/raw was left unfinished")
+    dwell(begun, "prepare", "--as-of", "2026-01-15")
+    for stage in FIRST_STAGES:
+        dwell(begun, "stage", stage)
+    assert hash_tree(begun / "data/table") == before
