@@ -14,6 +14,7 @@ from flows import environment
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
+from tasks.core.processes import own_run
 
 app = typer.Typer(
     name="dwell",
@@ -70,7 +71,8 @@ def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
-    outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+    with own_run(Path.cwd()):
+        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -84,7 +86,9 @@ def backfill(
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
-    for outcome in flow(first.date(), last.date(), source, str(data) if data else None):
+    with own_run(Path.cwd()):
+        outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
+    for outcome in outcomes:
         typer.echo(outcome.summary())
 
 
@@ -92,8 +96,10 @@ def backfill(
 def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
     from tasks.night.key import prepare_night
+    from tasks.night.lock import holding
 
-    key = prepare_night(Workspace(), _date(as_of), source, data)
+    with holding(Workspace(), "dwell prepare"):
+        key = prepare_night(Workspace(), _date(as_of), source, data)
     typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
 
 
@@ -192,7 +198,9 @@ def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) 
     """Run a Prefect server and a worker until interrupted."""
     from flows.serve import serve as run
 
-    raise typer.Exit(run(port))
+    with own_run(Path.cwd()):
+        status = run(port)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -259,21 +267,26 @@ def promote(
 ) -> None:
     """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
     from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holding
     from tasks.night.publish import promote as force
 
     workspace = Workspace()
-    event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
+    with holding(workspace, "dwell promote"):
+        event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
     typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
 
 
 @app.command()
 def status(source: Source = None) -> None:
-    """Show the champion, the last decisions and the night in run.yaml."""
+    """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
     from tasks.config import load_params
     from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holder
     from tasks.registry import Registry
 
     workspace = Workspace()
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
     name = source or load_params(workspace.params).default_source
     if workspace.run_key.exists():
         key = load_run_key(workspace.run_key)

@@ -16,6 +16,7 @@ from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.timings import write_timing
 from tasks.night.belonging import belonging
+from tasks.night.lock import holding
 from tasks.stages import STAGES, Night
 
 
@@ -40,18 +41,18 @@ def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> No
     """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive.
 
     Raises:
-        NightError: if what it reads belongs to another night.
+        NightError: if what it reads belongs to another night, or another process holds the workspace.
         DwellError: as the stage says.
     """
     started = time.perf_counter()
     night = Night.load(workspace)
-    with belonging(workspace, night.params, night.key, stage, recipe):
+    name = stage if recipe is None else f"{stage}@{recipe}"
+    with holding(workspace, f"stage {name}"), belonging(workspace, night.params, night.key, stage, recipe):
         result = STAGES[stage](night, recipe)
     seconds = time.perf_counter() - started
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     peak_mib = own.ru_maxrss / 1024
-    name = stage if recipe is None else f"{stage}@{recipe}"
     cost = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib}
     write_timing(workspace, name, cost)
     print(f"{name}: {_brief(result)} ({seconds:.1f} s, {peak_mib:.0f} MiB)")

@@ -1,5 +1,6 @@
 """Processes that are killed, and commands given at the wrong moment, on a small simulated world without a server."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from tasks.core.files import hash_tree
+from tasks.core.layout import Workspace
+from tasks.core.processes import RUN
+from tasks.night.lock import holding
 from tests.flows.small_night import make_workspace, run, tiny_params
 
 pytestmark = pytest.mark.slow
@@ -56,3 +60,17 @@ def test_after_a_killed_night_no_stage_reads_the_one_before(begun: Path) -> None
     for stage in FIRST_STAGES:
         dwell(begun, "stage", stage)
     assert hash_tree(begun / "data/table") == before
+
+
+def test_beside_a_night_nothing_else_writes_the_workspace(begun: Path) -> None:
+    before = (begun / "run.yaml").read_bytes()
+    with holding(Workspace(begun), "dwell nightly"):
+        for command in (["prepare", "--as-of", "2026-01-16"], ["stage", "table"]):
+            done = run(["flows.cli", *command], begun, **{RUN: ""})
+            assert done.returncode == 2
+            assert done.stdout.startswith(
+                f"error: {begun.resolve()} is held by `dwell nightly` (process {os.getpid()} on "
+            )
+        assert f"at work: `dwell nightly` (process {os.getpid()}" in dwell(begun, "status")
+        assert dwell(begun, "stage", "table").startswith("table: "), "what the night itself starts goes on"
+    assert (begun / "run.yaml").read_bytes() == before
