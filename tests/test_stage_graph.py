@@ -23,9 +23,12 @@ CORE = (
     "manifest",
     "names",
     "partition_cache",
+    "processes",
     "remembered",
     "run_key",
     "settings",
+    "system_errors",
+    "temporaries",
     "timings",
     "yaml_config",
 )

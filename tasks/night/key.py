@@ -50,7 +50,7 @@ def prepare_night(
     _forget_other_models(workspace, params)
     _forget_other_data(workspace, key)
     text = "# Written by dwell: the key of one night. DVC reads it beside params.yaml.\n"
-    write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True))
+    write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True), durable=True)
     return key
 
 

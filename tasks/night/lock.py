@@ -17,6 +17,7 @@ from tasks.core.files import read_json, remove, write_json
 from tasks.core.layout import Workspace
 from tasks.core.processes import Owner, end_orphans, inherited_run, own_run, this_process
 from tasks.core.settings import Block
+from tasks.core.temporaries import sweep
 
 _POLL_S = 1.0
 _SAY_AGAIN_S = 600
@@ -44,7 +45,7 @@ class Holder(Block):
 def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _log) -> Iterator[None]:
     """Hold the workspace; part of a run that holds it already (a night's stages, a backfill's nights) just goes on.
 
-    What is left of dead runs is ended first, and named in the log.
+    What is left of dead runs is ended first, and named in the log; what they left unfinished is removed.
 
     Args:
         workspace: what is going to be written.
@@ -58,6 +59,7 @@ def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _
     """
     standing, run = holder(workspace), inherited_run()
     if standing is not None and run is not None and standing.owner == str(run):
+        sweep(workspace.root)
         yield
         return
     path = _holder_file(workspace)
@@ -67,6 +69,7 @@ def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _
     try:
         for line in end_orphans(workspace.root):
             log.warning("ended what a dead run left: process %s", line)
+        sweep(workspace.root, alone=True)
         since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         write_json(path, Holder(owner=str(this_process()), command=command, since=since).model_dump())
         with own_run(workspace.root):

@@ -101,7 +101,7 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
 def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:
     """Write the folder of a night under `nights/`, in place of an earlier one; return it."""
     archive = workspace.night(key.source, key.as_of)
-    with writing(archive) as folder:
+    with writing(archive, durable=True) as folder:
         folder.mkdir()
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
             shutil.copy(workspace.root / name, folder / name)

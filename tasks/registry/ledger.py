@@ -17,9 +17,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from tasks.core.errors import RegistryError, StorageError
-from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.files import hash_value, read_json, sync_folder, write_json
 from tasks.core.settings import Block
-from tasks.registry.content import sync_folder
 
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
@@ -214,4 +213,4 @@ def _read_head(registry: Path) -> LedgerHead:
 
 
 def _write_head(registry: Path, events: tuple[Event, ...]) -> None:
-    write_json(registry / HEAD, LedgerHead(events=len(events), hash=events[-1].hash).model_dump())
+    write_json(registry / HEAD, LedgerHead(events=len(events), hash=events[-1].hash).model_dump(), durable=True)
