@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from tasks.core.errors import DwellError
+from tasks.core.errors import DwellError, MachineError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.processes import own_run
+from tasks.core.system_errors import in_words
 
 app = typer.Typer(
     name="dwell",
@@ -298,11 +299,12 @@ def main() -> None:
     """Entry point: errors meant for a person are printed as one, without a traceback."""
     environment.prepare(Path.cwd())
     try:
-        app()
+        with in_words("dwell"):
+            app()
     except DwellError as error:
         for line in str(error).splitlines():
             typer.echo(f"error: {line}", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, MachineError) else 2)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.core.errors import USER_ERROR, DwellError
+from tasks.core.errors import USER_ERROR, DwellError, MachineError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
+from tasks.core.system_errors import in_words
 from tasks.core.timings import write_timing
 from tasks.night.belonging import belonging
 from tasks.night.lock import holding
@@ -29,11 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)
     try:
-        run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
+        with in_words(f"stage {options.stage}"):
+            run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
     except DwellError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
-        return USER_ERROR
+        return 1 if isinstance(error, MachineError) else USER_ERROR
     return 0
 
 

@@ -29,6 +29,10 @@ class StorageError(DwellError):
     """A file could not be written (disk full, folder not writable). What stood there before is untouched."""
 
 
+class MachineError(DwellError):
+    """The machine failed, not the input: out of memory or handles, no worker left. Trying again may help."""
+
+
 class TrainingError(DwellError):
     """A fit cannot go on (a loss that is not finite), or a bundle cannot be read."""
 

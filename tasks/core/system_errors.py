@@ -1,8 +1,12 @@
 """What the machine refused, in words, whichever library reports it: disk, memory, handles, rights."""
 
+import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
+
+from tasks.core.errors import DwellError, MachineError
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run again",
@@ -17,24 +21,43 @@ _REMEDIES = {
     errno.ENOMEM: "out of memory: give the machine more, or lower nightly.parallel_stages and cluster.workers",
     errno.EAGAIN: "no further process or thread may start: raise the limit (`ulimit -u`) or lower the threads",
 }
-_OF_READING = {errno.EACCES: "permission denied: make it readable for this user", errno.EPERM: "not permitted"}
 _OS_ERROR = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
 
 
-def remedy_of(error: BaseException, reading: bool = False) -> str | None:
-    """Return what is wrong with the machine and what to do; None: the error is of another kind.
+@contextlib.contextmanager
+def in_words(what: str) -> Iterator[None]:
+    """Turn what the machine refuses inside into an error a person is meant to read.
 
     Args:
-        error: what was raised; what it was raised from counts too.
-        reading: whether rights are missed to read, not to write.
+        what: what was being done, for the message.
+
+    Raises:
+        MachineError: for an error of the system, of whatever library; others pass as they are.
     """
+    try:
+        yield
+    except DwellError:
+        raise
+    except Exception as error:
+        reason = remedy_of(error)
+        if reason is None:
+            raise
+        raise MachineError(f"{what}: {_first_line(error)}: {reason}") from error
+
+
+def remedy_of(error: BaseException) -> str | None:
+    """Return what is wrong with the machine and what to do; None: the error, and what it was raised from, is of another kind."""
     seen: BaseException | None = error
     while seen is not None:
         number = errno.ENOMEM if isinstance(seen, MemoryError) else _number(seen)
         if number in _REMEDIES:
-            return _OF_READING.get(number, _REMEDIES[number]) if reading else _REMEDIES[number]
+            return _REMEDIES[number]
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
 def _number(error: BaseException) -> int | None:
