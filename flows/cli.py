@@ -72,7 +72,7 @@ def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
-    with own_run(Path.cwd()):
+    with environment.flow_run(Path.cwd()):
         outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
@@ -87,7 +87,7 @@ def backfill(
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
-    with own_run(Path.cwd()):
+    with environment.flow_run(Path.cwd()):
         outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
     for outcome in outcomes:
         typer.echo(outcome.summary())

@@ -46,7 +46,9 @@ def partition_map(config: ClusterConfig) -> Iterator[Map]:
                 _wait(client, futures, distributed)
                 return list(client.gather(futures))
             except CancelledError as error:
-                raise MachineError("the Dask scheduler was lost: start it again, or set cluster: {kind: none}") from error
+                raise MachineError(
+                    "the Dask scheduler was lost: start it again, or set cluster: {kind: none}"
+                ) from error
             except distributed.KilledWorker as error:
                 raise MachineError(
                     f"workers of the Dask cluster died again and again under one task ({error.task}): they are out of "

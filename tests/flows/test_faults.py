@@ -74,3 +74,21 @@ def test_beside_a_night_nothing_else_writes_the_workspace(begun: Path) -> None:
         assert f"at work: `dwell nightly` (process {os.getpid()}" in dwell(begun, "status")
         assert dwell(begun, "stage", "table").startswith("table: "), "what the night itself starts goes on"
     assert (begun / "run.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "variable,value,says",
+    [
+        ("PREFECT_API_URL", "http://127.0.0.1:1/api", "the Prefect server at http://127.0.0.1:1/api cannot be reached"),
+        (
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
+            "1",
+            "the embedded Prefect server did not start within 1 s",
+        ),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_line(begun: Path, variable: str, value: str, says: str) -> None:
+    done = run(["flows.cli", "nightly", "--as-of", "2026-01-15"], begun, **{variable: value})
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.startswith("error: ")][0].startswith(f"error: {says}")
+    assert "Traceback" not in done.stdout
