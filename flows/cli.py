@@ -1,5 +1,6 @@
 """The `dwell` command line. It only wires: every command calls what the flows and stages call."""
 
+import contextlib
 import datetime as dt
 import importlib.metadata
 import json
@@ -293,6 +294,30 @@ def status(source: Source = None) -> None:
         key = load_run_key(workspace.run_key)
         typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
     typer.echo(str(Registry(workspace.registry(name)).status()))
+
+
+@app.command()
+def doctor(
+    mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without loss.")] = False,
+) -> None:
+    """Look at environment, services, locks, leftovers, ledgers, registry and disk; every finding comes with its remedy."""
+    from tasks.doctor import diagnose
+    from tasks.night.lock import holder, holding
+
+    workspace, grave = Workspace(), False
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
+    with holding(workspace, "dwell doctor", sweeping=False) if mend else contextlib.nullcontext():
+        for finding in diagnose(workspace, at_rest=held is None):
+            if mend and finding.mend is not None:
+                typer.echo(f"mended: {finding.problem}: {finding.mend()}")
+                continue
+            grave |= finding.grave
+            can = " (`dwell doctor --mend` does it)" if finding.mend else ""
+            typer.echo(f"{'problem' if finding.grave else 'notice'}: {finding}{can}")
+    typer.echo("a night cannot be trusted before the problems are mended" if grave else "a night can run")
+    if grave:
+        raise typer.Exit(1)
 
 
 def main() -> None:

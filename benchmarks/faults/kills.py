@@ -1,8 +1,10 @@
 """Kill parts of a night at moments spread over their work, run it again, and hold what stands against its twin."""
 
+import contextlib
 import random
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def of_servers(root: Path, expected: dict[str, str], kills: int, chance: random.
     found = []
     for _ in range(kills):
         night = world.start(root, *NIGHTLY)
-        server = _child(night.pid, "uvicorn", lambda: night.poll() is None)
+        server = _child(night, "uvicorn")
         time.sleep(12 * chance.random())
         if server is not None:
             server.kill()
@@ -89,7 +91,7 @@ def of_workers(root: Path, expected: dict[str, str], kills: int, chance: random.
     for number in range(kills):
         remove(root / STAGES["features"])
         stage = world.start(root, "-m", "tasks", "features")
-        worker = _child(stage.pid, "spawn_main", lambda: stage.poll() is None)  # noqa: B023
+        worker = _child(stage, "spawn_main")
         time.sleep(2 + 2 * chance.random())
         if worker is not None and number % 2 == 0:
             worker.kill()
@@ -133,14 +135,12 @@ def _state(root: Path, expected: dict[str, str]) -> list[str]:
     return world.differences(expected, world.snapshot(root)) + world.left_unfinished(root) + world.orphans(root)
 
 
-def _child(pid: int, word: str, alive: Callable[[], bool]) -> psutil.Process | None:
+def _child(parent: "subprocess.Popen[str]", word: str) -> psutil.Process | None:
     """Return the first process below another whose command holds a word, as soon as there is one."""
-    while alive():
-        for process in psutil.Process(pid).children(recursive=True):
-            try:
+    while parent.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(parent.pid).children(recursive=True):
                 if word in " ".join(process.cmdline()):
                     return process
-            except psutil.Error:
-                continue
         time.sleep(0.05)
     return None

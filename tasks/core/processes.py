@@ -104,11 +104,24 @@ def end_orphans(root: Path) -> list[str]:
     ended = []
     for process in _orphans(root.resolve()):
         with contextlib.suppress(psutil.Error):
-            line = f"{process.pid} ({' '.join(process.cmdline())[:100]})"
+            line = _described(process)
             process.kill()
             process.wait(10)
             ended.append(line)
     return ended
+
+
+def orphans(root: Path) -> list[str]:
+    """Return what `end_orphans` would end."""
+    found = []
+    for process in _orphans(root.resolve()):
+        with contextlib.suppress(psutil.Error):
+            found.append(_described(process))
+    return found
+
+
+def _described(process: psutil.Process) -> str:
+    return f"{process.pid} ({' '.join(process.cmdline())[:100]})"
 
 
 def _orphans(root: Path) -> list[psutil.Process]:

@@ -28,8 +28,13 @@ def load_run_key(path: Path) -> RunKey:
     """Read and check `run.yaml`.
 
     Raises:
-        ConfigError: if it is missing or wrong.
+        ConfigError: if it is missing or wrong, in one line.
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
-    return parse(RunKey, read_yaml(path), path.name)
+    try:
+        return parse(RunKey, read_yaml(path), path.name)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{' '.join(str(error).split())}: `dwell prepare` writes it anew, `dwell doctor` tells more"
+        ) from error

@@ -57,16 +57,24 @@ def set_aside(target: Path, folder: Path) -> None:
 
 
 def sweep(root: Path, alone: bool = False) -> list[str]:
-    """Remove what dead processes left unfinished in a workspace; return the paths removed.
+    """Remove what dead processes left unfinished in a workspace (see `unfinished_by_the_dead`); return the paths removed."""
+    left = unfinished_by_the_dead(root, alone)
+    for name in left:
+        _clear(root / name)
+    return left
+
+
+def unfinished_by_the_dead(root: Path, alone: bool = False) -> list[str]:
+    """Return the paths of what dead processes left unfinished in a workspace.
 
     Args:
         root: the workspace.
-        alone: whether nothing else writes there; then what bears no owner's name is removed from its outputs too.
+        alone: whether nothing else writes there; then what bears no owner's name in its outputs counts too.
     """
     found = list((root / SCRATCH / "tmp").glob(f"{_BEGIN}*{_END}"))
     if alone:
         found += [path for name in OUTPUTS for path in (root / name).rglob(f".*{_END}")]
-    return [path.relative_to(root).as_posix() for path in found if _is_left(path) and _clear(path)]
+    return [path.relative_to(root).as_posix() for path in found if _is_left(path)]
 
 
 def remove(path: Path) -> None:
@@ -95,11 +103,10 @@ def _is_left(path: Path) -> bool:
     return _UNNAMED.fullmatch(path.name) is not None
 
 
-def _clear(path: Path) -> bool:
+def _clear(path: Path) -> None:
     place, old = path / _PLACE, path / _OLD
     if place.is_file() and old.exists():
         target = Path(place.read_text(encoding="utf-8"))
         if not target.exists():
             os.rename(old, target)
     remove(path)
-    return True

@@ -78,6 +78,13 @@ def refuse_others(workspace: Workspace, params: Params, key: RunKey, paths: Iter
     _refuse_others(workspace, _Graph(workspace.root), params, key, list(paths), reader)
 
 
+def foreign(workspace: Workspace, params: Params, key: RunKey) -> list[str]:
+    """Return a line for every output that stands and belongs to another night than a key's, or to none."""
+    wanted = Belongs.of(params, key)
+    found = (_problem(folder, workspace, wanted) for folder in _Graph(workspace.root).outputs())
+    return [problem for problem in found if problem]
+
+
 def disown(workspace: Workspace) -> None:
     """Let no output belong to a night any more: what they were made of is not what the same key means now."""
     for folder in _Graph(workspace.root).outputs():

@@ -18,6 +18,7 @@ from tasks.core.layout import Workspace
 from tasks.core.processes import Owner, end_orphans, inherited_run, own_run, this_process
 from tasks.core.settings import Block
 from tasks.core.temporaries import sweep
+from tasks.night.dvc_files import RWLOCK, is_cut_short
 
 _POLL_S = 1.0
 _SAY_AGAIN_S = 600
@@ -42,7 +43,9 @@ class Holder(Block):
 
 
 @contextlib.contextmanager
-def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _log) -> Iterator[None]:
+def holding(
+    workspace: Workspace, command: str, wait: bool = False, log: Log = _log, sweeping: bool = True
+) -> Iterator[None]:
     """Hold the workspace; part of a run that holds it already (a night's stages, a backfill's nights) just goes on.
 
     What is left of dead runs is ended first, and named in the log; what they left unfinished is removed.
@@ -52,6 +55,7 @@ def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _
         command: what for, as others are told.
         wait: whether to wait for its turn instead of being refused.
         log: where waiting and what was ended are said.
+        sweeping: whether to end and remove what dead runs left.
 
     Raises:
         NightError: if another process holds it and `wait` is not set.
@@ -67,9 +71,12 @@ def holding(workspace: Workspace, command: str, wait: bool = False, log: Log = _
     lock = FileLock(path.with_name("night.lock"))
     _acquire(lock, workspace, wait, log)
     try:
-        for line in end_orphans(workspace.root):
-            log.warning("ended what a dead run left: process %s", line)
-        sweep(workspace.root, alone=True)
+        if sweeping:
+            for line in end_orphans(workspace.root):
+                log.warning("ended what a dead run left: process %s", line)
+            sweep(workspace.root, alone=True)
+            if is_cut_short(workspace.root / RWLOCK):  # DVC itself would refuse to run ever after
+                remove(workspace.root / RWLOCK)
         since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         write_json(path, Holder(owner=str(this_process()), command=command, since=since).model_dump())
         with own_run(workspace.root):

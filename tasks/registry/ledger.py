@@ -108,6 +108,13 @@ def read_ledger(registry: Path) -> tuple[Event, ...]:
     Raises:
         RegistryError: if the ledger was tampered with; the message names the line.
     """
+    try:
+        return _read(registry)
+    except RegistryError as error:
+        raise RegistryError(f"{error} (`dwell doctor` looks at all of the registry)") from error
+
+
+def _read(registry: Path) -> tuple[Event, ...]:
     path = registry / LEDGER
     head, lines = _snapshot(registry)
     events: list[Event] = []

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def empty() -> Iterator[str]:
     """The address of a scheduler that has no worker."""
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as running:  # type: ignore[no-untyped-call]
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as running:
         yield running.scheduler_address
 
 

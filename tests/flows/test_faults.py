@@ -90,5 +90,5 @@ def test_beside_a_night_nothing_else_writes_the_workspace(begun: Path) -> None:
 def test_a_server_that_is_not_there_is_one_line(begun: Path, variable: str, value: str, says: str) -> None:
     done = run(["flows.cli", "nightly", "--as-of", "2026-01-15"], begun, **{variable: value})
     assert done.returncode == 1
-    assert [line for line in done.stdout.splitlines() if line.startswith("error: ")][0].startswith(f"error: {says}")
+    assert next(line for line in done.stdout.splitlines() if line.startswith("error: ")).startswith(f"error: {says}")
     assert "Traceback" not in done.stdout
