@@ -6,6 +6,7 @@ Run it: make benchmark-scale ROWS="100000 1000000 10000000". Rows are those of t
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def night(rows: int, root: Path) -> dict[str, dict[str, float]]:
     params["training"] |= {"seeds": [0], "max_epochs": 2}
     params["gate"] |= {"minimum_rows": 1, "minimum_users": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     for stage in ("prepare", *STAGES):
         module = ["flows.cli", "prepare"] if stage == "prepare" else ["tasks", *stage.split()]

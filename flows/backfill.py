@@ -1,13 +1,17 @@
 """Nights that were missed, one after the other: each is the same run with an older `as_of`."""
 
 import datetime as dt
+from pathlib import Path
 from typing import cast
 
-from prefect import flow
+from prefect import flow, get_run_logger
+from prefect.runtime import deployment
 
 from flows.nightly import nightly
 from flows.notify import notify
 from tasks.core.errors import ConfigError
+from tasks.core.layout import Workspace
+from tasks.night.lock import holding
 from tasks.night.publish import Outcome
 
 
@@ -17,8 +21,11 @@ def backfill(first: dt.date, last: dt.date, source: str | None = None, data: str
 
     Raises:
         ConfigError: if `last` is before `first`.
+        NightError: if another process holds the workspace (a deployed backfill waits for its turn).
     """
     if last < first:
         raise ConfigError(f"the last night {last} is before the first one {first}")
     nights = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
-    return [cast(Outcome, nightly(as_of=night, source=source, data=data)) for night in nights]
+    deployed = deployment.id is not None
+    with holding(Workspace(Path.cwd()), f"dwell backfill {first} to {last}", wait=deployed, log=get_run_logger()):
+        return [cast(Outcome, nightly(as_of=night, source=source, data=data)) for night in nights]

@@ -1,5 +1,6 @@
 """The `dwell` command line. It only wires: every command calls what the flows and stages call."""
 
+import contextlib
 import datetime as dt
 import importlib.metadata
 import json
@@ -11,9 +12,11 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from tasks.core.errors import DwellError
+from tasks.core.errors import DwellError, MachineError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
+from tasks.core.processes import own_run
+from tasks.core.system_errors import in_words
 
 app = typer.Typer(
     name="dwell",
@@ -70,7 +73,8 @@ def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
-    outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+    with environment.flow_run(Path.cwd()):
+        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -84,7 +88,9 @@ def backfill(
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
-    for outcome in flow(first.date(), last.date(), source, str(data) if data else None):
+    with environment.flow_run(Path.cwd()):
+        outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
+    for outcome in outcomes:
         typer.echo(outcome.summary())
 
 
@@ -92,8 +98,10 @@ def backfill(
 def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
     from tasks.night.key import prepare_night
+    from tasks.night.lock import holding
 
-    key = prepare_night(Workspace(), _date(as_of), source, data)
+    with holding(Workspace(), "dwell prepare"):
+        key = prepare_night(Workspace(), _date(as_of), source, data)
     typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
 
 
@@ -192,7 +200,9 @@ def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) 
     """Run a Prefect server and a worker until interrupted."""
     from flows.serve import serve as run
 
-    raise typer.Exit(run(port))
+    with own_run(Path.cwd()):
+        status = run(port)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -259,21 +269,26 @@ def promote(
 ) -> None:
     """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
     from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holding
     from tasks.night.publish import promote as force
 
     workspace = Workspace()
-    event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
+    with holding(workspace, "dwell promote"):
+        event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
     typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
 
 
 @app.command()
 def status(source: Source = None) -> None:
-    """Show the champion, the last decisions and the night in run.yaml."""
+    """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
     from tasks.config import load_params
     from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holder
     from tasks.registry import Registry
 
     workspace = Workspace()
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
     name = source or load_params(workspace.params).default_source
     if workspace.run_key.exists():
         key = load_run_key(workspace.run_key)
@@ -281,15 +296,40 @@ def status(source: Source = None) -> None:
     typer.echo(str(Registry(workspace.registry(name)).status()))
 
 
+@app.command()
+def doctor(
+    mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without loss.")] = False,
+) -> None:
+    """Look at environment, services, locks, leftovers, ledgers, registry and disk; every finding comes with its remedy."""
+    from tasks.doctor import diagnose
+    from tasks.night.lock import holder, holding
+
+    workspace, grave = Workspace(), False
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
+    with holding(workspace, "dwell doctor", sweeping=False) if mend else contextlib.nullcontext():
+        for finding in diagnose(workspace, at_rest=held is None):
+            if mend and finding.mend is not None:
+                typer.echo(f"mended: {finding.problem}: {finding.mend()}")
+                continue
+            grave |= finding.grave
+            can = " (`dwell doctor --mend` does it)" if finding.mend else ""
+            typer.echo(f"{'problem' if finding.grave else 'notice'}: {finding}{can}")
+    typer.echo("a night cannot be trusted before the problems are mended" if grave else "a night can run")
+    if grave:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Entry point: errors meant for a person are printed as one, without a traceback."""
     environment.prepare(Path.cwd())
     try:
-        app()
+        with in_words("dwell"):
+            app()
     except DwellError as error:
         for line in str(error).splitlines():
             typer.echo(f"error: {line}", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, MachineError) else 2)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
 """Settings that Prefect and DVC read from the environment when they are imported."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.core.errors import MachineError
+from tasks.core.processes import own_run
+
+_STARTUP = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _QUIET = {
     # no telemetry
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -10,7 +16,7 @@ _QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     # the first start of the embedded server migrates its database: about 20 s on a busy machine, the default limit
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    _STARTUP: "300",
     # a run whose machine died is told from a slow one by its heartbeat (see infra/README.md)
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
@@ -26,3 +32,37 @@ def prepare(root: Path) -> None:
         os.environ.setdefault(name, value)
     home = Path(os.environ.setdefault("PREFECT_HOME", str(root.resolve() / ".dwell/prefect")))
     home.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def flow_run(root: Path) -> Iterator[None]:
+    """Run a flow inside: what it starts dies with this process, and a server that is not there is said in words.
+
+    Args:
+        root: the workspace.
+
+    Raises:
+        MachineError: if the Prefect server cannot be reached, or the embedded one does not start in time.
+    """
+    import httpx
+
+    try:
+        with own_run(root):
+            yield
+    except httpx.TransportError as error:
+        api = os.environ.get("PREFECT_API_URL")
+        where = f"the Prefect server at {api}" if api else "the embedded Prefect server"
+        remedy = "start it (`dwell serve`), or unset PREFECT_API_URL to run without one" if api else "run again"
+        raise MachineError(f"{where} cannot be reached ({error or type(error).__name__}): {remedy}") from error
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" not in str(error) and "Failed to reach API" not in str(error):
+            raise
+        if api := os.environ.get("PREFECT_API_URL"):
+            raise MachineError(
+                f"the Prefect server at {api} cannot be reached: start it (`dwell serve`), or unset PREFECT_API_URL to "
+                "run without one"
+            ) from error
+        raise MachineError(
+            f"the embedded Prefect server did not start within {os.environ[_STARTUP]} s: give it longer "
+            f"({_STARTUP}=600), free the machine, or use a server of its own (`dwell serve` and PREFECT_API_URL)"
+        ) from error

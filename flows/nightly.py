@@ -23,7 +23,7 @@ from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.layout import Workspace
 from tasks.night.key import prepare_night
-from tasks.night.lock import only_night
+from tasks.night.lock import holding
 from tasks.night.publish import Outcome, publish
 
 
@@ -48,7 +48,7 @@ def nightly(
             )
         zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
-    with only_night(workspace):
+    with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
         nightly_config = params.nightly

@@ -23,6 +23,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.core.errors import USER_ERROR, DwellError
+from tasks.night.dvc_files import damaged_lock
 
 _HINTS = (
     "To track the changes with git",
@@ -46,11 +47,13 @@ def stage_graph(root: Path) -> dict[str, list[str]]:
     """Return stage -> stages it depends on, in an order that can be run: first what most has to wait for.
 
     Raises:
-        DwellError: if dvc.yaml cannot be read.
+        DwellError: if dvc.yaml or dvc.lock cannot be read.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    if problem := damaged_lock(root / "dvc.lock"):
+        raise DwellError(f"{problem}: `dwell doctor --mend` puts it aside")
     try:
         with Repo(str(root)) as repo:
             graph = repo.index.graph

@@ -48,7 +48,7 @@ def add_to_params(path: Path, tuned: Tuned) -> str:
         return f"{path}: nothing to add, {found.name} stays as it is"
     params, text = load_params(path), path.read_text(encoding="utf-8")
     text = with_found(text, found, params.recipes[found.name], params.training)
-    with writing(path) as temporary:
+    with writing(path, durable=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
         load_params(temporary)
     name = found.tuned_name

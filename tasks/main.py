@@ -11,10 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.core.errors import USER_ERROR, DwellError
+from tasks.core.errors import USER_ERROR, DwellError, MachineError
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
+from tasks.core.system_errors import in_words
 from tasks.core.timings import StageCost, write_timing
+from tasks.night.belonging import belonging
+from tasks.night.lock import holding
 from tasks.stages import STAGES, Night
 
 
@@ -27,23 +30,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)
     try:
-        run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
+        with in_words(f"stage {options.stage}"):
+            run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
     except DwellError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
-        return USER_ERROR
+        return 1 if isinstance(error, MachineError) else USER_ERROR
     return 0
 
 
 def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> None:
-    """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive."""
+    """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive.
+
+    Raises:
+        NightError: if what it reads belongs to another night, or another process holds the workspace.
+        DwellError: as the stage says.
+    """
     started = time.perf_counter()
-    result = STAGES[stage](Night.load(workspace), recipe)
+    night = Night.load(workspace)
+    name = stage if recipe is None else f"{stage}@{recipe}"
+    with holding(workspace, f"stage {name}"), belonging(workspace, night.params, night.key, stage, recipe):
+        result = STAGES[stage](night, recipe)
     seconds = time.perf_counter() - started
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     peak_mib = own.ru_maxrss / 1024
-    name = stage if recipe is None else f"{stage}@{recipe}"
     write_timing(workspace, name, StageCost(seconds=seconds, cpu_seconds=cpu_seconds, peak_mib=peak_mib))
     print(f"{name}: {_brief(result)} ({seconds:.1f} s, {peak_mib:.0f} MiB)")
 

@@ -30,6 +30,7 @@ ORDER = (
     "tasks.config",
     "tasks.protocol",
     "tasks.night",
+    "tasks.doctor",
     "tasks.stages",
     "tasks.main",
     "tasks.__main__",

@@ -21,8 +21,16 @@ class ValidationFailed(DwellError):
     """A table rule stopped the run; the message lists every rule that failed."""
 
 
+class NightError(DwellError):
+    """What a stage would read belongs to another night, or another process is writing the workspace."""
+
+
 class StorageError(DwellError):
     """A file could not be written (disk full, folder not writable). What stood there before is untouched."""
+
+
+class MachineError(DwellError):
+    """The machine failed, not the input: out of memory or handles, no worker left. Trying again may help."""
 
 
 class TrainingError(DwellError):

@@ -28,9 +28,14 @@ def load_run_key(path: Path) -> RunKey:
     """Read and check `run.yaml`.
 
     Raises:
-        ConfigError: if it is missing or wrong.
+        ConfigError: if it is missing or wrong, in one line.
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist: `dwell prepare` writes it (and `dwell nightly` does so by itself)")
-    file = read_yaml(path)
-    return parse(RunKey, file.value, file.place)
+    try:
+        file = read_yaml(path)
+        return parse(RunKey, file.value, file.place)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{' '.join(str(error).split())}: `dwell prepare` writes it anew, `dwell doctor` tells more"
+        ) from error

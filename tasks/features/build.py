@@ -9,7 +9,7 @@ import polars as pl
 
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError
-from tasks.core.files import hash_value, read_json, remove
+from tasks.core.files import hash_value, read_json
 from tasks.core.layout import partition, partition_days
 from tasks.core.partition_cache import keep_only
 from tasks.features.cluster import Map, partition_map
@@ -63,7 +63,6 @@ def build_features(
     present = _present(validated, days)
     source = read_json(validated / "source.json")
     out.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(out)
     write_side_tables(validated, out, config)
     write_schema(out, config, source)
     inputs = {
@@ -146,9 +145,3 @@ def _tags_key(out: Path, config: FeatureConfig) -> str:
 
 def _folder(out: Path, name: str, day: dt.date) -> Path:
     return partition(out / name, day).parent
-
-
-def _remove_unfinished(out: Path) -> None:
-    """Remove what a killed run left half written."""
-    for path in (*out.glob(".*.tmp"), *out.glob("*/.*.tmp")):
-        remove(path)

@@ -1,12 +1,18 @@
 """Run a partition function over its tasks: in this process, or on a Dask cluster. The bytes are the same."""
 
+import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from tasks.core.errors import MachineError
 from tasks.features.config import ClusterAddress, ClusterConfig, NoCluster
 
+_POLL_S, _ALONE_S = 2.0, 30.0
+"""How often workers are looked for, and how long a cluster may have none: a nanny restarts one within seconds."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -23,6 +29,9 @@ def partition_map(config: ClusterConfig) -> Iterator[Map]:
 
     Functions get and return small values; data passes through files. A function that a lost worker leaves undone is
     run again elsewhere, so it must be idempotent.
+
+    Raises:
+        MachineError: if workers keep dying under a task, or none is left.
     """
     if isinstance(config, NoCluster):
         yield lambda function, tasks: [function(task) for task in tasks]
@@ -33,9 +42,38 @@ def partition_map(config: ClusterConfig) -> Iterator[Map]:
 
         def run(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
             futures = client.map(function, tasks, pure=False)
-            return list(client.gather(futures))
+            try:
+                _wait(client, futures, distributed)
+                return list(client.gather(futures))
+            except CancelledError as error:
+                raise MachineError(
+                    "the Dask scheduler was lost: start it again, or set cluster: {kind: none}"
+                ) from error
+            except distributed.KilledWorker as error:
+                raise MachineError(
+                    f"workers of the Dask cluster died again and again under one task ({error.task}): they are out of "
+                    "memory or were killed; give them more memory, or set cluster: {kind: none}"
+                ) from error
 
         yield run
+
+
+def _wait(client: Any, futures: Sequence[Any], distributed: Any) -> None:
+    """Wait for all futures; a scheduler without workers would let one wait for ever."""
+    alone_since: float | None = None
+    while True:
+        with contextlib.suppress(TimeoutError):
+            distributed.wait(futures, timeout=_POLL_S)
+            return
+        if client.scheduler_info()["workers"]:
+            alone_since = None
+        elif alone_since is None:
+            alone_since = time.monotonic()
+        elif time.monotonic() - alone_since > _ALONE_S:
+            raise MachineError(
+                f"the Dask cluster has had no worker for {_ALONE_S:g} s, and {len(futures)} tasks wait for one: start "
+                "workers, or set cluster: {kind: none}"
+            )
 
 
 @contextmanager

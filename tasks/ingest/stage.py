@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.core.days import Days
 from tasks.core.errors import SourceError
-from tasks.core.files import hash_file, hash_value, read_json, remove, write_json, writing
+from tasks.core.files import hash_file, hash_value, read_json, unfinished, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import write_frame
@@ -28,8 +28,6 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
     "simulator": SimulatorSource,
 }
 """kind of source -> adapter, made from its configuration and the folder of an earlier run"""
-
-_SCRATCH = ".staging"
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,9 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
     wanted = _days_to_read(adapter, days)
     keys = {day: _key(adapter, day) for day in wanted}
     missing = [day for day in wanted if not _stands(out, day, keys[day])]
-    scratch = out.with_name(f".{out.name}{_SCRATCH}")
-    remove(scratch)
-    try:
-        with adapter.reading(missing, scratch) as write_day:
-            for day in missing:
-                _write_partition(out, day, keys[day], adapter.day_inputs(day), write_day)
-    finally:
-        remove(scratch)
+    with unfinished(out) as scratch, adapter.reading(missing, scratch) as write_day:
+        for day in missing:
+            _write_partition(out, day, keys[day], adapter.day_inputs(day), write_day)
     users, videos = (table(wanted, out / "impressions") for table in (adapter.users, adapter.videos))
     for name, table in (("users", users), ("videos", videos)):
         with writing(out / f"{name}.parquet") as path:

@@ -10,10 +10,11 @@ from tasks.config import Params, load_params
 from tasks.core.errors import ConfigError
 from tasks.core.files import remove, write_text
 from tasks.core.layout import Workspace
-from tasks.core.run_key import RunKey
+from tasks.core.run_key import RunKey, load_run_key
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import Place
 from tasks.ingest import data_path, default_as_of
+from tasks.night.belonging import disown
 
 
 def prepare_night(
@@ -52,9 +53,23 @@ def prepare_night(
     }
     key = parse(RunKey, values, Place(workspace.run_key.name))
     _forget_other_models(workspace, params)
+    _forget_other_data(workspace, key)
     text = "# Written by dwell: the key of one night. DVC reads it beside params.yaml.\n"
-    write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True))
+    write_text(workspace.run_key, text + yaml.safe_dump(key.model_dump(mode="json"), sort_keys=True), durable=True)
     return key
+
+
+def _forget_other_data(workspace: Workspace, key: RunKey) -> None:
+    """Where a source is read from another path than before, let what was made of the old one belong to no night."""
+    if not workspace.run_key.exists():
+        return
+    try:
+        before = load_run_key(workspace.run_key)
+    except ConfigError:  # damaged; it is about to be replaced
+        disown(workspace)
+    else:
+        if before.source == key.source and before.data != key.data:
+            disown(workspace)
 
 
 def _forget_other_models(workspace: Workspace, params: Params) -> None:

@@ -14,10 +14,14 @@ from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
 from tasks.gate.decision import Decision, load_decision, write_decision
+from tasks.night.belonging import refuse_others
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
+
+_PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores")
+"""What registry and archive are made of."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,12 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
         workspace: where the stages have run.
         key: the night.
         stages: stage -> ran, unchanged or restored.
+
+    Raises:
+        NightError: if an output belongs to another night.
     """
     params = load_params(workspace.params)
+    refuse_others(workspace, params, key, _PUBLISHED, "publishing")
     decision = load_decision(workspace.gate)
     register(Registry(workspace.registry(key.source)), workspace, key, decision)
     archive = _archive(workspace, params, key, decision, Operations(stages=dict(stages), timings=timings(workspace)))
@@ -78,20 +86,23 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
 
     Raises:
         ConfigError: if the reason is empty or there is no such challenger.
-        RegistryError: if a later night is already decided, or the workspace holds another night.
+        NightError: if an output belongs to another night.
+        RegistryError: if a later night is already decided, or the decision is another night's.
     """
+    params = load_params(workspace.params)
+    refuse_others(workspace, params, key, _PUBLISHED, "promote")
     decision = load_decision(workspace.gate)
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
     operations = archived or Operations(stages={}, timings=timings(workspace))
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
-    _archive(workspace, load_params(workspace.params), key, decision.forced(challenger, reason), operations)
+    _archive(workspace, params, key, decision.forced(challenger, reason), operations)
     return event
 
 
 def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:
     """Write the folder of a night under `nights/`, in place of an earlier one; return it."""
     archive = workspace.night(key.source, key.as_of)
-    with writing(archive) as folder:
+    with writing(archive, durable=True) as folder:
         folder.mkdir()
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
             shutil.copy(workspace.root / name, folder / name)

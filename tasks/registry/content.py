@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.core.errors import RegistryError
-from tasks.core.files import hash_file, hash_tree, remove, writing
+from tasks.core.files import NO_CONTENT, hash_file, hash_tree, remove, unfinished, writing
 
 ID_LENGTH = 16
 """Hexadecimal digits of an id (64 bits of SHA-256)."""
@@ -16,13 +16,13 @@ _log = logging.getLogger(__name__)
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Return relative name -> SHA-256 of every file below a folder, `.gitignore` left out."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".gitignore")
+    """Return relative name -> SHA-256 of every file below a folder that is content."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_CONTENT)
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
 
 
 def copy_files(source: Path, target: Path) -> None:
-    """Copy every file below a folder, links resolved, `.gitignore` left out.
+    """Copy every file below a folder, links resolved, what is no content left out.
 
     Raises:
         RegistryError: if the folder does not exist or is empty.
@@ -47,23 +47,21 @@ def admit(parent: Path, fill: Callable[[Path], None], prefix: str = "") -> str:
     """
     for stale in parent.glob(".*"):  # left by a process that was killed; nobody else writes while we hold the lock
         remove(stale)
-    staging = parent / ".incoming"
-    try:
-        with writing(staging) as temporary:
-            temporary.mkdir(parents=True)
-            fill(temporary)
-            _sync(temporary)
-        identity = prefix + hash_tree(staging)[:ID_LENGTH]
-        target = parent / identity
-        if target.exists() and hash_tree(target) != hash_tree(staging):
+    for stale in parent.glob(".*"):  # left by a process that was killed; nobody else writes while we hold the lock
+        remove(stale)
+    with unfinished(parent / "incoming") as folder:
+        incoming = folder / "incoming"
+        incoming.mkdir()
+        fill(incoming)
+        content = hash_tree(incoming)
+        target = parent / f"{prefix}{content[:ID_LENGTH]}"
+        if target.exists() and hash_tree(target) == content:
+            return target.name
+        if target.exists():
             _log.warning("%s was damaged and is replaced by a sound copy", target)
-            remove(target)
-        if not target.exists():
-            os.rename(staging, target)
-            sync_folder(parent)
-        return identity
-    finally:
-        remove(staging)
+        with writing(target, durable=True) as temporary:
+            os.rename(incoming, temporary)
+        return target.name
 
 
 def check(folder: Path, identity: str, files: dict[str, str], manifest: str) -> None:
@@ -89,22 +87,3 @@ def check(folder: Path, identity: str, files: dict[str, str], manifest: str) -> 
         f"registry entry {folder} is damaged: {'; '.join(wrong) or f'{manifest} was changed'}. Restore it from a "
         "backup of the registry, or roll back to another entry (`dwell rollback`)"
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's listing durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-    sync_folder(folder)

@@ -17,9 +17,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from tasks.core.errors import RegistryError, StorageError
-from tasks.core.files import hash_value, read_json, write_json
+from tasks.core.files import hash_value, read_json, sync_folder, write_json
 from tasks.core.settings import Block
-from tasks.registry.content import sync_folder
 
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
@@ -109,6 +108,13 @@ def read_ledger(registry: Path) -> tuple[Event, ...]:
     Raises:
         RegistryError: if the ledger was tampered with; the message names the line.
     """
+    try:
+        return _read(registry)
+    except RegistryError as error:
+        raise RegistryError(f"{error} (`dwell doctor` looks at all of the registry)") from error
+
+
+def _read(registry: Path) -> tuple[Event, ...]:
     path = registry / LEDGER
     head, lines = _snapshot(registry)
     events: list[Event] = []
@@ -214,4 +220,4 @@ def _read_head(registry: Path) -> LedgerHead:
 
 
 def _write_head(registry: Path, events: tuple[Event, ...]) -> None:
-    write_json(registry / HEAD, LedgerHead(events=len(events), hash=events[-1].hash).model_dump())
+    write_json(registry / HEAD, LedgerHead(events=len(events), hash=events[-1].hash).model_dump(), durable=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.days import Days
-from tasks.core.files import remove, write_json, writing
+from tasks.core.files import remove, unfinished, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, Manifest
 from tasks.validate.config import ValidationConfig
@@ -65,9 +65,9 @@ def validate(raw: Path, config: ValidationConfig, days: Days, out: Path) -> Vali
         StorageError: if the disk is full or a folder cannot be written; `out` then is as it was.
     """
     tables = read_raw(raw, days)
-    staging, failed = (out.with_name(f"{out.name}.{kind}") for kind in ("staging", "failed"))
-    remove(staging)
-    try:
+    failed = out.with_name(f"{out.name}.failed")
+    with unfinished(out) as folder:
+        staging = folder / out.name
         run = _Run(tables, config.model_copy(update={"rows": tables.row_rules(config.rows)}), out, staging)
         run.make_partitions()
         run.mend_side_tables()
@@ -80,8 +80,6 @@ def validate(raw: Path, config: ValidationConfig, days: Days, out: Path) -> Vali
         run.publish()
         remove(failed)
         return run.result()
-    finally:
-        remove(staging)
 
 
 class _Run:

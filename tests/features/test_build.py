@@ -15,6 +15,7 @@ from tasks.core.days import Days
 from tasks.core.errors import ConfigError, ContractError, SourceError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition, partition_days
+from tasks.core.temporaries import sweep
 from tasks.features import rows
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup, LocalCluster, NoCluster
@@ -51,10 +52,11 @@ def test_the_next_night_reuses_partitions_and_equals_a_full_rebuild(
 ) -> None:
     yesterday = _shifted(days, -1)
     known = impressions.filter(pl.col("arrival") < days.judge[0])
-    out = tmp_path / "incremental"
+    out = tmp_path / "data/features"
     build_features(write_validated(tmp_path / "yesterday", known), CONFIG, yesterday, out, NoCluster())
     leftover = out / "state" / ".day=2024-03-07.1.tmp"
     leftover.mkdir()
+    sweep(tmp_path, alone=True)
     result = build_features(validated, CONFIG, days, out, NoCluster())
     assert hash_tree(out) == hash_tree(full)
     assert result.reused > result.built > 0

@@ -15,6 +15,7 @@ from dvc.repo import Repo
 
 from flows.cli import app
 from flows.stages import stage_graph
+from tasks.core.files import NIGHT_FILE
 
 FOLDERS = ("data", "artifacts", "metrics", "plots")
 """What stages write and read of each other."""
@@ -43,6 +44,8 @@ def declared(root: Path) -> Mapping[str, tuple[Path, ...]]:
 def only(root: Path, paths: tuple[Path, ...]) -> Iterator[None]:
     """Take all files out of sight that do not lie below some paths, and the folders that held nothing else.
 
+    What says which night an output belongs to stays: it decides whether a stage may run, and no byte of what it makes.
+
     Raises:
         AssertionError: if a file was written elsewhere meanwhile.
     """
@@ -59,7 +62,7 @@ def only(root: Path, paths: tuple[Path, ...]) -> Iterator[None]:
 
 def _others(root: Path, paths: tuple[Path, ...]) -> list[Path]:
     files = (file for folder in FOLDERS for file in sorted((root / folder).rglob("*")) if file.is_file())
-    return [file for file in files if not any(file.is_relative_to(path) for path in paths)]
+    return [file for file in files if file.name != NIGHT_FILE and not any(file.is_relative_to(path) for path in paths)]
 
 
 def _move(file: Path, to: Path) -> None:

@@ -171,7 +171,7 @@ def test_broken_log_is_refused_and_earlier_output_kept(
     with pytest.raises(SourceError, match=message):
         ingest(config, night, tmp_path / "out")
     assert hash_tree(tmp_path / "out") == before
-    assert not list(tmp_path.glob(".*staging*"))
+    assert not list(tmp_path.rglob(".dwell-*"))
 
 
 def test_missing_column_is_named(kuairand: Path, night: Days, tmp_path: Path) -> None:

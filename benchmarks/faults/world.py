@@ -1,0 +1,156 @@
+"""A small finished night, what it consists of to the byte, and what must not be there beside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tasks.core.files import hash_file
+from tasks.core.processes import ROOT
+from tasks.core.temporaries import OUTPUTS, SCRATCH
+from tests.flows.small_night import make_workspace, tiny_params
+
+AS_OF = "2026-01-15"
+STAGES = {
+    "ingest": "data/raw",
+    "validate": "data/validated",
+    "features": "data/features",
+    "table": "data/table",
+    "champion": "artifacts/champion",
+    "code": "artifacts/code",
+    "train --recipe d2q": "artifacts/models/recipes/d2q",
+    "baselines": "artifacts/predictions/baselines",
+    "evaluate --recipe d2q": "artifacts/predictions/d2q",
+    "evaluate_champion": "artifacts/predictions/champion",
+    "gate": "artifacts/gate",
+    "oracle": "artifacts/oracle",
+    "score": "artifacts/scores",
+    "report": "artifacts/report",
+}
+"""Stage, with its recipe -> the output folder it makes."""
+_TIMED = ("report.html", "operations.json", ".lock")
+"""Files of registry and archive that hold a clock's time or nothing: only their names are compared."""
+
+
+@dataclass
+class Finished:
+    """A command that ended, or was killed."""
+
+    status: int
+    output: str
+    seconds: float
+
+    @property
+    def error_lines(self) -> list[str]:
+        return [line for line in self.output.splitlines() if line.startswith("error: ")]
+
+
+def make(root: Path, **changes: object) -> Path:
+    """Make a workspace whose night is not begun."""
+    return make_workspace(root, tiny_params() | changes)
+
+
+def copy(world: Path, root: Path) -> Path:
+    """Copy a workspace, caches included."""
+    shutil.copytree(world, root, symlinks=True)
+    return root
+
+
+def environment(root: Path, **variables: str) -> dict[str, str]:
+    """Return what processes in a workspace are started with."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PREFECT_HOME": str(root / ".dwell/prefect")} | variables
+
+
+def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start a Python module in a workspace, in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=root, env=environment(root, **variables), start_new_session=True, text=True,
+        stdout=(root / "killed.log").open("w"), stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finish(root: Path, *arguments: str, **variables: str) -> Finished:
+    """Run a Python module in a workspace to its end."""
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=root, env=environment(root, **variables), text=True, timeout=900,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    return Finished(done.returncode, done.stdout, time.monotonic() - begun)
+
+
+def kill(process: "subprocess.Popen[str]", after_s: float) -> bool:
+    """Kill one process, and it alone, after a time; False: it had ended by itself."""
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def snapshot(root: Path) -> dict[str, str]:
+    """Return path -> hash of everything below the outputs, hidden files and empty folders too."""
+    paths = (path for name in OUTPUTS for path in sorted((root / name).rglob("*")))
+    found = {path.relative_to(root).as_posix(): _content(path) for path in paths}
+    return found | {"dvc.lock": hash_file(root / "dvc.lock")} if (root / "dvc.lock").exists() else found
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """Return a line for everything that is missing, too much or otherwise."""
+    lines = [f"missing {path}" for path in expected.keys() - found.keys()]
+    lines += [f"too much {path}" for path in found.keys() - expected.keys()]
+    return sorted(
+        lines + [f"changed {path}" for path in expected.keys() & found.keys() if expected[path] != found[path]]
+    )
+
+
+def left_unfinished(root: Path) -> list[str]:
+    """Return what lies below `.dwell/tmp` though nothing runs."""
+    return sorted(path.name for path in (root / SCRATCH / "tmp").glob("*"))
+
+
+def orphans(root: Path, patience_s: float = 5) -> list[str]:
+    """Return the processes that still run in a workspace a while after what started them has died."""
+    until = time.monotonic() + patience_s
+    while running := _running(root):
+        if time.monotonic() > until:
+            return running
+        time.sleep(0.2)
+    return []
+
+
+def _running(root: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            inside = Path(process.cwd()).is_relative_to(root) or process.environ().get(ROOT) == str(root)
+            if inside and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def _content(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
+    if path.name in _TIMED:
+        return "present"
+    if path.name == "ledger.head":
+        return str(json.loads(path.read_text())["events"])
+    if path.name == "ledger.jsonl":
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        return json.dumps(
+            [{k: v for k, v in event.items() if "hash" not in k and k != "recorded_at"} for event in events]
+        )
+    return hash_file(path)

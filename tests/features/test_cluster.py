@@ -1,0 +1,49 @@
+"""A Dask cluster whose workers die: the work is done elsewhere, or the stage ends and says why; it never waits for ever."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import distributed
+import psutil
+import pytest
+
+from tasks.core.errors import MachineError
+from tasks.features import cluster
+from tasks.features.cluster import partition_map
+from tasks.features.config import ClusterAddress, LocalCluster
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def empty() -> Iterator[str]:
+    """The address of a scheduler that has no worker."""
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as running:
+        yield running.scheduler_address
+
+
+def test_without_a_worker_it_ends(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_ALONE_S", 1.0)
+    with (
+        partition_map(ClusterAddress(address=empty)) as run,
+        pytest.raises(MachineError, match=r"has had no worker for 1 s, and 2 tasks wait for one: start workers"),
+    ):
+        run(time.sleep, [0, 0])
+
+
+def test_a_task_that_kills_every_worker_ends_the_stage() -> None:
+    with (
+        partition_map(LocalCluster(workers=1)) as run,
+        pytest.raises(MachineError, match="workers of the Dask cluster died again and again"),
+    ):
+        run(os._exit, [1])
+
+
+def test_a_killed_worker_is_replaced() -> None:
+    with partition_map(LocalCluster(workers=1)) as run:
+        workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+        assert workers
+        threading.Timer(1, workers[-1].kill).start()
+        assert run(time.sleep, [2, 2]) == [None, None]

@@ -1,0 +1,94 @@
+"""Processes that are killed, and commands given at the wrong moment, on a small simulated world without a server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.core.files import hash_tree
+from tasks.core.layout import Workspace
+from tasks.core.processes import RUN
+from tasks.night.lock import holding
+from tests.flows.small_night import make_workspace, run, tiny_params
+
+pytestmark = pytest.mark.slow
+
+FIRST_STAGES = ("ingest", "validate", "features", "table")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A night that got as far as its table."""
+    root = make_workspace(tmp_path_factory.mktemp("faults") / "workspace", tiny_params())
+    dwell(root, "prepare", "--as-of", "2026-01-15")
+    for stage in FIRST_STAGES:
+        dwell(root, "stage", stage)
+    return root
+
+
+def dwell(root: Path, *arguments: str, status: int = 0) -> str:
+    done = run(["flows.cli", *arguments], root)
+    assert done.returncode == status, done.stdout[-3000:]
+    return done.stdout
+
+
+def kill_once_seen(root: Path, path: str, *module: str) -> None:
+    """Start a module and kill it as soon as a path matches below the workspace."""
+    child = subprocess.Popen([sys.executable, "-m", *module], cwd=root, start_new_session=True)
+    while not any(root.glob(path)):
+        assert child.poll() is None, f"it ended before {path} was there"
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def test_after_a_killed_night_no_stage_reads_the_one_before(begun: Path) -> None:
+    before = hash_tree(begun / "data/table")
+    dwell(begun, "prepare", "--as-of", "2026-01-16")
+    kill_once_seen(begun, "data/raw/impressions/day=2026-01-16", "tasks", "ingest")
+    refused = dwell(begun, "stage", "train", "--recipe", "d2q", status=2)
+    assert refused.startswith("error: stage train: data/table belongs to night 2026-01-15 of simulator")
+    assert "run.yaml asks for night 2026-01-16 of simulator" in refused
+    assert "`dwell nightly --as-of 2026-01-16 --source simulator` runs all" in refused
+    unfinished = dwell(begun, "stage", "validate", status=2)
+    assert unfinished.startswith("error: stage validate: data/raw was left unfinished")
+    dwell(begun, "prepare", "--as-of", "2026-01-15")
+    for stage in FIRST_STAGES:
+        dwell(begun, "stage", stage)
+    assert hash_tree(begun / "data/table") == before
+
+
+def test_beside_a_night_nothing_else_writes_the_workspace(begun: Path) -> None:
+    before = (begun / "run.yaml").read_bytes()
+    with holding(Workspace(begun), "dwell nightly"):
+        for command in (["prepare", "--as-of", "2026-01-16"], ["stage", "table"]):
+            done = run(["flows.cli", *command], begun, **{RUN: ""})
+            assert done.returncode == 2
+            assert done.stdout.startswith(
+                f"error: {begun.resolve()} is held by `dwell nightly` (process {os.getpid()} on "
+            )
+        assert f"at work: `dwell nightly` (process {os.getpid()}" in dwell(begun, "status")
+        assert dwell(begun, "stage", "table").startswith("table: "), "what the night itself starts goes on"
+    assert (begun / "run.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "variable,value,says",
+    [
+        ("PREFECT_API_URL", "http://127.0.0.1:1/api", "the Prefect server at http://127.0.0.1:1/api cannot be reached"),
+        (
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
+            "1",
+            "the embedded Prefect server did not start within 1 s",
+        ),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_line(begun: Path, variable: str, value: str, says: str) -> None:
+    done = run(["flows.cli", "nightly", "--as-of", "2026-01-15"], begun, **{variable: value})
+    assert done.returncode == 1
+    assert next(line for line in done.stdout.splitlines() if line.startswith("error: ")).startswith(f"error: {says}")
+    assert "Traceback" not in done.stdout
