@@ -116,8 +116,9 @@ class TableSourceConfig(Block):
                 raise ValueError(
                     f"{table}.columns: the contract has no column {unknown[0]!r} (valid: {', '.join(known)})"
                 )
-            for name, source in files.columns.items() if files else ():
-                _check_source(f"{table}.columns.{name}", name, source, files)
+            if files is not None:
+                for name, source in files.columns.items():
+                    _check_source(f"{table}.columns.{name}", name, source, files)
         return self
 
     @field_validator("timezone")

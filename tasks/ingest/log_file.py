@@ -74,16 +74,18 @@ def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
     odd = {f"odd {name}": implausible(file.readings[name].value).sum() for name in times}
     if file.is_csv:
         delimited.refuse_ragged(file.path)
-    with reading(file):
+    with reading(file.path, file.label):
         counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
     if counts.is_empty():
         raise SourceError(f"{file.path} holds no rows: deliver the file again, or take it out of the source")
-    rows = counts["rows"].sum()
+    rows = int(counts["rows"].sum())
     problems = [_unreadable(file, name) for name in file.readings if counts[f"bad {name}"].sum() > 0]
     if not file.untimed:
         problems += [_unreadable(file, name, absent=True) for name in times if counts[f"no {name}"].sum() > 0]
     problems += [
-        _implausible(file, name) for name in times if not problems and not is_few(counts[f"odd {name}"].sum(), rows)
+        _implausible(file, name)
+        for name in times
+        if not problems and not is_few(int(counts[f"odd {name}"].sum()), rows)
     ]
     if problems:
         raise SourceError("\n".join(problems))
@@ -114,7 +116,7 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )
-    with reading(file):
+    with reading(file.path, file.label):
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
 
 
@@ -122,7 +124,7 @@ def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.Da
     """Return the rows of some days as the contract has them, each with `file` and `row` (from 1), where it stands."""
     numbered = file.frame.with_row_index("row", offset=1)
     chosen = numbered.select(*_contract(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
-    with reading(file):
+    with reading(file.path, file.label):
         return chosen.filter(arrival_day(pl.col("known_at_ms"), timezone).is_in(list(days))).collect(engine="streaming")
 
 
@@ -132,7 +134,7 @@ def _contract(file: LogFile) -> list[pl.Expr]:
 
 
 @contextlib.contextmanager
-def reading(file: LogFile) -> Iterator[None]:
+def reading(path: Path, label: str | None = None) -> Iterator[None]:
     """Turn what Polars says of a damaged file, or of a full disk, into what is wrong where, and what to do."""
     try:
         yield
@@ -140,9 +142,9 @@ def reading(file: LogFile) -> Iterator[None]:
         reason = str(error).strip().splitlines()[0]
         number = error.errno if isinstance(error, OSError) else int((_OS_ERROR.findall(reason) or [0])[0])
         if number in _DISK:
-            raise StorageError(f"could not part {file.label} into days ({reason}): {_DISK[number]}") from error
-        kind = "CSV" if file.is_csv else "Parquet"
-        remedy = f"{file.path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
+            raise StorageError(f"could not part {label or path} into days ({reason}): {_DISK[number]}") from error
+        kind = "CSV" if ".csv" in path.suffixes else "Parquet"
+        remedy = f"{path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
         raise SourceError(remedy) from error
 
 

@@ -76,7 +76,7 @@ class LogFiles:
         """
         hashes = {}
         for file in self.files:
-            with reading(file):
+            with reading(file.path, file.label):
                 hashes[file.label] = hash_file(file.path)
         first: dict[str, str] = {}
         for label, value in hashes.items():

@@ -26,7 +26,7 @@ from tasks.ingest.columns.number import flag, policy, share, whole
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
 from tasks.ingest.identities import without
-from tasks.ingest.log_file import LogFile
+from tasks.ingest.log_file import LogFile, reading
 from tasks.ingest.logs import FileSource, LogFiles
 
 _IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
@@ -117,10 +117,9 @@ class TableSource(FileSource):
         readings = {}
         for name, columns in sources.items():
             if name in _TIMES:
-                try:
-                    readings[name] = instant(columns, schema, form, partial(first_values, frame, columns[0]))
-                except SourceError as error:
-                    raise SourceError(f"{path}: {error} (under {table} of the source in params.yaml)") from error
+                sample = partial(first_values, frame, columns[0])
+                with reading(path):
+                    readings[name] = instant(columns, schema, form, sample, f"{path}, {table}")
             else:
                 readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
         return readings

@@ -17,8 +17,8 @@ from tasks.ingest.columns.reading import Reading
 _NUMBER = r"^(0|[1-9][0-9]{0,18})(?:\.0+)?$"
 _FRACTION = r"^[+-]?[0-9]+\.[0-9]*[1-9][0-9]*$"
 _E_NOTATION = r"^[+-]?[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
-_EXACT = {pl.Float32(): 2**24, pl.Float64(): 2**53}
-"""Whole numbers beyond this are rounded in a column of that type."""
+_EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
+"""Whole numbers beyond these are rounded in a column of that type."""
 
 _NO_IDENTIFIER = "identifiers are text or whole numbers: map another column, or deliver this one as text or int64"
 
@@ -60,9 +60,10 @@ def identity(source: str, dtype: pl.DataType) -> Reading:
     if text is None:
         return Reading.of_no_type(source, dtype, pl.Int64(), _NO_IDENTIFIER)
     if dtype.is_float():
-        number = given.fill_nan(None)
-        wrong = (number.is_infinite() | (number != number.round()) | (number.abs() > _EXACT[dtype])).fill_null(False)
-    elif not dtype.is_integer():
+        exact = _EXACT_FLOAT32 if dtype == pl.Float32() else _EXACT_FLOAT64
+        real = given.fill_nan(None)
+        wrong = (real.is_infinite() | (real != real.round()) | (real.abs() > exact)).fill_null(False)
+    elif not dtype.is_integer() and dtype != pl.Binary():
         wrong = (text.str.contains(_FRACTION) | text.str.contains(_E_NOTATION)).fill_null(False)
     number = given.cast(pl.Int64(), strict=False) if dtype.is_integer() or dtype.is_float() else None
     encoded = _encoded(text if number is None else pl.when(number.is_null() | (number < 0)).then(text))
@@ -82,13 +83,24 @@ def as_text(source: str, dtype: pl.DataType) -> pl.Expr | None:
     if dtype.is_float():
         return value.cast(pl.Int64(), strict=False).cast(pl.String())
     if dtype == pl.Binary():
-        text = value.cast(pl.String(), strict=False)
-        printed = text.is_not_null() & ~text.str.contains(r"[\x00-\x1f]")
-        return pl.when(printed).then(text).otherwise(pl.concat_str(pl.lit("\\x"), value.bin.encode("hex")))
+        return value.map_batches(_texts_of_bytes, return_dtype=pl.String(), is_elementwise=True)
     if dtype.is_integer() or dtype.is_decimal() or dtype in (pl.String, pl.Categorical, pl.Enum):
         text = value.cast(pl.String())
         return pl.when(text != "").then(text)
     return None
+
+
+def _texts_of_bytes(values: pl.Series) -> pl.Series:
+    texts = [None if value is None else _text_of_bytes(value) for value in values]
+    return pl.Series(values.name, texts, dtype=pl.String())
+
+
+def _text_of_bytes(value: bytes) -> str | None:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return (text if text.isprintable() else f"\\x{value.hex()}") or None
 
 
 def _encoded(text: pl.Expr) -> pl.Expr:

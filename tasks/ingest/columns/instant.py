@@ -39,7 +39,7 @@ class TimeForm:
 
 
 def instant(
-    sources: Sequence[str], schema: dict[str, pl.DataType], form: TimeForm, sample: Callable[[], pl.Series]
+    sources: Sequence[str], schema: dict[str, pl.DataType], form: TimeForm, sample: Callable[[], pl.Series], where: str
 ) -> Reading:
     """Return the reading of a column of instants, or of a column of dates and one of times of day.
 
@@ -48,6 +48,7 @@ def instant(
         schema: types of the file's columns.
         form: how times are written.
         sample: returns the column's first values; called where a unit must be found or confirmed.
+        where: the file and the block of the configuration, for messages.
 
     Raises:
         SourceError: if numbers make sense in no unit, in several, or in another than was declared.
@@ -71,7 +72,7 @@ def instant(
         if form.format is None:
             number = value.cast(pl.String()).str.extract(f"({_PLAIN_NUMBER[1:-1]})").str.strip_chars()
             plain = pl.when(value.str.contains(_PLAIN_NUMBER)).then(number)
-            unit = _unit(source, sample().cast(pl.String()).str.strip_chars(), form)
+            unit = _unit(source, sample().cast(pl.String()).str.strip_chars(), form, where)
             written = pl.coalesce(milliseconds(plain, dtype, unit), written)
         return _reading(source, value, written, form)
     if dtype == pl.Null():
@@ -81,7 +82,7 @@ def instant(
     number = value.fill_nan(None) if dtype.is_float() else value
     if form.format is not None:
         return _reading(source, number, _text(number.cast(pl.Int64(), strict=False).cast(pl.String()), form), form)
-    return _reading(source, number, milliseconds(number, dtype, _unit(source, sample(), form)), form)
+    return _reading(source, number, milliseconds(number, dtype, _unit(source, sample(), form, where)), form)
 
 
 def _reading(source: str, given: pl.Expr, value: pl.Expr, form: TimeForm) -> Reading:
@@ -131,7 +132,7 @@ def _text(value: pl.Expr, form: TimeForm) -> pl.Expr:
     return pl.when(offset.is_null()).then(local_ms(naive, form.timezone)).otherwise(universal)
 
 
-def _unit(source: str, values: pl.Series, form: TimeForm) -> Unit:
+def _unit(source: str, values: pl.Series, form: TimeForm, where: str) -> Unit:
     """Return the unit of numbers, found in a sample of them or confirmed by it.
 
     Raises:
@@ -143,7 +144,7 @@ def _unit(source: str, values: pl.Series, form: TimeForm) -> Unit:
         return form.unit or "ms"
     fitting = [unit for unit, per_s in UNITS_PER_S.items() if _mostly_plausible(numbers * 1000 / per_s)]
     if form.unit in fitting:
-        return form.unit  # type: ignore[return-value]
+        return form.unit
     first = values.filter(values.cast(pl.Float64(), strict=False).is_in([0.0, float("nan")]).not_().fill_null(False))[0]
     in_unit = {unit: moment(float(first) * 1000 / per_s) for unit, per_s in UNITS_PER_S.items()}
     if form.unit is None and len(fitting) == 1:
@@ -157,7 +158,7 @@ def _unit(source: str, values: pl.Series, form: TimeForm) -> Unit:
         advice = "no unit of time_unit makes it a time of this century: map the column that holds times"
     said = ", ".join(f"{when} in {unit}" for unit, when in in_unit.items())
     declared = f" read in time_unit {form.unit} it is {in_unit[form.unit]}" if form.unit else f" it would be {said}"
-    raise SourceError(f"column {source!r} holds {first!r};{declared}: {advice}")
+    raise SourceError(f"{where}: column {source!r} holds {first!r};{declared}: {advice}")
 
 
 def _mostly_plausible(times_ms: pl.Series) -> bool:

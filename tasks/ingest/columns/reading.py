@@ -55,9 +55,9 @@ class Reading:
         """
         first = found[0]
         others = list(dict.fromkeys(repr(value) for value in found[1:] if value != first))
-        also = (
-            f" (then {', '.join(others)}; {rows:,} rows in all)" if others else f" ({rows:,} rows)" if rows > 1 else ""
-        )
         column = next((column for table in TABLES.values() for column in table if column.name == name), None)
         meaning = f" ({column.dtype}: {column.meaning})" if column else ""
-        return f"column {self.source!r} holds {first!r}{also}, which cannot be read as {name}{meaning}; {self.remedy(first)}"
+        also = f", nor can {' and '.join(others)}" if others else ""
+        also += f" ({rows:,} rows in all)" if rows > 1 else ""
+        said = f"column {self.source!r} holds {first!r}, which cannot be read as {name}{meaning}{also}"
+        return f"{said}; {self.remedy(first)}"
