@@ -44,5 +44,7 @@ def scene(source: str, dtype: pl.DataType, names: Sequence[str]) -> Reading:
 
 
 def _text(value: pl.Expr, dtype: pl.DataType | None) -> pl.Expr:
+    if dtype is not None and dtype.is_float():
+        value = value.fill_nan(None)
     text = value.cast(pl.String(), strict=False)
     return text.str.replace(r"^(-?\d+)\.0+$", "$1")

@@ -108,6 +108,8 @@ def _date_or_time(source: str, dtype: pl.DataType) -> pl.Expr:
     value = pl.col(source)
     if isinstance(dtype, pl.Datetime):
         return value.dt.strftime("%Y-%m-%d")
+    if dtype == pl.Time():
+        return value.dt.strftime("%H:%M:%S%.f")
     if dtype.is_integer() or dtype.is_float():
         return value.cast(pl.Int64(), strict=False).cast(pl.String())
     return value.cast(pl.String())

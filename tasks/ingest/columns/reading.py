@@ -53,8 +53,9 @@ class Reading:
             found: the first values that cannot be read, at least one.
             rows: how many rows hold such.
         """
-        first = found[0]
-        others = list(dict.fromkeys(repr(value) for value in found[1:] if value != first))
+        shown = [value.to_list() if isinstance(value, pl.Series) else value for value in found]
+        first = shown[0]
+        others = list(dict.fromkeys(repr(value) for value in shown[1:] if value != first))
         column = next((column for table in TABLES.values() for column in table if column.name == name), None)
         meaning = f" ({column.dtype}: {column.meaning})" if column else ""
         also = f", nor can {' and '.join(others)}" if others else ""
