@@ -11,10 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import IMPRESSIONS, polars_schema
+from tasks.core.contract import polars_schema
 from tasks.core.errors import SourceError, StorageError
 from tasks.ingest import delimited
-from tasks.ingest.clock import arrival_day
+from tasks.ingest.clock import arrival_day, implausible
+from tasks.ingest.columns.instant import moment
+from tasks.ingest.columns.reading import Reading
+from tasks.ingest.identities import written
 
 _DISK = {
     errno.ENOSPC: "free some space on the disk and run again",
@@ -24,7 +27,6 @@ _DISK = {
 }
 _OS_ERROR = re.compile(r"os error (\d+)")
 _TIMES = ("event_time_ms", "known_at_ms")
-_REQUIRED = tuple(column.name for column in IMPRESSIONS if not column.nullable)
 _log = logging.getLogger(__name__)
 
 
@@ -36,18 +38,22 @@ class LogFile:
         path: where it lies.
         label: its path below the source's folder.
         frame: its rows as they are.
-        columns: contract column -> expression over the file's columns; null where a value cannot be read. Further names
-            are checked likewise and dropped.
-        origin: contract column -> file column, for messages; constants have none.
+        readings: contract column -> how it is read. Further names are checked likewise and dropped.
+        others: contract column -> what it is made from in another way: constants, and what follows from other columns.
         untimed: whether rows without a time are known to occur and are left out with a warning.
     """
 
     path: Path
     label: str
     frame: pl.LazyFrame
-    columns: Mapping[str, pl.Expr]
-    origin: Mapping[str, str]
+    readings: Mapping[str, Reading]
+    others: Mapping[str, pl.Expr]
     untimed: bool = False
+
+    @property
+    def columns(self) -> dict[str, pl.Expr]:
+        """Contract column -> expression over the file's columns; null where a value cannot be read."""
+        return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
 
     @property
     def is_csv(self) -> bool:
@@ -58,24 +64,33 @@ def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
     """Return rows per arrival day, after checking that every value can be read.
 
     Raises:
-        SourceError: if the file cannot be read, has no rows, or holds a value that is not what its column is for.
+        SourceError: if the file cannot be read, has no rows, or holds values that are not what their column is for: every
+            such column is named.
     """
     day = arrival_day(file.columns["known_at_ms"], timezone).alias("day")
-    unread = {f"bad {name}": _unread(file, name).sum() for name in file.origin}
-    required = [name for name in _REQUIRED if name in file.origin]
-    absent = {f"no {name}": pl.col(file.origin[name]).is_null().sum() for name in required}
+    bad = {f"bad {name}": reading.wrong.sum() for name, reading in file.readings.items()}
+    times = [name for name in _TIMES if name in file.readings]
+    absent = {f"no {name}": file.readings[name].given.is_null().sum() for name in times}
+    odd = {f"odd {name}": implausible(file.readings[name].value).sum() for name in times}
     if file.is_csv:
         delimited.refuse_ragged(file.path)
-    with reading(file):
-        counts = file.frame.group_by(day).agg(rows=pl.len(), **unread, **absent).collect(engine="streaming")
+    with reading(file.path, file.label):
+        counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
     if counts.is_empty():
         raise SourceError(f"{file.path} holds no rows: deliver the file again, or take it out of the source")
-    for name in file.origin:
-        without_time = name in _TIMES and not file.untimed and counts[f"no {name}"].sum() > 0
-        if without_time or counts[f"bad {name}"].sum() > 0:
-            raise _unreadable(file, name)
+    rows = int(counts["rows"].sum())
+    problems = [_unreadable(file, name) for name in file.readings if counts[f"bad {name}"].sum() > 0]
+    if not file.untimed:
+        problems += [_unreadable(file, name, absent=True) for name in times if counts[f"no {name}"].sum() > 0]
+    problems += [
+        _implausible(file, name)
+        for name in times
+        if not problems and not is_few(int(counts[f"odd {name}"].sum()), rows)
+    ]
+    if problems:
+        raise SourceError("\n".join(problems))
     days = dict(counts.drop_nulls("day").sort("day").select("day", "rows").iter_rows())
-    left_out = counts["rows"].sum() - sum(days.values())
+    left_out = rows - sum(days.values())
     if left_out and not file.untimed:
         raise SourceError(f"{file.path}: {left_out} rows have no time that exists in {timezone}; mend or remove them")
     if left_out:
@@ -83,23 +98,43 @@ def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
     return days
 
 
+def is_few(rows: int, of_all: int) -> bool:
+    """Tell whether some rows are so few that they can be set aside: under one in a hundred, or a single one."""
+    return rows <= max(1, of_all // 100)
+
+
 def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: Path) -> None:
     """Write the rows of some days below `folder`, one subfolder each, in one pass.
+
+    Identifiers that are no numbers are written with their text; see `tasks.ingest.identities`.
 
     Raises:
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    schema = polars_schema("impressions")
-    day = arrival_day(pl.col("known_at_ms"), timezone)
-    chosen = file.frame.select(file.columns[name].cast(dtype).alias(name) for name, dtype in schema.items())
-    wanted = chosen.with_columns(day=day).filter(pl.col("day").is_in(list(days)))
-    with reading(file):
+    chosen = file.frame.select(*_contract(file), *written(file.readings))
+    wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
+        pl.col("day").is_in(list(days))
+    )
+    with reading(file.path, file.label):
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
 
 
+def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.DataFrame:
+    """Return the rows of some days as the contract has them, each with `file` and `row` (from 1), where it stands."""
+    numbered = file.frame.with_row_index("row", offset=1)
+    chosen = numbered.select(*_contract(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
+    with reading(file.path, file.label):
+        return chosen.filter(arrival_day(pl.col("known_at_ms"), timezone).is_in(list(days))).collect(engine="streaming")
+
+
+def _contract(file: LogFile) -> list[pl.Expr]:
+    columns = file.columns
+    return [columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
+
+
 @contextlib.contextmanager
-def reading(file: LogFile) -> Iterator[None]:
+def reading(path: Path, label: str | None = None) -> Iterator[None]:
     """Turn what Polars says of a damaged file, or of a full disk, into what is wrong where, and what to do."""
     try:
         yield
@@ -107,25 +142,33 @@ def reading(file: LogFile) -> Iterator[None]:
         reason = str(error).strip().splitlines()[0]
         number = error.errno if isinstance(error, OSError) else int((_OS_ERROR.findall(reason) or [0])[0])
         if number in _DISK:
-            raise StorageError(f"could not part {file.label} into days ({reason}): {_DISK[number]}") from error
-        kind = "CSV" if file.is_csv else "Parquet"
-        remedy = f"{file.path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
+            raise StorageError(f"could not part {label or path} into days ({reason}): {_DISK[number]}") from error
+        kind = "CSV" if ".csv" in path.suffixes else "Parquet"
+        remedy = f"{path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
         raise SourceError(remedy) from error
 
 
-def _unread(file: LogFile, name: str) -> pl.Expr:
-    return pl.col(file.origin[name]).is_not_null() & file.columns[name].is_null()
+def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
+    """Name the first values of a column that cannot be read, or the first row without one."""
+    found = file.readings[name]
+    rows = file.frame.select(value=found.given, wrong=found.given.is_null() if absent else found.wrong)
+    wrong = rows.with_row_index().filter("wrong")
+    first = wrong.head(3).collect()
+    values = first["value"].to_list()
+    count = 1 if absent else wrong.select(pl.len()).collect(engine="streaming").item()
+    return f"{_place(file, first['index'][0])}: {found.refusal(name, values, count)}"
 
 
-def _unreadable(file: LogFile, name: str) -> SourceError:
-    """Return the error that names the first value of a column that cannot be read."""
-    value = pl.col(file.origin[name])
-    wrong = _unread(file, name) | value.is_null() if name in _TIMES else _unread(file, name)
-    first = file.frame.select(value.alias("value"), wrong=wrong).with_row_index().filter("wrong").head(1).collect()
-    row, found = first.select("index", "value").row(0)
-    where = f"line {row + 2}" if file.is_csv else f"row {row + 1}"
-    meaning = next((f" ({column.dtype}: {column.meaning})" for column in IMPRESSIONS if column.name == name), "")
-    return SourceError(
-        f"{file.path}, {where}: column {file.origin[name]!r} holds {found!r}, which cannot be read as {name}{meaning}; "
-        "mend or remove the row"
+def _implausible(file: LogFile, name: str) -> str:
+    """Name the first of many times at which no log was written."""
+    found = file.readings[name]
+    rows = file.frame.select(value=found.given, time=found.value).with_row_index()
+    index, value, time = rows.filter(implausible(pl.col("time"))).head(1).collect().row(0)
+    return (
+        f"{_place(file, index)}: column {found.source!r} holds {value!r}, as many rows do, read as {moment(time)}: "
+        f"no log is of that time; set time_unit, or map the column that holds {name}"
     )
+
+
+def _place(file: LogFile, index: int) -> str:
+    return f"{file.path}, line {index + 2}" if file.is_csv else f"{file.path}, row {index + 1}"

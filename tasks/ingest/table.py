@@ -7,22 +7,30 @@ tower is trained on it), known_at the end of the hour of the event; the rest is 
 import datetime as dt
 import glob
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, POLICIES, conform, polars_schema
+from tasks.core.contract import FLAGS, conform, polars_schema
 from tasks.core.errors import ContractError, SourceError
 from tasks.ingest import delimited
-from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
-from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds
+from tasks.ingest.catalogue import read_table, refuse_statistics, seen
+from tasks.ingest.clock import end_of_hour
+from tasks.ingest.columns.category import category, scene, tags
+from tasks.ingest.columns.identity import codes, identity
+from tasks.ingest.columns.instant import TimeForm, first_values, instant
+from tasks.ingest.columns.length import length
+from tasks.ingest.columns.number import flag, policy, share, whole
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
-from tasks.ingest.log_file import LogFile
+from tasks.ingest.identities import without
+from tasks.ingest.log_file import LogFile, reading
 from tasks.ingest.logs import FileSource, LogFiles
 
+_IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
-_LENGTHS = ("duration_ms", "watch_ms")
 _NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _DEFAULTS: Mapping[str, Any] = {"policy": "standard", "scene": 0, **dict.fromkeys(FLAGS, 0)}
 _RECORDED = (*FLAGS, "long_view", "position", "exposure_probability")
@@ -41,8 +49,9 @@ class TableSource(FileSource):
         if missing:
             raise ContractError(f"sources: impressions.columns must map {', '.join(missing)} (kind table)")
         recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
-        self.scenes: tuple[int, ...] | None = None
-        self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
+        self.scene_names = config.impressions.scenes
+        self.scenes: tuple[int, ...] | None = tuple(range(len(self.scene_names))) or None
+        self.capabilities = (*recorded, *(("random_exposure",) if "policy" in mapped else ()))
         root = Path(config.path)
         paths = _expand(root, config.impressions)
         files = [self._log_file(path, path.relative_to(root).as_posix()) for path in paths]
@@ -52,18 +61,11 @@ class TableSource(FileSource):
     def _log_file(self, path: Path, label: str) -> LogFile:
         files = self._config.impressions
         frame, schema = _open(path)
-        delimited.require(path, list(schema), [source for source in files.columns.values() if isinstance(source, str)])
-        columns = {}
-        for name, dtype in polars_schema("impressions").items():
-            source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
-            if isinstance(source, str):
-                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
-            else:
-                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
+        readings = self._readings("impressions", files, path, frame, schema)
+        others = _constants("impressions", files)
         if "known_at_ms" not in files.columns:
-            columns["known_at_ms"] = end_of_hour(columns["event_time_ms"], self.timezone)
-        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        return LogFile(path, label, frame, columns, origin)
+            others["known_at_ms"] = end_of_hour(readings["event_time_ms"].value, self.timezone)
+        return LogFile(path, label, frame, readings, others)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         if self._config.users is not None:
@@ -85,23 +87,42 @@ class TableSource(FileSource):
             raise ContractError(f"sources: {table}.columns must map {key} (kind table)")
         parts = [self._side_file(table, files, path) for path in _expand(Path(self._config.path), files)]
         frame = pl.concat(parts).sort(key)
-        twice = frame.filter(pl.col(key).is_duplicated())[key]
+        twice = without(frame).filter(pl.col(key).is_duplicated())[key]
         if len(twice):
             raise SourceError(f"{table}: {key} {twice[0]} stands in more than one of the files: keep one row each")
         return frame
 
     def _side_file(self, table: str, files: TableFiles, path: Path) -> pl.DataFrame:
         frame, schema = _open(path)
-        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        delimited.require(path, list(schema), [*origin.values(), *files.categoricals])
-        columns = {}
-        for name, dtype in polars_schema(table).items():
-            source = files.columns.get(name)
-            if isinstance(source, str):
-                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
+        readings = self._readings(table, files, path, frame, schema)
+        delimited.require(path, list(schema), files.categoricals)
+        categories = {name: category(name, schema[name]) for name in files.categoricals}
+        records = [name for name in files.categoricals if isinstance(schema[name], pl.Struct)]
+        if records:
+            raise SourceError(f"{path}: column {records[0]!r} holds records, which are no category: map their fields")
+        return read_table(path, frame, table, readings, categories, _constants(table, files))
+
+    def _readings(
+        self, table: str, files: TableFiles, path: Path, frame: pl.LazyFrame, schema: dict[str, pl.DataType]
+    ) -> dict[str, Reading]:
+        """Return how the mapped columns of a file are read.
+
+        Raises:
+            SourceError: if the file lacks a column, or times of a column make no sense.
+        """
+        mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
+        sources = {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
+        delimited.require(path, list(schema), [column for columns in sources.values() for column in columns])
+        form = TimeForm(self.timezone, files.time_unit, files.time_format)
+        readings = {}
+        for name, columns in sources.items():
+            if name in _TIMES:
+                sample = partial(first_values, frame, columns[0])
+                with reading(path):
+                    readings[name] = instant(columns, schema, form, sample, f"{path}, {table}")
             else:
-                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
-        return read_table(path, frame, table, columns, origin, files.categoricals)
+                readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
+        return readings
 
 
 def _expand(root: Path, files: TableFiles) -> list[Path]:
@@ -136,26 +157,38 @@ def _open(path: Path) -> tuple[pl.LazyFrame, dict[str, pl.DataType]]:
         ) from error
 
 
-def _column(
-    name: str, source: str, found: pl.DataType, wanted: pl.DataType, files: TableFiles, timezone: str
-) -> pl.Expr:
-    """Return a contract column from a file column; null where a value cannot be read."""
-    unit: Unit = files.time_unit if name in _TIMES else files.duration_unit
-    if name in _TIMES:
-        return instant_ms(source, found, unit, timezone)
-    if name in _LENGTHS:
-        return milliseconds(source, found, unit)
-    value = pl.col(source)
+def _constants(table: str, files: TableFiles) -> dict[str, pl.Expr]:
+    """Return what the columns hold that no column of the file is mapped to."""
+    columns = {}
+    for name, dtype in polars_schema(table).items():
+        source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
+        if source is None:
+            columns[name] = pl.lit(None, dtype=dtype)
+        elif isinstance(source, ConstantValue):
+            columns[name] = pl.lit(_constant(name, source, files), dtype=dtype)
+    return columns
+
+
+def _constant(name: str, source: ConstantValue, files: TableFiles) -> Any:
+    if name in _IDENTITIES:
+        return codes(pl.Series([str(source.constant)])).item()
+    return files.scenes.index(str(source.constant)) if name == "scene" and files.scenes else source.constant
+
+
+def _reading(name: str, source: str, dtype: pl.DataType, files: TableFiles, wanted: pl.DataType) -> Reading:
+    """Return how one column of a file becomes a column of the contract that is no time."""
+    if name in _IDENTITIES:
+        return identity(source, dtype)
+    if name == "watch_ms":
+        return length(source, dtype, files.watch_unit or files.duration_unit, "watch_unit")
+    if name == "duration_ms":
+        return length(source, dtype, files.duration_unit, "duration_unit")
     if name == "policy":
-        text = value.cast(pl.Int8()) if found == pl.Boolean() else value
-        names = {
-            **{policy: policy for policy in POLICIES},
-            "0": "standard",
-            "1": "random",
-            "0.0": "standard",
-            "1.0": "random",
-        }
-        return text.cast(pl.String()).replace_strict(names, default=None, return_dtype=pl.String())
-    if wanted.is_integer() and found == pl.String():
-        return identifiers(source).cast(wanted, strict=False)
-    return value.cast(wanted, strict=False)
+        return policy(source, dtype)
+    if name == "tag":
+        return tags(source, dtype)
+    if name == "exposure_probability":
+        return share(source, dtype)
+    if name == "scene" and files.scenes:
+        return scene(source, dtype, files.scenes)
+    return flag(source, dtype) if wanted == pl.Int8() else whole(source, dtype, wanted)

@@ -25,6 +25,9 @@ def volume(summary: DataSummary) -> Section:
     blocks: list[PageBlock] = [Text(text), _volume_chart(days)]
     blocks.append(fold(f"Every day ({len(days)})", _day_table(days)))
     blocks += _quarantine(summary)
+    for reason, rows in summary.set_aside.items():
+        words = f"{plural(rows, 'row')} of the source belong to no day and were set aside by ingest: {reason.replace('_', ' ')}."
+        blocks.append(Text(words, "warn"))
     for name, table in summary.side_tables.items():
         blocks.append(Text(_mended(name, table)))
     return Section("data", "Data", tuple(blocks))
