@@ -10,10 +10,10 @@ import polars as pl
 
 from benchmarks.random_split.split import Log, played
 from tasks.core.errors import SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import identifiers, read_table, whole
 from tasks.ingest.clock import milliseconds
 from tasks.ingest.folder import data_folder
+from tasks.ingest.forms.delimited import official
 
 _ACTIONS = {
     "user_id": "userid",
@@ -49,10 +49,10 @@ def read(folder: Path) -> Log:
 
 
 def _actions(path: Path) -> pl.DataFrame:
-    delimited.require(path, delimited.header(path), list(_ACTIONS.values()))
-    delimited.refuse_ragged(path)
+    file = official(path, list(_ACTIONS.values()))
+    file.check()
     columns = {name: identifiers(source) for name, source in _ACTIONS.items()}
-    rows = delimited.scan(path).select(**columns).collect()
+    rows = file.frame.select(**columns).collect()
     for name, source in _ACTIONS.items():
         wrong = rows[name].is_null().arg_true()
         if len(wrong):
@@ -64,7 +64,7 @@ def _actions(path: Path) -> pl.DataFrame:
 
 def _videos(path: Path) -> pl.DataFrame:
     others = ["bgm_singer_id"]
-    delimited.require(path, delimited.header(path), [*_VIDEOS.values(), "manual_tag_list", *others])
+    file = official(path, [*_VIDEOS.values(), "manual_tag_list", *others])
     columns = {
         **{name: identifiers(_VIDEOS[name]) for name in ("video_id", "author_id")},
         "music_id": whole("bgm_song_id"),
@@ -72,4 +72,4 @@ def _videos(path: Path) -> pl.DataFrame:
         "duration_ms": milliseconds("videoplayseconds", pl.String(), "s"),
         "tag": pl.col("manual_tag_list").str.replace_all(";", ","),
     }
-    return read_table(path, delimited.scan(path), "videos", columns, _VIDEOS, others)
+    return read_table(file, file.frame, "videos", columns, _VIDEOS, others)

@@ -8,7 +8,7 @@ import polars as pl
 from tasks.core.contract import conform
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.layout import partition
-from tasks.ingest import delimited
+from tasks.ingest.forms.form import Form
 
 PERIOD_STATISTICS = "video_features_statistic"
 
@@ -42,46 +42,45 @@ def identifiers(name: str) -> pl.Expr:
 
 
 def read_table(
-    path: Path,
+    file: Form,
     frame: pl.LazyFrame,
     table: str,
     columns: Mapping[str, pl.Expr],
     origin: Mapping[str, str],
     categories: Sequence[str],
+    may_be_empty: bool = False,
 ) -> pl.DataFrame:
     """Return a side table as the contract has it, sorted by its key.
 
     Args:
-        path: for messages.
-        frame: the rows as they are.
+        file: where the rows come from.
+        frame: its rows as they are, or what was made of them.
         table: users or videos.
         columns: contract column -> expression; null where a value cannot be read.
         origin: contract column -> file column.
         categories: file columns to keep as text categories.
+        may_be_empty: whether it is one of several, any of which may hold no rows.
 
     Raises:
         SourceError: if the file cannot be read, holds a value that is not what its column is for, or a key twice.
     """
-    key = "user_id" if table == "users" else "video_id"
+    path, key = file.path, "user_id" if table == "users" else "video_id"
     raw = {f"raw {name}": pl.col(source) for name, source in origin.items()}
     chosen = [expression.alias(name) for name, expression in columns.items()]
-    if ".csv" in path.suffixes:
-        delimited.refuse_ragged(path)
-    try:
+    with file.reading():
+        file.check()
         rows = frame.select(*chosen, *(category(name) for name in categories), **raw).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SourceError(f"{path} cannot be read, perhaps truncated ({reason}): deliver the file again") from error
     for name, source in origin.items():
         absent = pl.col(f"raw {name}").is_null() if name == key else pl.lit(False)
         wrong = rows.with_row_index().filter(pl.col(name).is_null() & (pl.col(f"raw {name}").is_not_null() | absent))
         if wrong.height:
             row, value = wrong[["index", f"raw {name}"]].row(0)
+            where = file.place(row) if frame is file.frame else f"row {row + 1}"
             raise SourceError(
-                f"{path}, row {row + 1} after the header: column {source!r} holds {value!r}, which cannot be read as {name}; "
-                "mend or remove the row"
+                f"{path}, {where}: column {source!r} holds {value!r}, which cannot be read as {name}; "
+                f"{file.remedy(value)}"
             )
-    if rows.is_empty():
+    if rows.is_empty() and not may_be_empty:
         raise SourceError(f"{path} holds no rows: deliver the file again")
     twice = rows.filter(pl.col(key).is_duplicated())[key]
     if len(twice):

@@ -17,11 +17,11 @@ import polars as pl
 
 from tasks.core.contract import FLAGS
 from tasks.core.errors import SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import category, identifiers, read_table, whole
 from tasks.ingest.clock import end_of_hour, local_ms, milliseconds
 from tasks.ingest.config import KuaiRecConfig
 from tasks.ingest.folder import data_folder
+from tasks.ingest.forms.delimited import official
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
 
@@ -44,8 +44,7 @@ class KuaiRecSource(FileSource):
         self._files = LogFiles(files, self.timezone, {"kind": config.kind}, earlier)
 
     def _log_file(self, matrix: str) -> LogFile:
-        path = self._folder / f"{matrix}_matrix.csv"
-        delimited.require(path, delimited.header(path), [*_NUMBERS.values(), "timestamp"])
+        file = official(self._folder / f"{matrix}_matrix.csv", [*_NUMBERS.values(), "timestamp"])
         event = milliseconds("timestamp", pl.String(), "s")
         columns = {
             **{name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()},
@@ -59,21 +58,17 @@ class KuaiRecSource(FileSource):
             "long_view": pl.lit(None, dtype=pl.Int8()),
         }
         origin = {**_NUMBERS, "event_time_ms": "timestamp"}
-        return LogFile(path, path.name, delimited.scan(path), columns, origin, untimed=matrix == "small")
+        return LogFile(file, file.path.name, columns, origin, untimed=matrix == "small")
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / "user_features.csv"
-        names = delimited.header(path)
-        delimited.require(path, names, ["user_id"])
-        others = [name for name in names if name != "user_id"]
-        return read_table(
-            path, delimited.scan(path), "users", {"user_id": identifiers("user_id")}, {"user_id": "user_id"}, others
-        )
+        file = official(self._folder / "user_features.csv", ["user_id"])
+        others = [name for name in file.names if name != "user_id"]
+        columns = {"user_id": identifiers("user_id")}
+        return read_table(file, file.frame, "users", columns, {"user_id": "user_id"}, others)
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / "item_categories.csv"
-        delimited.require(path, delimited.header(path), ["video_id", "feat"])
-        tagged = delimited.scan(path).select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
+        file = official(self._folder / "item_categories.csv", ["video_id", "feat"])
+        tagged = file.frame.select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
         frame = tagged.join(self._static(), on="video_id", how="left").join(
             self._categories(), on="video_id", how="left"
         )
@@ -86,14 +81,13 @@ class KuaiRecSource(FileSource):
         }
         origin = {"video_id": "video_id", "author_id": "author_id", "music_id": "music_id"}
         others = ["video_type", "upload_type", "video_tag_id", *_CATEGORY_LEVELS]
-        return read_table(path, frame, "videos", columns, origin, others)
+        return read_table(file, frame, "videos", columns, origin, others)
 
     def _static(self) -> pl.LazyFrame:
         """Return each video's unchanging columns as its first day has them."""
-        path = self._folder / "item_daily_features.csv"
-        delimited.require(path, delimited.header(path), ["video_id", "date", *_STATIC])
-        delimited.refuse_ragged(path)
-        daily = delimited.scan(path).select("video_id", "date", *_STATIC)
+        file = official(self._folder / "item_daily_features.csv", ["video_id", "date", *_STATIC])
+        file.check()
+        daily = file.frame.select("video_id", "date", *_STATIC)
         return daily.group_by("video_id").agg(pl.col(name).sort_by("date").first() for name in _STATIC)
 
     def _categories(self) -> pl.LazyFrame:
@@ -106,11 +100,11 @@ class KuaiRecSource(FileSource):
         empty = {name: pl.String() for name in ("video_id", *_CATEGORY_LEVELS)}
         if not path.is_file():
             return pl.LazyFrame(schema=empty)
-        names = delimited.header(path)
-        delimited.require(path, names, list(empty))
+        file = official(path, list(empty))
+        names = file.names
         places = [names.index(name) for name in empty]
         found: dict[str, list[str]] = {}
-        for fields in delimited.rows(path):
+        for fields in file.rows():
             if len(fields) == len(names) and fields[places[0]].removesuffix(".0").isdigit():
                 found.setdefault(fields[places[0]].removesuffix(".0"), [fields[place] for place in places[1:]])
         if not found:

@@ -2,9 +2,7 @@
 
 import contextlib
 import datetime as dt
-import errno
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.contract import IMPRESSIONS, polars_schema
-from tasks.core.errors import SourceError, StorageError
-from tasks.ingest import delimited
+from tasks.core.errors import SourceError
 from tasks.ingest.clock import arrival_day
+from tasks.ingest.forms.form import Form
 
-_DISK = {
-    errno.ENOSPC: "free some space on the disk and run again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run again",
-    errno.EACCES: "make the folder writable, and the source readable, for this user",
-    errno.EROFS: "the file system is read-only; choose another folder",
-}
-_OS_ERROR = re.compile(r"os error (\d+)")
 _TIMES = ("event_time_ms", "known_at_ms")
 _REQUIRED = tuple(column.name for column in IMPRESSIONS if not column.nullable)
 _log = logging.getLogger(__name__)
@@ -33,43 +24,49 @@ class LogFile:
     """One file of impressions and how its columns become the contract's.
 
     Attributes:
-        path: where it lies.
+        file: its rows as they are.
         label: its path below the source's folder.
-        frame: its rows as they are.
         columns: contract column -> expression over the file's columns; null where a value cannot be read. Further names
             are checked likewise and dropped.
         origin: contract column -> file column, for messages; constants have none.
         untimed: whether rows without a time are known to occur and are left out with a warning.
     """
 
-    path: Path
+    file: Form
     label: str
-    frame: pl.LazyFrame
     columns: Mapping[str, pl.Expr]
     origin: Mapping[str, str]
     untimed: bool = False
 
     @property
-    def is_csv(self) -> bool:
-        return ".csv" in self.path.suffixes
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        return self.file.frame
 
 
 def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
-    """Return rows per arrival day, after checking that every value can be read.
+    """Return rows per arrival day, after checking that every value can be read; none where the file holds no rows.
 
     Raises:
-        SourceError: if the file cannot be read, has no rows, or holds a value that is not what its column is for.
+        SourceError: if the file cannot be read, or holds a value that is not what its column is for.
     """
+    with reading(file):
+        return _index(file, timezone)
+
+
+def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     day = arrival_day(file.columns["known_at_ms"], timezone).alias("day")
     unread = {f"bad {name}": _unread(file, name).sum() for name in file.origin}
     required = [name for name in _REQUIRED if name in file.origin]
     absent = {f"no {name}": pl.col(file.origin[name]).is_null().sum() for name in required}
-    if file.is_csv:
-        delimited.refuse_ragged(file.path)
-    with reading(file):
-        counts = file.frame.group_by(day).agg(rows=pl.len(), **unread, **absent).collect(engine="streaming")
+    file.file.check()
+    counts = file.frame.group_by(day).agg(rows=pl.len(), **unread, **absent).collect(engine="streaming")
     if counts.is_empty():
-        raise SourceError(f"{file.path} holds no rows: deliver the file again, or take it out of the source")
+        _log.warning("%s holds no rows", file.label)
+        return {}
     for name in file.origin:
         without_time = name in _TIMES and not file.untimed and counts[f"no {name}"].sum() > 0
         if without_time or counts[f"bad {name}"].sum() > 0:
@@ -100,17 +97,9 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
 
 @contextlib.contextmanager
 def reading(file: LogFile) -> Iterator[None]:
-    """Turn what Polars says of a damaged file, or of a full disk, into what is wrong where, and what to do."""
-    try:
+    """Hold a file readable; say what is wrong where, and what to do, if it is damaged or the disk is full."""
+    with file.file.reading():
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        number = error.errno if isinstance(error, OSError) else int((_OS_ERROR.findall(reason) or [0])[0])
-        if number in _DISK:
-            raise StorageError(f"could not part {file.label} into days ({reason}): {_DISK[number]}") from error
-        kind = "CSV" if file.is_csv else "Parquet"
-        remedy = f"{file.path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
-        raise SourceError(remedy) from error
 
 
 def _unread(file: LogFile, name: str) -> pl.Expr:
@@ -123,9 +112,8 @@ def _unreadable(file: LogFile, name: str) -> SourceError:
     wrong = _unread(file, name) | value.is_null() if name in _TIMES else _unread(file, name)
     first = file.frame.select(value.alias("value"), wrong=wrong).with_row_index().filter("wrong").head(1).collect()
     row, found = first.select("index", "value").row(0)
-    where = f"line {row + 2}" if file.is_csv else f"row {row + 1}"
     meaning = next((f" ({column.dtype}: {column.meaning})" for column in IMPRESSIONS if column.name == name), "")
     return SourceError(
-        f"{file.path}, {where}: column {file.origin[name]!r} holds {found!r}, which cannot be read as {name}{meaning}; "
-        "mend or remove the row"
+        f"{file.path}, {file.file.place(row)}: column {file.origin[name]!r} holds {found!r}, which cannot be read as {name}{meaning}; "
+        f"{file.file.remedy(found)}"
     )

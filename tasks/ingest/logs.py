@@ -20,7 +20,9 @@ from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter
-from tasks.ingest.log_file import LogFile, index_file, part_by_day, reading
+from tasks.ingest.forms.plain import explaining
+from tasks.ingest.log_file import LogFile, index_file, part_by_day
+from tasks.ingest.problems import Problems
 from tasks.ingest.source import DayWriter
 
 INDEX = "files.json"
@@ -50,30 +52,38 @@ class LogFiles:
         """Rows per arrival day, by file.
 
         Raises:
-            SourceError: if a file cannot be read, has no rows, or holds a value that is not what its column is for.
+            SourceError: if files cannot be read, or hold values that are not what their columns are for: all at once; or if
+                no file has rows, or two are the very same: their days were delivered twice.
         """
-        known = self._known()
-        return {file.label: known.get(file.label) or index_file(file, self._timezone) for file in self.files}
+        index, problems = self._known(), Problems()
+        for file in self.files:
+            if file.label not in index:
+                with problems.noted():
+                    index[file.label] = index_file(file, self._timezone)
+        problems.refuse()
+        if not any(index.values()):
+            some = ", ".join(file.label for file in self.files[:3])
+            raise SourceError(f"{some} holds no rows: deliver the log again, or name other files of the source")
+        self._refuse_twice([label for label, days in index.items() if days])
+        return index
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file.
-
-        Raises:
-            SourceError: if two files are the very same: their days were delivered twice.
-        """
+        """SHA-256 of each file."""
         hashes = {}
         for file in self.files:
-            with reading(file):
+            with explaining(file.path):
                 hashes[file.label] = hash_file(file.path)
-        first: dict[str, str] = {}
-        for label, value in hashes.items():
-            if value in first:
-                raise SourceError(
-                    f"{first[value]} and {label} are the same file twice: its days would count double; remove one"
-                )
-            first[value] = label
         return hashes
+
+    def _refuse_twice(self, labels: Sequence[str]) -> None:
+        first: dict[str, str] = {}
+        for label in labels:
+            other = first.setdefault(self.hashes[label], label)
+            if other != label:
+                raise SourceError(
+                    f"{other} and {label} are the same file twice: its days would count double; remove one"
+                )
 
     @cached_property
     def rows_per_day(self) -> dict[dt.date, int]:

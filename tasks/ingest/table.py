@@ -1,12 +1,11 @@
-"""Any log in Parquet or CSV files, mapped to the contract in `params.yaml`.
+"""Any log in Parquet, CSV or JSON lines, mapped to the contract in `params.yaml`.
 
 Columns that are not mapped: policy is "standard", scene 0, every flag 0 (and missing from the capabilities, so that no
 tower is trained on it), known_at the end of the hour of the event; the rest is null.
 """
 
 import datetime as dt
-import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,15 @@ import polars as pl
 
 from tasks.core.contract import FLAGS, POLICIES, conform, polars_schema
 from tasks.core.errors import ContractError, SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
 from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
+from tasks.ingest.folder import listed, partitions, root_of
+from tasks.ingest.forms import open_file
+from tasks.ingest.forms.form import Form
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
+from tasks.ingest.problems import Problems
 
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
 _LENGTHS = ("duration_ms", "watch_ms")
@@ -43,16 +45,26 @@ class TableSource(FileSource):
         recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
         self.scenes: tuple[int, ...] | None = None
         self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
-        root = Path(config.path)
-        paths = _expand(root, config.impressions)
-        files = [self._log_file(path, path.relative_to(root).as_posix()) for path in paths]
+        problems, files = Problems(), []
+        for file, label in self._opened("impressions", config.impressions, problems):
+            files.append(self._log_file(file, label))
+        problems.refuse()
         settings = {"impressions": config.impressions.model_dump(mode="json"), "timezone": config.timezone}
         self._files = LogFiles(files, self.timezone, settings, earlier)
 
-    def _log_file(self, path: Path, label: str) -> LogFile:
-        files = self._config.impressions
-        frame, schema = _open(path)
-        delimited.require(path, list(schema), [source for source in files.columns.values() if isinstance(source, str)])
+    def _opened(self, table: str, files: TableFiles, problems: Problems) -> Iterator[tuple[Form, str]]:
+        """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
+        path = Path(self._config.path)
+        wanted = [*(source for source in files.columns.values() if isinstance(source, str)), *files.categoricals]
+        with problems.noted():
+            for file in listed(path, files.files, table):
+                refuse_statistics(str(file))
+                label = file.relative_to(root_of(path, "path")).as_posix()
+                with problems.noted():
+                    yield open_file(file, files, table, wanted, partitions(label)), label
+
+    def _log_file(self, file: Form, label: str) -> LogFile:
+        files, schema = self._config.impressions, file.schema
         columns = {}
         for name, dtype in polars_schema("impressions").items():
             source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
@@ -63,7 +75,7 @@ class TableSource(FileSource):
         if "known_at_ms" not in files.columns:
             columns["known_at_ms"] = end_of_hour(columns["event_time_ms"], self.timezone)
         origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        return LogFile(path, label, frame, columns, origin)
+        return LogFile(file, label, columns, origin)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         if self._config.users is not None:
@@ -83,17 +95,22 @@ class TableSource(FileSource):
         key = "user_id" if table == "users" else "video_id"
         if key not in files.columns:
             raise ContractError(f"sources: {table}.columns must map {key} (kind table)")
-        parts = [self._side_file(table, files, path) for path in _expand(Path(self._config.path), files)]
+        problems, parts = Problems(), []
+        for file, _ in self._opened(table, files, problems):
+            with problems.noted():
+                parts.append(self._side_file(table, files, file))
+        problems.refuse()
         frame = pl.concat(parts).sort(key)
+        if frame.is_empty():
+            raise SourceError(f"{table}: the files hold no rows: deliver them again, or leave {table} out")
         twice = frame.filter(pl.col(key).is_duplicated())[key]
         if len(twice):
             raise SourceError(f"{table}: {key} {twice[0]} stands in more than one of the files: keep one row each")
         return frame
 
-    def _side_file(self, table: str, files: TableFiles, path: Path) -> pl.DataFrame:
-        frame, schema = _open(path)
+    def _side_file(self, table: str, files: TableFiles, file: Form) -> pl.DataFrame:
+        schema = file.schema
         origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        delimited.require(path, list(schema), [*origin.values(), *files.categoricals])
         columns = {}
         for name, dtype in polars_schema(table).items():
             source = files.columns.get(name)
@@ -101,39 +118,7 @@ class TableSource(FileSource):
                 columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
             else:
                 columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
-        return read_table(path, frame, table, columns, origin, files.categoricals)
-
-
-def _expand(root: Path, files: TableFiles) -> list[Path]:
-    """Return the files that the globs name, sorted.
-
-    Raises:
-        ContractError: if one holds statistics of the whole period.
-        SourceError: if a glob names no file.
-    """
-    found: set[Path] = set()
-    for pattern in files.files:
-        matches = [Path(match) for match in glob.glob(str(root / pattern), recursive=True) if Path(match).is_file()]
-        if not matches:
-            raise SourceError(f"no file matches {root.absolute() / pattern}: check the source's path and files")
-        found.update(matches)
-    for path in found:
-        refuse_statistics(str(path))
-    return sorted(found)
-
-
-def _open(path: Path) -> tuple[pl.LazyFrame, dict[str, pl.DataType]]:
-    if ".csv" in path.suffixes:
-        return delimited.scan(path), dict.fromkeys(delimited.header(path), pl.String())
-    if path.suffix != ".parquet":
-        raise SourceError(f"{path}: files must end in .parquet, .csv or .csv.gz")
-    try:
-        return pl.scan_parquet(path, hive_partitioning=False), dict(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SourceError(
-            f"{path} is not readable Parquet, perhaps truncated ({reason}): deliver the file again"
-        ) from error
+        return read_table(file, file.frame, table, columns, origin, files.categoricals, may_be_empty=True)
 
 
 def _column(
