@@ -6,6 +6,7 @@ tower is trained on it), known_at the end of the hour of the event; the rest is 
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,37 @@ class TableSource(FileSource):
         recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
         self.scenes: tuple[int, ...] | None = None
         self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
-        problems, files = Problems(), []
-        for file, label in self._opened("impressions", config.impressions, problems):
-            files.append(self._log_file(file, label))
-        problems.refuse()
+        self._problems, files = Problems(), []
+        for file, label in self._opened("impressions", config.impressions, self._problems):
+            with self._problems.noted():
+                files.append(self._log_file(file, label))
         settings = {"impressions": config.impressions.model_dump(mode="json"), "timezone": config.timezone}
         self._files = LogFiles(files, self.timezone, settings, earlier)
+
+    @property
+    def _days(self) -> Mapping[dt.date, int]:
+        """Rows by arrival day, once all files are known to be sound: nothing is written before."""
+        _ = self._side_tables
+        return self._files.rows_per_day
+
+    @cached_property
+    def _side_tables(self) -> dict[str, pl.DataFrame | None]:
+        """The tables of users and videos that files hold.
+
+        Raises:
+            SourceError: with the problems of all files, those of the log included.
+        """
+        tables: dict[str, pl.DataFrame | None] = {"users": None, "videos": None}
+        if self._files.files:
+            with self._problems.noted():
+                _ = self._files.index
+        for name in tables:
+            files: TableFiles | None = getattr(self._config, name)
+            if files is not None:
+                with self._problems.noted():
+                    tables[name] = self._side_table(name, files)
+        self._problems.refuse()
+        return tables
 
     def _opened(self, table: str, files: TableFiles, problems: Problems) -> Iterator[tuple[Form, str]]:
         """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
@@ -78,13 +104,13 @@ class TableSource(FileSource):
         return LogFile(file, label, columns, origin)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if self._config.users is not None:
-            return self._side_table("users", self._config.users)
+        if (given := self._side_tables["users"]) is not None:
+            return given
         return seen(impressions, days, "user_id").drop_nulls().unique().collect(engine="streaming").sort("user_id")
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if self._config.videos is not None:
-            return self._side_table("videos", self._config.videos)
+        if (given := self._side_tables["videos"]) is not None:
+            return given
         logged = seen(impressions, days, "video_id", "duration_ms").drop_nulls("video_id").group_by("video_id")
         lengths = logged.agg(pl.col("duration_ms").max()).collect(engine="streaming").sort("video_id")
         schema = polars_schema("videos")

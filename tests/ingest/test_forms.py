@@ -378,6 +378,31 @@ def test_a_category_may_not_take_the_name_of_a_column(tmp_path: Path) -> None:
         TypeAdapter(SourceConfig).validate_python(value)
 
 
+def test_all_problems_of_all_tables_are_told_at_once_and_before_anything_is_written(here: Path) -> None:
+    write(
+        here,
+        {
+            "log.csv": with_line(9, "1,2"),
+            "users.csv": "id\n7\nseven\n",
+            "log2.csv": with_line(5, ROW.replace("1", "x")),
+        },
+    )
+    value = {"kind": "table", "path": str(here), "impressions": {"files": "log*", "columns": COLUMNS},
+             "users": {"files": "users.csv", "columns": {"user_id": "id"}},
+             "videos": {"files": "videos.csv", "columns": {"video_id": "vid"}}}  # fmt: skip
+    with pytest.raises(SourceError) as refused:
+        ingest(TypeAdapter(SourceConfig).validate_python(value), NIGHT, here / "out")
+    said = str(refused.value).splitlines()
+    for part in (
+        "log.csv: line 9",
+        "log2.csv, line 5",
+        "users.csv, line 3: column 'id' holds 'seven'",
+        "no file matches",
+    ):
+        assert sum(part in line for line in said) == 1, part
+    assert not (here / "out").exists()
+
+
 def test_a_copy_that_finds_no_room_is_named(here: Path) -> None:
     write(here, {"log.csv.gz": gzip.compress(csv().encode())})
     (here / ".dwell/plain").mkdir(parents=True)
