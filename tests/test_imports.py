@@ -29,6 +29,7 @@ ORDER = (
     "tasks.report",
     "tasks.tune",
     "tasks.config",
+    "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
     "tasks.stages",

@@ -87,12 +87,16 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    schema = polars_schema("impressions")
     day = arrival_day(pl.col("known_at_ms"), timezone)
-    chosen = file.frame.select(file.columns[name].cast(dtype).alias(name) for name, dtype in schema.items())
+    chosen = file.frame.select(contract_columns(file))
     wanted = chosen.with_columns(day=day).filter(pl.col("day").is_in(list(days)))
     with reading(file):
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
+
+
+def contract_columns(file: LogFile) -> list[pl.Expr]:
+    """Return the columns of the contract, as they are made from the file's."""
+    return [file.columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter
 from tasks.ingest.forms.plain import explaining
-from tasks.ingest.log_file import LogFile, index_file, part_by_day
+from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, reading
 from tasks.ingest.problems import Problems
 from tasks.ingest.source import DayWriter
 
@@ -97,6 +97,26 @@ class LogFiles:
         """Return the hashes of the files that hold a day, and of how they are read."""
         holding = {label: self.hashes[label] for label, days in self.index.items() if day in days}
         return {"files": holding, "settings": self._settings}
+
+    def first_rows(self, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the first rows of the first file that has some, as they are, and as the contract has them.
+
+        Raises:
+            SourceError: if a file cannot be read.
+        """
+        for file in self.files:
+            with reading(file):
+                first = file.frame.head(count)
+                before = first.collect(engine="streaming")
+                if before.height or file is self.files[-1]:
+                    return before, first.select(contract_columns(file)).collect(engine="streaming")
+        raise SourceError("the source has no files")
+
+    def thin_out(self, every: int) -> None:
+        """Read only every so manieth row of each file from now on; what was learned of the files stays."""
+        for file in self.files:
+            numbered = file.frame.with_row_index("row of the file")
+            file.file.frame = numbered.filter(pl.col("row of the file") % every == 0).drop("row of the file")
 
     def remember(self, out: Path) -> None:
         """Keep the index in `out` for the next run."""
@@ -174,6 +194,13 @@ class FileSource:
     def reading(self, days: Sequence[dt.date], scratch: Path) -> AbstractContextManager[DayWriter]:
         """Return a context in which the given days can be written."""
         return self._files.reading(days, scratch)
+
+    def thin_out(self, rows: int) -> int:
+        """Read only as many rows of the source as are wanted, spread evenly; return which share that is, as 1 in n."""
+        every = max(1, sum(self._days.values()) // rows)
+        if every > 1:
+            self._files.thin_out(every)
+        return every
 
     def remember(self, out: Path) -> None:
         """Keep what was learned about the files beside the output, so that the next run need not read them again."""

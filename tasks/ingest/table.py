@@ -59,6 +59,15 @@ class TableSource(FileSource):
         _ = self._side_tables
         return self._files.rows_per_day
 
+    def first_rows(self, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the first rows of the log as they are, and as the contract has them.
+
+        Raises:
+            SourceError: if files cannot be read.
+        """
+        self._problems.refuse()
+        return self._files.first_rows(count)
+
     @cached_property
     def _side_tables(self) -> dict[str, pl.DataFrame | None]:
         """The tables of users and videos that files hold.
