@@ -69,6 +69,39 @@ def _date(value: dt.datetime | None) -> dt.date | None:
 
 
 @app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="A folder or a file of a log: CSV, JSON lines, Parquet; gz, zst, bz2.")],
+    write: Annotated[
+        str | None, typer.Option("--write", callback=_name, help="Also add the source to params.yaml under this name.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="Days begin at its midnight, such as Asia/Shanghai.")] = "UTC",
+) -> None:
+    """Look at a log that is new here: propose its mapping, show what comes out, say what is missing and what that costs."""
+    from tasks.onboard.init import onboard
+    from tasks.onboard.init import write as add
+
+    found = onboard(path, timezone)
+    for line in found.lines(write or "mine"):
+        typer.echo(line)
+    if write:
+        typer.echo(add(Workspace().params, write, found.proposal))
+
+
+@app.command()
+def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+    """Ingest and validate a sample of a source, and touch nothing: what would a night say of it?"""
+    from tasks.config import load_params
+    from tasks.onboard.check import check as run
+
+    params = load_params(Workspace().params)
+    config = params.named_source(source or params.default_source)
+    if data is not None and "path" in type(config).model_fields:
+        config = config.model_copy(update={"path": str(data)})
+    for line in run(config, params.window, params.validation, Workspace().scratch, _date(as_of)).lines():
+        typer.echo(line)
+
+
+@app.command()
 def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow

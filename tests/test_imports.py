@@ -28,6 +28,7 @@ ORDER = (
     "tasks.report",
     "tasks.tune",
     "tasks.config",
+    "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
     "tasks.doctor",

@@ -10,13 +10,13 @@ import polars as pl
 
 from benchmarks.random_split.split import Log, played
 from tasks.core.errors import SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import read_table
 from tasks.ingest.columns.category import category
 from tasks.ingest.columns.identity import whole_number
 from tasks.ingest.columns.length import milliseconds
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.folder import data_folder
+from tasks.ingest.forms.delimited import official
 
 _ACTIONS = {
     "user_id": "userid",
@@ -52,10 +52,10 @@ def read(folder: Path) -> Log:
 
 
 def _actions(path: Path) -> pl.DataFrame:
-    delimited.require(path, delimited.header(path), list(_ACTIONS.values()))
-    delimited.refuse_ragged(path)
+    file = official(path, list(_ACTIONS.values()))
+    file.check()
     columns = {name: whole_number(source) for name, source in _ACTIONS.items()}
-    rows = delimited.scan(path).select(**columns).collect()
+    rows = file.frame.select(**columns).collect()
     for name, source in _ACTIONS.items():
         wrong = rows[name].is_null().arg_true()
         if len(wrong):
@@ -67,7 +67,7 @@ def _actions(path: Path) -> pl.DataFrame:
 
 def _videos(path: Path) -> pl.DataFrame:
     singers = ["bgm_singer_id"]
-    delimited.require(path, delimited.header(path), [*_VIDEOS.values(), "manual_tag_list", *singers])
+    file = official(path, [*_VIDEOS.values(), "manual_tag_list", *singers])
     values = {name: whole_number(_VIDEOS[name]) for name in ("video_id", "author_id", "music_id")}
     values["duration_ms"] = milliseconds(pl.col("videoplayseconds"), pl.String(), "s")
     readings = {name: Reading.where_null(source, values[name]) for name, source in _VIDEOS.items()}
@@ -75,6 +75,4 @@ def _videos(path: Path) -> pl.DataFrame:
         "upload_time_ms": pl.lit(None, dtype=pl.Int64()),
         "tag": pl.col("manual_tag_list").str.replace_all(";", ","),
     }
-    return read_table(
-        path, delimited.scan(path), "videos", readings, {name: category(name) for name in singers}, others
-    )
+    return read_table(file, file.frame, "videos", readings, {name: category(name) for name in singers}, others)

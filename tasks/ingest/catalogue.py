@@ -8,8 +8,8 @@ import polars as pl
 from tasks.core.contract import conform
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.layout import partition
-from tasks.ingest import delimited
 from tasks.ingest.columns.reading import Reading
+from tasks.ingest.forms.form import Form
 from tasks.ingest.identities import written
 
 PERIOD_STATISTICS = "video_features_statistic"
@@ -29,48 +29,47 @@ def refuse_statistics(name: str) -> None:
 
 
 def read_table(
-    path: Path,
+    file: Form,
     frame: pl.LazyFrame,
     table: str,
     readings: Mapping[str, Reading],
     categories: Mapping[str, pl.Expr],
     others: Mapping[str, pl.Expr] | None = None,
+    may_be_empty: bool = False,
 ) -> pl.DataFrame:
     """Return a side table as the contract has it, sorted by its key; beside identifiers that are no numbers, their text.
 
     Args:
-        path: for messages.
-        frame: the rows as they are.
+        file: where the rows come from.
+        frame: its rows as they are, or what was made of them.
         table: users or videos.
         readings: contract column -> how it is read.
         categories: columns to keep as text categories.
         others: contract column -> what it is made from in another way.
+        may_be_empty: whether it is one of several, any of which may hold no rows.
 
     Raises:
         SourceError: if the file cannot be read, holds a value that is not what its column is for, or a key twice.
     """
-    key = "user_id" if table == "users" else "video_id"
+    path, key = file.path, "user_id" if table == "users" else "video_id"
     columns = {**(others or {}), **{name: reading.value for name, reading in readings.items()}}
     chosen = [expression.alias(name) for name, expression in (*columns.items(), *categories.items())]
     given = {f"given {name}": reading.given for name, reading in readings.items()}
     wrong = {f"wrong {name}": reading.wrong for name, reading in readings.items()}
-    if ".csv" in path.suffixes:
-        delimited.refuse_ragged(path)
-    try:
+    with file.reading():
+        file.check()
         rows = frame.select(*chosen, *written(readings), **given, **wrong).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SourceError(f"{path} cannot be read, perhaps truncated ({reason}): deliver the file again") from error
     problems = []
     for name, reading in readings.items():
         without_key = pl.col(name).is_null() if name == key else pl.lit(False)
         bad = rows.with_row_index().filter(pl.col(f"wrong {name}") | without_key)
         if bad.height:
-            said = reading.refusal(name, bad[f"given {name}"].head(3).to_list(), bad.height)
-            problems.append(f"{path}, row {bad['index'][0] + 1} after the header: {said}")
+            values, row = bad[f"given {name}"].head(3).to_list(), bad["index"][0]
+            where = file.place(row) if frame is file.frame else f"row {row + 1}"
+            problems.append(f"{path}, {where}: {reading.refusal(name, values, bad.height, file.remedy(values[0]))}")
     if problems:
         raise SourceError("\n".join(problems))
-    if rows.is_empty():
+    if rows.is_empty() and not may_be_empty:
         raise SourceError(f"{path} holds no rows: deliver the file again")
     twice = rows.filter(pl.col(key).is_duplicated())
     if twice.height:

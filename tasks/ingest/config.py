@@ -1,5 +1,6 @@
 """Where impressions come from: one block per kind of source, told apart by `kind`."""
 
+import codecs
 import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -55,11 +56,53 @@ ColumnMap = dict[str, str | Annotated[tuple[str, ...], Field(min_length=2, max_l
 _PARTS_OF_A_DAY = ("%[Yy]", "%[mbB]", "%[de]")
 
 
-class TableFiles(Block):
-    """Some Parquet or CSV files of one schema, and what their columns mean."""
+class FileLayout(Block):
+    """How files are written, where their names and first bytes do not say it."""
 
-    files: tuple[str, ...] = Field(min_length=1)
-    """paths or globs below `path`; .parquet, .csv, .csv.gz"""
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    """null: as the bytes and the last suffix of a file's name say. Compression (gz, zst, bz2) is seen from the bytes"""
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """between the fields of text; null: a tab in .tsv files, else a comma"""
+    quote: str = Field(default='"', max_length=1)
+    """around fields of text that hold a delimiter; '': none, so that it is an ordinary character"""
+    header: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """names of the columns of text whose first line is no header"""
+    encoding: str = "utf-8"
+    """of text, such as gbk or cp1252; UTF-16 is seen from its byte-order mark"""
+    null_values: tuple[str, ...] = ()
+    """texts that stand for no value, such as \\N or NULL; an empty field always does"""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            codec = codecs.lookup(encoding)
+        except LookupError as error:
+            raise ValueError(f"unknown encoding {encoding!r}; use a name such as utf-8, gbk or cp1252") from error
+        if not codec._is_text_encoding:
+            raise ValueError(f"{encoding!r} is no encoding of text; use a name such as utf-8, gbk or cp1252")
+        return encoding
+
+    @field_validator("header")
+    @classmethod
+    def _distinct(cls, header: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = sorted({name for name in header or () if header and header.count(name) > 1})
+        if twice:
+            raise ValueError(f"a column is named twice: {', '.join(twice)}")
+        return header
+
+    @field_validator("null_values", mode="before")
+    @classmethod
+    def _one_or_more(cls, values: object) -> object:
+        return (values,) if isinstance(values, str) else values
+
+
+class TableFiles(FileLayout):
+    """Some files of one schema, and what their columns mean."""
+
+    files: tuple[str, ...] = ()
+    """files, folders or globs below `path`; the folders of day=2024-03-01/ are read as a column `day`. Needed unless `path`
+    is one file"""
     columns: ColumnMap
     """contract column -> column of the file, or {constant: value}"""
     categoricals: tuple[str, ...] = ()
@@ -90,13 +133,29 @@ class TableFiles(Block):
     def _listed(cls, files: object) -> object:
         return (files,) if isinstance(files, str) else files
 
+    @field_validator("files")
+    @classmethod
+    def _below(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in files:
+            if pattern.startswith("/") or ".." in pattern.split("/"):
+                raise ValueError(f"{pattern!r} leads out of the source's path: set the path to a folder above it")
+        return files
+
+    @field_validator("categoricals")
+    @classmethod
+    def _once(cls, categoricals: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in categoricals if categoricals.count(name) > 1})
+        if twice:
+            raise ValueError(f"a column is named twice: {', '.join(twice)}")
+        return categoricals
+
 
 class TableSourceConfig(Block):
-    """Any log in Parquet or CSV files, mapped to the contract column by column."""
+    """Any log in Parquet, CSV or JSON lines, mapped to the contract column by column."""
 
     kind: Literal["table"] = "table"
     path: str
-    """folder that the files are named from"""
+    """folder that the files are named from, or the one file of the log"""
     timezone: str = "UTC"
     """days begin at midnight here; times without a zone are read in it"""
     impressions: TableFiles
@@ -120,6 +179,11 @@ class TableSourceConfig(Block):
             if files is not None:
                 for name, source in files.columns.items():
                     _check_source(f"{table}.columns.{name}", name, source, files)
+            taken = sorted(set(files.categoricals) & set(known)) if files else []
+            if taken:
+                raise ValueError(
+                    f"{table}.categoricals: {taken[0]!r} is a column of the contract; take it out, or map it under {table}.columns"
+                )
         return self
 
     @field_validator("timezone")

@@ -15,7 +15,6 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.errors import SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import PERIOD_STATISTICS, read_table, seen
 from tasks.ingest.clock import HOUR_MS, local_ms
 from tasks.ingest.columns.category import category
@@ -24,6 +23,7 @@ from tasks.ingest.columns.length import milliseconds
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import KuaiRandConfig
 from tasks.ingest.folder import data_folder
+from tasks.ingest.forms.delimited import official
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
 
@@ -74,7 +74,7 @@ class KuaiRandSource(FileSource):
         return sorted(self._folder.glob(f"log_{policy}_*_{self._variant}*.csv"))
 
     def _log_file(self, path: Path) -> LogFile:
-        delimited.require(path, delimited.header(path), _LOG_COLUMNS)
+        file = official(path, _LOG_COLUMNS)
         numbers = {name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()}
         day = pl.col("date").str.to_datetime("%Y%m%d", time_unit="ms", strict=False)
         hour = pl.col("hourmin").cast(pl.Int64(), strict=False) // 100
@@ -93,7 +93,7 @@ class KuaiRandSource(FileSource):
             "position": pl.lit(None, dtype=pl.Int16()),
             "exposure_probability": pl.lit(None, dtype=pl.Float64()),
         }
-        return LogFile(path, path.name, delimited.scan(path), readings, others)
+        return LogFile(file, path.name, readings, others)
 
     @property
     def _days(self) -> Mapping[dt.date, int]:
@@ -112,19 +112,15 @@ class KuaiRandSource(FileSource):
                     )
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / f"user_features_{self._variant}.csv"
-        names = delimited.header(path)
-        delimited.require(path, names, ["user_id"])
+        file = official(self._folder / f"user_features_{self._variant}.csv", ["user_id"])
         readings = {"user_id": Reading.where_null("user_id", whole_number("user_id"))}
-        others = {name: category(name) for name in names if name != "user_id"}
-        return read_table(path, delimited.scan(path), "users", readings, others)
+        others = {name: category(name) for name in file.names if name != "user_id"}
+        return read_table(file, file.frame, "users", readings, others)
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / f"video_features_basic_{self._variant}.csv"
-        names = delimited.header(path)
         origin = {name: name for name in ("video_id", "author_id", "music_id", "tag")}
         origin |= {"upload_time_ms": "upload_dt", "duration_ms": "video_duration"}
-        delimited.require(path, names, list(origin.values()))
+        file = official(self._folder / f"video_features_basic_{self._variant}.csv", list(origin.values()))
         uploaded = pl.col("upload_dt").str.to_datetime("%Y-%m-%d", time_unit="ms", strict=False)
         values = {
             **{name: whole_number(name) for name in ("video_id", "author_id", "music_id")},
@@ -133,9 +129,9 @@ class KuaiRandSource(FileSource):
             "tag": category("tag"),
         }
         readings = {name: Reading.where_null(source, values[name]) for name, source in origin.items()}
-        others = {name: category(name) for name in names if name not in (*origin.values(), *_NOT_CATEGORIES)}
-        frame = delimited.scan(path)
+        others = {name: category(name) for name in file.names if name not in (*origin.values(), *_NOT_CATEGORIES)}
+        frame = file.frame
         if self._variant == "27k":  # 32 million videos: keep those of the window
             shown = seen(impressions, days, "video_id").unique()
             frame = frame.join(shown, left_on=whole_number("video_id"), right_on="video_id", how="semi")
-        return read_table(path, frame, "videos", readings, others)
+        return read_table(file, frame, "videos", readings, others)

@@ -17,7 +17,6 @@ import polars as pl
 
 from tasks.core.contract import FLAGS
 from tasks.core.errors import SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import read_table
 from tasks.ingest.clock import end_of_hour, local_ms
 from tasks.ingest.columns.category import category
@@ -26,6 +25,7 @@ from tasks.ingest.columns.length import milliseconds
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import KuaiRecConfig
 from tasks.ingest.folder import data_folder
+from tasks.ingest.forms.delimited import official
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
 
@@ -48,8 +48,7 @@ class KuaiRecSource(FileSource):
         self._files = LogFiles(files, self.timezone, {"kind": config.kind}, earlier)
 
     def _log_file(self, matrix: str) -> LogFile:
-        path = self._folder / f"{matrix}_matrix.csv"
-        delimited.require(path, delimited.header(path), [*_NUMBERS.values(), "timestamp"])
+        file = official(self._folder / f"{matrix}_matrix.csv", [*_NUMBERS.values(), "timestamp"])
         values = {name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()}
         event = milliseconds(pl.col("timestamp"), pl.String(), "s")
         readings = {name: Reading.where_null(source, values[name]) for name, source in _NUMBERS.items()}
@@ -63,20 +62,17 @@ class KuaiRecSource(FileSource):
             **{flag: pl.lit(0, dtype=pl.Int8()) for flag in FLAGS},
             "long_view": pl.lit(None, dtype=pl.Int8()),
         }
-        return LogFile(path, path.name, delimited.scan(path), readings, others, untimed=matrix == "small")
+        return LogFile(file, file.path.name, readings, others, untimed=matrix == "small")
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / "user_features.csv"
-        names = delimited.header(path)
-        delimited.require(path, names, ["user_id"])
+        file = official(self._folder / "user_features.csv", ["user_id"])
         readings = {"user_id": Reading.where_null("user_id", whole_number("user_id"))}
-        others = {name: category(name) for name in names if name != "user_id"}
-        return read_table(path, delimited.scan(path), "users", readings, others)
+        others = {name: category(name) for name in file.names if name != "user_id"}
+        return read_table(file, file.frame, "users", readings, others)
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        path = self._folder / "item_categories.csv"
-        delimited.require(path, delimited.header(path), ["video_id", "feat"])
-        tagged = delimited.scan(path).select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
+        file = official(self._folder / "item_categories.csv", ["video_id", "feat"])
+        tagged = file.frame.select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
         frame = tagged.join(self._static(), on="video_id", how="left")
         levels = self._categories()
         if levels is not None:
@@ -90,14 +86,13 @@ class KuaiRecSource(FileSource):
             "tag": category("tag"),
         }
         kept = ("video_type", "upload_type", "video_tag_id", *(_CATEGORY_LEVELS if levels is not None else ()))
-        return read_table(path, frame, "videos", readings, {name: category(name) for name in kept}, others)
+        return read_table(file, frame, "videos", readings, {name: category(name) for name in kept}, others)
 
     def _static(self) -> pl.LazyFrame:
         """Return each video's unchanging columns as its first day has them."""
-        path = self._folder / "item_daily_features.csv"
-        delimited.require(path, delimited.header(path), ["video_id", "date", *_STATIC])
-        delimited.refuse_ragged(path)
-        daily = delimited.scan(path).select("video_id", "date", *_STATIC)
+        file = official(self._folder / "item_daily_features.csv", ["video_id", "date", *_STATIC])
+        file.check()
+        daily = file.frame.select("video_id", "date", *_STATIC)
         return daily.group_by("video_id").agg(pl.col(name).sort_by("date").first() for name in _STATIC)
 
     def _categories(self) -> pl.LazyFrame | None:
@@ -110,11 +105,11 @@ class KuaiRecSource(FileSource):
         empty = {name: pl.String() for name in ("video_id", *_CATEGORY_LEVELS)}
         if not path.is_file():
             return None
-        names = delimited.header(path)
-        delimited.require(path, names, list(empty))
+        file = official(path, list(empty))
+        names = file.names
         places = [names.index(name) for name in empty]
         found: dict[str, list[str]] = {}
-        for fields in delimited.rows(path):
+        for fields in file.rows():
             if len(fields) == len(names) and fields[places[0]].removesuffix(".0").isdigit():
                 found.setdefault(fields[places[0]].removesuffix(".0"), [fields[place] for place in places[1:]])
         if not found:

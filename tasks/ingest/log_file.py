@@ -2,9 +2,7 @@
 
 import contextlib
 import datetime as dt
-import errno
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +10,13 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.contract import polars_schema
-from tasks.core.errors import SourceError, StorageError
-from tasks.ingest import delimited
+from tasks.core.errors import SourceError
 from tasks.ingest.clock import arrival_day, implausible
 from tasks.ingest.columns.instant import moment
 from tasks.ingest.columns.reading import Reading
+from tasks.ingest.forms.form import Form
 from tasks.ingest.identities import written
 
-_DISK = {
-    errno.ENOSPC: "free some space on the disk and run again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run again",
-    errno.EACCES: "make the folder writable, and the source readable, for this user",
-    errno.EROFS: "the file system is read-only; choose another folder",
-}
-_OS_ERROR = re.compile(r"os error (\d+)")
 _TIMES = ("event_time_ms", "known_at_ms")
 _log = logging.getLogger(__name__)
 
@@ -35,49 +26,55 @@ class LogFile:
     """One file of impressions and how its columns become the contract's.
 
     Attributes:
-        path: where it lies.
+        file: its rows as they are.
         label: its path below the source's folder.
-        frame: its rows as they are.
         readings: contract column -> how it is read. Further names are checked likewise and dropped.
         others: contract column -> what it is made from in another way: constants, and what follows from other columns.
         untimed: whether rows without a time are known to occur and are left out with a warning.
     """
 
-    path: Path
+    file: Form
     label: str
-    frame: pl.LazyFrame
     readings: Mapping[str, Reading]
     others: Mapping[str, pl.Expr]
     untimed: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        return self.file.frame
 
     @property
     def columns(self) -> dict[str, pl.Expr]:
         """Contract column -> expression over the file's columns; null where a value cannot be read."""
         return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
 
-    @property
-    def is_csv(self) -> bool:
-        return ".csv" in self.path.suffixes
-
 
 def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
-    """Return rows per arrival day, after checking that every value can be read.
+    """Return rows per arrival day, after checking that every value can be read; none where the file holds no rows.
 
     Raises:
-        SourceError: if the file cannot be read, has no rows, or holds values that are not what their column is for: every
-            such column is named.
+        SourceError: if the file cannot be read, or holds values that are not what their column is for: every such column is
+            named.
     """
+    with reading(file):
+        return _index(file, timezone)
+
+
+def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     day = arrival_day(file.columns["known_at_ms"], timezone).alias("day")
     bad = {f"bad {name}": reading.wrong.sum() for name, reading in file.readings.items()}
     times = [name for name in _TIMES if name in file.readings]
     absent = {f"no {name}": file.readings[name].given.is_null().sum() for name in times}
     odd = {f"odd {name}": implausible(file.readings[name].value).sum() for name in times}
-    if file.is_csv:
-        delimited.refuse_ragged(file.path)
-    with reading(file.path, file.label):
-        counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
+    file.file.check()
+    counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
     if counts.is_empty():
-        raise SourceError(f"{file.path} holds no rows: deliver the file again, or take it out of the source")
+        _log.warning("%s holds no rows", file.label)
+        return {}
     rows = int(counts["rows"].sum())
     problems = [_unreadable(file, name) for name in file.readings if counts[f"bad {name}"].sum() > 0]
     if not file.untimed:
@@ -112,40 +109,33 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    chosen = file.frame.select(*_contract(file), *written(file.readings))
+    chosen = file.frame.select(*contract_columns(file), *written(file.readings))
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )
-    with reading(file.path, file.label):
+    with reading(file):
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
 
 
 def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.DataFrame:
     """Return the rows of some days as the contract has them, each with `file` and `row` (from 1), where it stands."""
     numbered = file.frame.with_row_index("row", offset=1)
-    chosen = numbered.select(*_contract(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
-    with reading(file.path, file.label):
+    chosen = numbered.select(*contract_columns(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
+    with reading(file):
         return chosen.filter(arrival_day(pl.col("known_at_ms"), timezone).is_in(list(days))).collect(engine="streaming")
 
 
-def _contract(file: LogFile) -> list[pl.Expr]:
+def contract_columns(file: LogFile) -> list[pl.Expr]:
+    """Return the columns of the contract, as they are made from the file's."""
     columns = file.columns
     return [columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
 
 
 @contextlib.contextmanager
-def reading(path: Path, label: str | None = None) -> Iterator[None]:
-    """Turn what Polars says of a damaged file, or of a full disk, into what is wrong where, and what to do."""
-    try:
+def reading(file: LogFile) -> Iterator[None]:
+    """Hold a file readable; say what is wrong where, and what to do, if it is damaged or the disk is full."""
+    with file.file.reading():
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        number = error.errno if isinstance(error, OSError) else int((_OS_ERROR.findall(reason) or [0])[0])
-        if number in _DISK:
-            raise StorageError(f"could not part {label or path} into days ({reason}): {_DISK[number]}") from error
-        kind = "CSV" if ".csv" in path.suffixes else "Parquet"
-        remedy = f"{path} is not readable {kind}, perhaps truncated ({reason}): deliver the file again"
-        raise SourceError(remedy) from error
 
 
 def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
@@ -156,7 +146,7 @@ def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
     first = wrong.head(3).collect()
     values = first["value"].to_list()
     count = 1 if absent else wrong.select(pl.len()).collect(engine="streaming").item()
-    return f"{_place(file, first['index'][0])}: {found.refusal(name, values, count)}"
+    return f"{_place(file, first['index'][0])}: {found.refusal(name, values, count, file.file.remedy(values[0]))}"
 
 
 def _implausible(file: LogFile, name: str) -> str:
@@ -171,4 +161,4 @@ def _implausible(file: LogFile, name: str) -> str:
 
 
 def _place(file: LogFile, index: int) -> str:
-    return f"{file.path}, line {index + 2}" if file.is_csv else f"{file.path}, row {index + 1}"
+    return f"{file.path}, {file.file.place(index)}"

@@ -21,8 +21,18 @@ from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter, write_frame
+from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
-from tasks.ingest.log_file import LogFile, index_file, is_few, part_by_day, reading, rows_of_days
+from tasks.ingest.log_file import (
+    LogFile,
+    contract_columns,
+    index_file,
+    is_few,
+    part_by_day,
+    reading,
+    rows_of_days,
+)
+from tasks.ingest.problems import Problems
 from tasks.ingest.source import NAMES, DayWriter
 
 INDEX = "files.json"
@@ -54,38 +64,38 @@ class LogFiles:
         """Rows per arrival day, by file.
 
         Raises:
-            SourceError: if a file cannot be read, has no rows, or holds a value that is not what its column is for.
+            SourceError: if files cannot be read, or hold values that are not what their columns are for: all at once; or if
+                no file has rows, or two are the very same: their days were delivered twice.
         """
-        known, problems = self._known(), []
-        index = {}
+        index, problems = self._known(), Problems()
         for file in self.files:
-            try:
-                index[file.label] = known.get(file.label) or index_file(file, self._timezone)
-            except SourceError as error:
-                problems.append(str(error))
-        if problems:
-            raise SourceError("\n".join(problems))
+            if file.label not in index:
+                with problems.noted():
+                    index[file.label] = index_file(file, self._timezone)
+        problems.refuse()
+        if not any(index.values()):
+            some = ", ".join(file.label for file in self.files[:3])
+            raise SourceError(f"{some} holds no rows: deliver the log again, or name other files of the source")
+        self._refuse_twice([label for label, days in index.items() if days])
         return index
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file.
-
-        Raises:
-            SourceError: if two files are the very same: their days were delivered twice.
-        """
+        """SHA-256 of each file."""
         hashes = {}
         for file in self.files:
-            with reading(file.path, file.label):
+            with explaining(file.path):
                 hashes[file.label] = hash_file(file.path)
-        first: dict[str, str] = {}
-        for label, value in hashes.items():
-            if value in first:
-                raise SourceError(
-                    f"{first[value]} and {label} are the same file twice: its days would count double; remove one"
-                )
-            first[value] = label
         return hashes
+
+    def _refuse_twice(self, labels: Sequence[str]) -> None:
+        first: dict[str, str] = {}
+        for label in labels:
+            other = first.setdefault(self.hashes[label], label)
+            if other != label:
+                raise SourceError(
+                    f"{other} and {label} are the same file twice: its days would count double; remove one"
+                )
 
     @cached_property
     def rows_per_day(self) -> dict[dt.date, int]:
@@ -138,6 +148,26 @@ class LogFiles:
         """Return the hashes of the files that hold a day, and of how they are read."""
         holding = {label: self.hashes[label] for label, days in self.index.items() if day in days}
         return {"files": holding, "settings": self._settings}
+
+    def first_rows(self, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the first rows of the first file that has some, as they are, and as the contract has them.
+
+        Raises:
+            SourceError: if a file cannot be read.
+        """
+        for file in self.files:
+            with reading(file):
+                first = file.frame.head(count)
+                before = first.collect(engine="streaming")
+                if before.height or file is self.files[-1]:
+                    return before, first.select(contract_columns(file)).collect(engine="streaming")
+        raise SourceError("the source has no files")
+
+    def thin_out(self, every: int) -> None:
+        """Read only every so manieth row of each file from now on; what was learned of the files stays."""
+        for file in self.files:
+            numbered = file.frame.with_row_index("row of the file")
+            file.file.frame = numbered.filter(pl.col("row of the file") % every == 0).drop("row of the file")
 
     def remember(self, out: Path) -> None:
         """Keep the index in `out` for the next run."""
@@ -223,6 +253,13 @@ class FileSource:
     def set_aside(self) -> pl.DataFrame:
         """Return the rows whose day cannot be, with where they stand; empty where there are none."""
         return self._files.set_aside()
+
+    def thin_out(self, rows: int) -> int:
+        """Read only as many rows of the source as are wanted, spread evenly; return which share that is, as 1 in n."""
+        every = max(1, sum(self._days.values()) // rows)
+        if every > 1:
+            self._files.thin_out(every)
+        return every
 
     def remember(self, out: Path) -> None:
         """Keep what was learned about the files beside the output, so that the next run need not read them again."""

@@ -80,7 +80,11 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
         ConfigError: if too few fit days remain after the source begins.
         StorageError: if the disk is full or the folder cannot be written.
     """
-    adapter = open_source(source, out)
+    return adapt(open_source(source, out), days, out)
+
+
+def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
+    """Adapt the days of a run, read by an adapter that is open; everything else is as `ingest` says."""
     wanted = _days_to_read(adapter, days)
     keys = {day: _key(adapter, day) for day in wanted}
     missing = [day for day in wanted if not _stands(out, day, keys[day])]

@@ -1,13 +1,12 @@
-"""Any log in Parquet or CSV files, mapped to the contract in `params.yaml`.
+"""Any log in Parquet, CSV or JSON lines, mapped to the contract in `params.yaml`.
 
 Columns that are not mapped: policy is "standard", scene 0, every flag 0 (and missing from the capabilities, so that no
 tower is trained on it), known_at the end of the hour of the event; the rest is null.
 """
 
 import datetime as dt
-import glob
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import polars as pl
 
 from tasks.core.contract import FLAGS, conform, polars_schema
 from tasks.core.errors import ContractError, SourceError
-from tasks.ingest import delimited
 from tasks.ingest.catalogue import read_table, refuse_statistics, seen
 from tasks.ingest.clock import end_of_hour
 from tasks.ingest.columns.category import category, scene, tags
@@ -25,9 +23,13 @@ from tasks.ingest.columns.length import length
 from tasks.ingest.columns.number import flag, policy, share, whole
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
+from tasks.ingest.folder import listed, partitions, root_of
+from tasks.ingest.forms import open_file
+from tasks.ingest.forms.form import Form
 from tasks.ingest.identities import without
-from tasks.ingest.log_file import LogFile, reading
+from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
+from tasks.ingest.problems import Problems
 
 _IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
@@ -52,29 +54,74 @@ class TableSource(FileSource):
         self.scene_names = config.impressions.scenes
         self.scenes: tuple[int, ...] | None = tuple(range(len(self.scene_names))) or None
         self.capabilities = (*recorded, *(("random_exposure",) if "policy" in mapped else ()))
-        root = Path(config.path)
-        paths = _expand(root, config.impressions)
-        files = [self._log_file(path, path.relative_to(root).as_posix()) for path in paths]
+        self._problems, files = Problems(), []
+        for file, label in self._opened("impressions", config.impressions, self._problems):
+            with self._problems.noted():
+                files.append(self._log_file(file, label))
         settings = {"impressions": config.impressions.model_dump(mode="json"), "timezone": config.timezone}
         self._files = LogFiles(files, self.timezone, settings, earlier)
 
-    def _log_file(self, path: Path, label: str) -> LogFile:
+    @property
+    def _days(self) -> Mapping[dt.date, int]:
+        """Rows by arrival day, once all files are known to be sound: nothing is written before."""
+        _ = self._side_tables
+        return self._files.rows_per_day
+
+    def first_rows(self, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the first rows of the log as they are, and as the contract has them.
+
+        Raises:
+            SourceError: if files cannot be read.
+        """
+        self._problems.refuse()
+        return self._files.first_rows(count)
+
+    @cached_property
+    def _side_tables(self) -> dict[str, pl.DataFrame | None]:
+        """The tables of users and videos that files hold.
+
+        Raises:
+            SourceError: with the problems of all files, those of the log included.
+        """
+        tables: dict[str, pl.DataFrame | None] = {"users": None, "videos": None}
+        if self._files.files:
+            with self._problems.noted():
+                _ = self._files.index
+        for name in tables:
+            files: TableFiles | None = getattr(self._config, name)
+            if files is not None:
+                with self._problems.noted():
+                    tables[name] = self._side_table(name, files)
+        self._problems.refuse()
+        return tables
+
+    def _opened(self, table: str, files: TableFiles, problems: Problems) -> Iterator[tuple[Form, str]]:
+        """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
+        path = Path(self._config.path)
+        wanted = [*(column for columns in _sources(files).values() for column in columns), *files.categoricals]
+        with problems.noted():
+            for file in listed(path, files.files, table):
+                refuse_statistics(str(file))
+                label = file.relative_to(root_of(path, "path")).as_posix()
+                with problems.noted():
+                    yield open_file(file, files, table, wanted, partitions(label)), label
+
+    def _log_file(self, file: Form, label: str) -> LogFile:
         files = self._config.impressions
-        frame, schema = _open(path)
-        readings = self._readings("impressions", files, path, frame, schema)
+        readings = self._readings("impressions", files, file)
         others = _constants("impressions", files)
         if "known_at_ms" not in files.columns:
             others["known_at_ms"] = end_of_hour(readings["event_time_ms"].value, self.timezone)
-        return LogFile(path, label, frame, readings, others)
+        return LogFile(file, label, readings, others)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if self._config.users is not None:
-            return self._side_table("users", self._config.users)
+        if (given := self._side_tables["users"]) is not None:
+            return given
         return seen(impressions, days, "user_id").drop_nulls().unique().collect(engine="streaming").sort("user_id")
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if self._config.videos is not None:
-            return self._side_table("videos", self._config.videos)
+        if (given := self._side_tables["videos"]) is not None:
+            return given
         logged = seen(impressions, days, "video_id", "duration_ms").drop_nulls("video_id").group_by("video_id")
         lengths = logged.agg(pl.col("duration_ms").max()).collect(engine="streaming").sort("video_id")
         schema = polars_schema("videos")
@@ -85,76 +132,51 @@ class TableSource(FileSource):
         key = "user_id" if table == "users" else "video_id"
         if key not in files.columns:
             raise ContractError(f"sources: {table}.columns must map {key} (kind table)")
-        parts = [self._side_file(table, files, path) for path in _expand(Path(self._config.path), files)]
+        problems, parts = Problems(), []
+        for file, _ in self._opened(table, files, problems):
+            with problems.noted():
+                parts.append(self._side_file(table, files, file))
+        problems.refuse()
         frame = pl.concat(parts).sort(key)
+        if frame.is_empty():
+            raise SourceError(f"{table}: the files hold no rows: deliver them again, or leave {table} out")
         twice = without(frame).filter(pl.col(key).is_duplicated())[key]
         if len(twice):
             raise SourceError(f"{table}: {key} {twice[0]} stands in more than one of the files: keep one row each")
         return frame
 
-    def _side_file(self, table: str, files: TableFiles, path: Path) -> pl.DataFrame:
-        frame, schema = _open(path)
-        readings = self._readings(table, files, path, frame, schema)
-        delimited.require(path, list(schema), files.categoricals)
+    def _side_file(self, table: str, files: TableFiles, file: Form) -> pl.DataFrame:
+        readings, schema = self._readings(table, files, file), file.schema
         categories = {name: category(name, schema[name]) for name in files.categoricals}
         records = [name for name in files.categoricals if isinstance(schema[name], pl.Struct)]
         if records:
-            raise SourceError(f"{path}: column {records[0]!r} holds records, which are no category: map their fields")
-        return read_table(path, frame, table, readings, categories, _constants(table, files))
+            raise SourceError(
+                f"{file.path}: column {records[0]!r} holds records, which are no category: map their fields"
+            )
+        return read_table(file, file.frame, table, readings, categories, _constants(table, files), may_be_empty=True)
 
-    def _readings(
-        self, table: str, files: TableFiles, path: Path, frame: pl.LazyFrame, schema: dict[str, pl.DataType]
-    ) -> dict[str, Reading]:
+    def _readings(self, table: str, files: TableFiles, file: Form) -> dict[str, Reading]:
         """Return how the mapped columns of a file are read.
 
         Raises:
-            SourceError: if the file lacks a column, or times of a column make no sense.
+            SourceError: if times of a column make no sense.
         """
-        mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
-        sources = {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
-        delimited.require(path, list(schema), [column for columns in sources.values() for column in columns])
-        form = TimeForm(self.timezone, files.time_unit, files.time_format)
+        form, schema = TimeForm(self.timezone, files.time_unit, files.time_format), file.schema
         readings = {}
-        for name, columns in sources.items():
+        for name, columns in _sources(files).items():
             if name in _TIMES:
-                sample = partial(first_values, frame, columns[0])
-                with reading(path):
-                    readings[name] = instant(columns, schema, form, sample, f"{path}, {table}")
+                sample = partial(first_values, file.frame, columns[0])
+                with file.reading():
+                    readings[name] = instant(columns, schema, form, sample, f"{file.path}, {table}")
             else:
                 readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
         return readings
 
 
-def _expand(root: Path, files: TableFiles) -> list[Path]:
-    """Return the files that the globs name, sorted.
-
-    Raises:
-        ContractError: if one holds statistics of the whole period.
-        SourceError: if a glob names no file.
-    """
-    found: set[Path] = set()
-    for pattern in files.files:
-        matches = [Path(match) for match in glob.glob(str(root / pattern), recursive=True) if Path(match).is_file()]
-        if not matches:
-            raise SourceError(f"no file matches {root.absolute() / pattern}: check the source's path and files")
-        found.update(matches)
-    for path in found:
-        refuse_statistics(str(path))
-    return sorted(found)
-
-
-def _open(path: Path) -> tuple[pl.LazyFrame, dict[str, pl.DataType]]:
-    if ".csv" in path.suffixes:
-        return delimited.scan(path), dict.fromkeys(delimited.header(path), pl.String())
-    if path.suffix != ".parquet":
-        raise SourceError(f"{path}: files must end in .parquet, .csv or .csv.gz")
-    try:
-        return pl.scan_parquet(path, hive_partitioning=False), dict(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SourceError(
-            f"{path} is not readable Parquet, perhaps truncated ({reason}): deliver the file again"
-        ) from error
+def _sources(files: TableFiles) -> dict[str, tuple[str, ...]]:
+    """Return contract column -> the columns of the file that it is read from."""
+    mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
+    return {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
 
 
 def _constants(table: str, files: TableFiles) -> dict[str, pl.Expr]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.core.yaml_edit import one_line_each, to_text
 from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.train.config import TrainingConfig, TrainingOverride
 from tasks.tune.config import Metric
 from tasks.tune.space import TRAINING, Candidate, Space
-from tasks.tune.yaml_edit import one_line_each, to_text
 
 
 @dataclass(frozen=True)

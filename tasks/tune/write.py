@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.core.yaml_edit import one_line_each, with_entry, without_entry
 from tasks.train.config import TrainingConfig
 from tasks.tune.result import SearchOutcome
-from tasks.tune.yaml_edit import one_line_each, with_entry, without_entry
 
 
 def with_found(text: str, found: SearchOutcome, spelled: Mapping[str, Any], shared: TrainingConfig) -> str:

@@ -147,7 +147,7 @@ def replace_field(line: int, column: int, value: str) -> Callable[[list[str]], l
         (lambda lines: [*lines[:3], lines[3] + ",9", *lines[4:]], r"line 5 has 20 fields, the header has 19"),
         (lambda lines: [*lines[:3], "1,2,3", *lines[4:]], r"line 5 has 3 fields, the header has 19"),
         (lambda lines: [*lines[:-1], lines[-1][:30]], r"line 25 has 5 fields, the header has 19.*deliver it again"),
-        (lambda lines: [*lines[:3], "", *lines[4:]], r"line 5 has 0 fields"),
+        (lambda lines: [*lines[:3], "", *lines[4:]], r"line 5 is empty"),
         (replace_field(4, 12, "abc"), r"line 6: column 'play_time_ms' holds 'abc', which cannot be read as watch_ms"),
         (replace_field(4, 5, "yes"), r"line 6: column 'is_click' holds 'yes', which cannot be read as click"),
         (replace_field(4, 4, ""), r"line 6: column 'time_ms' holds None, which cannot be read as event_time_ms"),
@@ -192,9 +192,9 @@ def test_missing_table_is_named(kuairand: Path, night: Days, tmp_path: Path, nam
     ("name", "old", "new", "message"),
     [
         ("user_features_pure.csv", "\n2,high", "\n1,high", r"names user_id 1 more than once"),
-        ("user_features_pure.csv", "\n2,high", "\ntwo,high", r"row 3 after the header: column 'user_id' holds 'two'"),
+        ("user_features_pure.csv", "\n2,high", "\ntwo,high", r"line 4: column 'user_id' holds 'two'"),
         ("user_features_pure.csv", ",3.0,1.0\n3,", ",3.0\n3,", r"line 4 has 4 fields, the header has 5"),
-        ("video_features_basic_pure.csv", ",2022-04-02,", ",2022-99-02,", r"row 2 .*'upload_dt' holds '2022-99-02'"),
+        ("video_features_basic_pure.csv", ",2022-04-02,", ",2022-99-02,", r"line 3: .*'upload_dt' holds '2022-99-02'"),
         ("video_features_basic_pure.csv", ",9000.0,", ",long,", r"'video_duration' holds 'long'"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_full_disk_while_parting_files_is_named(
         raise pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
 
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
-    with pytest.raises(StorageError, match=r"could not part log_standard.*free some space"):
+    with pytest.raises(StorageError, match=r"could not part .*log_standard.*free some space"):
         ingest(KuaiRandConfig(path=str(kuairand)), night, tmp_path / "raw")
     assert hash_tree(tmp_path / "raw") == before
 

@@ -191,9 +191,9 @@ def damage_pages(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (truncate, r"log.parquet is not readable Parquet, perhaps truncated .*deliver the file again"),
-        (damage_pages, r"log.parquet is not readable Parquet, perhaps truncated"),
-        (lambda f: (f / "log.parquet").write_bytes(b""), r"log.parquet is not readable Parquet"),
+        (truncate, r"log.parquet: no readable Parquet: it is cut off.*deliver the file again"),
+        (damage_pages, r"log.parquet: no readable Parquet: it is damaged"),
+        (lambda f: (f / "log.parquet").write_bytes(b""), r"log.parquet: no readable Parquet: it holds no byte"),
         (lambda f: (f / "log.parquet").unlink(), r"no file matches .*log\*: check the source's path"),
         (lambda f: log().drop("play").write_parquet(f / "log.parquet"), r"log.parquet lacks column 'play'; it has uid"),
         (lambda f: log().head(0).write_parquet(f / "log.parquet"), r"log.parquet holds no rows"),
@@ -214,7 +214,7 @@ def damage_pages(folder: Path) -> None:
             r"row 4: column 'ts' holds None, which cannot be read as event_time_ms",
         ),
         (lambda f: log().write_parquet(f / "log2.parquet"), r"log.parquet and log2.parquet are the same file twice"),
-        (lambda f: log().write_json(f / "log.json"), r"log.json: files must end in .parquet, .csv or .csv.gz"),
+        (lambda f: log().write_json(f / "log.json"), r"log.json is one JSON array: write one object a line"),
     ],
 )
 def test_broken_files_are_refused_and_earlier_output_kept(

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,11 @@ class TimeForm:
 
 
 def instant(
-    sources: Sequence[str], schema: dict[str, pl.DataType], form: TimeForm, sample: Callable[[], pl.Series], where: str
+    sources: Sequence[str],
+    schema: Mapping[str, pl.DataType],
+    form: TimeForm,
+    sample: Callable[[], pl.Series],
+    where: str,
 ) -> Reading:
     """Return the reading of a column of instants, or of a column of dates and one of times of day.
 

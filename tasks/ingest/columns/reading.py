@@ -45,13 +45,14 @@ class Reading:
             source, given, pl.lit(None, dtype=wanted), given.is_not_null(), lambda _: f"{remedy} (it is {dtype})"
         )
 
-    def refusal(self, name: str, found: list[Any], rows: int) -> str:
+    def refusal(self, name: str, found: list[Any], rows: int, otherwise: str = MEND) -> str:
         """Say what a column holds that cannot be read.
 
         Args:
             name: column of the contract.
             found: the first values that cannot be read, at least one.
             rows: how many rows hold such.
+            otherwise: what to do where the kind of value knows no other remedy than to mend the row.
         """
         shown = [value.to_list() if isinstance(value, pl.Series) else value for value in found]
         first = shown[0]
@@ -61,4 +62,5 @@ class Reading:
         also = f", nor can {' and '.join(others)}" if others else ""
         also += f" ({rows:,} rows in all)" if rows > 1 else ""
         said = f"column {self.source!r} holds {first!r}, which cannot be read as {name}{meaning}{also}"
-        return f"{said}; {self.remedy(first)}"
+        remedy = self.remedy(first)
+        return f"{said}; {otherwise if remedy == MEND else remedy}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.tune.yaml_edit import one_line_each, with_entry, without_entry
+from tasks.core.yaml_edit import one_line_each, with_entry, without_entry
 
 PROJECT = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 SMALL = """# top

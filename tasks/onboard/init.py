@@ -1,0 +1,146 @@
+"""`dwell init`: from a path to a source of `params.yaml` that a person reads, corrects and keeps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from ruamel.yaml.comments import CommentedMap
+
+from tasks.config import FILE, load_params
+from tasks.core.errors import ConfigError, SourceError
+from tasks.core.files import writing
+from tasks.core.names import checked_name
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_edit import to_text, with_entry
+from tasks.core.yaml_file import Place
+from tasks.ingest.config import TableSourceConfig
+from tasks.ingest.table import TableSource
+from tasks.onboard.look import ROWS, look
+from tasks.onboard.propose import Proposal, propose
+
+_SHOWN = 3
+_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class Onboarding:
+    """What `dwell init` found.
+
+    Attributes:
+        proposal: the source, and what a person should know of it.
+        unread: why other files cannot be read.
+        before: some rows of the log as they are.
+        after: the same rows as the contract has them; None where the proposal cannot read them.
+        refused: why it cannot.
+    """
+
+    proposal: Proposal
+    unread: Sequence[str]
+    before: pl.DataFrame
+    after: pl.DataFrame | None
+    refused: str
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield what a person reads."""
+        log, proposal = self.proposal.log, self.proposal
+        yield f"{len(log.files)} file(s) of a log, {log.form}; its columns: {', '.join(log.rows.columns)}"
+        yield from (f"not read: {line}" for line in self.unread[:_SHOWN])
+        yield from ("", "the first rows, as they are:", *_table(self.before.head(_SHOWN)))
+        if self.after is not None:
+            yield from ("", "and as they would be read:", *_table(self.after.head(_SHOWN).select(_told(self.after))))
+            yield from ("", f"of the first {self.after.height} rows:", *(f"  {line}" for line in profile(self.after)))
+        else:
+            yield from ("", "they cannot be read so:", *(f"  {line}" for line in self.refused.splitlines()))
+        yield from ("", "what is missing, and what that costs:", *(f"  {line}" for line in proposal.missing))
+        if proposal.unused:
+            yield from ("", f"columns that nothing reads: {', '.join(proposal.unused)}")
+        if proposal.questions:
+            yield from ("", "look at these:", *(f"  {line}" for line in proposal.questions))
+        yield from ("", f"for {FILE}:", "", *to_text(CommentedMap(sources={name: proposal.block})).splitlines())
+
+
+def onboard(path: Path, timezone: str = "UTC") -> Onboarding:
+    """Look at a folder or a file and propose how it is read.
+
+    Raises:
+        SourceError: if it holds no log.
+    """
+    groups, unread = look(path)
+    if not groups:
+        raise SourceError("\n".join(unread) or f"{path} holds no file with rows")
+    proposal = propose(path, groups, timezone)
+    before, after, refused = proposal.log.rows, None, ""
+    try:
+        source = TableSource(parse(TableSourceConfig, plain(proposal.block), Place("the proposal")))
+        before, after = source.first_rows(ROWS)
+    except (ConfigError, SourceError) as error:
+        refused = str(error)
+    return Onboarding(proposal, unread, before, after, refused)
+
+
+def write(params: Path, name: str, proposal: Proposal) -> str:
+    """Add a proposed source to params.yaml, whose comments stay; say what was done.
+
+    Raises:
+        ConfigError: if the name cannot be one, is taken, or the file would not be valid; it then is as it was.
+    """
+    checked_name(name)
+    if name in load_params(params).sources:
+        raise ConfigError(f"{params.name}: sources.{name} is there already: choose another name, or take it out first")
+    text = with_entry(params.read_text(encoding="utf-8"), ("sources", name), proposal.block)
+    with writing(params) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        load_params(temporary)
+    return f"{params}: added sources.{name}; read it, then `dwell check --source {name}` and `dwell nightly --source {name}`"
+
+
+def profile(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield what a person would notice if a mapping or a unit were wrong."""
+    first, last = (
+        pl.from_epoch(pl.Series([value]), "ms").item() for value in _ends(rows["event_time_ms"].drop_nulls())
+    )
+    yield f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    yield f"{rows['user_id'].n_unique()} users, {rows['video_id'].n_unique()} videos"
+    for name, label in (("watch_ms", "watch"), ("duration_ms", "duration")):
+        values = rows[name].drop_nulls()
+        if len(values):
+            low, middle, high = (float(values.quantile(share) or 0) / 1000 for share in (0.1, 0.5, 0.9))
+            yield f"{label}: median {middle:.1f} s, eight in ten between {low:.1f} s and {high:.1f} s"
+    longer = (rows["watch_ms"] > rows["duration_ms"]).mean()
+    if longer is not None:
+        yield f"{longer:.1%} watched longer than the video lasts"
+    empty = {name: share for name in rows.columns if 0 < (share := rows[name].null_count() / rows.height) < 1}
+    if empty:
+        yield "empty: " + ", ".join(f"{name} {share:.1%}" for name, share in empty.items())
+    ones = {name: rows[name].mean() for name in rows.columns if rows[name].dtype == pl.Int8 and rows[name].max() == 1}
+    if ones:
+        yield "flags: " + ", ".join(f"{name} {share:.1%}" for name, share in ones.items())
+
+
+def plain(value: Any) -> Any:
+    """Return a block without its comments."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _ends(values: pl.Series) -> tuple[Any, Any]:
+    return values.min(), values.max()
+
+
+def _told(rows: pl.DataFrame) -> list[str]:
+    """Return the columns that hold more than a default."""
+    return [name for name in rows.columns if rows[name].n_unique() > 1 or name in ("user_id", "video_id")]
+
+
+def _table(rows: pl.DataFrame) -> list[str]:
+    """Return rows as aligned columns of text."""
+    texts = [[name, *("" if value is None else str(value) for value in rows[name])] for name in rows.columns]
+    cut = [[text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…" for text in column] for column in texts]
+    widths = [max(map(len, column)) for column in cut]
+    return [
+        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in zip(*cut, strict=True)
+    ]
