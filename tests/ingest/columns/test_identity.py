@@ -80,8 +80,8 @@ def test_what_cannot_name_anybody_is_wrong_and_said_to_be(shape: str) -> None:
     found = read(values)
     assert found["wrong"].to_list() == wrong
     assert found["value"].is_null().to_list() == [w or v is None for w, v in zip(wrong, values, strict=True)]
-    said = reading.refusal("user_id", [values[0]], sum(wrong))
-    assert said.startswith(f"column 'id' holds {values[0]!r}, which cannot be read as user_id")
+    said = reading.refusal("user_id", [values.to_list()[0]], sum(wrong))
+    assert said.startswith(f"column 'id' holds {values.to_list()[0]!r}, which cannot be read as user_id")
     assert re.search(remedy, said)
 
 
