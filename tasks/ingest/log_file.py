@@ -17,7 +17,7 @@ from tasks.ingest import delimited
 from tasks.ingest.clock import arrival_day, implausible
 from tasks.ingest.columns.instant import moment
 from tasks.ingest.columns.reading import Reading
-from tasks.ingest.identities import written
+from tasks.ingest.identities import with_written
 
 _DISK = {
     errno.ENOSPC: "free some space on the disk and run again",
@@ -112,7 +112,7 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    chosen = file.frame.select(*_contract(file), *written(file.readings))
+    chosen = with_written(file.frame, _contract(file), file.readings)
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )
