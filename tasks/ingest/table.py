@@ -33,6 +33,7 @@ from tasks.ingest.problems import Problems
 
 _IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
+_NAME_SCENES = "scenes are whole numbers from 0 on, or text that `scenes` of this table lists"
 _NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _DEFAULTS: Mapping[str, Any] = {"policy": "standard", "scene": 0, **dict.fromkeys(FLAGS, 0)}
 _RECORDED = (*FLAGS, "long_view", "position", "exposure_probability")
@@ -211,6 +212,6 @@ def _reading(name: str, source: str, dtype: pl.DataType, files: TableFiles, want
         return tags(source, dtype)
     if name == "exposure_probability":
         return share(source, dtype)
-    if name == "scene" and files.scenes:
-        return scene(source, dtype, files.scenes)
+    if name == "scene":
+        return scene(source, dtype, files.scenes) if files.scenes else whole(source, dtype, wanted, _NAME_SCENES)
     return flag(source, dtype) if wanted == pl.Int8() else whole(source, dtype, wanted)

@@ -3,16 +3,18 @@
 import polars as pl
 
 from tasks.core.contract import POLICIES
-from tasks.ingest.columns.reading import Reading
+from tasks.ingest.columns.reading import MEND, Reading
 
 _YES, _NO = ("1", "true", "yes", "t", "y"), ("0", "false", "no", "f", "n")
 
 
-def whole(source: str, dtype: pl.DataType, wanted: pl.DataType) -> Reading:
+def whole(source: str, dtype: pl.DataType, wanted: pl.DataType, remedy: str = MEND) -> Reading:
     """Return the reading of a column of whole numbers; fractions and numbers that do not fit are wrong."""
-    if not (dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Null)):
+    if not (dtype.is_numeric() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)):
         return Reading.of_no_type(source, dtype, wanted, "deliver the column as whole numbers")
     value = pl.col(source)
+    if dtype in (pl.Categorical, pl.Enum):
+        value, dtype = value.cast(pl.String()), pl.String()
     given = value.fill_nan(None) if dtype.is_float() else value
     if dtype == pl.String():
         number = value.str.strip_chars().str.replace(r"\.0+$", "").cast(wanted, strict=False)
@@ -20,7 +22,7 @@ def whole(source: str, dtype: pl.DataType, wanted: pl.DataType) -> Reading:
         number = pl.when(given == given.round()).then(given).cast(wanted, strict=False)
     else:
         number = value.cast(wanted, strict=False)
-    return Reading(source, given, number, given.is_not_null() & number.is_null())
+    return Reading(source, given, number, given.is_not_null() & number.is_null(), lambda _: remedy)
 
 
 def flag(source: str, dtype: pl.DataType) -> Reading:

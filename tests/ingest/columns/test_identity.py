@@ -21,7 +21,8 @@ def read(values: pl.Series) -> pl.DataFrame:
 
 
 def as_written(frame: pl.DataFrame) -> list[str | None]:
-    return frame.select(pl.coalesce("written", pl.col("value").cast(pl.String())))["written"].to_list()
+    number = pl.col("value").cast(pl.String())
+    return frame.select(pl.when(pl.col("value") < 0).then("written").otherwise(number))["written"].to_list()
 
 
 SHAPES: dict[str, tuple[pl.Series, list[str | None]]] = {
@@ -80,8 +81,8 @@ def test_what_cannot_name_anybody_is_wrong_and_said_to_be(shape: str) -> None:
     found = read(values)
     assert found["wrong"].to_list() == wrong
     assert found["value"].is_null().to_list() == [w or v is None for w, v in zip(wrong, values, strict=True)]
-    said = reading.refusal("user_id", [values[0]], sum(wrong))
-    assert said.startswith(f"column 'id' holds {values[0]!r}, which cannot be read as user_id")
+    said = reading.refusal("user_id", [values.to_list()[0]], sum(wrong))
+    assert said.startswith(f"column 'id' holds {values.to_list()[0]!r}, which cannot be read as user_id")
     assert re.search(remedy, said)
 
 

@@ -119,8 +119,8 @@ def test_what_is_no_time_is_wrong_and_said_to_be(kind: str) -> None:
     values, form, remedy = WRONG[kind]
     reading = instant(["ts"], {"ts": values.dtype}, form, lambda: values, "log.csv")
     assert read(values, form).rows() == [(None, True)]
-    said = reading.refusal("event_time_ms", [values[0]], 1)
-    assert said.startswith(f"column 'ts' holds {values[0]!r}, which cannot be read as event_time_ms")
+    said = reading.refusal("event_time_ms", values.to_list(), 1)
+    assert said.startswith(f"column 'ts' holds {values.to_list()[0]!r}, which cannot be read as event_time_ms")
     assert remedy in said
 
 
