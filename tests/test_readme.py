@@ -1,4 +1,4 @@
-"""The README tells the truth: CI runs every command it prints, and what it lists exists."""
+"""The README and the page that leads newcomers tell the truth: CI runs every command they print, and what is listed exists."""
 
 import re
 from collections.abc import Iterable
@@ -16,17 +16,18 @@ from models.trunks import TRUNKS
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def commands() -> list[str]:
-    text = (REPOSITORY / "README.md").read_text()
+def commands(page: str = "README.md") -> list[str]:
+    text = (REPOSITORY / page).read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line]
 
 
-def test_ci_runs_every_command_of_the_readme() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/your_data.md"])
+def test_ci_runs_every_command(page: str) -> None:
     run = (REPOSITORY / ".ci/run").read_text()
     stated = re.findall(r"^# README: (.*)$", (REPOSITORY / ".ci/readme").read_text(), flags=re.MULTILINE)
-    missing = [command for command in commands() if command not in stated and f"step {command}\n" not in run]
+    missing = [command for command in commands(page) if command not in stated and f"step {command}\n" not in run]
     assert missing == []
 
 

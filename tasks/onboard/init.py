@@ -49,7 +49,11 @@ class Onboarding:
         yield from (f"not read: {line}" for line in self.unread[:_SHOWN])
         yield from ("", "the first rows, as they are:", *_table(self.before.head(_SHOWN)))
         if self.after is not None:
-            yield from ("", "and as they would be read:", *_table(self.after.head(_SHOWN).select(_told(self.after))))
+            yield from (
+                "",
+                "and as they would be read:",
+                *_table(_readable(self.after).head(_SHOWN).select(_told(self.after))),
+            )
             yield from ("", f"of the first {self.after.height} rows:", *(f"  {line}" for line in profile(self.after)))
         else:
             yield from ("", "they cannot be read so:", *(f"  {line}" for line in self.refused.splitlines()))
@@ -128,6 +132,15 @@ def plain(value: Any) -> Any:
 
 def _ends(values: pl.Series) -> tuple[Any, Any]:
     return values.min(), values.max()
+
+
+def _readable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with times as dates and lengths in seconds."""
+    times = [name for name in rows.columns if name.endswith(("time_ms", "at_ms"))]
+    return rows.with_columns(
+        *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
+        *(pl.format("{} s", pl.col(name) / 1000) for name in ("duration_ms", "watch_ms")),
+    )
 
 
 def _told(rows: pl.DataFrame) -> list[str]:

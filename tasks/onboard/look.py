@@ -141,10 +141,9 @@ def _patterns(root: Path, place: str, files: Sequence[Path]) -> tuple[str, ...]:
     if len(files) == 1:
         return labels
     folder, _, rest = place.rpartition("/")
-    names = [file.name for file in files]
-    start = glob.escape(
-        names[0][: next(n for n in range(len(names[0]) + 1) if len({name[: n + 1] for name in names}) > 1)]
-    )
+    names = sorted(file.name for file in files)
+    common = next((n for n, (a, b) in enumerate(zip(names[0], names[-1], strict=False)) if a != b), len(names[0]))
+    start = glob.escape(names[0][:common])
     for candidate in (place, f"{folder}/{start}{rest}".lstrip("/")):
         if set(glob.glob(candidate, root_dir=root)) == set(labels):
             return (candidate,)

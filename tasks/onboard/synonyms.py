@@ -64,7 +64,7 @@ def unit_of(column: str) -> str | None:
 
 
 def _without_unit(column: str) -> tuple[str, str | None]:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower().split("_")
+    words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower())
     return ("_".join(words[:-1]), _UNITS[words[-1]]) if len(words) > 1 and words[-1] in _UNITS else (column, None)
 
 
