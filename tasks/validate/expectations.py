@@ -139,7 +139,7 @@ _MANY_DURATIONS = "select video_id from {batch} group by video_id having min(dur
 
 def _layout(table: str, types: Mapping[str, pl.DataType]) -> list[TableRule]:
     checks = " union all ".join(
-        f"select '{name}' as name, typeof(\"{name}\") as type, '{_SQL_TYPES[dtype]}' as wanted from head"
+        f"select {_quoted(name, chr(39))} as name, typeof({_quoted(name, chr(34))}) as type, '{_SQL_TYPES[dtype]}' as wanted from head"
         for name, dtype in types.items()
     )
     wrong = f"with head as (select * from {{batch}} limit 1) select name, type from ({checks}) where type <> wanted"
@@ -149,6 +149,12 @@ def _layout(table: str, types: Mapping[str, pl.DataType]) -> list[TableRule]:
         TableRule("columns", columns, "the columns of the contract, in order", advice),
         TableRule("types", _no_rows(wrong), "the types of the contract", advice, show=_at_least),
     ]
+
+
+def _quoted(text: str, mark: str) -> str:
+    """Return a text as SQL has it between marks, for a query that is a template of placeholders {x} and parameters :x."""
+    doubled = text.replace(mark, 2 * mark).replace("{", "{{").replace("}", "}}")
+    return mark + doubled.replace(":", "\\:") + mark
 
 
 def _not_null(column: str, guard: RowRuleName | None) -> TableRule:
