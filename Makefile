@@ -7,6 +7,7 @@ SOURCE ?=
 DATA ?=
 AS_OF ?=
 PART ?=
+ONLINE ?=
 OUT ?= trace.json
 BASE ?=
 # Folders of tests go to workers in the order that tests/conftest.py gives them: sorted by number of tests, the few long nights
@@ -18,7 +19,7 @@ NUMERIC := tests/models tests/evaluate tests/train tests/gate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -28,8 +29,8 @@ setup: $(STAMP) ## make the environment from the lock file
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"dwell needs Python 3.11 or newer, this is {v[0]}.{v[1]}: set PYTHON=...") if v < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	@# The lock names every package, so nothing is left to resolve.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	@# The lock names every package, so nothing is left to resolve, and the hashes of its files, so nothing else is taken for it.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -71,6 +72,9 @@ format: $(STAMP) ## format the code
 
 lock: $(STAMP) ## write requirements.lock from what pyproject.toml resolves to now
 	infra/lock.sh
+
+audit: $(STAMP) ## what is installed fits together; ONLINE=1 also asks for known vulnerabilities
+	infra/audit.sh $(if $(ONLINE),online)
 
 serve: $(STAMP) ## a Prefect server on 127.0.0.1:4200 and a worker, until Ctrl-C
 	$(BIN)/dwell serve

@@ -230,7 +230,7 @@ def tune(
 
 @app.command()
 def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) -> None:
-    """Run a Prefect server and a worker until interrupted."""
+    """Run a Prefect server and a worker until interrupted; whoever asks it needs the password in .dwell/prefect.auth."""
     from flows.serve import serve as run
 
     with own_run(Path.cwd()):
@@ -249,6 +249,18 @@ def deploy(
     from flows.deploy import deploy as run
 
     run(Path.cwd())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def prefect(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")
+    ] = 4200,
+) -> None:
+    """Run any command of Prefect's own against that server, with its password: dwell prefect deployment ls."""
+    os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    os.execv(sys.executable, [sys.executable, "-m", "prefect", *context.args])
 
 
 @app.command()
@@ -355,8 +367,8 @@ def doctor(
 
 def main() -> None:
     """Entry point: errors meant for a person are printed as one, without a traceback."""
-    environment.prepare(Path.cwd())
     try:
+        environment.prepare(Path.cwd())
         with in_words("dwell"):
             app()
     except DwellError as error:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from flows.credentials import guarded
 from tasks.core.errors import MachineError
 from tasks.core.processes import own_run
 
@@ -25,10 +26,15 @@ _QUIET = {
 def prepare(root: Path) -> None:
     """Set what is not set yet. Call it before `prefect` is imported.
 
+    The embedded server, which listens on 127.0.0.1 at a random port, is guarded as that of `dwell serve` is.
+
     Args:
         root: the workspace; Prefect keeps its embedded database below `.dwell/prefect` there.
+
+    Raises:
+        StorageError: if the password of the servers cannot be kept there.
     """
-    for name, value in _QUIET.items():
+    for name, value in {**_QUIET, **guarded(root, os.environ)}.items():
         os.environ.setdefault(name, value)
     home = Path(os.environ.setdefault("PREFECT_HOME", str(root.resolve() / ".dwell/prefect")))
     home.mkdir(parents=True, exist_ok=True)

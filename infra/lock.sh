@@ -1,22 +1,36 @@
 #!/usr/bin/env bash
-# Resolve pyproject.toml anew in a throw-away environment and write requirements.lock.
+# Resolve pyproject.toml anew in a throw-away environment and write requirements.lock, with the hashes of every published file.
 # Local version labels (torch's "+cpu") are dropped: the same lock then takes a CPU or a CUDA build, whichever the
 # installer is pointed at. `torch==2.13.0` must stay exact, and no nvidia-* package may appear.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
+pip() { "$environment/bin/pip" "$@" --quiet --disable-pip-version-check; }
 python3 -m venv "$environment"
-"$environment/bin/pip" install --quiet --disable-pip-version-check torch==2.13.0
-"$environment/bin/pip" install --quiet --disable-pip-version-check --editable '.[dev]' 'setuptools>=77,<81'
+pip install torch==2.13.0
+pip install --editable '.[dev]' 'setuptools>=77,<81'
 {
-  sed -n '/^#/p' requirements.lock
   "$environment/bin/pip" freeze --all --exclude-editable | grep -vE '^(pip|wheel)==' | sed 's/+cpu//'
   # What only other Pythons than this one need is kept as it is; tests/test_lock.py says when a line is missing.
-  sed -n '/^[^#].*;/p' requirements.lock
-} > requirements.lock.new
-if grep -qiE '^(nvidia|triton)' requirements.lock.new; then
+  sed -n 's/^\([^#].*;.*\) \\$/\1/p' requirements.lock
+} > "$environment/resolved.txt"
+if grep -qiE '^(nvidia|triton)' "$environment/resolved.txt"; then
   echo "error: the resolver took a CUDA build of torch: install the CPU wheel first" >&2
   exit 1
 fi
+pip install uv
+"$environment/bin/uv" pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+  "$environment/resolved.txt" --output-file "$environment/hashed.txt"
+# The CPU build of torch is not published on PyPI but beside it: the file installed above is allowed as well.
+pip download --no-deps --dest "$environment/torch" torch==2.13.0
+cpu=$(sha256sum "$environment"/torch/torch-*.whl | cut -d' ' -f1)
+{
+  sed -n '/^#/p' requirements.lock
+  if grep -q "$cpu" "$environment/hashed.txt"; then
+    cat "$environment/hashed.txt"
+  else
+    sed "s/^torch==.*/&\n    --hash=sha256:$cpu \\\\/" "$environment/hashed.txt"
+  fi
+} > requirements.lock.new
 mv requirements.lock.new requirements.lock

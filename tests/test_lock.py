@@ -9,6 +9,13 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_LINE = re.compile(r"^([^#\s].*?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
+
+
+def locked() -> dict[Requirement, list[str]]:
+    """Return requirement -> hashes of the files that may be taken for it."""
+    text = (REPOSITORY / "requirements.lock").read_text()
+    return {Requirement(line): re.findall(r"sha256:(\w+)", hashes) for line, hashes in _LINE.findall(text)}
 
 
 def normal(name: str) -> str:
@@ -22,17 +29,34 @@ def test_every_requirement_of_a_locked_package_is_locked(python: str) -> None:
         "python_version": ".".join(python.split(".")[:2]),
         "python_full_version": python,
     }
-    lines = [
-        Requirement(line) for line in (REPOSITORY / "requirements.lock").read_text().splitlines() if line[:1] != "#"
-    ]
-    locked = {normal(line.name) for line in lines if line.marker is None or line.marker.evaluate(environment)}
+    named = {normal(line.name) for line in locked() if line.marker is None or line.marker.evaluate(environment)}
     missing = []
     for package in importlib.metadata.distributions():
-        if normal(package.metadata["Name"]) not in locked:
+        if normal(package.metadata["Name"]) not in named:
             continue
         for text in package.requires or ():
             needed = Requirement(text)
             applies = needed.marker is None or needed.marker.evaluate(environment | {"extra": ""})
-            if applies and normal(needed.name) not in locked:
+            if applies and normal(needed.name) not in named:
                 missing.append(f"{package.metadata['Name']} needs {text}")
     assert missing == []
+
+
+def test_every_line_is_one_version_with_hashes() -> None:
+    text = (REPOSITORY / "requirements.lock").read_text()
+    rest = _LINE.sub("", text).splitlines()
+    assert all(line.startswith("#") for line in rest)
+    assert all([clause.operator for clause in line.specifier] == ["=="] for line in locked())
+    assert "--require-hashes --requirement requirements.lock" in (REPOSITORY / "Makefile").read_text()
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    """So what `make audit ONLINE=1` looks up is what runs."""
+    wanted = {normal(line.name): line for line in locked() if line.marker is None or line.marker.evaluate()}
+    installed = {normal(package.metadata["Name"]): package.version for package in importlib.metadata.distributions()}
+    other = {
+        name: installed.get(name)
+        for name, line in wanted.items()
+        if not line.specifier.contains(installed.get(name, "0"))
+    }
+    assert other == {}

@@ -6,6 +6,7 @@ KuaiRec's record https://zenodo.org/records/18164998.
 
 import gzip
 import hashlib
+import shutil
 import tarfile
 import time
 import zipfile
@@ -50,6 +51,10 @@ ARCHIVES: Mapping[str, Archive] = {
     ),
 }
 """data set -> archive"""
+
+MOST_BYTES = 1 << 38
+MOST_MEMBERS = 100_000
+"""What an archive may unpack to at most, where the disk has as much free."""
 
 _BLOCK = 1 << 20
 _TIMEOUT_SECONDS = (10, 60)
@@ -172,26 +177,52 @@ def unpack(file: Path, folder: Path) -> None:
     """Unpack a .tar.gz or .zip into a new folder, plain files and folders only.
 
     Raises:
-        SourceError: if a member would land outside the folder or is a link or a device, or the archive is damaged.
+        SourceError: if a member would land outside the folder or is a link or a device, there are too many of them or they are
+            too large, or the archive is damaged.
     """
     folder.mkdir(parents=True)
+    allowance = _Allowance(file, min(MOST_BYTES, shutil.disk_usage(folder).free), MOST_MEMBERS)
     try:
         if file.suffix == ".zip":
             with zipfile.ZipFile(file) as packed:
                 for entry in packed.infolist():
                     kind = S_IFMT(entry.external_attr >> 16)
                     _refuse_unsafe(file, entry.filename, kind == 0 or S_ISREG(kind) or S_ISDIR(kind))
-                packed.extractall(folder)
+                    allowance.take(entry.file_size)
+                packed.extractall(folder)  # writes no more of a member than its size, or finds the archive damaged
         else:
             with tarfile.open(file) as bundle:
                 # Python 3.11.4 and later check members themselves, too; before, `_refuse_unsafe` alone does.
                 bundle.extraction_filter = getattr(tarfile, "data_filter", None)
                 for member in bundle:
                     _refuse_unsafe(file, member.name, member.isreg() or member.isdir())
+                    allowance.take(member.size)
                     bundle.extract(member, folder)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else "it is cut"
         raise SourceError(f"{file} is no readable archive ({reason}): delete it and download it again") from error
+
+
+@dataclass
+class _Allowance:
+    """What may still be unpacked: a small archive can stand for more than any disk holds."""
+
+    file: Path
+    bytes_left: int
+    members_left: int
+
+    def take(self, size: int) -> None:
+        self.bytes_left -= size
+        self.members_left -= 1
+        if self.bytes_left < 0 or self.members_left < 0:
+            what = (
+                "is larger than the free space, or than any data set"
+                if self.bytes_left < 0
+                else f"holds more than {MOST_MEMBERS} files"
+            )
+            raise SourceError(
+                f"{self.file} is refused: unpacked it {what}: free some space, or choose another folder or edition"
+            )
 
 
 def _refuse_unsafe(file: Path, name: str, plain: bool) -> None:

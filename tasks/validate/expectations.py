@@ -153,10 +153,10 @@ def _layout(table: str, types: Mapping[str, pl.DataType]) -> list[TableRule]:
     ]
 
 
-def _quoted(name: str, quote: str) -> str:
-    """Return any name as SQL within a template: in quotes, its own quotes and braces doubled."""
-    doubled = name.replace(quote, 2 * quote).replace("{", "{{").replace("}", "}}")
-    return f"{quote}{doubled}{quote}"
+def _quoted(text: str, mark: str) -> str:
+    """Return a text as SQL has it between marks, for a query that is a template of placeholders {x} and parameters :x."""
+    doubled = text.replace(mark, 2 * mark).replace("{", "{{").replace("}", "}}")
+    return mark + doubled.replace(":", "\\:") + mark
 
 
 def _not_null(column: str, guard: RowRuleName | None) -> TableRule:

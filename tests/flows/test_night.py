@@ -69,7 +69,7 @@ def test_cron_schedules_the_nights_to_come(installation: Path, prefect_server: d
 def night(installation: Path, prefect_server: dict[str, str]) -> Path:
     """The first night, run by the worker."""
     command = ["prefect", "deployment", "run", "nightly/nightly", "--param", "as_of=2026-01-15", "--watch"]
-    done = run(command, installation, **prefect_server)
+    done = run(["flows.cli", *command], installation, **prefect_server)
     assert done.returncode == 0, done.stdout[-2000:] + (installation / "worker.log").read_text()[-3000:]
     assert "Completed" in done.stdout or "finished successfully" in done.stdout
     return installation

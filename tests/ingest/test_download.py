@@ -260,6 +260,44 @@ def test_unsafe_zip_members_are_refused(server: Server, tmp_path: Path, name: st
     assert os.listdir(tmp_path) == ["KuaiRec.zip"]
 
 
+def test_an_archive_that_unpacks_to_too_much_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two kilobytes that stand for two megabytes, where one may be written."""
+    monkeypatch.setattr(downloader, "MOST_BYTES", 1 << 20)
+    zeros = bytes(1 << 21)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("data/log.csv", zeros)
+    server.content["KuaiRec.zip"] = buffer.getvalue()
+    server.content[FILE] = tar_of((tarfile.TarInfo("data/log.csv"), zeros))
+    for name, file in (("kuairec", "KuaiRec.zip"), ("kuairand-pure", FILE)):
+        assert len(server.content[file]) < 10_000
+        with pytest.raises(SourceError, match=r"is refused: unpacked it is larger than the free space"):
+            fetch(server, tmp_path / name, name)
+        assert os.listdir(tmp_path / name) == [file]
+
+
+def test_a_zip_that_lies_about_its_sizes_is_damaged(server: Server, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("data/log.csv", bytes(1 << 21))
+    content = buffer.getvalue().replace((1 << 21).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    server.content["KuaiRec.zip"] = content
+    with pytest.raises(SourceError, match="is no readable archive"):
+        fetch(server, tmp_path, "kuairec")
+    assert os.listdir(tmp_path) == ["KuaiRec.zip"]
+
+
+def test_an_archive_of_too_many_files_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloader, "MOST_MEMBERS", 3)
+    server.content[FILE] = tar_of(*((tarfile.TarInfo(f"data/{number}"), b"") for number in range(4)))
+    with pytest.raises(SourceError, match=r"unpacked it holds more than"):
+        fetch(server, tmp_path)
+
+
 @pytest.mark.parametrize(
     "cut", [lambda content: content[:-1_000], lambda content: b"not an archive", lambda content: b""]
 )
