@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _names(prefix: str, number: np.ndarray) -> np.ndarray:
     """Return identifiers as hexadecimal hashes behind a prefix."""
     hashes = np.array([f"{prefix}_{(n + 1) * 2654435761 % 2**32:08x}" for n in range(int(number.max()) + 1)])
-    return hashes[number]
+    named: np.ndarray = hashes[number]
+    return named
 
 
 if __name__ == "__main__":

@@ -251,7 +251,8 @@ def recipe_problems(recipes: Mapping[str, Any], place: Place) -> list[Problem]:
 
 def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iterator[Problem]:
     for name, source in params.sources.items():
-        if "path" in type(source).model_fields and (reason := workspace.why_no_source(Path(source.path))):
+        path = getattr(source, "path", None)
+        if path is not None and (reason := workspace.why_no_source(Path(path))):
             yield Problem(place.below("sources", name, "path"), reason)
 
 

@@ -3,9 +3,10 @@
 Shape legend: B rows, O outputs of a head.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,7 +15,7 @@ from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.share import share_of
 from models.objectives.weights import known_everywhere
 from models.propensity.base import PropensityOptions
-from models.ranges import Groups, Weight
+from models.ranges import Weight, Whole
 
 
 class PairsConfig(ComponentConfig):
@@ -22,7 +23,7 @@ class PairsConfig(ComponentConfig):
 
     within: Literal["batch", "user"] = "batch"
     """Compare any two rows, or two rows of one user only; the latter needs batches in which users recur."""
-    partners: Groups = 16
+    partners: Annotated[Whole, Field(ge=1, le=100_000)] = 16
     """Rows that each row is compared with, at most."""
 
 

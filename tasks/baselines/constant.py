@@ -25,7 +25,7 @@ class Constant(Baseline):
     @classmethod
     def fit(cls, fit: Examples, validation: Examples, config: BaselineConfig) -> Self:
         """Take mean, median and rates of the fit rows."""
-        rates = {task: float(fit.label(task).mean()) for task in LABELS}
+        rates: dict[str, float] = {task: float(fit.label(task).mean()) for task in LABELS}
         return cls(float(fit.watch_s.mean()), float(np.median(fit.watch_s)), rates)
 
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:

@@ -30,7 +30,7 @@ class DurationTable(Baseline):
         buckets = DurationBuckets.fit(fit.watch_s, fit.duration_s, config.duration_groups)
         bucket_B = buckets.of(fit.duration_s)
         rows = np.bincount(bucket_B, minlength=buckets.num_buckets)
-        rates = {
+        rates: dict[str, Floats] = {
             task: np.bincount(bucket_B, weights=fit.label(task), minlength=buckets.num_buckets) / rows
             for task in LABELS
         }

@@ -66,7 +66,7 @@ class ItemUserEffects(Baseline):
             video = _shrunken(left_B, codes[1], sizes[1], config.shrinkage)
             return Effects(bucket, video, _shrunken(left_B - video[codes[1]], codes[2], sizes[2], config.shrinkage))
 
-        tasks = {task: effects(fit.label(task)) for task in LABELS}
+        tasks: dict[str, Effects] = {task: effects(fit.label(task)) for task in LABELS}
         return cls(buckets, videos, users, effects(fit.watch_s), tasks, fit.truncate_watch)
 
     def predict(self, frame: pl.DataFrame, where: str) -> dict[str, Floats]:

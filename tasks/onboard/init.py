@@ -113,12 +113,16 @@ def profile(rows: pl.DataFrame) -> Iterator[str]:
             low, middle, high = (float(values.quantile(share) or 0) / 1000 for share in (0.1, 0.5, 0.9))
             yield f"{label}: median {middle:.1f} s, eight in ten between {low:.1f} s and {high:.1f} s"
     longer = (rows["watch_ms"] > rows["duration_ms"]).mean()
-    if longer is not None:
+    if isinstance(longer, float):
         yield f"{longer:.1%} watched longer than the video lasts"
     empty = {name: share for name in rows.columns if 0 < (share := rows[name].null_count() / rows.height) < 1}
     if empty:
         yield "empty: " + ", ".join(f"{name} {share:.1%}" for name, share in empty.items())
-    ones = {name: rows[name].mean() for name in rows.columns if rows[name].dtype == pl.Int8 and rows[name].max() == 1}
+    ones = {
+        name: float(rows[name].drop_nulls().cast(pl.Float64).to_numpy().mean())
+        for name in rows.columns
+        if rows[name].dtype == pl.Int8 and rows[name].max() == 1
+    }
     if ones:
         yield "flags: " + ", ".join(f"{name} {share:.1%}" for name, share in ones.items())
 

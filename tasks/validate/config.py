@@ -107,9 +107,9 @@ class Limits(Block):
 class Expected(Block):
     """Where a measure of a day lies in any log: outside, a person is told; by more than a factor of ten, the run stops."""
 
-    low: float = Field(gt=0)
+    low: Number = Field(gt=0, le=1e9)
     """least"""
-    high: float = Field(gt=0)
+    high: Number = Field(gt=0, le=1e9)
     """most"""
 
     @model_validator(mode="after")
@@ -128,13 +128,13 @@ class PlausibleConfig(Block):
     """median watch time of the rows that were played, in seconds"""
     play_ratio: Expected = Expected(low=0.05, high=5)
     """median of watch over duration of the rows that were played; a factor of a thousand is a unit"""
-    longer_share: float = Field(default=0.9, gt=0, le=1)
+    longer_share: Number = Field(default=0.9, gt=0, le=1)
     """share of rows played for longer than the video lasts, beyond which a person is told"""
-    distinct_times: float = Field(default=0.1, ge=0, le=1)
+    distinct_times: Number = Field(default=0.1, ge=0, le=1)
     """distinct event times per row (or per second of the day, where there are more rows), below which a person is told"""
-    min_ids: int = Field(default=2, ge=1)
+    min_ids: Whole = Field(default=2, ge=1, le=10**9)
     """distinct users, and distinct videos, below which a person is told"""
-    min_played: int = Field(default=100, ge=1)
+    min_played: Whole = Field(default=100, ge=1, le=10**9)
     """with fewer rows played medians and shares are noise and are not judged"""
 
 

@@ -103,8 +103,8 @@ def test_everything_wrong_is_said_at_once(earlier: Path) -> None:
 
 
 SIDE: dict[str, tuple[str, pl.DataFrame, dict[str, Any], str]] = {
-    "fractional authors": ("videos", pl.DataFrame({"vid": [100, 101], "by": [1.0, 1.5]}), {"author_id": "by"}, r"row 2 .*column 'by' holds 1.5, which cannot be read as author_id"),
-    "no key": ("users", pl.DataFrame({"uid": ["a", None]}), {}, r"row 2 .*column 'uid' holds None, which cannot be read as user_id"),
+    "fractional authors": ("videos", pl.DataFrame({"vid": [100, 101], "by": [1.0, 1.5]}), {"author_id": "by"}, r"row 2: .*column 'by' holds 1.5, which cannot be read as author_id"),
+    "no key": ("users", pl.DataFrame({"uid": ["a", None]}), {}, r"row 2: .*column 'uid' holds None, which cannot be read as user_id"),
     "one user twice": ("users", pl.DataFrame({"uid": ["a", "b", "a"]}), {}, r"names user_id a more than once"),
     "tags as records": ("videos", pl.DataFrame({"vid": [100], "t": [{"a": 1}]}), {"tag": "t"}, r"column 't' holds \{'a': 1\}.*tags are text, or lists of text"),
     "uploads in words": ("videos", pl.DataFrame({"vid": [100], "up": ["long ago"]}), {"upload_time_ms": "up"}, r"column 'up' holds 'long ago'"),

@@ -25,7 +25,7 @@ def read(values: pl.Series, form: TimeForm, second: pl.Series | None = None) -> 
 
 
 def naive(unit: str) -> pl.Series:
-    return pl.Series([MOMENT.replace(tzinfo=None)]).cast(pl.Datetime(unit))  # type: ignore[arg-type]
+    return pl.Series([MOMENT.replace(tzinfo=None)]).cast(pl.Datetime(unit))
 
 
 FORMS: dict[str, tuple[pl.Series, TimeForm, int]] = {
