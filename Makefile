@@ -16,6 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 # What a CPU without AVX-512 computes with: torch's own kernels, its two libraries, and NumPy's.
 AVX2 := ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
 NUMERIC := tests/models tests/evaluate tests/train tests/gate
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -26,12 +27,13 @@ help: ## list the commands
 
 setup: $(STAMP) ## make the environment from the lock file
 
-$(STAMP): pyproject.toml requirements.lock
+$(STAMP): pyproject.toml requirements.lock requirements.cpu.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"dwell needs Python 3.11 or newer, this is {v[0]}.{v[1]}: set PYTHON=...") if v < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	@# The lock names every package, so nothing is left to resolve, and the hashes of its files, so nothing else is taken for it.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(INSTALL) --require-hashes --requirement requirements.cpu.lock || echo "no CPU build of torch at hand: taking the one of the index"
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
 	@touch $(STAMP)
 
 hooks: $(STAMP) ## let git call the same commands: lint before a commit, check before a push

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Resolve pyproject.toml anew in a throw-away environment and write requirements.lock, with the hashes of every published file.
+# Resolve pyproject.toml anew in a throw-away environment and write requirements.lock, with the hashes of every published file,
+# and requirements.cpu.lock, with that of torch's CPU build.
 # Local version labels (torch's "+cpu") are dropped: the same lock then takes a CPU or a CUDA build, whichever the
 # installer is pointed at. `torch==2.13.0` must stay exact, and no nvidia-* package may appear.
 set -euo pipefail
@@ -22,15 +23,18 @@ fi
 pip install uv
 "$environment/bin/uv" pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
   "$environment/resolved.txt" --output-file "$environment/hashed.txt"
-# The CPU build of torch is not published on PyPI but beside it: the file installed above is allowed as well.
-pip download --no-deps --dest "$environment/torch" torch==2.13.0
-cpu=$(sha256sum "$environment"/torch/torch-*.whl | cut -d' ' -f1)
 {
   sed -n '/^#/p' requirements.lock
-  if grep -q "$cpu" "$environment/hashed.txt"; then
-    cat "$environment/hashed.txt"
-  else
-    sed "s/^torch==.*/&\n    --hash=sha256:$cpu \\\\/" "$environment/hashed.txt"
-  fi
+  cat "$environment/hashed.txt"
 } > requirements.lock.new
 mv requirements.lock.new requirements.lock
+
+# The file that torch was installed from here: PyPI does not publish its CPU build.
+pip download --no-deps --dest "$environment/torch" torch==2.13.0
+wheel=$(echo "$environment"/torch/torch-*.whl)
+version=$(basename "$wheel" | cut -d- -f2)
+{
+  sed -n '/^#/p' requirements.cpu.lock
+  printf 'torch==%s \\\n    --hash=sha256:%s\n' "$version" "$(sha256sum "$wheel" | cut -d' ' -f1)"
+} > requirements.cpu.lock.new
+mv requirements.cpu.lock.new requirements.cpu.lock

@@ -42,12 +42,13 @@ def test_every_requirement_of_a_locked_package_is_locked(python: str) -> None:
     assert missing == []
 
 
-def test_every_line_is_one_version_with_hashes() -> None:
+def test_every_line_is_one_version_with_hashes_and_nothing_else_is_installed() -> None:
     text = (REPOSITORY / "requirements.lock").read_text()
     rest = _LINE.sub("", text).splitlines()
     assert all(line.startswith("#") for line in rest)
     assert all([clause.operator for clause in line.specifier] == ["=="] for line in locked())
-    assert "--require-hashes --requirement requirements.lock" in (REPOSITORY / "Makefile").read_text()
+    steps = [line for line in (REPOSITORY / "Makefile").read_text().splitlines() if line.startswith("\t$(INSTALL)")]
+    assert all("--require-hashes" in line or line.endswith("--editable .") for line in steps) and len(steps) == 3
 
 
 def test_what_is_installed_is_what_is_locked() -> None:

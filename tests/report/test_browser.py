@@ -11,6 +11,13 @@ import pytest
 
 from tasks.report import render_report
 from tasks.report.config import ReportConfig
+from tasks.validate.data_docs import write_docs
+from tasks.validate.summary import DataSummary
+from tasks.validate.verdicts import Verdict
+from tests.hostile import HOSTILE, SCRIPT
+from tests.report.conftest import MadeNight
+from tests.report.hostile_night import write_page
+from tests.report.summary import data_summary
 
 pytestmark = pytest.mark.slow
 
@@ -35,14 +42,19 @@ Load = Callable[[int], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def load(made_nights: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
+def browser() -> str:
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"needs a headless browser, one of {', '.join(BROWSERS)}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def load(browser: str, made_nights: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     """Return a function that opens the page, every part unfolded, at some width and returns what it measured there.
 
     A browser window has a least width; a frame of the wanted width inside it has not.
     """
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip(f"needs a headless browser, one of {', '.join(BROWSERS)}")
     folder = tmp_path_factory.mktemp("browser")
     night = made_nights["later"]
     page = render_report(night.workspace, ReportConfig(), night.key, folder / "page.html")
@@ -88,3 +100,25 @@ def test_page_fits_and_asks_for_nothing(load: Load, width: int) -> None:
     assert found["scrolls"] <= width
     assert found["charts"] > 10
     assert found["small"] == 0
+
+
+def test_no_text_of_a_person_or_a_log_runs(browser: str, copy_of: Callable[[str], MadeNight], tmp_path: Path) -> None:
+    """In the report and in the Data Docs; the first page shows that what runs is seen."""
+
+    def title(page: Path) -> str:
+        found = re.search(r"<title>(.*?)</title>", _dump(browser, page, tmp_path / "profile"), re.S)
+        assert found, page
+        return found[1]
+
+    (tmp_path / "bare.html").write_text(f"<title>bare</title>{SCRIPT}")
+    assert title(tmp_path / "bare.html") == "PWNED"
+    html = write_page(copy_of("later"), tmp_path / "page.html")
+    (tmp_path / "page.html").write_text(html.replace("<details>", "<details open>"), encoding="utf-8")
+    assert title(tmp_path / "page.html") != "PWNED"
+    document = data_summary() | {"passed": False, "source": SCRIPT}
+    for name, side in document["side_tables"].items():
+        side |= {"table": name, "key": SCRIPT}
+    summary = DataSummary.model_validate(document)
+    verdicts = [Verdict("types", "users", "failed", text, text, text, column=text) for text in HOSTILE]
+    write_docs(tmp_path, summary, {"users": verdicts})
+    assert title(tmp_path / "users.html") != "PWNED"

@@ -16,6 +16,8 @@ from tasks.core.timings import StageCost
 from tasks.report import Operations, render_report
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import Artifacts
+from tests.report.conftest import MadeNight
+from tests.report.hostile_night import write_page
 
 Nights = Mapping[str, Any]
 OPERATIONS = Operations(
@@ -187,3 +189,15 @@ def test_a_champion_of_another_version_keeps_its_place_on_the_page(copy_of: Call
 def test_without_a_decision_there_is_no_page(made_nights: Nights, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="run the stage gate first"):
         render_report(Workspace(tmp_path), ReportConfig(), made_nights["first"].key, tmp_path / "report.html")
+
+
+@pytest.mark.slow
+def test_a_page_of_hostile_texts_has_the_elements_of_any_page(
+    copy_of: Callable[[str], MadeNight], tmp_path: Path
+) -> None:
+    html = write_page(copy_of("later"), tmp_path / "page.html")
+    elements = Elements(html)
+    assert not elements.open
+    assert not [tag for tag, _ in elements.found if tag in ("script", "iframe", "img", "object")]
+    assert not [name for _, attributes in elements.found for name in attributes if name.startswith("on")]
+    assert html.count("&lt;script&gt;document.title=") >= 4, "title, data, forced reason, warnings"

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tasks.validate.config import ValidationConfig
 from tasks.validate.stage import validate
 from tests.hostile import HOSTILE, SCRIPT
 from tests.validate.by_hand import DAYS, RawFolder, clean_users
+
+pytestmark = pytest.mark.slow
 
 
 def hostile_users() -> pl.DataFrame:
