@@ -108,6 +108,11 @@ class TableSourceConfig(Block):
     def _contract_columns(self) -> "TableSourceConfig":
         from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
 
+        if self.impressions.categoricals:
+            raise ValueError(
+                "impressions.categoricals: only columns of users and videos are kept as features, "
+                f"got {', '.join(self.impressions.categoricals)}"
+            )
         for table in TABLES:
             files: TableFiles | None = getattr(self, table)
             known = [column.name for column in TABLES[table]]
