@@ -114,7 +114,8 @@ class TableSource(FileSource):
         mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
         sources = {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
         delimited.require(path, list(schema), [column for columns in sources.values() for column in columns])
-        form = TimeForm(self.timezone, files.time_unit, files.time_format)
+        unit = None if files.time_unit == "auto" else files.time_unit
+        form = TimeForm(self.timezone, unit, files.time_format)
         readings = {}
         for name, columns in sources.items():
             if name in _TIMES:

@@ -34,7 +34,7 @@ BAD: dict[str, tuple[pl.Expr, dict[str, Any], str]] = {
     "lists as users": (pl.concat_list("uid", "vid").alias("uid"), {}, r"column 'uid' holds \[0, 100\].*it is List\(Int64\)"),
     "records as videos": (pl.struct("uid").alias("vid"), {}, r"column 'vid' holds \{'uid': 0\}.*it is Struct"),
     "endless videos": (one("vid", float("inf")), {}, r"row 5: column 'vid' holds inf"),
-    "seconds declared ms": (pl.col("ts") // 1000, {"time_unit": "ms"}, r"log.parquet, impressions: column 'ts' holds 1709\d+; read in time_unit ms it is 1970-01-20: set time_unit: s, in which it is 2024-03-01"),
+    "seconds declared ms": (pl.col("ts") // 1000, {}, r"log.parquet, impressions: column 'ts' holds 1709\d+; read in time_unit ms it is 1970-01-20: set time_unit: s, in which it is 2024-03-01"),
     "microseconds declared ms": (pl.col("ts") * 1000, {"time_unit": "ms"}, r"it is the year 5\d+: set time_unit: us"),
     "nanoseconds declared s": (pl.col("ts") * 1_000_000, {"time_unit": "s"}, r"set time_unit: ns"),
     "digits": (pl.from_epoch("ts", "ms").dt.strftime("%Y%m%d%H%M%S").cast(pl.Int64).alias("ts"), {}, r"column 'ts' holds 20240301\d{6};.*set time_format: '%Y%m%d%H%M%S'"),

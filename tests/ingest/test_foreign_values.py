@@ -41,9 +41,9 @@ SAME: dict[str, tuple[pl.Expr | list[pl.Expr], dict[str, Any]]] = {
     "ids as floats": (pl.col("uid", "vid").cast(pl.Float64()), {}),
     "ids as bytes": (pl.col("uid").cast(pl.String()).cast(pl.Binary()), {}),
     "ids as decimals": (pl.col("uid").cast(pl.Decimal(20, 2)), {}),
-    "microseconds": (pl.col("ts") * 1000, {}),
+    "microseconds": (pl.col("ts") * 1000, {"time_unit": "auto"}),
     "nanoseconds declared": (pl.col("ts") * 1_000_000, {"time_unit": "ns"}),
-    "seconds with a fraction": (pl.col("ts") / 1000, {}),
+    "seconds with a fraction": (pl.col("ts") / 1000, {"time_unit": "auto"}),
     "ISO with Z": (pl.from_epoch("ts", "ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias("ts"), {}),
     "zoned timestamps": (pl.from_epoch("ts", "ms").dt.replace_time_zone("UTC").alias("ts"), {}),
     "date and time": (

@@ -51,7 +51,7 @@ def instant(
         where: the file and the block of the configuration, for messages.
 
     Raises:
-        SourceError: if numbers make sense in no unit, in several, or in another than was declared.
+        SourceError: if numbers make sense in no unit, or in another than was declared.
     """
     if len(sources) == 2:
         names = " and ".join(sources)
