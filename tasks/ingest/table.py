@@ -162,7 +162,8 @@ class TableSource(FileSource):
         Raises:
             SourceError: if times of a column make no sense.
         """
-        form, schema = TimeForm(self.timezone, files.time_unit, files.time_format), file.schema
+        unit = None if files.time_unit == "auto" else files.time_unit
+        form, schema = TimeForm(self.timezone, unit, files.time_format), file.schema
         readings = {}
         for name, columns in _sources(files).items():
             if name in _TIMES:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,7 +25,7 @@ def read(values: pl.Series, form: TimeForm, second: pl.Series | None = None) -> 
     return pl.LazyFrame(columns).select(value=reading.value, wrong=reading.wrong).collect(engine="streaming")
 
 
-def naive(unit: str) -> pl.Series:
+def naive(unit: Literal["ms", "us", "ns"]) -> pl.Series:
     return pl.Series([MOMENT.replace(tzinfo=None)]).cast(pl.Datetime(unit))
 
 
