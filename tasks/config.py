@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 
 from tasks.baselines.config import BaselineConfig, BaselineName
 from tasks.core.days import Days
@@ -42,6 +42,15 @@ if TYPE_CHECKING:
 FILE = "params.yaml"
 
 
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, dict) and (bare := [key for key in value if isinstance(key, dt.date)]):
+        raise ValueError(f'a day must stand in quotes, since DVC takes no other keys: "{bare[0]}"')
+    return value
+
+
 class Window(Block):
     """Which days a night reads. Night T fits on [T - fit_days - 1, T-2], calibrates on T-1, judges on T."""
 
@@ -49,10 +58,17 @@ class Window(Block):
     """days in the fit window (W - 1: the window [T-W, T-2] with W = 7 has six)"""
     lookback_days: int = Field(default=7, ge=1)
     """days of history before a row's day that its features may use"""
+    accepted_gaps: Annotated[dict[dt.date, Reason], BeforeValidator(_quoted)] = Field(default_factory=dict)
+    """days that are lost for good, in quotes, with the reason: {"2026-01-10": collector outage}. They count as days
+    without rows, and the report says so; a night cannot be validated or judged on one"""
 
     def days(self, as_of: dt.date) -> Days:
-        """Return the roles of the days of night `as_of`."""
-        return Days.of_night(as_of, self.fit_days, self.lookback_days)
+        """Return the roles of the days of night `as_of`.
+
+        Raises:
+            ConfigError: if an accepted gap is a day that the night cannot do without.
+        """
+        return Days.of_night(as_of, self.fit_days, self.lookback_days).without(self.accepted_gaps)
 
 
 class Nightly(Block):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tasks.ingest.simulator import SimulatorSource
 from tasks.ingest.source import Source
 from tasks.ingest.table import TableSource
 
+_log = logging.getLogger(__name__)
 SOURCES: Mapping[str, Callable[..., Source]] = {
     "kuairand": KuaiRandSource,
     "kuairec": KuaiRecSource,
@@ -78,7 +80,7 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
         with writing(out / f"{name}.parquet") as path:
             write_frame(table, path)
     adapter.remember(out)
-    write_json(out / "source.json", _about(adapter))
+    write_json(out / "source.json", _about(adapter) | _gaps(adapter, days))
     keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
     return IngestResult(wanted, rows, tuple(missing), users.height, videos.height)
@@ -141,7 +143,8 @@ def _days_to_read(adapter: Source, days: Days) -> tuple[dt.date, ...]:
         named = ", ".join(day.isoformat() for day in gaps)
         raise SourceError(
             f"{adapter.name} has no rows on {named}, but the run reads {wanted[0]} to {wanted[-1]} without gaps: "
-            "deliver the missing days, or choose an as_of whose window avoids them"
+            "deliver the missing days, choose an as_of whose window avoids them, or accept them for good: "
+            f'window.accepted_gaps: {{"{gaps[0]}": why}}'
         )
     return wanted
 
@@ -177,6 +180,19 @@ def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: 
             "rows_quarantined": 0,
             "output": hash_file(part),
         }
+
+
+def _gaps(adapter: Source, days: Days) -> dict[str, Any]:
+    """Return what source.json says of accepted gaps; one that holds rows after all is said aloud, and not read."""
+    for day, reason in days.gaps:
+        if adapter.holds(day):
+            _log.warning(
+                "window.accepted_gaps leaves out %s (%s), but %s holds rows of it: take it off the list to read them",
+                day,
+                reason,
+                adapter.name,
+            )
+    return {"gaps": {day.isoformat(): reason for day, reason in days.gaps}} if days.gaps else {}
 
 
 def _about(adapter: Source) -> dict[str, Any]:

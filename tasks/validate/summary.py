@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from pydantic import Field
+
 from tasks.core.document import Document
 from tasks.core.partition_cache import Manifest
 from tasks.validate.config import ValidationConfig
@@ -85,6 +87,8 @@ class DataSummary(Document):
     side_tables: dict[str, SideTableSummary]
     why: dict[str, str]
     """Rule -> what it is about."""
+    gaps: dict[str, str] = Field(default_factory=dict)
+    """Day without rows -> why a person accepted that."""
 
 
 def summarise(
@@ -120,6 +124,7 @@ def summarise(
         side_tables={
             table: SideTableSummary(**found, **_judged(verdicts[table])) for table, found in side_tables.items()
         },
+        gaps=source.get("gaps", {}),
         why={name: rule.why for rules in (ROW_RULES, COLUMN_RULES) for name, rule in rules.items()},
     )
 
