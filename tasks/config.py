@@ -84,6 +84,8 @@ class Nightly(Block):
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: int = Field(default=1, ge=1)
     """how many independent stages may run at the same time on this machine"""
+    keep_nights: int = Field(default=14, ge=1)
+    """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
 
     @property
     def challengers(self) -> tuple[str, ...]:
