@@ -342,6 +342,28 @@ def status(source: Source = None) -> None:
 
 
 @app.command()
+def clean(
+    keep_nights: Annotated[
+        int | None, typer.Option(help="Archived nights to keep of each source. Default: nightly.keep_nights.", min=1)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only said what would go.")] = False,
+) -> None:
+    """Remove what old nights left: archives, evidence, DVC's cache, Prefect's history. Registry entries always stay."""
+    from tasks.config import load_params
+    from tasks.night.lock import holding
+    from tasks.retention import plan
+
+    workspace = Workspace()
+    with holding(workspace, "dwell clean"):
+        found = plan(workspace, keep_nights or load_params(workspace.params).nightly.keep_nights)
+        typer.echo("nothing to remove" if found.is_empty else str(found))
+        if yes:
+            found.carry_out()
+        elif not found.is_empty:
+            typer.echo("nothing was removed: add --yes to do so")
+
+
+@app.command()
 def doctor(
     mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without loss.")] = False,
 ) -> None:

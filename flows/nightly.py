@@ -25,6 +25,7 @@ from tasks.core.layout import Workspace
 from tasks.night.key import prepare_night
 from tasks.night.lock import holding
 from tasks.night.publish import Outcome, publish
+from tasks.retention import plan
 
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])
@@ -60,6 +61,10 @@ def nightly(
             nightly_config.stage_retries,
         )
         outcome = publish(workspace, key, outcomes)
+        old = plan(workspace, nightly_config.keep_nights)
+        if not old.is_empty:
+            logger.info("nightly.keep_nights is %d, removed: %s", nightly_config.keep_nights, old)
+            old.carry_out()
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
     create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
     return outcome

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
@@ -47,6 +47,15 @@ Wrong = tuple[Keys, str]
 """Keys of something wrong, and what is wrong with it."""
 
 
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, dict) and (bare := [key for key in value if isinstance(key, dt.date)]):
+        raise ValueError(f'a day must stand in quotes, since DVC takes no other keys: "{bare[0]}"')
+    return value
+
+
 class Window(Block):
     """Which days a night reads. Night T fits on [T - fit_days - 1, T-2], calibrates on T-1, judges on T."""
 
@@ -54,10 +63,17 @@ class Window(Block):
     """days in the fit window (W - 1: the window [T-W, T-2] with W = 7 has six)"""
     lookback_days: WindowDays = 7
     """days of history before a row's day that its features may use"""
+    accepted_gaps: Annotated[dict[dt.date, Reason], BeforeValidator(_quoted)] = Field(default_factory=dict)
+    """days that are lost for good, in quotes, with the reason: {"2026-01-10": collector outage}. They count as days
+    without rows, and the report says so; a night cannot be validated or judged on one"""
 
     def days(self, as_of: dt.date) -> Days:
-        """Return the roles of the days of night `as_of`."""
-        return Days.of_night(as_of, self.fit_days, self.lookback_days)
+        """Return the roles of the days of night `as_of`.
+
+        Raises:
+            ConfigError: if an accepted gap is a day that the night cannot do without.
+        """
+        return Days.of_night(as_of, self.fit_days, self.lookback_days).without(self.accepted_gaps)
 
 
 class Nightly(Block):
@@ -73,6 +89,8 @@ class Nightly(Block):
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: Threads = 1
     """how many independent stages may run at the same time on this machine"""
+    keep_nights: int = Field(default=14, ge=1)
+    """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
 
     @property
     def challengers(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ ORDER = (
     "tasks.protocol",
     "tasks.night",
     "tasks.doctor",
+    "tasks.retention",
     "tasks.stages",
     "tasks.main",
     "tasks.__main__",

@@ -9,7 +9,6 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from benchmarks.faults.kills import Case
 from tasks.core.files import write_text
 from tasks.protocol.record import circumstances
 
-RESULTS = Path(__file__).with_name("results.md")
+RESULTS = Path(__file__).with_name("results")
 SEED = 11
 
 
@@ -56,41 +55,36 @@ KINDS: Mapping[str, Callable[[Faults], Iterator[Case]]] = {
 def main() -> int:
     """Throw the faults asked for; return 1 if one of them left anything wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="default: all, recorded")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="default: all")
     asked = parser.parse_args().kinds
     if unknown := set(asked) - set(KINDS):
         parser.error(f"unknown kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
-    begun, found = time.monotonic(), dict[str, list[Case]]()
+    wrong = 0
     with tempfile.TemporaryDirectory(prefix="dwell-faults-") as scratch:
         faults = Faults(Path(scratch))
         for kind in asked or KINDS:
-            found[kind] = []
+            begun, found = time.monotonic(), list[Case]()
             for case in faults.run(kind):
-                found[kind].append(case)
+                found.append(case)
                 print(f"{kind}: {case.what}, {case.when}: {'; '.join(case.problems) or 'healed'}", flush=True)
-    if not asked:
-        write_text(RESULTS, _page(found, time.monotonic() - begun))
-        print(f"written: {RESULTS}")
-    return 1 if any(case.problems for cases in found.values() for case in cases) else 0
+            wrong += sum(bool(case.problems) for case in found)
+            write_text(RESULTS / f"{kind}.md", _page(kind, found, time.monotonic() - begun))
+    return 1 if wrong else 0
 
 
-def _page(found: dict[str, list[Case]], seconds: float) -> str:
+def _page(kind: str, found: list[Case], seconds: float) -> str:
     where = ", ".join(f"{name} {value}" for name, value in circumstances().items())
+    command = f"`python -m benchmarks.faults {kind}` ({seconds / 60:.0f} minutes here, seed {SEED})"
+    healed, ended = sum(not case.problems for case in found), sum("(had ended)" in case.when for case in found)
     lines = [
-        "# Faults",
-        "",
-        f"Run it: `python -m benchmarks.faults` ({seconds / 60:.0f} minutes here, seed {SEED}).",
-        "",
-    ]
-    lines += [f"{where}.", ""]
-    lines += ["| kind | faults | same bytes, no junk, no orphan, no help |", "|---|---|---|"]
-    for kind, cases in found.items():
-        lines.append(f"| {kind} | {len(cases)} | {sum(not case.problems for case in cases)} |")
-    lines += ["", "| what was hit | when, or what it said | afterwards |", "|---|---|---|"]
-    for cases in found.values():
-        lines += [f"| {c.what} | {c.when} | {'; '.join(c.problems) or 'healed'} |" for c in cases]
-    ended = Counter("(had ended)" in case.when for cases in found.values() for case in cases)[True]
-    return "\n".join([*lines, "", f"{ended} of the kills came after the process had ended by itself."]) + "\n"
+        f"# Faults: {kind}", "", f"Run it: {command}. {where[0].upper()}{where[1:]}.", "",
+        f"{healed} of {len(found)} left the bytes of the undisturbed night, no junk, no process, and needed no help; {ended} kills "
+        "came after the process had ended by itself.", "",
+        "| what was hit | when, or what it said | afterwards |", "|---|---|---|",
+    ]  # fmt: skip
+    return (
+        "\n".join([*lines, *(f"| {c.what} | {c.when} | {'; '.join(c.problems) or 'healed'} |" for c in found)]) + "\n"
+    )
 
 
 if __name__ == "__main__":

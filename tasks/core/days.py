@@ -6,7 +6,8 @@ A night fits on [T-W, T-2], stops early and calibrates on T-1, judges on T and s
 
 import datetime as dt
 import itertools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from tasks.core.errors import ConfigError
 
@@ -24,6 +25,7 @@ class Days:
         lookback: days of history that features may use.
         frozen_from: features of this day and later use the state as it stood before this day began (protocol R0);
             None: each day uses what was known before it began.
+        gaps: days that a person accepted to be without rows, with the reason; nothing is read of them.
     """
 
     fit: tuple[dt.date, ...]
@@ -31,6 +33,7 @@ class Days:
     judge: tuple[dt.date, ...]
     lookback: int
     frozen_from: dt.date | None = None
+    gaps: tuple[tuple[dt.date, str], ...] = ()
 
     def __post_init__(self) -> None:
         ordered = [*self.fit, self.validation, *self.judge]
@@ -52,9 +55,10 @@ class Days:
 
     @property
     def read(self) -> tuple[dt.date, ...]:
-        """Every day to read from the source, without gaps: the lookback, then the modelled days."""
+        """Every day to read from the source, but for accepted gaps: the lookback, then the modelled days."""
         first, last = self.fit[0] - self.lookback * _DAY, self.judge[-1]
-        return tuple(first + i * _DAY for i in range((last - first).days + 1))
+        days, gaps = (first + i * _DAY for i in range((last - first).days + 1)), dict(self.gaps)
+        return tuple(day for day in days if day not in gaps)
 
     @property
     def serve(self) -> dt.date:
@@ -77,4 +81,27 @@ class Days:
                 f"night {self.judge[-1]} needs at least 2 fit days up to {self.fit[-1]}, but the source begins on {first_day}: "
                 f"choose as_of {first_day + 3 * _DAY} or later"
             )
-        return Days(fit, self.validation, self.judge, self.lookback, self.frozen_from)
+        return replace(self, fit=fit)
+
+    def without(self, gaps: Mapping[dt.date, str]) -> "Days":
+        """Take accepted gaps out: days without rows, to learn from or to look back on.
+
+        Args:
+            gaps: day -> why it is missing; those that the run does not read say nothing.
+
+        Raises:
+            ConfigError: if the validation or a judge day is one of them, or fewer than two fit days remain.
+        """
+        for day in (self.validation, *self.judge):
+            if day in gaps:
+                raise ConfigError(
+                    f"night {self.judge[-1]} cannot do without {day}, which window.accepted_gaps names ({gaps[day]}): its "
+                    f"validation and judge days must hold rows; choose as_of {day + 2 * _DAY} or later, or {day - _DAY} or earlier"
+                )
+        fit = tuple(day for day in self.fit if day not in gaps)
+        if len(fit) < 2:
+            raise ConfigError(
+                f"night {self.judge[-1]} needs at least 2 fit days, and window.accepted_gaps leaves {len(fit)} of "
+                f"{self.fit[0]} to {self.fit[-1]}: choose another as_of, or raise window.fit_days"
+            )
+        return replace(self, fit=fit, gaps=tuple((day, gaps[day]) for day in self.read if day in gaps))

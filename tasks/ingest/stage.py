@@ -29,6 +29,7 @@ from tasks.ingest.simulator import SimulatorSource
 from tasks.ingest.source import NAMES, Source
 from tasks.ingest.table import TableSource
 
+_log = logging.getLogger(__name__)
 SOURCES: Mapping[str, Callable[..., Source]] = {
     "kuairand": KuaiRandSource,
     "kuairec": KuaiRecSource,
@@ -102,7 +103,7 @@ def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
     refuse_collisions(out / "identities")
     quarantined = _set_aside(adapter, out / "set_aside.parquet")
     adapter.remember(out)
-    write_json(out / "source.json", _about(adapter, out / "impressions", wanted, quarantined))
+    write_json(out / "source.json", _about(adapter, out / "impressions", wanted, quarantined) | _gaps(adapter, days))
     keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
     return IngestResult(wanted, rows, tuple(missing), tables["users"].height, tables["videos"].height, quarantined)
@@ -186,7 +187,8 @@ def _days_to_read(adapter: Source, days: Days) -> tuple[dt.date, ...]:
         named = ", ".join(day.isoformat() for day in gaps)
         raise SourceError(
             f"{adapter.name} has no rows on {named}, but the run reads {wanted[0]} to {wanted[-1]} without gaps: "
-            "deliver the missing days, or choose an as_of whose window avoids them"
+            "deliver the missing days, choose an as_of whose window avoids them, or accept them for good: "
+            f'window.accepted_gaps: {{"{gaps[0]}": why}}'
         )
     return wanted
 
@@ -236,6 +238,19 @@ def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: 
             with writing(names) as path:
                 os.replace(part.with_name(NAMES), path)
             manifest["identities"] = hash_file(names)
+
+
+def _gaps(adapter: Source, days: Days) -> dict[str, Any]:
+    """Return what source.json says of accepted gaps; one that holds rows after all is said aloud, and not read."""
+    for day, reason in days.gaps:
+        if adapter.holds(day):
+            _log.warning(
+                "window.accepted_gaps leaves out %s (%s), but %s holds rows of it: take it off the list to read them",
+                day,
+                reason,
+                adapter.name,
+            )
+    return {"gaps": {day.isoformat(): reason for day, reason in days.gaps}} if days.gaps else {}
 
 
 def _about(

@@ -32,17 +32,21 @@ class Belongs(Block):
     source: str
     fit_days: int
     lookback_days: int
+    gaps: tuple[dt.date, ...] = ()
+    """days accepted to be without rows"""
 
     @classmethod
     def of(cls, params: Params, key: RunKey) -> "Belongs":
         """Return what outputs of a night state."""
-        return cls(as_of=key.as_of, source=key.source, **params.window.model_dump(include=_WINDOW))
+        window = params.window
+        gaps = tuple(day for day, _ in window.days(key.as_of).gaps)
+        return cls(
+            as_of=key.as_of, source=key.source, fit_days=window.fit_days, lookback_days=window.lookback_days, gaps=gaps
+        )
 
     def __str__(self) -> str:
-        return f"night {self.as_of} of {self.source} ({self.fit_days} fit days, {self.lookback_days} of lookback)"
-
-
-_WINDOW = {"fit_days", "lookback_days"}
+        gaps = f", without {', '.join(map(str, self.gaps))}" if self.gaps else ""
+        return f"night {self.as_of} of {self.source} ({self.fit_days} fit days, {self.lookback_days} of lookback{gaps})"
 
 
 @contextmanager

@@ -89,7 +89,10 @@ def read_evidence(folder: Path, identity: str) -> JudgeDay:
         RegistryError: if it does not exist or is damaged; the message names the file.
     """
     if not folder.is_dir():
-        raise RegistryError(f"the registry holds no evidence {identity} ({folder} does not exist)")
+        raise RegistryError(
+            f"the registry holds no evidence {identity} ({folder} does not exist; `dwell clean` removes that of old nights): "
+            "restore it from a backup, or run that night again first"
+        )
     try:
         evidence = Evidence.model_validate(read_json(folder / MANIFEST))
     except (OSError, ValueError) as error:

@@ -89,6 +89,8 @@ class DataSummary(Document):
     """Rule -> what it is about."""
     set_aside: dict[str, int] = Field(default_factory=dict)
     """Reason -> rows that belong to no day; ingest keeps them in data/raw/set_aside.parquet."""
+    gaps: dict[str, str] = Field(default_factory=dict)
+    """Day without rows -> why a person accepted that."""
 
 
 def summarise(
@@ -125,6 +127,7 @@ def summarise(
         side_tables={
             table: SideTableSummary(**found, **_judged(verdicts[table])) for table, found in side_tables.items()
         },
+        gaps=source.get("gaps", {}),
         why={name: rule.why for rules in (ROW_RULES, COLUMN_RULES) for name, rule in rules.items()},
     )
 

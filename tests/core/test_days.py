@@ -41,3 +41,27 @@ def test_days_out_of_order_are_refused() -> None:
 def test_frozen_state_never_looks_past_the_freeze() -> None:
     days = Days((day(-1), day(0)), day(1), (day(2), day(3), day(4)), lookback=7, frozen_from=day(2))
     assert [days.state_day(day(n)) for n in (0, 2, 4)] == [day(0), day(2), day(2)]
+
+
+LOST = "collector outage"
+
+
+def test_an_accepted_gap_is_neither_learned_from_nor_looked_back_on() -> None:
+    whole = Days.of_night(NIGHT, 6, 7)
+    days = whole.without({day(0): LOST, day(-8): LOST, day(-100): LOST})
+    assert days.fit == tuple(set_of for set_of in whole.fit if set_of != day(0))
+    assert set(whole.read) - set(days.read) == {day(0), day(-8)}
+    assert days.gaps == ((day(-8), LOST), (day(0), LOST)), "those that the night would read, in order"
+    assert days.since(day(-2)).gaps == days.gaps
+    assert (days.validation, days.judge) == (whole.validation, whole.judge)
+
+
+@pytest.mark.parametrize("lost", [day(3), NIGHT])
+def test_a_night_cannot_be_calibrated_or_judged_on_a_lost_day(lost: dt.date) -> None:
+    with pytest.raises(ConfigError, match=rf"cannot do without {lost}, which window.accepted_gaps names \({LOST}\)"):
+        Days.of_night(NIGHT, 6, 7).without({lost: LOST})
+
+
+def test_two_fit_days_must_remain() -> None:
+    with pytest.raises(ConfigError, match=r"needs at least 2 fit days, and window.accepted_gaps leaves 1 of"):
+        Days.of_night(NIGHT, 2, 7).without({day(1): LOST})

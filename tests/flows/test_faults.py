@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.files import hash_tree
+from flows.stages import stage_graph
+from tasks.core.errors import DwellError
+from tasks.core.files import hash_tree, remove
 from tasks.core.layout import Workspace
 from tasks.core.processes import RUN
 from tasks.night.lock import holding
@@ -92,3 +94,37 @@ def test_a_server_that_is_not_there_is_one_line(begun: Path, variable: str, valu
     assert done.returncode == 1
     assert next(line for line in done.stdout.splitlines() if line.startswith("error: ")).startswith(f"error: {says}")
     assert "Traceback" not in done.stdout
+
+
+def test_stages_killed_at_work_leave_nothing_and_end_in_the_same_bytes(begun: Path) -> None:
+    """A few of the kills that `python -m benchmarks.faults` makes at every stage."""
+    before = {folder: hash_tree(begun / folder) for folder in ("data/features", "data/table")}
+    for stage, output, sign in (
+        ("features", "data/features", "data/features/daily/day=*"),
+        ("features", "data/features", "data/features/rows/day=*"),
+        ("table", "data/table", ".dwell/tmp/.dwell-*/table/fit/*.npy"),
+    ):
+        remove(begun / output)
+        kill_once_seen(begun, sign, "tasks", stage)
+        dwell(begun, "stage", stage)
+        assert hash_tree(begun / output) == before[output]
+        assert not list((begun / ".dwell/tmp").iterdir())
+        assert not list((begun / "data").rglob(".*"))
+
+
+def test_a_doctor_is_named_by_whoever_meets_damage_and_mends_it(begun: Path) -> None:
+    sound = (begun / "run.yaml").read_bytes()
+    lock = begun / "dvc.lock"
+    (begun / "run.yaml").write_bytes(b"<<<<<<< HEAD\n" + sound)
+    lock.write_text("schema: '2.0'\nstages: {}\n>>>>>>> other\n")
+    assert "`dwell doctor`" in dwell(begun, "stage", "table", status=2)
+    with pytest.raises(DwellError, match=r"dvc.lock: line 3 is the mark of a merge.*`dwell doctor --mend`"):
+        stage_graph(begun)
+    said = dwell(begun, "doctor", status=1)
+    assert "problem: run.yaml: line 1 is the mark of a merge" in said
+    mended = dwell(begun, "doctor", "--mend")
+    assert "moved run.yaml to .dwell/damaged/" in mended
+    assert mended.endswith("a night can run\n")
+    dwell(begun, "prepare", "--as-of", "2026-01-15")
+    assert dwell(begun, "stage", "table").startswith("table: ")
+    assert "objects" not in dwell(begun, "clean", "--keep-nights", "1")

@@ -270,3 +270,15 @@ def test_a_needed_column_must_be_mapped(folder: Path) -> None:
     columns = {name: column for name, column in MAPPING["columns"].items() if name != "watch_ms"}
     with pytest.raises(ContractError, match=r"impressions.columns must map watch_ms"):
         default_as_of(source(folder, impressions={**MAPPING, "columns": columns}))
+
+
+def test_a_lost_day_is_refused_until_a_person_accepts_it(tmp_path: Path) -> None:
+    day = FIRST + dt.timedelta(days=1)
+    rows = log()
+    rows[:5].vstack(rows[10:]).write_csv(tmp_path / "log.csv")
+    with pytest.raises(SourceError, match=f"no rows on {day}") as refused:
+        ingest(source(tmp_path), NIGHT, tmp_path / "raw")
+    assert f'window.accepted_gaps: {{"{day}": why}}' in str(refused.value)
+    result = ingest(source(tmp_path), NIGHT.without({day: "outage"}), tmp_path / "raw")
+    assert result.days == tuple(other for other in NIGHT.read if other != day)
+    assert read_json(tmp_path / "raw/source.json")["gaps"] == {day.isoformat(): "outage"}

@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_outputs_say_their_night_and_their_content_is_as_before(workspace: Workspace) -> None:
     before = hash_tree(workspace.table)
     assert read_json(workspace.table / NIGHT_FILE) == {
-        "as_of": "2026-01-15", "source": "simulator", "fit_days": 6, "lookback_days": 7,
+        "as_of": "2026-01-15", "source": "simulator", "fit_days": 6, "lookback_days": 7, "gaps": [],
     }  # fmt: skip
     (workspace.table / NIGHT_FILE).unlink()
     assert hash_tree(workspace.table) == before
@@ -59,11 +59,12 @@ OTHERS = (
     (KEY.model_copy(update={"as_of": dt.date(2026, 1, 16)}), PARAMS),
     (KEY.model_copy(update={"source": "other"}), PARAMS),
     (KEY, PARAMS.model_copy(update={"window": Window(fit_days=4)})),
+    (KEY, PARAMS.model_copy(update={"window": Window.model_validate({"accepted_gaps": {"2026-01-10": "outage"}})})),
 )
 
 
 @pytest.mark.parametrize("stage,output", STAGES[1:])
-@pytest.mark.parametrize("key,params", OTHERS, ids=["day", "source", "window"])
+@pytest.mark.parametrize("key,params", OTHERS, ids=["day", "source", "window", "gap"])
 def test_another_nights_inputs_are_refused_and_nothing_is_touched(
     workspace: Workspace, stage: str, output: str, key: RunKey, params: Params
 ) -> None:

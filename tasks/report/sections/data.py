@@ -22,7 +22,7 @@ def volume(summary: DataSummary) -> Section:
         f"({share(lost, summary.rows_in)}) went to quarantine. Duration filter: {_filter(summary.duration_filter)}. "
         "A late row belongs to an earlier day than it arrived on; it counts from when it was logged."
     )
-    blocks: list[PageBlock] = [Text(text), _volume_chart(days)]
+    blocks: list[PageBlock] = [Text(text), *_gaps(summary), _volume_chart(days)]
     blocks.append(fold(f"Every day ({len(days)})", _day_table(days)))
     blocks += _quarantine(summary)
     for reason, rows in summary.set_aside.items():
@@ -31,6 +31,11 @@ def volume(summary: DataSummary) -> Section:
     for name, table in summary.side_tables.items():
         blocks.append(Text(_mended(name, table)))
     return Section("data", "Data", tuple(blocks))
+
+
+def _gaps(summary: DataSummary) -> Iterator[PageBlock]:
+    for day, reason in summary.gaps.items():
+        yield Text(f"Nothing was read of {day}: a person accepted that the day is lost ({reason}).", "warn")
 
 
 def _filter(name: str) -> str:

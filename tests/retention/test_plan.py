@@ -1,0 +1,152 @@
+"""What goes with old nights, and that champion, rollback target, pooled evidence and kept nights' outputs never do."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasks.core.errors import ConfigError
+from tasks.core.files import hash_tree
+from tasks.core.layout import Workspace
+from tasks.registry import Registry
+from tasks.retention import plan
+from tests.registry.conftest import Nights, day
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NIGHTS = 16
+WINNERS = {1: "a", 2: "b", 5: "a"}
+"""Night -> challenger that it promoted: champions of nights 1, 2 and 5; a rollback returns to that of 2."""
+
+
+class InWorkspace(Nights):
+    """The registry where a workspace has it."""
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.root / "registry/simulator")
+
+
+def cached(root: Path, content: bytes, suffix: str = "") -> str:
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
+    path = root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return digest
+
+
+def locked(root: Path, name: str) -> str:
+    """Put an output folder of one file into the cache, with the run that made it; return what its lock file says."""
+    entries = [
+        {"md5": cached(root, f"part of {name}".encode()), "relpath": "part"},
+        {"md5": cached(root, b"shared"), "relpath": "s"},
+    ]
+    stage = {
+        "cmd": "python -m tasks table",
+        "outs": [{"path": "data/table", "md5": cached(root, json.dumps(entries).encode(), ".dir")}],
+    }
+    run = root / ".dvc/cache/runs/aa" / f"key-{name}" / "value"
+    run.parent.mkdir(parents=True)
+    run.write_text(yaml.safe_dump(stage))
+    return yaml.safe_dump({"schema": "2.0", "stages": {"table": stage}})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Sixteen nights: archived, registered, their outputs in the cache."""
+    root = tmp_path / "w"
+    root.mkdir()
+    shutil.copy(REPOSITORY / "params.yaml", root)
+    workspace, nights = Workspace(root), InWorkspace(tmp_path)
+    nights.root = root
+    for number in range(1, NIGHTS + 1):
+        pinned = nights.registry.evidence_for(day(number), 7)
+        nights.run(number, WINNERS.get(number))
+        archive = workspace.night("simulator", day(number))
+        archive.mkdir(parents=True)
+        key = {"as_of": day(number).isoformat(), "source": "simulator", "data": "d", "evidence": list(pinned)}
+        (archive / "run.yaml").write_text(yaml.safe_dump(key))
+        (archive / "dvc.lock").write_text(locked(root, f"night {number}"))
+        for name in ("run.yaml", "dvc.lock"):
+            shutil.copy(archive / name, root)
+    return workspace
+
+
+def archived(workspace: Workspace) -> list[str]:
+    return sorted(path.name for path in (workspace.root / "nights/simulator").iterdir())
+
+
+def evidence(workspace: Workspace) -> set[str]:
+    return {path.name for path in (workspace.registry("simulator") / "evidence").iterdir()}
+
+
+def test_old_nights_go_and_what_still_serves_stays(workspace: Workspace) -> None:
+    registry = Registry(workspace.registry("simulator"))
+    entries = hash_tree(registry.path / "entries")
+    before = evidence(workspace)
+    found = plan(workspace, 2)
+    assert "archived nights: 12 " in str(found)
+    assert "then no longer: run nights again that pooled it" in str(found)
+    assert evidence(workspace) == before, "it was only said"
+    found.carry_out()
+    assert archived(workspace) == [str(day(number)) for number in (2, 5, 15, 16)]
+    assert hash_tree(registry.path / "entries") == entries
+    status = registry.status()
+    assert status.entry is not None and status.entry.as_of == day(5)
+    assert set(registry.evidence_for(day(17), 7)) <= evidence(workspace), "what the next night pools"
+    assert {name[:10] for name in before - evidence(workspace)} == {str(day(number)) for number in (5, 6, 7, 8)}
+    for name in archived(workspace):
+        pinned = yaml.safe_load((workspace.root / "nights/simulator" / name / "run.yaml").read_text())["evidence"]
+        assert set(pinned) <= evidence(workspace)
+    assert plan(workspace, 2).is_empty
+    assert registry.rollback(None, "test").entry is not None
+
+
+def test_the_cache_keeps_what_kept_nights_name(workspace: Workspace) -> None:
+    plan(workspace, 2).carry_out()
+    objects = workspace.root / ".dvc/cache/files/md5"
+    contents = {path.read_bytes() for path in objects.glob("*/*") if not path.name.endswith(".dir")}
+    assert contents == {b"shared", *(f"part of night {number}".encode() for number in (2, 5, 15, 16))}
+    runs = {path.parent.name for path in (workspace.root / ".dvc/cache/runs").glob("*/*/*")}
+    assert runs == {f"key-night {number}" for number in (2, 5, 15, 16)}
+
+
+@pytest.mark.parametrize("where", [".dvc/config", ".dvc/config.local"])
+def test_a_cache_that_lies_elsewhere_or_cannot_be_judged_is_let_be(workspace: Workspace, where: str) -> None:
+    assert "objects in DVC's cache" in str(plan(workspace, 2))
+    (workspace.root / where).write_text("[cache]\n    dir = /shared\n")
+    assert "objects in DVC's cache" not in str(plan(workspace, 2))
+    (workspace.root / where).unlink()
+    (workspace.root / "dvc.lock").write_text("<<<<<<< HEAD\n")
+    assert "objects in DVC's cache" not in str(plan(workspace, 2))
+
+
+def test_enough_nights_to_keep_leave_nothing_to_remove(workspace: Workspace) -> None:
+    assert plan(workspace, NIGHTS).is_empty
+    with pytest.raises(ConfigError, match="keep_nights is 0"):
+        plan(workspace, 0)
+
+
+def test_history_of_runs_is_forgotten_by_age(workspace: Workspace) -> None:
+    database = workspace.scratch / "prefect/prefect.db"
+    database.parent.mkdir(parents=True)
+    with sqlite3.connect(database) as connection:
+        for table, column in (
+            ("flow_run", "created"),
+            ("log", "created"),
+            ("artifact", "created"),
+            ("events", "occurred"),
+            ("event_resources", "occurred"),
+        ):
+            connection.execute(f"CREATE TABLE {table} (id INTEGER, {column} TEXT)")
+            connection.execute(f"INSERT INTO {table} VALUES (1, '2020-01-01 00:00:00'), (2, datetime('now'))")
+    found = plan(workspace, NIGHTS)
+    assert "rows of Prefect's history before" in str(found)
+    assert ": 5; " in str(found)
+    found.carry_out()
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT id FROM flow_run").fetchall() == [(2,)]
+    assert plan(workspace, NIGHTS).is_empty
