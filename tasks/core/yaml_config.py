@@ -96,7 +96,7 @@ def _at(value: Any, keys: Keys) -> Any:
 
 
 def _drop(value: Any, keys: Keys) -> bool:
-    parent = _at(value, keys[:-1]) if keys else _NOTHING
+    parent: Any = _at(value, keys[:-1]) if keys else _NOTHING
     if parent is _NOTHING:
         return False
     try:
