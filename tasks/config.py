@@ -29,7 +29,7 @@ from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
 from tasks.gate.config import GatePolicy
-from tasks.ingest.config import SourceConfig
+from tasks.ingest.config import SourceConfig, TableFiles, TableSourceConfig
 from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
@@ -174,6 +174,7 @@ class Params(Block):
         """Return everything that `check` refuses, but for what is wrong inside recipes."""
         found = [
             *self._twice(),
+            *self._patterns(),
             *self._unknown(("default_source",), "source", [self.default_source], self.sources),
             *self._unknown(("nightly", "recipes"), "recipe", self.nightly.recipes, self.recipes),
             *self._unknown(("nightly", "ensembles"), "ensemble", self.nightly.ensembles, self.ensembles),
@@ -208,6 +209,14 @@ class Params(Block):
             for name in sorted({name for name in names if names.count(name) > 1}):
                 yield keys, f"{name!r} stands twice: keep one"
 
+    def _patterns(self) -> Iterator[Wrong]:
+        """Yield columns of files whose names Polars would take for a pattern that stands for several columns."""
+        for source, config in self.sources.items():
+            if isinstance(config, TableSourceConfig):
+                for keys, name in _columns_of(config):
+                    if name == "*" or (name.startswith("^") and name.endswith("$")):
+                        yield ("sources", source, *keys), f"{name!r} would name several columns: rename it"
+
     def _taken(self) -> Iterator[Wrong]:
         """Yield names that stand for two things: all models are judged beside each other."""
         for block in ("recipes", "ensembles"):
@@ -227,6 +236,18 @@ class Params(Block):
                         ("nightly", "ensembles"),
                         f"{name!r} needs its member {member!r} fitted the same night: add it to nightly.recipes",
                     )
+
+
+def _columns_of(source: TableSourceConfig) -> Iterator[tuple[Keys, str]]:
+    """Yield the columns of files that a source names, each with the keys that lead there."""
+    for table in ("impressions", "users", "videos"):
+        files: TableFiles | None = getattr(source, table)
+        if files is not None:
+            for column, given in files.columns.items():
+                names: Any = (given,) if isinstance(given, str) else given
+                if isinstance(names, tuple):
+                    yield from (((table, "columns", column), name) for name in names)
+            yield from (((table, "categoricals", place), name) for place, name in enumerate(files.categoricals))
 
 
 def load_params(path: Path) -> Params:
@@ -269,7 +290,7 @@ def recipe_problems(recipes: Mapping[str, Any], place: Place) -> list[Problem]:
 
 def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iterator[Problem]:
     for name, source in params.sources.items():
-        path = getattr(source, "path", None)
+        path: str | None = getattr(source, "path", None)
         if path is not None and (reason := workspace.why_no_source(Path(path))):
             yield Problem(place.below("sources", name, "path"), reason)
 

@@ -26,8 +26,6 @@ HOSTILE = (
     "../../../escape",
     "\u202eright to left\u202c",
     "nul\u2400 and \u0007 bell",
-    "^.*$",
-    "*",
     "é\u0301 每日 🙂",
     " leading and trailing ",
     "x" * 3000,

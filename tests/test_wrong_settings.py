@@ -122,6 +122,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "address": (instead("cluster: {kind: none}", "cluster: {kind: address, address: scheduler}"), "scheduler}", "cluster.address: String should match pattern"),
     "time zone": (mine("    path:", "    timezone: Asia/Peking\n    path:"), "Peking", "sources.mine.timezone: unknown time zone 'Asia/Peking'"),
     "column of no contract": (mine("user_id: uid", "user: uid"), "user: uid", "sources.mine.impressions.columns: the contract has no column 'user'"),
+    "pattern of columns": (mine("video_id: vid", 'video_id: "^.*$"'), "^.*$", "sources.mine.impressions.columns.video_id: '^.*$' would name several columns"),
+    "all columns": (mine('"*.csv", ', '"*.csv", categoricals: [city, "*"], '), "city", "sources.mine.impressions.categoricals.1: '*' would name several columns"),
     # YAML
     "tab": (instead("  fit_days: 6", "\tfit_days: 6"), "\tfit_days", "not valid YAML: while scanning for the next token found character that cannot start any token; the line begins with a tab"),
     "open bracket": (instead("seeds: [0, 1, 2]", "seeds: [0, 1, 2"), "max_epochs: 3", "not valid YAML: while parsing a flow sequence"),
@@ -172,7 +174,7 @@ def test_a_wrong_setting_is_named_by_its_line_and_nothing_is_touched(workspace: 
         (SHIPPED.replace("dwell\n", "a\0b\n").encode(), "params.yaml"),
         (b"#" * (1 << 20) + b"\n#", "is larger than 1048576 bytes"),
         (b"", "must hold a mapping of keys, got nothing"),
-        (b"- a\n", "must hold a mapping of keys, got a sequence"),
+        (b"- a\n", "must hold a mapping of keys, got a list"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused(workspace: Workspace, content: bytes, message: str) -> None:

@@ -14,7 +14,7 @@ SKIP_MS = 3_000
 VALID_PLAY_MS = 7_000
 LONG_VIEW_MS = 18_000
 
-LABELS: tuple[Label, ...] = get_args(Label)
+LABELS: tuple[str, ...] = get_args(Label)
 
 _played, _length = pl.col("watch_ms"), pl.col("duration_ms")
 

@@ -97,6 +97,8 @@ def _at(value: Any, keys: Keys) -> Any:
 
 def _drop(value: Any, keys: Keys) -> bool:
     parent: Any = _at(value, keys[:-1]) if keys else _NOTHING
+    if parent is _NOTHING:
+        return False
     try:
         del parent[keys[-1]]
     except (KeyError, IndexError, TypeError):

@@ -84,7 +84,7 @@ def read_yaml(path: Path) -> YamlFile:
         _refuse_deep(path.name, text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            found = "nothing" if node is None else f"a {type(node).__name__.removesuffix('Node').lower()}"
+            found = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "one value"
             raise ConfigError(f"{path.name} must hold a mapping of keys, got {found}")
         lines: dict[Keys, int] = {}
         problems = list(_problems(node, Place(path.name, lines=lines), lines, _Budget(path.name)))
@@ -140,8 +140,8 @@ def _refuse_deep(file: str, text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            raise ConfigError(f"{file}:{line}: nested deeper than {DEEPEST} levels")
+            mark: Any = event.start_mark
+            raise ConfigError(f"{file}:{mark.line + 1}: nested deeper than {DEEPEST} levels")
 
 
 class _Budget:
