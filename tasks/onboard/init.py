@@ -51,7 +51,7 @@ class Onboarding:
             yield from (
                 "",
                 "and as they would be read:",
-                *_table(_readable(self.after).head(_SHOWN).select(_told(self.after))),
+                *_table(self._readable().head(_SHOWN).select(_told(self.after))),
             )
             yield from ("", f"of the first {self.after.height} rows:", *(f"  {line}" for line in profile(self.after)))
         else:
@@ -62,6 +62,17 @@ class Onboarding:
         if proposal.questions:
             yield from ("", "look at these:", *(f"  {line}" for line in proposal.questions))
         yield from ("", f"for {FILE}:", "", *to_text(CommentedMap(sources={name: proposal.block})).splitlines())
+
+    def _readable(self) -> pl.DataFrame:
+        """Return the rows with identifiers as they are written, times as dates and lengths in seconds."""
+        assert self.after is not None
+        mapping = self.proposal.mapped["impressions"]
+        times = [name for name in self.after.columns if name.endswith(("time_ms", "at_ms"))]
+        return self.after.with_columns(
+            *(self.before[mapping[name]].alias(name) for name in ("user_id", "video_id")),
+            *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
+            *(pl.format("{} s", (pl.col(name) / 1000).round(3)) for name in ("duration_ms", "watch_ms")),
+        )
 
 
 def onboard(path: Path, timezone: str = "UTC") -> Onboarding:
@@ -131,15 +142,6 @@ def plain(value: Any) -> Any:
 
 def _ends(values: pl.Series) -> tuple[Any, Any]:
     return values.min(), values.max()
-
-
-def _readable(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with times as dates and lengths in seconds."""
-    times = [name for name in rows.columns if name.endswith(("time_ms", "at_ms"))]
-    return rows.with_columns(
-        *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
-        *(pl.format("{} s", pl.col(name) / 1000) for name in ("duration_ms", "watch_ms")),
-    )
 
 
 def _told(rows: pl.DataFrame) -> list[str]:
