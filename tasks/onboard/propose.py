@@ -159,9 +159,8 @@ def _add_units(
         unit = said or seen
         if unit and unit != block.get("duration_unit"):
             key = key if "duration_unit" in block or "duration_ms" in mapping else "duration_unit"
-            middle = units.numbers(rows[column]).median()
-            why = f"the median of {column} is {middle:g}" if isinstance(middle, float) else column
-            _set(table, block, key, unit, why, questions)
+            middle = units.median(rows[column])
+            _set(table, block, key, unit, f"the median of {column} is {middle:g}" if middle else column, questions)
 
 
 def _set(table: str, block: CommentedMap, key: str, value: Any, why: str, questions: list[str]) -> None:
