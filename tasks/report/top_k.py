@@ -30,7 +30,7 @@ def read_lists(top_k: Path, config: ReportConfig) -> Lists:
     examples = shown.sort("user_id", "rank").collect()
     tasks = {name: name.removeprefix("p_") for name in examples.columns if name.startswith("p_")}
     columns = ("rank", "video_id", "score", "watch_mean", "watch_median")
-    heads: dict[int, list[ListRow]] = {user: [] for user in users}
+    heads: dict[int | str, list[ListRow]] = {user: [] for user in users}
     for row in examples.to_dicts():
         probability = {task: row[name] for name, task in tasks.items()}
         heads[row["user_id"]].append(ListRow(**{name: row[name] for name in columns}, probability=probability))

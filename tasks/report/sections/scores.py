@@ -19,7 +19,7 @@ class ListedVideo:
         watch_mean_s: predicted mean, averaged over these.
     """
 
-    video_id: int
+    video_id: int | str
     first: int
     listed: int
     watch_mean_s: float
@@ -39,7 +39,7 @@ class ListRow:
     """
 
     rank: int
-    video_id: int
+    video_id: int | str
     score: float
     watch_mean: float
     watch_median: float
@@ -59,7 +59,7 @@ class Lists:
 
     videos: Sequence[ListedVideo]
     num_videos: int
-    examples: Mapping[int, Sequence[ListRow]]
+    examples: Mapping[int | str, Sequence[ListRow]]
     tasks: tuple[str, ...]
 
 
@@ -100,7 +100,7 @@ def _videos(lists: Lists, users: int) -> PageTable:
     return PageTable("Videos that most often come first; seconds averaged over the lists they are in", heads, rows)
 
 
-def _list(user: int, rows: Sequence[ListRow], tasks: tuple[str, ...]) -> PageTable:
+def _list(user: int | str, rows: Sequence[ListRow], tasks: tuple[str, ...]) -> PageTable:
     heads = (
         TableHead("Rank"),
         TableHead("Video", numeric=True),
