@@ -109,7 +109,7 @@ def test_stages_killed_at_work_leave_nothing_and_end_in_the_same_bytes(begun: Pa
         dwell(begun, "stage", stage)
         assert hash_tree(begun / output) == before[output]
         assert not list((begun / ".dwell/tmp").iterdir())
-        assert not [path for path in (begun / "data").rglob(".*")]
+        assert not list((begun / "data").rglob(".*"))
 
 
 def test_a_doctor_is_named_by_whoever_meets_damage_and_mends_it(begun: Path) -> None:
