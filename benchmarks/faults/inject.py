@@ -42,7 +42,7 @@ KINDS: dict[str, Callable[[], object]] = {
     "EDQUOT when a file is put in place": lambda: _refuse(os, "replace", errno.EDQUOT, 0),
     "no memory": _out_of_memory,
     "files of 2 KB at most": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)),
-    "24 open files at most": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)),
+    "6 open files at most": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)),
 }
 
 if __name__ == "__main__":

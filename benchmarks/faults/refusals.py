@@ -19,7 +19,7 @@ _WHERE = {
     "EDQUOT when a file is put in place": ("ingest", "oracle"),
     "no memory": ("ingest", "table"),
     "files of 2 KB at most": ("ingest", "validate", "features", "table", "train --recipe d2q", "evaluate --recipe d2q"),
-    "24 open files at most": ("features", "validate"),
+    "6 open files at most": ("features", "validate"),
 }
 """Kind of refusal -> stages that meet it."""
 _FULL = {"data": ("ingest", "validate", "features", "table"), "artifacts": ("train --recipe d2q", "baselines", "score")}

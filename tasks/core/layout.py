@@ -19,7 +19,9 @@ metrics/, plots/                 what `dvc metrics` and `dvc plots` read
 registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/AS_OF/                    archive of a night: report with timings, decision, lock file
-.dwell/                          caches, checkpoints, timings, Prefect's home (may be deleted)
+.dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest)
+
+Every output folder below data/ and artifacts/ that days enter also holds night.json: the night it belongs to.
 """
 
 import datetime as dt

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from tasks.core.errors import MachineError
+
 RUN, ROOT = "DWELL_RUN", "DWELL_RUN_ROOT"
 """Environment variables that all processes of a run inherit: the process it belongs to, and its workspace."""
 _POLL_S = 0.2
@@ -77,6 +79,9 @@ def own_run(root: Path) -> Iterator[None]:
     """Let all that this process starts inside die with it, however it dies; within itself it changes nothing.
 
     A stage that DVC runs dies with DVC.
+
+    Raises:
+        MachineError: if DVC is dead before the stage begins.
     """
     owner, before = this_process(), {name: os.environ.get(name) for name in (RUN, ROOT)}
     if inherited_run() == owner:
@@ -138,15 +143,22 @@ def _orphans(root: Path) -> list[psutil.Process]:
 
 
 def _dvc() -> list[Owner]:
-    """Return the DVC process that runs this one as the command of a stage, if there is one."""
+    """Return the DVC process that runs this one as the command of a stage, if one does.
+
+    Raises:
+        MachineError: if it has died already.
+    """
     if "DVC_STAGE" not in os.environ:
         return []
-    with contextlib.suppress(psutil.Error):
-        for process in psutil.Process().parents():
-            if any(Path(word).name == "dvc" for word in process.cmdline()[:3]):
+    with contextlib.suppress(psutil.Error, OSError):
+        for process in psutil.Process().parents():  # a shell between them inherits the variable, DVC itself has it not
+            if "DVC_STAGE" not in process.environ():
+                words = [Path(word).name for word in process.cmdline()[:3]]
                 owner = Owner.of(process.pid)
-                return [owner] if owner else []
-    return []
+                if owner and any(word == "dvc" or word.startswith(("python", "pytest")) for word in words):
+                    return [owner]
+                break
+    raise MachineError(f"DVC died before its stage {os.environ['DVC_STAGE']} began: run it again")
 
 
 @cache

@@ -65,6 +65,7 @@ def holding(
     if standing is not None and run is not None and standing.owner == str(run):
         sweep(workspace.root)
         yield
+        sweep(workspace.root)  # a worker may have died, and another have done its work
         return
     path = _holder_file(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,7 @@ def holding(
         write_json(path, Holder(owner=str(this_process()), command=command, since=since).model_dump())
         with own_run(workspace.root):
             yield
+            sweep(workspace.root)
     finally:
         remove(path)
         lock.release()

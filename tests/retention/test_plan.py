@@ -55,8 +55,14 @@ def locked(root: Path, name: str) -> str:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def workspace(sixteen: Workspace, tmp_path: Path) -> Workspace:
+    return Workspace(Path(shutil.copytree(sixteen.root, tmp_path / "w")))
+
+
+@pytest.fixture(scope="module")
+def sixteen(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Sixteen nights: archived, registered, their outputs in the cache."""
+    tmp_path = tmp_path_factory.mktemp("nights")
     root = tmp_path / "w"
     root.mkdir()
     shutil.copy(REPOSITORY / "params.yaml", root)
@@ -83,6 +89,7 @@ def evidence(workspace: Workspace) -> set[str]:
     return {path.name for path in (workspace.registry("simulator") / "evidence").iterdir()}
 
 
+@pytest.mark.slow
 def test_old_nights_go_and_what_still_serves_stays(workspace: Workspace) -> None:
     registry = Registry(workspace.registry("simulator"))
     entries = hash_tree(registry.path / "entries")
