@@ -147,16 +147,10 @@ def test_tasks_enter_with_their_signs_or_are_named_as_missing() -> None:
     assert len(chosen_signs(many, config(kind="monotone"))) == 9
 
 
-<<<<<<< HEAD:tests/score/fusion/test_fit.py
 @pytest.mark.parametrize(
     ("sweep", "wrong"),
     [((0.0, 2.0), "1 is among them"), ((1.0, 1.0), "1 is among them"), ((-1.0, 1.0), "greater than or equal to 0")],
 )
 def test_a_sweep_holds_what_serves(sweep: tuple[float, ...], wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
-=======
-@pytest.mark.parametrize("sweep", [(0.0, 2.0), (1.0, 1.0), (-1.0, 1.0)])
-def test_a_sweep_holds_what_serves(sweep: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="1 is among them|greater than or equal to 0"):
->>>>>>> bcfd711609948cd9318542135801425b419b1d5a:tests/fusion/test_fit.py
         config(kind="additive", sweep=sweep)
