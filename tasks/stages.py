@@ -179,14 +179,15 @@ def oracle(night: Night, recipe: str | None) -> Any:
 
 def score(night: Night, recipe: str | None) -> Any:
     from tasks.gate.decision import load_decision
+    from tasks.score.stage import Serving
     from tasks.score.stage import score as run
 
     workspace = night.workspace
     winner = load_decision(workspace.gate).winner
     bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
-    judged = workspace.judge_table(winner or "champion")
+    model = None if bundle is None else Serving(bundle, workspace.judge_table(winner or "champion"))
     settings = night.params.score
-    return run(_measured(night, settings.threads), bundle, settings, workspace.scores, judged)
+    return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities)
 
 
 def report(night: Night, recipe: str | None) -> Any:

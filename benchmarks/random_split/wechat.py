@@ -10,8 +10,11 @@ import polars as pl
 
 from benchmarks.random_split.split import Log, played
 from tasks.core.errors import SourceError
-from tasks.ingest.catalogue import identifiers, read_table, whole
-from tasks.ingest.clock import milliseconds
+from tasks.ingest.catalogue import read_table
+from tasks.ingest.columns.category import category
+from tasks.ingest.columns.identity import whole_number
+from tasks.ingest.columns.length import milliseconds
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.folder import data_folder
 from tasks.ingest.forms.delimited import official
 
@@ -51,7 +54,7 @@ def read(folder: Path) -> Log:
 def _actions(path: Path) -> pl.DataFrame:
     file = official(path, list(_ACTIONS.values()))
     file.check()
-    columns = {name: identifiers(source) for name, source in _ACTIONS.items()}
+    columns = {name: whole_number(source) for name, source in _ACTIONS.items()}
     rows = file.frame.select(**columns).collect()
     for name, source in _ACTIONS.items():
         wrong = rows[name].is_null().arg_true()
@@ -63,13 +66,13 @@ def _actions(path: Path) -> pl.DataFrame:
 
 
 def _videos(path: Path) -> pl.DataFrame:
-    others = ["bgm_singer_id"]
-    file = official(path, [*_VIDEOS.values(), "manual_tag_list", *others])
-    columns = {
-        **{name: identifiers(_VIDEOS[name]) for name in ("video_id", "author_id")},
-        "music_id": whole("bgm_song_id"),
+    singers = ["bgm_singer_id"]
+    file = official(path, [*_VIDEOS.values(), "manual_tag_list", *singers])
+    values = {name: whole_number(_VIDEOS[name]) for name in ("video_id", "author_id", "music_id")}
+    values["duration_ms"] = milliseconds(pl.col("videoplayseconds"), pl.String(), "s")
+    readings = {name: Reading.where_null(source, values[name]) for name, source in _VIDEOS.items()}
+    others = {
         "upload_time_ms": pl.lit(None, dtype=pl.Int64()),
-        "duration_ms": milliseconds("videoplayseconds", pl.String(), "s"),
         "tag": pl.col("manual_tag_list").str.replace_all(";", ","),
     }
-    return read_table(file, file.frame, "videos", columns, _VIDEOS, others)
+    return read_table(file, file.frame, "videos", readings, {name: category(name) for name in singers}, others)

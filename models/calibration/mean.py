@@ -23,7 +23,13 @@ class MeanCalibrator(Calibrator):
 
     @classmethod
     def fit(
-        cls, rows: CalibrationRows, edges: Array, day: str, config: CalibratorConfig, level: float = 1.0
+        cls,
+        rows: CalibrationRows,
+        edges: Array,
+        day: str,
+        config: CalibratorConfig,
+        level: float = 1.0,
+        guarded: bool = True,
     ) -> "MeanCalibrator":
         """Fit on one day; the guard looks at a fifth of the users, the curves that serve see all of them.
 
@@ -33,19 +39,26 @@ class MeanCalibrator(Calibrator):
             day: name of the day.
             config: variant and guards.
             level: see `pooled_level`; the guard judges the day by its own level.
+            guarded: whether a calibrator that must not serve is refused; else it is made of any rows there are, and its TRE
+                is that of all users where none can be held out.
 
         Raises:
-            CalibrationRefused: under `min_rows` rows, with too few users to hold some out, or with |TRE| over `max_tre` on the held-out users.
+            CalibrationRefused: if guarded, under `min_rows` rows, with too few users to hold some out, or with |TRE| over `max_tre` on the held-out users.
         """
-        rows.refuse_if_few(config)
+        if guarded:
+            rows.refuse_if_few(config)
         held_out = held_out_users(rows.user)
         judge = rows.where(held_out)
         if not 0 < len(judge) < len(rows):
-            raise CalibrationRefused(f"{len(judge)} of {len(rows)} rows are of held-out users: {day} has too few users")
+            if guarded:
+                raise CalibrationRefused(
+                    f"{len(judge)} of {len(rows)} rows are of held-out users: {day} has too few users"
+                )
+            held_out, judge = np.zeros(len(rows), dtype=bool), rows
         trial = GroupCurves.fit(rows.where(~held_out), edges, config, isotonic)
         tre_before = signed_tre(judge.value, judge.watch_s)
         tre_after = signed_tre(trial.apply(judge.value, judge.duration_s), judge.watch_s)
-        if not abs(tre_after) <= config.max_tre:  # so that NaN is refused
+        if guarded and not abs(tre_after) <= config.max_tre:  # so that NaN is refused
             raise CalibrationRefused(
                 f"the calibrated total of {day} is off by TRE {tre_after:+.3f} on {len(judge)} rows of held-out users "
                 f"(limit {config.max_tre}, before calibration {tre_before:+.3f})"

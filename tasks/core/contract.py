@@ -59,6 +59,8 @@ VIDEOS: tuple[Column, ...] = (
 KEY = ("user_id", "video_id", "event_time_ms")
 FLAGS = ("click", "like", "follow", "comment", "forward", "hate", "profile_enter")
 POLICIES = ("standard", "random")
+IMPLAUSIBLE_TIME = "implausible_time"
+"""Why a row is set aside whose time cannot be: by ingest where it has no day, by validation where only its event has none."""
 
 TABLES = {"impressions": IMPRESSIONS, "users": USERS, "videos": VIDEOS}
 
@@ -91,6 +93,6 @@ def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
             name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
         )
         chosen += [pl.col(name) for name in extra]
-        if "content" in present:
+        if "content" in present and "content" not in extra:
             chosen.append(pl.col("content").cast(pl.List(pl.Float32())))
     return frame.select(chosen)

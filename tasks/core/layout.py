@@ -1,7 +1,8 @@
 """Where everything lies in a workspace: the single place that spells a path.
 
 run.yaml                         the run key: night, source, champion, evidence
-data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet
+data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet;
+                                              identities/ as the source wrote them, set_aside.parquet
 data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
@@ -46,6 +47,11 @@ class Workspace:
     @property
     def raw(self) -> Path:
         return self.root / "data/raw"
+
+    @property
+    def identities(self) -> Path:
+        """Return the folder of identifiers that are no numbers, as the source wrote them."""
+        return self.raw / "identities"
 
     @property
     def validated(self) -> Path:

@@ -8,7 +8,9 @@ import polars as pl
 from tasks.core.contract import conform
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.layout import partition
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.forms.form import Form
+from tasks.ingest.identities import written
 
 PERIOD_STATISTICS = "video_features_statistic"
 
@@ -26,68 +28,60 @@ def refuse_statistics(name: str) -> None:
         )
 
 
-def whole(name: str) -> pl.Expr:
-    """Return a text column as whole numbers ("7", "7.0"); null where it is none."""
-    return pl.col(name).cast(pl.Float64(), strict=False).round().cast(pl.Int64(), strict=False)
-
-
-def category(name: str) -> pl.Expr:
-    """Return a column as text categories: "1.0" becomes "1", null stays null."""
-    return pl.col(name).cast(pl.String()).str.replace(r"^(-?\d+)\.0+$", "$1").alias(name)
-
-
-def identifiers(name: str) -> pl.Expr:
-    """Return a text column as identifiers; null where it is none. Exact beyond 2^53, unlike `whole`."""
-    return pl.col(name).cast(pl.String()).str.replace(r"\.0+$", "").cast(pl.Int64(), strict=False)
-
-
 def read_table(
     file: Form,
     frame: pl.LazyFrame,
     table: str,
-    columns: Mapping[str, pl.Expr],
-    origin: Mapping[str, str],
-    categories: Sequence[str],
+    readings: Mapping[str, Reading],
+    categories: Mapping[str, pl.Expr],
+    others: Mapping[str, pl.Expr] | None = None,
     may_be_empty: bool = False,
 ) -> pl.DataFrame:
-    """Return a side table as the contract has it, sorted by its key.
+    """Return a side table as the contract has it, sorted by its key; beside identifiers that are no numbers, their text.
 
     Args:
         file: where the rows come from.
         frame: its rows as they are, or what was made of them.
         table: users or videos.
-        columns: contract column -> expression; null where a value cannot be read.
-        origin: contract column -> file column.
-        categories: file columns to keep as text categories.
+        readings: contract column -> how it is read.
+        categories: columns to keep as text categories.
+        others: contract column -> what it is made from in another way.
         may_be_empty: whether it is one of several, any of which may hold no rows.
 
     Raises:
         SourceError: if the file cannot be read, holds a value that is not what its column is for, or a key twice.
     """
     path, key = file.path, "user_id" if table == "users" else "video_id"
-    raw = {f"raw {name}": pl.col(source) for name, source in origin.items()}
-    chosen = [expression.alias(name) for name, expression in columns.items()]
+    columns = {**(others or {}), **{name: reading.value for name, reading in readings.items()}}
+    chosen = [expression.alias(name) for name, expression in (*columns.items(), *categories.items())]
+    given = {f"given {name}": reading.given for name, reading in readings.items()}
+    wrong = {f"wrong {name}": reading.wrong for name, reading in readings.items()}
     with file.reading():
         file.check()
-        rows = frame.select(*chosen, *(category(name) for name in categories), **raw).collect(engine="streaming")
-    for name, source in origin.items():
-        absent = pl.col(f"raw {name}").is_null() if name == key else pl.lit(False)
-        wrong = rows.with_row_index().filter(pl.col(name).is_null() & (pl.col(f"raw {name}").is_not_null() | absent))
-        if wrong.height:
-            row, value = wrong[["index", f"raw {name}"]].row(0)
+        rows = frame.select(*chosen, *written(readings), **given, **wrong).collect(engine="streaming")
+    problems = []
+    for name, reading in readings.items():
+        without_key = pl.col(name).is_null() if name == key else pl.lit(False)
+        bad = rows.with_row_index().filter(pl.col(f"wrong {name}") | without_key)
+        if bad.height:
+            values = bad[f"given {name}"].head(3).to_list()
+            said = reading.refusal(name, values, bad.height, file.remedy(values[0]))
+            row = int(bad["index"][0])
             where = file.place(row) if frame is file.frame else f"row {row + 1}"
-            raise SourceError(
-                f"{path}, {where}: column {source!r} holds {value!r}, which cannot be read as {name}; "
-                f"{file.remedy(value)}"
-            )
+            problems.append(f"{path}, {where}: {said}")
+    if problems:
+        raise SourceError("\n".join(problems))
     if rows.is_empty() and not may_be_empty:
         raise SourceError(f"{path} holds no rows: deliver the file again")
-    twice = rows.filter(pl.col(key).is_duplicated())[key]
-    if len(twice):
+    twice = rows.filter(pl.col(key).is_duplicated())
+    if twice.height:
+        name = twice[f"given {key}"][0]
         raise SourceError(
-            f"{path} names {key} {twice[0]} more than once ({twice.n_unique()} such ids): keep one row each"
+            f"{path} names {key} {name} more than once ({twice[key].n_unique()} such ids): keep one row each"
         )
-    return conform(rows.drop(list(raw)).lazy(), table, str(path)).collect().sort(key)
+    texts = rows.select(found.meta.output_name() for found in written(readings))
+    conformed = conform(rows.select(*columns, *categories).lazy(), table, str(path)).collect()
+    return pl.concat([conformed, texts], how="horizontal").sort(key)
 
 
 def seen(impressions: Path, days: Sequence[object], *columns: str) -> pl.LazyFrame:

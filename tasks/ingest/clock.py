@@ -1,11 +1,20 @@
 """Times and days in a source's time zone, as Polars expressions over milliseconds since 1970 UTC."""
 
-from typing import Literal
+import datetime as dt
 
 import polars as pl
 
 HOUR_MS = 3_600_000
-Unit = Literal["s", "ms"]
+
+
+def _midnight_ms(year: int) -> int:
+    return int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) * 1000
+
+
+PLAUSIBLE_MS = (_midnight_ms(2000), _midnight_ms(2100))
+"""No log of short videos was written before, or after: a clock that was never set, a sentinel, another unit."""
+CALENDAR_MS = (_midnight_ms(1900), _midnight_ms(2200))
+"""Instants that can be told apart as days; all others lie at its edges."""
 
 
 def local_ms(naive: pl.Expr, timezone: str) -> pl.Expr:
@@ -24,35 +33,9 @@ def arrival_day(known_at_ms: pl.Expr, timezone: str) -> pl.Expr:
     return _local(known_at_ms - 1, timezone).dt.date()
 
 
-def instant_ms(column: str, dtype: pl.DataType, unit: Unit, timezone: str) -> pl.Expr:
-    """Return the instants in a column of numbers, timestamps, dates or text; null where a value is no time.
-
-    Args:
-        column: its name.
-        dtype: its type in the file.
-        unit: of numbers, and of text that holds a number.
-        timezone: of timestamps and text, which name none.
-    """
-    value = pl.col(column)
-    if isinstance(dtype, pl.Datetime):
-        return value.dt.epoch("ms") if dtype.time_zone else local_ms(value, timezone)
-    if dtype == pl.Date():
-        return local_ms(value.cast(pl.Datetime("ms")), timezone)
-    if dtype == pl.String():
-        written = value.str.replace("T", " ", literal=True).str.to_datetime(
-            "%Y-%m-%d %H:%M:%S%.f", time_unit="ms", strict=False
-        )
-        return milliseconds(column, dtype, unit).fill_null(local_ms(written, timezone))
-    return milliseconds(column, dtype, unit)
-
-
-def milliseconds(column: str, dtype: pl.DataType, unit: Unit) -> pl.Expr:
-    """Return a column of numbers, or of text that holds numbers, in whole milliseconds; null where it is no number."""
-    value = pl.col(column)
-    factor = 1000 if unit == "s" else 1
-    if dtype.is_integer():
-        return value.cast(pl.Int64(), strict=False) * factor
-    return (value.cast(pl.Float64(), strict=False) * factor).round().cast(pl.Int64(), strict=False)
+def implausible(time_ms: pl.Expr) -> pl.Expr:
+    """Tell instants at which no log was written; null where there is none."""
+    return ~time_ms.is_between(*PLAUSIBLE_MS, closed="left")
 
 
 def _local(time_ms: pl.Expr, timezone: str) -> pl.Expr:

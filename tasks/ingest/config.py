@@ -1,6 +1,7 @@
 """Where impressions come from: one block per kind of source, told apart by `kind`."""
 
 import codecs
+import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -47,8 +48,11 @@ class ConstantValue(Block):
     constant: int | float | str
 
 
-ColumnMap = dict[str, str | ConstantValue]
-"""contract column -> column of the file, or one value for every row"""
+ColumnMap = dict[str, str | Annotated[tuple[str, ...], Field(min_length=2, max_length=2)] | ConstantValue]
+"""contract column -> column of the file, [column of dates, column of times of day], or one value for every row"""
+
+
+_PARTS_OF_A_DAY = ("%[Yy]", "%[mbB]", "%[de]")
 
 
 class FileLayout(Block):
@@ -102,10 +106,26 @@ class TableFiles(FileLayout):
     """contract column -> column of the file, or {constant: value}"""
     categoricals: tuple[str, ...] = ()
     """further columns of a users or videos table to keep as categorical features"""
-    time_unit: Literal["s", "ms"] = "ms"
-    """unit of numeric times (text and timestamps need none)"""
-    duration_unit: Literal["s", "ms"] = "ms"
-    """unit of duration and watch time"""
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """unit of numeric times; null: the one unit in which most of a file's lie in this century"""
+    time_format: str | None = None
+    """form of times in text or digits, as strftime has it, such as '%d/%m/%Y %H:%M:%S'; null: ISO 8601"""
+    duration_unit: Literal["s", "ms", "us", "ns"] = "ms"
+    """unit of numeric durations"""
+    watch_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """unit of numeric watch times; null: that of durations"""
+    scenes: tuple[str, ...] = Field(default=(), max_length=2**15 - 1)
+    """scenes as the column names them, if it names them in text; a scene's number is its place here"""
+
+    @field_validator("time_format")
+    @classmethod
+    def _names_a_day(cls, form: str | None) -> str | None:
+        day = ("%F" in form or "%D" in form or all(re.search(part, form) for part in _PARTS_OF_A_DAY)) if form else True
+        if not day:
+            raise ValueError(
+                f"time_format {form!r} does not name a day: it must hold a year, a month and a day (%Y, %m, %d)"
+            )
+        return form
 
     @field_validator("files", mode="before")
     @classmethod
@@ -160,6 +180,9 @@ class TableSourceConfig(Block):
                 raise ValueError(
                     f"{table}.categoricals: {taken[0]!r} is a column of the contract; take it out, or map it under {table}.columns"
                 )
+            if files is not None:
+                for name, source in files.columns.items():
+                    _check_source(f"{table}.columns.{name}", name, source, files)
         return self
 
     @field_validator("timezone")
@@ -170,6 +193,31 @@ class TableSourceConfig(Block):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"unknown time zone {timezone!r}; use a name such as 'Asia/Shanghai' or 'UTC'") from error
         return timezone
+
+
+def _check_source(key: str, name: str, source: object, files: TableFiles) -> None:
+    """Check what a contract column is mapped to.
+
+    Raises:
+        ValueError: if a constant is not of the column's type, or a column that is no time is made of two.
+    """
+    import polars as pl
+
+    from tasks.core.contract import TABLES
+
+    if isinstance(source, tuple) and name not in ("event_time_ms", "known_at_ms", "upload_time_ms"):
+        raise ValueError(f"{key}: only times are made of two columns, got {list(source)}")
+    if not isinstance(source, ConstantValue) or name.endswith("_id"):
+        return
+    value, column = source.constant, next(c for table in TABLES.values() for c in table if c.name == name)
+    if name == "scene" and files.scenes:
+        if str(value) not in files.scenes:
+            raise ValueError(f"{key}: scenes do not name {value!r} (they are {', '.join(files.scenes)})")
+        return
+    try:
+        pl.Series([value], dtype=column.dtype, strict=True)
+    except (TypeError, OverflowError, pl.exceptions.PolarsError):
+        raise ValueError(f"{key}: constant {value!r} is no {column.dtype} ({column.meaning})") from None
 
 
 SourceConfig = Annotated[

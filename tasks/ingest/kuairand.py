@@ -15,8 +15,12 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.errors import SourceError
-from tasks.ingest.catalogue import PERIOD_STATISTICS, category, identifiers, read_table, seen, whole
+from tasks.ingest.catalogue import PERIOD_STATISTICS, read_table, seen
 from tasks.ingest.clock import HOUR_MS, local_ms
+from tasks.ingest.columns.category import category
+from tasks.ingest.columns.identity import whole_number
+from tasks.ingest.columns.length import milliseconds
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import KuaiRandConfig
 from tasks.ingest.folder import data_folder
 from tasks.ingest.forms.delimited import official
@@ -75,18 +79,21 @@ class KuaiRandSource(FileSource):
         day = pl.col("date").str.to_datetime("%Y%m%d", time_unit="ms", strict=False)
         hour = pl.col("hourmin").cast(pl.Int64(), strict=False) // 100
         started = local_ms(day, self.timezone) + HOUR_MS * pl.when(hour.is_between(0, 23)).then(hour)
-        columns = {
+        values = {
             **numbers,
             **{name: numbers[name].cast(pl.Int8(), strict=False) for name in _FLAGS},
             "scene": numbers["scene"].cast(pl.Int16(), strict=False),
+            "policy": pl.col("is_rand").replace_strict({"0": "standard", "1": "random"}, default=None),
             "date": day,
             "known_at_ms": started + HOUR_MS,
-            "policy": pl.col("is_rand").replace_strict({"0": "standard", "1": "random"}, default=None),
+        }
+        origin = {**_NUMBERS, "policy": "is_rand", "date": "date", "known_at_ms": "hourmin"}
+        readings = {name: Reading.where_null(source, values[name]) for name, source in origin.items()}
+        others = {
             "position": pl.lit(None, dtype=pl.Int16()),
             "exposure_probability": pl.lit(None, dtype=pl.Float64()),
         }
-        origin = {**_NUMBERS, "policy": "is_rand", "date": "date", "known_at_ms": "hourmin"}
-        return LogFile(file, path.name, columns, origin)
+        return LogFile(file, path.name, readings, others)
 
     @property
     def _days(self) -> Mapping[dt.date, int]:
@@ -106,24 +113,25 @@ class KuaiRandSource(FileSource):
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         file = official(self._folder / f"user_features_{self._variant}.csv", ["user_id"])
-        others = [name for name in file.names if name != "user_id"]
-        columns = {"user_id": identifiers("user_id")}
-        return read_table(file, file.frame, "users", columns, {"user_id": "user_id"}, others)
+        readings = {"user_id": Reading.where_null("user_id", whole_number("user_id"))}
+        others = {name: category(name) for name in file.names if name != "user_id"}
+        return read_table(file, file.frame, "users", readings, others)
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         origin = {name: name for name in ("video_id", "author_id", "music_id", "tag")}
         origin |= {"upload_time_ms": "upload_dt", "duration_ms": "video_duration"}
         file = official(self._folder / f"video_features_basic_{self._variant}.csv", list(origin.values()))
         uploaded = pl.col("upload_dt").str.to_datetime("%Y-%m-%d", time_unit="ms", strict=False)
-        columns = {
-            **{name: identifiers(name) for name in ("video_id", "author_id", "music_id")},
+        values = {
+            **{name: whole_number(name) for name in ("video_id", "author_id", "music_id")},
             "upload_time_ms": local_ms(uploaded, self.timezone),
-            "duration_ms": whole("video_duration"),
+            "duration_ms": milliseconds(pl.col("video_duration"), pl.String(), "ms"),
             "tag": category("tag"),
         }
-        others = [name for name in file.names if name not in (*origin.values(), *_NOT_CATEGORIES)]
+        readings = {name: Reading.where_null(source, values[name]) for name, source in origin.items()}
+        others = {name: category(name) for name in file.names if name not in (*origin.values(), *_NOT_CATEGORIES)}
         frame = file.frame
         if self._variant == "27k":  # 32 million videos: keep those of the window
             shown = seen(impressions, days, "video_id").unique()
-            frame = frame.join(shown, left_on=identifiers("video_id"), right_on="video_id", how="semi")
-        return read_table(file, frame, "videos", columns, origin, others)
+            frame = frame.join(shown, left_on=whole_number("video_id"), right_on="video_id", how="semi")
+        return read_table(file, frame, "videos", readings, others)

@@ -17,8 +17,12 @@ import polars as pl
 
 from tasks.core.contract import FLAGS
 from tasks.core.errors import SourceError
-from tasks.ingest.catalogue import category, identifiers, read_table, whole
-from tasks.ingest.clock import end_of_hour, local_ms, milliseconds
+from tasks.ingest.catalogue import read_table
+from tasks.ingest.clock import end_of_hour, local_ms
+from tasks.ingest.columns.category import category
+from tasks.ingest.columns.identity import whole_number
+from tasks.ingest.columns.length import milliseconds
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import KuaiRecConfig
 from tasks.ingest.folder import data_folder
 from tasks.ingest.forms.delimited import official
@@ -45,10 +49,11 @@ class KuaiRecSource(FileSource):
 
     def _log_file(self, matrix: str) -> LogFile:
         file = official(self._folder / f"{matrix}_matrix.csv", [*_NUMBERS.values(), "timestamp"])
-        event = milliseconds("timestamp", pl.String(), "s")
-        columns = {
-            **{name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()},
-            "event_time_ms": event,
+        values = {name: pl.col(source).cast(pl.Int64(), strict=False) for name, source in _NUMBERS.items()}
+        event = milliseconds(pl.col("timestamp"), pl.String(), "s")
+        readings = {name: Reading.where_null(source, values[name]) for name, source in _NUMBERS.items()}
+        readings["event_time_ms"] = Reading.where_null("timestamp", event)
+        others = {
             "known_at_ms": end_of_hour(event, self.timezone),
             "scene": pl.lit(0, dtype=pl.Int16()),
             "policy": pl.lit("random" if matrix == "small" else "standard"),
@@ -57,31 +62,31 @@ class KuaiRecSource(FileSource):
             **{flag: pl.lit(0, dtype=pl.Int8()) for flag in FLAGS},
             "long_view": pl.lit(None, dtype=pl.Int8()),
         }
-        origin = {**_NUMBERS, "event_time_ms": "timestamp"}
-        return LogFile(file, file.path.name, columns, origin, untimed=matrix == "small")
+        return LogFile(file, file.path.name, readings, others, untimed=matrix == "small")
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         file = official(self._folder / "user_features.csv", ["user_id"])
-        others = [name for name in file.names if name != "user_id"]
-        columns = {"user_id": identifiers("user_id")}
-        return read_table(file, file.frame, "users", columns, {"user_id": "user_id"}, others)
+        readings = {"user_id": Reading.where_null("user_id", whole_number("user_id"))}
+        others = {name: category(name) for name in file.names if name != "user_id"}
+        return read_table(file, file.frame, "users", readings, others)
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         file = official(self._folder / "item_categories.csv", ["video_id", "feat"])
         tagged = file.frame.select("video_id", tag=pl.col("feat").str.replace_all(r"[\[\]\s]", ""))
-        frame = tagged.join(self._static(), on="video_id", how="left").join(
-            self._categories(), on="video_id", how="left"
-        )
+        frame = tagged.join(self._static(), on="video_id", how="left")
+        levels = self._categories()
+        if levels is not None:
+            frame = frame.join(levels, on="video_id", how="left")
         uploaded = pl.col("upload_dt").str.to_datetime("%Y-%m-%d", time_unit="ms", strict=False)
-        columns = {
-            **{name: identifiers(name) for name in ("video_id", "author_id", "music_id")},
+        names = ("video_id", "author_id", "music_id")
+        readings = {name: Reading.where_null(name, whole_number(name)) for name in names}
+        others = {
             "upload_time_ms": local_ms(uploaded, self.timezone),
-            "duration_ms": whole("video_duration"),
+            "duration_ms": milliseconds(pl.col("video_duration"), pl.String(), "ms"),
             "tag": category("tag"),
         }
-        origin = {"video_id": "video_id", "author_id": "author_id", "music_id": "music_id"}
-        others = ["video_type", "upload_type", "video_tag_id", *_CATEGORY_LEVELS]
-        return read_table(file, frame, "videos", columns, origin, others)
+        kept = ("video_type", "upload_type", "video_tag_id", *(_CATEGORY_LEVELS if levels is not None else ()))
+        return read_table(file, frame, "videos", readings, {name: category(name) for name in kept}, others)
 
     def _static(self) -> pl.LazyFrame:
         """Return each video's unchanging columns as its first day has them."""
@@ -90,8 +95,8 @@ class KuaiRecSource(FileSource):
         daily = file.frame.select("video_id", "date", *_STATIC)
         return daily.group_by("video_id").agg(pl.col(name).sort_by("date").first() for name in _STATIC)
 
-    def _categories(self) -> pl.LazyFrame:
-        """Return each video's category levels.
+    def _categories(self) -> pl.LazyFrame | None:
+        """Return each video's category levels; None where the data set came without them.
 
         Captions hold line breaks that no reader of CSV agrees on: rows are taken apart with the csv module, and only
         those that begin with a number count.
@@ -99,7 +104,7 @@ class KuaiRecSource(FileSource):
         path = self._folder / "kuairec_caption_category.csv"
         empty = {name: pl.String() for name in ("video_id", *_CATEGORY_LEVELS)}
         if not path.is_file():
-            return pl.LazyFrame(schema=empty)
+            return None
         file = official(path, list(empty))
         names = file.names
         places = [names.index(name) for name in empty]

@@ -1,21 +1,22 @@
 """One file of impressions: which days it holds, whether it is sound, and its rows by arrival day."""
 
-import contextlib
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import IMPRESSIONS, polars_schema
+from tasks.core.contract import polars_schema
 from tasks.core.errors import SourceError
-from tasks.ingest.clock import arrival_day
+from tasks.ingest.clock import arrival_day, implausible
+from tasks.ingest.columns.instant import moment
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.forms.form import Form
+from tasks.ingest.identities import written
 
 _TIMES = ("event_time_ms", "known_at_ms")
-_REQUIRED = tuple(column.name for column in IMPRESSIONS if not column.nullable)
 _log = logging.getLogger(__name__)
 
 
@@ -26,17 +27,21 @@ class LogFile:
     Attributes:
         file: its rows as they are.
         label: its path below the source's folder.
-        columns: contract column -> expression over the file's columns; null where a value cannot be read. Further names
-            are checked likewise and dropped.
-        origin: contract column -> file column, for messages; constants have none.
+        readings: contract column -> how it is read. Further names are checked likewise and dropped.
+        others: contract column -> what it is made from in another way: constants, and what follows from other columns.
         untimed: whether rows without a time are known to occur and are left out with a warning.
     """
 
     file: Form
     label: str
-    columns: Mapping[str, pl.Expr]
-    origin: Mapping[str, str]
+    readings: Mapping[str, Reading]
+    others: Mapping[str, pl.Expr]
     untimed: bool = False
+
+    @property
+    def columns(self) -> dict[str, pl.Expr]:
+        """Contract column -> expression over the file's columns; null where a value cannot be read."""
+        return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
 
     @property
     def path(self) -> Path:
@@ -51,28 +56,37 @@ def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
     """Return rows per arrival day, after checking that every value can be read; none where the file holds no rows.
 
     Raises:
-        SourceError: if the file cannot be read, or holds a value that is not what its column is for.
+        SourceError: if the file cannot be read, or holds values that are not what their column is for: every such column is
+            named.
     """
-    with reading(file):
+    with file.file.reading():
         return _index(file, timezone)
 
 
 def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     day = arrival_day(file.columns["known_at_ms"], timezone).alias("day")
-    unread = {f"bad {name}": _unread(file, name).sum() for name in file.origin}
-    required = [name for name in _REQUIRED if name in file.origin]
-    absent = {f"no {name}": pl.col(file.origin[name]).is_null().sum() for name in required}
+    bad = {f"bad {name}": reading.wrong.sum() for name, reading in file.readings.items()}
+    times = [name for name in _TIMES if name in file.readings]
+    absent = {f"no {name}": file.readings[name].given.is_null().sum() for name in times}
+    odd = {f"odd {name}": implausible(file.readings[name].value).sum() for name in times}
     file.file.check()
-    counts = file.frame.group_by(day).agg(rows=pl.len(), **unread, **absent).collect(engine="streaming")
+    counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
     if counts.is_empty():
         _log.warning("%s holds no rows", file.label)
         return {}
-    for name in file.origin:
-        without_time = name in _TIMES and not file.untimed and counts[f"no {name}"].sum() > 0
-        if without_time or counts[f"bad {name}"].sum() > 0:
-            raise _unreadable(file, name)
+    rows = int(counts["rows"].sum())
+    problems = [_unreadable(file, name) for name in file.readings if counts[f"bad {name}"].sum() > 0]
+    if not file.untimed:
+        problems += [_unreadable(file, name, absent=True) for name in times if counts[f"no {name}"].sum() > 0]
+    problems += [
+        _implausible(file, name)
+        for name in times
+        if not problems and not is_few(int(counts[f"odd {name}"].sum()), rows)
+    ]
+    if problems:
+        raise SourceError("\n".join(problems))
     days = dict(counts.drop_nulls("day").sort("day").select("day", "rows").iter_rows())
-    left_out = counts["rows"].sum() - sum(days.values())
+    left_out = rows - sum(days.values())
     if left_out and not file.untimed:
         raise SourceError(f"{file.path}: {left_out} rows have no time that exists in {timezone}; mend or remove them")
     if left_out:
@@ -80,44 +94,60 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     return days
 
 
+def is_few(rows: int, of_all: int) -> bool:
+    """Tell whether some rows are so few that they can be set aside: under one in a hundred, or a single one."""
+    return rows <= max(1, of_all // 100)
+
+
 def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: Path) -> None:
     """Write the rows of some days below `folder`, one subfolder each, in one pass.
+
+    Identifiers that are no numbers are written with their text; see `tasks.ingest.identities`.
 
     Raises:
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    day = arrival_day(pl.col("known_at_ms"), timezone)
-    chosen = file.frame.select(contract_columns(file))
-    wanted = chosen.with_columns(day=day).filter(pl.col("day").is_in(list(days)))
-    with reading(file):
+    chosen = file.frame.select(*contract_columns(file), *written(file.readings))
+    wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
+        pl.col("day").is_in(list(days))
+    )
+    with file.file.reading():
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
+
+
+def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.DataFrame:
+    """Return the rows of some days as the contract has them, each with `file` and `row` (from 1), where it stands."""
+    numbered = file.frame.with_row_index("row", offset=1)
+    chosen = numbered.select(*contract_columns(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
+    with file.file.reading():
+        return chosen.filter(arrival_day(pl.col("known_at_ms"), timezone).is_in(list(days))).collect(engine="streaming")
 
 
 def contract_columns(file: LogFile) -> list[pl.Expr]:
     """Return the columns of the contract, as they are made from the file's."""
-    return [file.columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
+    columns = file.columns
+    return [columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
 
 
-@contextlib.contextmanager
-def reading(file: LogFile) -> Iterator[None]:
-    """Hold a file readable; say what is wrong where, and what to do, if it is damaged or the disk is full."""
-    with file.file.reading():
-        yield
+def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
+    """Name the first values of a column that cannot be read, or the first row without one."""
+    found = file.readings[name]
+    rows = file.frame.select(value=found.given, wrong=found.given.is_null() if absent else found.wrong)
+    wrong = rows.with_row_index().filter("wrong")
+    first = wrong.head(3).collect()
+    values = first["value"].to_list()
+    count = 1 if absent else wrong.select(pl.len()).collect(engine="streaming").item()
+    said = found.refusal(name, values, count, file.file.remedy(values[0]))
+    return f"{file.path}, {file.file.place(first['index'][0])}: {said}"
 
 
-def _unread(file: LogFile, name: str) -> pl.Expr:
-    return pl.col(file.origin[name]).is_not_null() & file.columns[name].is_null()
-
-
-def _unreadable(file: LogFile, name: str) -> SourceError:
-    """Return the error that names the first value of a column that cannot be read."""
-    value = pl.col(file.origin[name])
-    wrong = _unread(file, name) | value.is_null() if name in _TIMES else _unread(file, name)
-    first = file.frame.select(value.alias("value"), wrong=wrong).with_row_index().filter("wrong").head(1).collect()
-    row, found = first.select("index", "value").row(0)
-    meaning = next((f" ({column.dtype}: {column.meaning})" for column in IMPRESSIONS if column.name == name), "")
-    return SourceError(
-        f"{file.path}, {file.file.place(row)}: column {file.origin[name]!r} holds {found!r}, which cannot be read as {name}{meaning}; "
-        f"{file.file.remedy(found)}"
+def _implausible(file: LogFile, name: str) -> str:
+    """Name the first of many times at which no log was written."""
+    found = file.readings[name]
+    rows = file.frame.select(value=found.given, time=found.value).with_row_index()
+    index, value, time = rows.filter(implausible(pl.col("time"))).head(1).collect().row(0)
+    return (
+        f"{file.path}, {file.file.place(index)}: column {found.source!r} holds {value!r}, as many rows do, read as {moment(time)}: "
+        f"no log is of that time; set time_unit, or map the column that holds {name}"
     )

@@ -6,6 +6,7 @@ which is kept for as long as the file's content stays the same, and once to part
 
 import contextlib
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,13 +20,16 @@ from tasks.core.contract import polars_schema
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
-from tasks.core.parquet import ORDER, PartWriter
+from tasks.core.parquet import ORDER, PartWriter, write_frame
 from tasks.ingest.forms.plain import explaining
-from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, reading
+from tasks.ingest.identities import found
+from tasks.ingest.log_file import LogFile, contract_columns, index_file, is_few, part_by_day, rows_of_days
 from tasks.ingest.problems import Problems
-from tasks.ingest.source import DayWriter
+from tasks.ingest.source import NAMES, DayWriter
 
 INDEX = "files.json"
+APART_DAYS = 180
+"""Days further than this from all others are another log's, or a clock's that was never set."""
 
 
 class LogFiles:
@@ -87,7 +91,46 @@ class LogFiles:
 
     @cached_property
     def rows_per_day(self) -> dict[dt.date, int]:
-        """Rows that arrive on each day, in order of the days."""
+        """Rows that arrive on each day, in order of the days; days of clocks that were never set are none.
+
+        Raises:
+            SourceError: if many rows lie far from all others.
+        """
+        return {day: rows for day, rows in self._all_days.items() if day not in self.odd_days}
+
+    @cached_property
+    def odd_days(self) -> tuple[dt.date, ...]:
+        """Days so far from all others, with so few rows, that their rows do not belong to the log."""
+        days = list(self._all_days)
+        stretches = [days[:1]]
+        for before, day in itertools.pairwise(days):
+            if (day - before).days > APART_DAYS:
+                stretches.append([])
+            stretches[-1].append(day)
+        rows = [sum(self._all_days[day] for day in stretch) for stretch in stretches]
+        main = rows.index(max(rows))
+        if not is_few(sum(rows) - rows[main], sum(rows)):
+            said = " and ".join(
+                f"{stretch[0]} to {stretch[-1]} ({count:,} rows)"
+                for stretch, count in zip(stretches, rows, strict=True)
+            )
+            raise SourceError(
+                f"the log lies in stretches more than {APART_DAYS} days apart: {said}; mend the times, or name only the files "
+                "of one stretch"
+            )
+        return tuple(day for number, stretch in enumerate(stretches) if number != main for day in stretch)
+
+    def set_aside(self) -> pl.DataFrame:
+        """Return the rows of `odd_days` as the contract has them, with `file` and `row`, where they stand."""
+        frames = [
+            rows_of_days(file, self.odd_days, self._timezone)
+            for file in self.files
+            if set(self.odd_days) & set(self.index[file.label])
+        ]
+        return pl.concat(frames) if frames else pl.DataFrame()
+
+    @cached_property
+    def _all_days(self) -> dict[dt.date, int]:
         total: Counter[dt.date] = Counter()
         for days in self.index.values():
             total.update(days)
@@ -105,7 +148,7 @@ class LogFiles:
             SourceError: if a file cannot be read.
         """
         for file in self.files:
-            with reading(file):
+            with file.file.reading():
                 first = file.frame.head(count)
                 before = first.collect(engine="streaming")
                 if before.height or file is self.files[-1]:
@@ -140,6 +183,9 @@ class LogFiles:
             with PartWriter(part, schema) as writer:
                 if pieces:
                     frame = pl.read_parquet(pieces, hive_partitioning=False)
+                    names = found([frame])
+                    if names.height:
+                        write_frame(names, part.with_name(NAMES))
                     order = [*ORDER, *(name for name in schema if name not in ORDER)]
                     writer.write(frame.select(list(schema)).sort(order))
                 return writer.rows
@@ -169,6 +215,7 @@ class FileSource:
     """What every source made of log files answers alike; a subclass sets `_files` and describes the rest."""
 
     _files: LogFiles
+    scene_names: tuple[str, ...] = ()
 
     def first_day(self) -> dt.date:
         """Return the first day with rows."""
@@ -201,6 +248,10 @@ class FileSource:
         if every > 1:
             self._files.thin_out(every)
         return every
+
+    def set_aside(self) -> pl.DataFrame:
+        """Return the rows whose day cannot be, with where they stand; empty where there are none."""
+        return self._files.set_aside()
 
     def remember(self, out: Path) -> None:
         """Keep what was learned about the files beside the output, so that the next run need not read them again."""

@@ -18,6 +18,7 @@ class SimulatorSource:
     """Days that are made when they are asked for."""
 
     name = "simulator"
+    scene_names: tuple[str, ...] = ()
 
     def __init__(self, config: SimulatorConfig, _out: Path | None = None) -> None:
         self._config = config
@@ -50,6 +51,9 @@ class SimulatorSource:
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         return videos_table(self._config, days)
+
+    def set_aside(self) -> pl.DataFrame:
+        return pl.DataFrame()
 
     def remember(self, out: Path) -> None:
         """Nothing to remember: there are no files."""

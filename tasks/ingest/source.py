@@ -24,6 +24,10 @@ CAPABILITIES = (
 """What a log may or may not record. A flag that is not recorded is 0 in every row and must not be trained on."""
 
 
+NAMES = "identities.parquet"
+"""What a day's writer leaves beside the part where identifiers are no numbers; see `tasks.ingest.identities`."""
+
+
 class DayWriter(Protocol):
     """Writes the rows that arrive on one day."""
 
@@ -40,12 +44,14 @@ class Source(Protocol):
         timezone: days begin at its midnight.
         capabilities: which of `CAPABILITIES` its log records.
         scenes: the scenes that exist; None: any that is not negative.
+        scene_names: their names, in order, where the log gives them names.
     """
 
     name: str
     timezone: str
     capabilities: tuple[str, ...]
     scenes: tuple[int, ...] | None
+    scene_names: tuple[str, ...]
 
     def first_day(self) -> dt.date:
         """Return the first day with rows."""
@@ -73,7 +79,7 @@ class Source(Protocol):
         ...
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        """Return the users table, sorted by id.
+        """Return the users table, sorted by id; beside identifiers that are no numbers, columns with their text.
 
         Args:
             days: the days of the run, in order.
@@ -83,6 +89,10 @@ class Source(Protocol):
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         """Return the videos table, sorted by id; arguments as for `users`."""
+        ...
+
+    def set_aside(self) -> pl.DataFrame:
+        """Return the rows that belong to no day because their time cannot be, with `file` and `row`; empty: none."""
         ...
 
     def remember(self, out: Path) -> None:

@@ -2,11 +2,16 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from tasks.core.contract import IMPLAUSIBLE_TIME
 from tasks.core.days import Days
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, remove, write_json, writing
@@ -14,11 +19,14 @@ from tasks.core.layout import partition
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import write_frame
 from tasks.core.partition_cache import MANIFEST, keep_only, making, stored
+from tasks.ingest.capabilities import recorded
+from tasks.ingest.columns.instant import moment
 from tasks.ingest.config import SourceConfig
+from tasks.ingest.identities import found, refuse_collisions, without
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
 from tasks.ingest.simulator import SimulatorSource
-from tasks.ingest.source import Source
+from tasks.ingest.source import NAMES, Source
 from tasks.ingest.table import TableSource
 
 SOURCES: Mapping[str, Callable[..., Source]] = {
@@ -30,6 +38,7 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
 """kind of source -> adapter, made from its configuration and the folder of an earlier run"""
 
 _SCRATCH = ".staging"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class IngestResult:
         written: days that were made in this run; the others were re-used.
         users: rows of the users table.
         videos: rows of the videos table.
+        quarantined: rows of the source that belong to no day, by reason.
     """
 
     days: tuple[dt.date, ...]
@@ -49,12 +59,15 @@ class IngestResult:
     written: tuple[dt.date, ...]
     users: int
     videos: int
+    quarantined: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
     """Adapt the days of a run to the contract; every row of the source is kept, whatever it holds.
 
-    Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json.
+    Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json,
+    identities/ (the text of identifiers that are no numbers), and, where there are any, set_aside.parquet: rows whose time
+    cannot be, with `reason`, `file` and `row`.
     A day whose inputs, configuration and code are unchanged is re-used; days outside the run are removed.
 
     Args:
@@ -84,15 +97,42 @@ def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
                 _write_partition(out, day, keys[day], adapter.day_inputs(day), write_day)
     finally:
         remove(scratch)
-    users, videos = (table(wanted, out / "impressions") for table in (adapter.users, adapter.videos))
-    for name, table in (("users", users), ("videos", videos)):
-        with writing(out / f"{name}.parquet") as path:
-            write_frame(table, path)
+    tables = {
+        name: table(wanted, out / "impressions")
+        for name, table in (("users", adapter.users), ("videos", adapter.videos))
+    }
+    for name, table in tables.items():
+        _write_table(without(table), out / f"{name}.parquet")
+    _write_table(found(list(tables.values())), out / "identities/tables.parquet")
+    keep_only(out / "identities", wanted)
+    refuse_collisions(out / "identities")
+    quarantined = _set_aside(adapter, out / "set_aside.parquet")
     adapter.remember(out)
-    write_json(out / "source.json", _about(adapter))
+    write_json(out / "source.json", _about(adapter, out / "impressions", wanted, quarantined))
     keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
-    return IngestResult(wanted, rows, tuple(missing), users.height, videos.height)
+    return IngestResult(wanted, rows, tuple(missing), tables["users"].height, tables["videos"].height, quarantined)
+
+
+def _write_table(frame: pl.DataFrame, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target) as path:
+        write_frame(frame, path)
+
+
+def _set_aside(adapter: Source, target: Path) -> dict[str, int]:
+    """Keep the rows that belong to no day in a file of their own; return how many, by reason."""
+    rows = adapter.set_aside()
+    if rows.is_empty():
+        remove(target)
+        return {}
+    _write_table(rows.with_columns(reason=pl.lit(IMPLAUSIBLE_TIME)), target)
+    first = rows.row(0, named=True)
+    _log.warning(
+        "%d row(s) whose time cannot be are set aside in %s; the first is row %d of %s, of %s",
+        rows.height, target, first["row"], first["file"], moment(first["event_time_ms"]),
+    )  # fmt: skip
+    return {IMPLAUSIBLE_TIME: rows.height}
 
 
 def open_source(source: SourceConfig, earlier: Path | None = None) -> Source:
@@ -168,8 +208,15 @@ def _code() -> str:
 
 def _stands(out: Path, day: dt.date, key: str) -> bool:
     manifest, part = (partition(out / "impressions", day, name) for name in (MANIFEST, "part.parquet"))
-    found = stored(manifest, key, part)
-    return found is not None and bool(found.get("output") == hash_file(part))
+    known = stored(manifest, key, part)
+    if known is None or known.get("output") != hash_file(part):
+        return False
+    names = _names_of(out, day)
+    return bool(known.get("identities") == (hash_file(names) if names.is_file() else None))
+
+
+def _names_of(out: Path, day: dt.date) -> Path:
+    return out / f"identities/day={day.isoformat()}.parquet"
 
 
 def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: Callable[[dt.date, Path], int]) -> None:
@@ -188,13 +235,24 @@ def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: 
             "rows_quarantined": 0,
             "output": hash_file(part),
         }
+        names = _names_of(out, day)
+        remove(names)
+        if part.with_name(NAMES).is_file():
+            names.parent.mkdir(parents=True, exist_ok=True)
+            with writing(names) as path:
+                os.replace(part.with_name(NAMES), path)
+            manifest["identities"] = hash_file(names)
 
 
-def _about(adapter: Source) -> dict[str, Any]:
+def _about(
+    adapter: Source, impressions: Path, days: Sequence[dt.date], quarantined: Mapping[str, int]
+) -> dict[str, Any]:
     return {
         "name": adapter.name,
         "timezone": adapter.timezone,
         "first_day": adapter.first_day().isoformat(),
-        "capabilities": list(adapter.capabilities),
+        "capabilities": list(recorded(adapter.capabilities, impressions, days)),
         "scenes": None if adapter.scenes is None else list(adapter.scenes),
+        **({"scene_names": list(adapter.scene_names)} if adapter.scene_names else {}),
+        **({"quarantined": dict(quarantined)} if quarantined else {}),
     }

@@ -6,26 +6,34 @@ tower is trained on it), known_at the end of the hour of the event; the rest is 
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, POLICIES, conform, polars_schema
+from tasks.core.contract import FLAGS, conform, polars_schema
 from tasks.core.errors import ContractError, SourceError
-from tasks.ingest.catalogue import identifiers, read_table, refuse_statistics, seen
-from tasks.ingest.clock import Unit, end_of_hour, instant_ms, milliseconds
+from tasks.ingest.catalogue import read_table, refuse_statistics, seen
+from tasks.ingest.clock import end_of_hour
+from tasks.ingest.columns.category import category, scene, tags
+from tasks.ingest.columns.identity import codes, identity
+from tasks.ingest.columns.instant import TimeForm, first_values, instant
+from tasks.ingest.columns.length import length
+from tasks.ingest.columns.number import flag, policy, share, whole
+from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
 from tasks.ingest.folder import listed, partitions, root_of
 from tasks.ingest.forms import open_file
 from tasks.ingest.forms.form import Form
+from tasks.ingest.identities import without
 from tasks.ingest.log_file import LogFile
 from tasks.ingest.logs import FileSource, LogFiles
 from tasks.ingest.problems import Problems
 
+_IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
-_LENGTHS = ("duration_ms", "watch_ms")
+_NAME_SCENES = "scenes are whole numbers from 0 on, or text that `scenes` of this table lists"
 _NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _DEFAULTS: Mapping[str, Any] = {"policy": "standard", "scene": 0, **dict.fromkeys(FLAGS, 0)}
 _RECORDED = (*FLAGS, "long_view", "position", "exposure_probability")
@@ -44,8 +52,9 @@ class TableSource(FileSource):
         if missing:
             raise ContractError(f"sources: impressions.columns must map {', '.join(missing)} (kind table)")
         recorded = tuple(name for name in _RECORDED if isinstance(mapped.get(name), str))
-        self.scenes: tuple[int, ...] | None = None
-        self.capabilities = (*recorded, *(("random_exposure",) if isinstance(mapped.get("policy"), str) else ()))
+        self.scene_names = config.impressions.scenes
+        self.scenes: tuple[int, ...] | None = tuple(range(len(self.scene_names))) or None
+        self.capabilities = (*recorded, *(("random_exposure",) if "policy" in mapped else ()))
         self._problems, files = Problems(), []
         for file, label in self._opened("impressions", config.impressions, self._problems):
             with self._problems.noted():
@@ -90,27 +99,21 @@ class TableSource(FileSource):
     def _opened(self, table: str, files: TableFiles, problems: Problems) -> Iterator[tuple[Form, str]]:
         """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
         path = Path(self._config.path)
-        wanted = [*(source for source in files.columns.values() if isinstance(source, str)), *files.categoricals]
+        wanted = [column for columns in _sources(files).values() for column in columns]
         with problems.noted():
             for file in listed(path, files.files, table):
                 refuse_statistics(str(file))
                 label = file.relative_to(root_of(path, "path")).as_posix()
                 with problems.noted():
-                    yield open_file(file, files, table, wanted, partitions(label)), label
+                    yield open_file(file, files, table, [*wanted, *files.categoricals], partitions(label)), label
 
     def _log_file(self, file: Form, label: str) -> LogFile:
-        files, schema = self._config.impressions, file.schema
-        columns = {}
-        for name, dtype in polars_schema("impressions").items():
-            source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
-            if isinstance(source, str):
-                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
-            else:
-                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
+        files = self._config.impressions
+        readings = self._readings("impressions", files, file)
+        others = _constants("impressions", files)
         if "known_at_ms" not in files.columns:
-            columns["known_at_ms"] = end_of_hour(columns["event_time_ms"], self.timezone)
-        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        return LogFile(file, label, columns, origin)
+            others["known_at_ms"] = end_of_hour(readings["event_time_ms"].value, self.timezone)
+        return LogFile(file, label, readings, others)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         if (given := self._side_tables["users"]) is not None:
@@ -138,44 +141,78 @@ class TableSource(FileSource):
         frame = pl.concat(parts).sort(key)
         if frame.is_empty():
             raise SourceError(f"{table}: the files hold no rows: deliver them again, or leave {table} out")
-        twice = frame.filter(pl.col(key).is_duplicated())[key]
+        twice = without(frame).filter(pl.col(key).is_duplicated())[key]
         if len(twice):
             raise SourceError(f"{table}: {key} {twice[0]} stands in more than one of the files: keep one row each")
         return frame
 
     def _side_file(self, table: str, files: TableFiles, file: Form) -> pl.DataFrame:
         schema = file.schema
-        origin = {name: source for name, source in files.columns.items() if isinstance(source, str)}
-        columns = {}
-        for name, dtype in polars_schema(table).items():
-            source = files.columns.get(name)
-            if isinstance(source, str):
-                columns[name] = _column(name, source, schema[source], dtype, files, self.timezone)
+        readings = self._readings(table, files, file)
+        categories = {name: category(name, schema[name]) for name in files.categoricals}
+        records = [name for name in files.categoricals if isinstance(schema[name], pl.Struct)]
+        if records:
+            raise SourceError(
+                f"{file.path}: column {records[0]!r} holds records, which are no category: map their fields"
+            )
+        return read_table(file, file.frame, table, readings, categories, _constants(table, files), may_be_empty=True)
+
+    def _readings(self, table: str, files: TableFiles, file: Form) -> dict[str, Reading]:
+        """Return how the mapped columns of a file are read.
+
+        Raises:
+            SourceError: if times of a column make no sense.
+        """
+        schema, form = dict(file.schema), TimeForm(self.timezone, files.time_unit, files.time_format)
+        readings = {}
+        for name, columns in _sources(files).items():
+            if name in _TIMES:
+                sample = partial(first_values, file.frame, columns[0])
+                with file.reading():
+                    readings[name] = instant(columns, schema, form, sample, f"{file.path}, {table}")
             else:
-                columns[name] = pl.lit(source.constant if source else None, dtype=dtype)
-        return read_table(file, file.frame, table, columns, origin, files.categoricals, may_be_empty=True)
+                readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
+        return readings
 
 
-def _column(
-    name: str, source: str, found: pl.DataType, wanted: pl.DataType, files: TableFiles, timezone: str
-) -> pl.Expr:
-    """Return a contract column from a file column; null where a value cannot be read."""
-    unit: Unit = files.time_unit if name in _TIMES else files.duration_unit
-    if name in _TIMES:
-        return instant_ms(source, found, unit, timezone)
-    if name in _LENGTHS:
-        return milliseconds(source, found, unit)
-    value = pl.col(source)
+def _sources(files: TableFiles) -> dict[str, tuple[str, ...]]:
+    """Return contract column -> columns of the file, without those that hold one value for every row."""
+    mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
+    return {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
+
+
+def _constants(table: str, files: TableFiles) -> dict[str, pl.Expr]:
+    """Return what the columns hold that no column of the file is mapped to."""
+    columns = {}
+    for name, dtype in polars_schema(table).items():
+        source = files.columns.get(name, ConstantValue(constant=_DEFAULTS[name]) if name in _DEFAULTS else None)
+        if source is None:
+            columns[name] = pl.lit(None, dtype=dtype)
+        elif isinstance(source, ConstantValue):
+            columns[name] = pl.lit(_constant(name, source, files), dtype=dtype)
+    return columns
+
+
+def _constant(name: str, source: ConstantValue, files: TableFiles) -> Any:
+    if name in _IDENTITIES:
+        return codes(pl.Series([str(source.constant)])).item()
+    return files.scenes.index(str(source.constant)) if name == "scene" and files.scenes else source.constant
+
+
+def _reading(name: str, source: str, dtype: pl.DataType, files: TableFiles, wanted: pl.DataType) -> Reading:
+    """Return how one column of a file becomes a column of the contract that is no time."""
+    if name in _IDENTITIES:
+        return identity(source, dtype)
+    if name == "watch_ms":
+        return length(source, dtype, files.watch_unit or files.duration_unit, "watch_unit")
+    if name == "duration_ms":
+        return length(source, dtype, files.duration_unit, "duration_unit")
     if name == "policy":
-        text = value.cast(pl.Int8()) if found == pl.Boolean() else value
-        names = {
-            **{policy: policy for policy in POLICIES},
-            "0": "standard",
-            "1": "random",
-            "0.0": "standard",
-            "1.0": "random",
-        }
-        return text.cast(pl.String()).replace_strict(names, default=None, return_dtype=pl.String())
-    if wanted.is_integer() and found == pl.String():
-        return identifiers(source).cast(wanted, strict=False)
-    return value.cast(wanted, strict=False)
+        return policy(source, dtype)
+    if name == "tag":
+        return tags(source, dtype)
+    if name == "exposure_probability":
+        return share(source, dtype)
+    if name == "scene":
+        return scene(source, dtype, files.scenes) if files.scenes else whole(source, dtype, wanted, _NAME_SCENES)
+    return flag(source, dtype) if wanted == pl.Int8() else whole(source, dtype, wanted)

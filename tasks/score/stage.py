@@ -1,6 +1,7 @@
 """The score stage: predict every candidate pair of the next day, in parts, and keep each user's best."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,11 +20,25 @@ from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.pairs import active_users, pair_chunks, video_pool
 from tasks.score.summary import FILE, ScoreSummary
+from tasks.score.written import AsWritten
 from tasks.table.source import FeatureFolder
 
 
+@dataclass(frozen=True)
+class Serving:
+    """The model that serves.
+
+    Attributes:
+        bundle: its folder.
+        judged: its prediction table of the judge day, on which a fusion is judged.
+    """
+
+    bundle: Path
+    judged: Path
+
+
 def score(
-    night: MeasuredNight, bundle: Path | None, config: ScoreConfig, out: Path, judged: Path | None = None
+    night: MeasuredNight, model: Serving | None, config: ScoreConfig, out: Path, identities: Path
 ) -> ScoreSummary:
     """Write scores of the day after the judge day.
 
@@ -32,21 +47,21 @@ def score(
     for each user's best `top_k` by score, with `rank` from 1), model.pt2 (the model as a `torch.export` program, before
     calibration; of an ensemble one program per member) and summary.json. With a fusion of objectives both
     tables have a column `fused`, which orders the lists, and fusion.json says what it is and what it buys. Memory does
-    not grow with the number of pairs.
+    not grow with the number of pairs. Users, videos and scenes are those of the source: text where it wrote text.
 
     Args:
         night: its features hold the state of `days.serve`; a fusion is fitted and judged on its days.
-        bundle: the model that serves; None where no model has ever passed the gate: then only a summary is written.
+        model: what serves; None where no model has ever passed the gate: then only a summary is written.
         config: whom to score with what.
         out: artifacts/scores.
-        judged: the model's prediction table of the judge day, on which a fusion is judged; needed for one only.
+        identities: data/raw/identities.
 
     Raises:
         SourceError: if there is no active user or no video to score.
         ConfigError: if the fusion reads a task that the model does not predict.
     """
     features, days = night.features, night.days
-    if bundle is None:
+    if model is None:
         with writing(out) as folder:
             folder.mkdir(parents=True)
             nothing = ScoreSummary(day=days.serve, model=None)
@@ -57,14 +72,14 @@ def score(
     source = FeatureFolder.open(features)
     users = active_users(features, state_day, source.timezone, config.active_days)
     videos = video_pool(features, state_day, config.pool_size)
-    model = load_model(bundle)
+    loaded = load_model(model.bundle)
     histories = lru_cache(maxsize=1)(source.history)
 
     def scored(fusion: ServingFusion | None) -> Iterator[pl.DataFrame]:
         shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
         for pairs in pair_chunks(users, videos, shown_ms, config):
             rows = candidates(features, pairs.lazy(), state_day).collect()
-            predicted = model.predict(rows, histories, "the candidates of the next day")
+            predicted = loaded.predict(rows, histories, "the candidates of the next day")
             if fusion is not None:
                 predicted["fused"] = fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
             columns = [pl.Series(name, values).cast(pl.Float32) for name, values in predicted.items()]
@@ -74,13 +89,13 @@ def score(
         folder.mkdir(parents=True)
         fusion = None
         if not isinstance(config.fusion, NoFusion):
-            assert judged is not None
-            fusion = fuse(night, bundle, judged, config.fusion, folder)
-        pairs = _write(scored(fusion), folder, config.top_k)
-        export_model(bundle, folder)
+            fusion = fuse(night, model.bundle, model.judged, config.fusion, folder)
+        written = AsWritten.of(identities, features, users, videos)
+        pairs = _write(scored(fusion), folder, config.top_k, written)
+        export_model(model.bundle, folder)
         summary = ScoreSummary(
             day=days.serve,
-            model=str(model.manifest["name"]),
+            model=str(loaded.manifest["name"]),
             users=users.height,
             pool=videos.height,
             pairs=pairs,
@@ -90,14 +105,14 @@ def score(
     return summary
 
 
-def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int) -> int:
+def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int, written: AsWritten) -> int:
     """Write all pairs and each user's best, part by part (a part holds whole users); return the number of pairs."""
     writers: dict[str, pq.ParquetWriter] = {}
     pairs = 0
     try:
         for part in parts:
             for name, frame in (("scores", part), ("top_k", best(part, top_k))):
-                table = frame.to_arrow()
+                table = written(frame).to_arrow()
                 if name not in writers:
                     writers[name] = pq.ParquetWriter(folder / f"{name}.parquet", table.schema, compression="zstd")
                 writers[name].write_table(table)

@@ -114,7 +114,7 @@ def calibrate(
     edges = duration_cuts(labels.duration_s, config.groups)
     mean_input = "mean" if "mean" in predictions else "score"
     guarded = CalibratorConfig(**config.model_dump(exclude={"groups", "level"}))
-    relaxed = guarded.model_copy(update={"min_rows": 1, "max_tre": float("inf")})
+    relaxed = guarded.model_copy(update={"min_rows": 1})
     mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
     median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
     level, refused = 1.0, None
@@ -124,7 +124,7 @@ def calibrate(
         mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded, level)
     except CalibrationRefused as error:
         refused = str(error)
-        mean = MeanCalibrator.fit(mean_day, edges, rows.day, relaxed, level)
+        mean = MeanCalibrator.fit(mean_day, edges, rows.day, guarded, level, guarded=False)
     median = MedianCalibrator.fit(median_day, edges, rows.day, relaxed)
     return Calibration(mean_input, mean, median, refused, references)
 

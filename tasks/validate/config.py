@@ -9,6 +9,7 @@ from tasks.core.settings import Block
 
 RowRuleName = Literal[
     "null_key",
+    "implausible_time",
     "exact_duplicate",
     "key_duplicate",
     "negative_watch",
@@ -19,6 +20,7 @@ RowRuleName = Literal[
     "future_event",
     "wrong_day",
     "zero_duration",
+    "impossible_length",
     "impossible_play",
     "missing_user",
     "missing_video",
@@ -27,7 +29,7 @@ RowRuleName = Literal[
 """Row rules that may quarantine, in order of priority; `tasks.validate.row_rules.ROW_RULES` says what each one means."""
 
 TableRuleName = Literal[
-    "min_rows", "quarantined_share", "all_null_column", "freshness", "volume", "null_share", "drift"
+    "min_rows", "quarantined_share", "plausible", "all_null_column", "freshness", "volume", "null_share", "drift"
 ]
 """Table rules that a person may accept for a day; the others state the contract, which no day may break."""
 
@@ -99,6 +101,40 @@ class Limits(Block):
         return self
 
 
+class Expected(Block):
+    """Where a measure of a day lies in any log: outside, a person is told; by more than a factor of ten, the run stops."""
+
+    low: float = Field(gt=0)
+    """least"""
+    high: float = Field(gt=0)
+    """most"""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Expected":
+        if self.high < self.low:
+            raise ValueError(f"high must not be below low, got low={self.low} high={self.high}")
+        return self
+
+
+class PlausibleConfig(Block):
+    """What a day's rows are expected to look like, whatever the source: a wrong unit or mapping does not."""
+
+    duration_s: Expected = Expected(low=3, high=600)
+    """median duration of the rows, in seconds"""
+    watch_s: Expected = Expected(low=0.5, high=300)
+    """median watch time of the rows that were played, in seconds"""
+    play_ratio: Expected = Expected(low=0.05, high=5)
+    """median of watch over duration of the rows that were played; a factor of a thousand is a unit"""
+    longer_share: float = Field(default=0.9, gt=0, le=1)
+    """share of rows played for longer than the video lasts, beyond which a person is told"""
+    distinct_times: float = Field(default=0.1, ge=0, le=1)
+    """distinct event times per row (or per second of the day, where there are more rows), below which a person is told"""
+    min_ids: int = Field(default=2, ge=1)
+    """distinct users, and distinct videos, below which a person is told"""
+    min_played: int = Field(default=100, ge=1)
+    """with fewer rows played medians and shares are noise and are not judged"""
+
+
 class Accepted(Block):
     """A day that is as it should be although a table rule says otherwise."""
 
@@ -125,6 +161,8 @@ class TableRulesConfig(Block):
     """with fewer days before it a day is not held against them"""
     min_drift_rows: int = Field(default=1_000, ge=1)
     """with fewer rows drift and null shares are noise and are not judged"""
+    plausible: PlausibleConfig = PlausibleConfig()
+    """what any log looks like"""
     volume: Limits = Limits(warn=2, stop=5)
     """factor by which a day's rows may exceed, or fall short of, the median of the trailing days"""
     null_share: Limits = Limits(warn=0.05, stop=0.3)

@@ -33,6 +33,8 @@ _GUARDS: dict[str, RowRuleName] = {
 }
 """Column -> the row rule that leaves no null in it."""
 
+_TEXT, _NAME = "'", '"'
+"""Quotes of text and of names in SQL."""
 _INGEST = "ingest the data again"
 _ACCEPT = "or let the day pass under validation.tables.accept"
 
@@ -139,7 +141,7 @@ _MANY_DURATIONS = "select video_id from {batch} group by video_id having min(dur
 
 def _layout(table: str, types: Mapping[str, pl.DataType]) -> list[TableRule]:
     checks = " union all ".join(
-        f"select '{name}' as name, typeof(\"{name}\") as type, '{_SQL_TYPES[dtype]}' as wanted from head"
+        f"select {_quoted(name, _TEXT)} as name, typeof({_quoted(name, _NAME)}) as type, '{_SQL_TYPES[dtype]}' as wanted from head"
         for name, dtype in types.items()
     )
     wrong = f"with head as (select * from {{batch}} limit 1) select name, type from ({checks}) where type <> wanted"
@@ -149,6 +151,12 @@ def _layout(table: str, types: Mapping[str, pl.DataType]) -> list[TableRule]:
         TableRule("columns", columns, "the columns of the contract, in order", advice),
         TableRule("types", _no_rows(wrong), "the types of the contract", advice, show=_at_least),
     ]
+
+
+def _quoted(name: str, quote: str) -> str:
+    """Return any name as SQL within a template: in quotes, its own quotes and braces doubled."""
+    doubled = name.replace(quote, 2 * quote).replace("{", "{{").replace("}", "}}")
+    return f"{quote}{doubled}{quote}"
 
 
 def _not_null(column: str, guard: RowRuleName | None) -> TableRule:

@@ -104,6 +104,8 @@ class _Counts:
         self.rows = {"rows_in": 0, "rows_out": 0, "rows_quarantined": 0}
         self.tables: profile.Histograms = {}
         self.histograms: profile.Histograms = {}
+        self.magnitudes: profile.Histograms = {}
+        self.distinct_times = 0
 
     def add(self, chunk: pl.DataFrame, sound: pl.DataFrame, broken: pl.DataFrame, context: RowContext) -> None:
         self.rows = profile.add(
@@ -114,19 +116,29 @@ class _Counts:
             "notes": profile.note_counts(chunk, context),
             "nulls_in": profile.null_counts(chunk),
             "nulls_out": profile.null_counts(sound),
-            "totals": {name: int(sound[name].sum()) for name in ("watch_ms", "duration_ms")},
+            "totals": {name: int(sound[name].cast(pl.Int128).sum()) for name in ("watch_ms", "duration_ms")},
         }
         self.tables = profile.add_histograms([self.tables, tables])
         self.histograms = profile.add_histograms([self.histograms, profile.histograms(sound)])
+        self.magnitudes = profile.add_histograms([self.magnitudes, profile.magnitudes(chunk)])
+        self.distinct_times += chunk["event_time_ms"].n_unique()
 
     def manifest(self, task: DayTask) -> Manifest:
         return {
             **self.rows,
             **self.tables,
             "histograms": self.histograms,
+            "magnitudes": self.magnitudes,
+            "distinct": {"event_time_ms": self.distinct_times, **_distinct_ids(task.part)},
             "start_ms": task.context.start_ms,
             "end_ms": task.context.end_ms,
         }
+
+
+def _distinct_ids(part: Path) -> dict[str, int]:
+    with reading(part):
+        ids = pl.scan_parquet(part).select(pl.col("user_id", "video_id").n_unique()).collect(engine="streaming")
+    return {name: int(count) for name, count in ids.row(0, named=True).items()}
 
 
 def _context(raw: Raw, day: dt.date, config: RowRulesConfig) -> RowContext:

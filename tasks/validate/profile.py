@@ -23,6 +23,12 @@ _MEASURE = {
     "duration": pl.col("duration_ms"),
     "delay": pl.col("known_at_ms") - pl.col("event_time_ms"),
 }
+_MAGNITUDES = {
+    "watch": pl.col("watch_ms") / 1000,
+    "duration": pl.col("duration_ms") / 1000,
+    "play_ratio": pl.col("watch_ms") / pl.col("duration_ms"),
+}
+_STEPS = 8
 _LEVELS = ("scene", "policy", "click", "long_view")
 
 
@@ -51,6 +57,27 @@ def histograms(frame: pl.DataFrame) -> Histograms:
     for name in _LEVELS:
         found[name] = _count(frame, pl.col(name).cast(pl.String).fill_null("null"))
     return found
+
+
+def magnitudes(frame: pl.DataFrame) -> Histograms:
+    """Return, of the rows that were played and have a length, the counts of each measure by its binary logarithm.
+
+    A level is a whole number, eight to a factor of two: fine enough for a median, and one that adds up over chunks.
+    """
+    played = frame.filter((pl.col("watch_ms") > 0) & (pl.col("duration_ms") > 0))
+    return {
+        name: _count(played, (measure.log(2) * _STEPS).floor().cast(pl.Int32)) for name, measure in _MAGNITUDES.items()
+    }
+
+
+def median(counts: Counts) -> float | None:
+    """Return the median of a measure, from its counts by magnitude, to within a twelfth; None if there are no rows."""
+    middle, below = sum(counts.values()) / 2, 0
+    for level in sorted(counts, key=int):
+        below += counts[level]
+        if below >= middle > 0:
+            return float(2 ** ((int(level) + 0.5) / _STEPS))
+    return None
 
 
 def _count(frame: pl.DataFrame, level: pl.Expr) -> Counts:

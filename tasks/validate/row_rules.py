@@ -10,10 +10,12 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, KEY, POLICIES
+from tasks.core.contract import FLAGS, IMPLAUSIBLE_TIME, KEY, POLICIES
 from tasks.validate.config import RowRulesConfig
 
 HOUR_MS = 3_600_000
+LONGEST_MS = 24 * HOUR_MS
+LATEST_MS = 180 * 24 * HOUR_MS
 EXACT, SAME_KEY = "_exact_duplicate", "_key_duplicate"
 DUPLICATE_RULES = ("exact_duplicate", "key_duplicate")
 _PREFIX = "_rule_"
@@ -56,6 +58,10 @@ def _null_key(context: RowContext) -> pl.Expr:
     return pl.any_horizontal(pl.col(*KEY, "known_at_ms").is_null())
 
 
+def _implausible_time(context: RowContext) -> pl.Expr:
+    return pl.col("known_at_ms") - pl.col("event_time_ms") > LATEST_MS
+
+
 def _negative_watch(context: RowContext) -> pl.Expr:
     return pl.col("watch_ms").is_null() | (pl.col("watch_ms") < 0)
 
@@ -94,6 +100,10 @@ def _zero_duration(context: RowContext) -> pl.Expr:
     return pl.col("duration_ms").is_null() | (pl.col("duration_ms") <= 0)
 
 
+def _impossible_length(context: RowContext) -> pl.Expr:
+    return (pl.col("watch_ms") > LONGEST_MS) | (pl.col("duration_ms") > LONGEST_MS).fill_null(False)
+
+
 def _impossible_play(context: RowContext) -> pl.Expr | None:
     ratio = context.config.max_play_ratio
     return None if ratio is None else pl.col("watch_ms") > ratio * pl.col("duration_ms")
@@ -114,6 +124,11 @@ def _duration_range(context: RowContext) -> pl.Expr | None:
 
 ROW_RULES: dict[str, RowRule] = {
     "null_key": RowRule("quarantine", "user, video, event time or known-at time is null", _null_key),
+    IMPLAUSIBLE_TIME: RowRule(
+        "quarantine",
+        "the time cannot be: more than 180 days before the row was known, or so far from all other days that it has none",
+        _implausible_time,
+    ),
     "exact_duplicate": RowRule(
         "quarantine", "the same row stands in the partition already, equal in every column", lambda _: pl.col(EXACT)
     ),
@@ -135,6 +150,7 @@ ROW_RULES: dict[str, RowRule] = {
     ),
     "wrong_day": RowRule("quarantine", "the row was known before its arrival day had begun", _wrong_day),
     "zero_duration": RowRule("quarantine", "the duration is null, zero or negative", _zero_duration),
+    "impossible_length": RowRule("quarantine", "watch time or duration is over 24 hours", _impossible_length),
     "impossible_play": RowRule("quarantine", "the play is longer than max_play_ratio durations", _impossible_play),
     "missing_user": RowRule("quarantine", "the user is not in the users table", _missing_user),
     "missing_video": RowRule("quarantine", "the video is not in the videos table", _missing_video),

@@ -18,6 +18,7 @@ from tasks.core.partition_cache import MANIFEST, Manifest
 from tasks.validate.config import ValidationConfig
 from tasks.validate.data_docs import write_docs
 from tasks.validate.partitions import plan, stored_manifest, validate_day
+from tasks.validate.plausible import judge_plausible
 from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
 from tasks.validate.side_tables import mend_table
@@ -37,7 +38,7 @@ class ValidationResult:
         days: the days validated, in order.
         reused: those whose partition was kept from an earlier run.
         rows_in, rows_out: rows over all days; the rest is in quarantine.
-        quarantined: rows by reason.
+        quarantined: rows by reason; those that ingest set aside, which belong to no day, too.
         warnings: one sentence per table rule that warned.
     """
 
@@ -120,7 +121,11 @@ class _Run:
             counted: list[Verdict] = []
             if table.task is not None:
                 day, before = self.manifests[index], self.manifests[max(0, index - limits.trailing_days) : index]
-                counted = [*judge_counts(day, limits), *judge_against_trailing(day, before, limits)]
+                counted = [
+                    *judge_counts(day, limits),
+                    *judge_plausible(day, limits.plausible),
+                    *judge_against_trailing(day, before, limits),
+                ]
             write_result(self.staging / "results", table, self.config, judged[table.name], counted)
             self.verdicts[table.name] = accept([*judged[table.name], *counted], limits.accept)
 
@@ -150,7 +155,7 @@ class _Run:
         return [verdict for verdicts in self.verdicts.values() for verdict in verdicts if verdict.status == status]
 
     def result(self) -> ValidationResult:
-        quarantined: dict[str, int] = {}
+        quarantined: dict[str, int] = dict(self.raw.source.get("quarantined", {}))
         for manifest in self.manifests:
             quarantined = add(quarantined, manifest["quarantined"])
         return ValidationResult(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from pydantic import Field
+
 from tasks.core.document import Document
 from tasks.core.partition_cache import Manifest
 from tasks.validate.config import ValidationConfig
@@ -85,6 +87,8 @@ class DataSummary(Document):
     side_tables: dict[str, SideTableSummary]
     why: dict[str, str]
     """Rule -> what it is about."""
+    set_aside: dict[str, int] = Field(default_factory=dict)
+    """Reason -> rows that belong to no day; ingest keeps them in data/raw/set_aside.parquet."""
 
 
 def summarise(
@@ -116,6 +120,7 @@ def summarise(
         rows_in=rows_in,
         rows_out=sum(manifest["rows_out"] for manifest in manifests),
         cleaning=cleaning_steps(rows_in, quarantined),
+        set_aside=source.get("quarantined", {}),
         days=tuple(_day(manifest, verdicts[manifest["day"]]) for manifest in manifests),
         side_tables={
             table: SideTableSummary(**found, **_judged(verdicts[table])) for table, found in side_tables.items()

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from models.recipe import Recipe
 from tasks.core.files import hash_tree, read_json
+from tasks.core.identities import SCHEMA
 from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
@@ -20,7 +21,7 @@ from tasks.fusion.config import FusionChoice
 from tasks.fusion.serving import ServingFusion
 from tasks.predict import predict_days
 from tasks.score.config import ScoreConfig
-from tasks.score.stage import score
+from tasks.score.stage import Serving, score
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays
@@ -53,13 +54,15 @@ def bundle(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scored(bundle: Path, features: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that runs the stage with a fusion and an optional other judge table."""
+    identities = tmp_path_factory.mktemp("identities")
+    pl.DataFrame(schema=SCHEMA).write_parquet(identities / "tables.parquet")
 
     def run(name: str, fusion: dict[str, Any], judged: Path | None = None) -> Path:
         choice = TypeAdapter(FusionChoice).validate_python(fusion)
         config = ScoreConfig(pool_size=10, top_k=3, fusion=choice)
         out = tmp_path_factory.mktemp(name) / "scores"
-        judged = judged or bundle.parent / "judge.parquet"
-        score(MeasuredNight(features, DAYS, EVALUATION), bundle, config, out, judged)
+        model = Serving(bundle, judged or bundle.parent / "judge.parquet")
+        score(MeasuredNight(features, DAYS, EVALUATION), model, config, out, identities)
         return out
 
     return run
@@ -139,5 +142,5 @@ def test_the_judge_day_chooses_nothing_and_bytes_repeat(
 
 def test_a_night_that_serves_nothing_has_no_fusion(features: Path, tmp_path: Path) -> None:
     config = ScoreConfig(fusion=TypeAdapter(FusionChoice).validate_python({"kind": "monotone"}))
-    score(MeasuredNight(features, DAYS, EVALUATION), None, config, tmp_path / "scores")
+    score(MeasuredNight(features, DAYS, EVALUATION), None, config, tmp_path / "scores", tmp_path)
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["summary.json"]

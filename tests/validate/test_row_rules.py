@@ -35,7 +35,10 @@ FAULTS: list[tuple[RowRuleName, dict[str, Any]]] = [
     ("null_key", {"video_id": None}),
     ("null_key", {"event_time_ms": None}),
     ("null_key", {"known_at_ms": None}),
+    ("implausible_time", {"event_time_ms": 0}),
+    ("implausible_time", {"event_time_ms": START - 181 * 24 * HOUR}),
     ("negative_watch", {"watch_ms": -1}),
+    ("negative_watch", {"watch_ms": -(2**63)}),
     ("negative_watch", {"watch_ms": None}),
     ("bad_flag", {"like": 2}),
     ("bad_flag", {"click": None}),
@@ -55,6 +58,9 @@ FAULTS: list[tuple[RowRuleName, dict[str, Any]]] = [
     ("zero_duration", {"duration_ms": 0}),
     ("zero_duration", {"duration_ms": -5}),
     ("zero_duration", {"duration_ms": None}),
+    ("impossible_length", {"watch_ms": 24 * HOUR + 1}),
+    ("impossible_length", {"watch_ms": 2**63 - 1}),
+    ("impossible_length", {"duration_ms": 2**63 - 1}),
     ("duration_range", {"duration_ms": 4_999}),
     ("duration_range", {"duration_ms": 401_000}),
 ]
@@ -87,6 +93,7 @@ def test_clean_rows_break_no_rule() -> None:
         {"known_at_ms": END},
         {"watch_ms": 0},
         {"watch_ms": 10_000_000},
+        {"watch_ms": 24 * HOUR},
     ],
 )
 def test_values_at_the_edge_are_kept(values: dict[str, Any]) -> None:

@@ -27,6 +27,9 @@ def volume(summary: Summary) -> Section:
     blocks: list[Block] = [Text(text), _volume_chart(days)]
     blocks.append(fold(f"Every day ({len(days)})", _day_table(days)))
     blocks += _quarantine(summary)
+    for reason, rows in summary.get("set_aside", {}).items():
+        words = f"{plural(rows, 'row')} of the source belong to no day and were set aside by ingest: {reason.replace('_', ' ')}."
+        blocks.append(Text(words, "warn"))
     for name, table in summary["side_tables"].items():
         blocks.append(Text(_mended(name, table)))
     return Section("data", "Data", tuple(blocks))
