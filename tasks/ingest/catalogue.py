@@ -10,7 +10,7 @@ from tasks.core.errors import ContractError, SourceError
 from tasks.core.layout import partition
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.forms.form import Form
-from tasks.ingest.identities import written
+from tasks.ingest.identities import texts, with_written
 
 PERIOD_STATISTICS = "video_features_statistic"
 
@@ -54,11 +54,11 @@ def read_table(
     path, key = file.path, "user_id" if table == "users" else "video_id"
     columns = {**(others or {}), **{name: reading.value for name, reading in readings.items()}}
     chosen = [expression.alias(name) for name, expression in (*columns.items(), *categories.items())]
-    given = {f"given {name}": reading.given for name, reading in readings.items()}
-    wrong = {f"wrong {name}": reading.wrong for name, reading in readings.items()}
+    given = [reading.given.alias(f"given {name}") for name, reading in readings.items()]
+    wrong = [reading.wrong.alias(f"wrong {name}") for name, reading in readings.items()]
     with file.reading():
         file.check()
-        rows = frame.select(*chosen, *written(readings), **given, **wrong).collect(engine="streaming")
+        rows = with_written(frame, [*chosen, *given, *wrong], readings).collect(engine="streaming")
     problems = []
     for name, reading in readings.items():
         without_key = pl.col(name).is_null() if name == key else pl.lit(False)
@@ -79,9 +79,8 @@ def read_table(
         raise SourceError(
             f"{path} names {key} {name} more than once ({twice[key].n_unique()} such ids): keep one row each"
         )
-    texts = rows.select(found.meta.output_name() for found in written(readings))
     conformed = conform(rows.select(*columns, *categories).lazy(), table, str(path)).collect()
-    return pl.concat([conformed, texts], how="horizontal").sort(key)
+    return pl.concat([conformed, texts(rows)], how="horizontal").sort(key)
 
 
 def seen(impressions: Path, days: Sequence[object], *columns: str) -> pl.LazyFrame:

@@ -12,31 +12,43 @@ from tasks.ingest.columns.reading import Reading
 _WRITTEN = " as written"
 
 
-def written(readings: Mapping[str, Reading]) -> list[pl.Expr]:
-    """Return the columns that carry identifiers' text along with their rows."""
-    return [reading.written.alias(name + _WRITTEN) for name, reading in readings.items() if reading.written is not None]
+def with_written(frame: pl.LazyFrame, columns: Sequence[pl.Expr], readings: Mapping[str, Reading]) -> pl.LazyFrame:
+    """Select columns and, beside identifiers, their text where they are no numbers.
+
+    Args:
+        frame: rows of a file.
+        columns: what to select; the identifiers among them under their names in the contract.
+        readings: contract column -> how it is read.
+    """
+    written = {name: reading.written for name, reading in readings.items() if reading.written is not None}
+    both = frame.select(*columns, **{name + _WRITTEN: text for name, text in written.items()})
+    return both.with_columns(pl.when(pl.col(name) < 0).then(name + _WRITTEN).alias(name + _WRITTEN) for name in written)
+
+
+def texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame's columns of text."""
+    return frame.select(name for name in frame.columns if name.endswith(_WRITTEN))
 
 
 def without(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame without the columns that `written` added."""
+    """Return a frame without the columns of text."""
     return frame.drop([name for name in frame.columns if name.endswith(_WRITTEN)])
 
 
 def found(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return what the columns that `written` added say, each identifier once, in order: kind, code, text."""
+    """Return what the columns of text say, each identifier of a frame once, by kind and code."""
     parts = [
         frame.select(
-            pl.lit(name.removesuffix(_WRITTEN)).alias("kind"),
-            pl.col(name.removesuffix(_WRITTEN)).alias("code"),
-            pl.col(name).alias("text"),
+            kind=pl.lit(name.removesuffix(_WRITTEN)), code=pl.col(name.removesuffix(_WRITTEN)), text=pl.col(name)
         )
         .drop_nulls("text")
-        .unique()
+        .unique(["code", "text"])
+        .sort("code")
         for frame in frames
-        for name in frame.columns
+        for name in sorted(frame.columns)
         if name.endswith(_WRITTEN)
     ]
-    return pl.concat([pl.DataFrame(schema=SCHEMA), *parts]).unique().sort("kind", "code", "text")
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
 
 
 def refuse_collisions(folder: Path) -> None:

@@ -14,7 +14,7 @@ from tasks.ingest.clock import arrival_day, implausible
 from tasks.ingest.columns.instant import moment
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.forms.form import Form
-from tasks.ingest.identities import written
+from tasks.ingest.identities import with_written
 
 _TIMES = ("event_time_ms", "known_at_ms")
 _log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    chosen = file.frame.select(*contract_columns(file), *written(file.readings))
+    chosen = with_written(file.frame, contract_columns(file), file.readings)
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )

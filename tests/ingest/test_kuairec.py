@@ -97,3 +97,11 @@ def test_missing_file_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "KuaiRec 2.0/data/item_daily_features.csv").unlink()
     with pytest.raises(SourceError, match=r"item_daily_features.csv does not exist"):
         ingest(KuaiRecConfig(path=str(folder)), NIGHT, tmp_path / "out")
+
+
+def test_without_captions_there_are_no_categories_of_them(folder: Path, tmp_path: Path) -> None:
+    (folder / "KuaiRec 2.0/data/kuairec_caption_category.csv").unlink()
+    ingest(KuaiRecConfig(path=str(folder)), NIGHT, tmp_path / "out")
+    videos = pl.read_parquet(tmp_path / "out/videos.parquet")
+    assert [name for name in videos.columns if "level" in name] == []
+    assert videos["tag"].to_list() == ["8", "27,9", "9", "26"]

@@ -73,3 +73,21 @@ def test_totals_are_brought_to_the_level_of_all_days(day: tuple[dict[str, np.nda
         np.testing.assert_array_equal(other[name], one[name])
     again = Calibration.from_dict(json.loads(json.dumps(of_all.to_dict())))
     np.testing.assert_array_equal(again.apply(predictions, rows.duration_s)["watch_mean"], other["watch_mean"])
+
+
+@pytest.mark.parametrize(
+    ("watched", "users", "why"),
+    [(0.0, 300, "is off by TRE"), (1.0, 1, "has too few users"), (0.0, 1, "has too few users")],
+    ids=["nobody watched", "one user", "one user who watched nothing"],
+)
+def test_a_day_that_cannot_be_judged_is_calibrated_and_refused(
+    day: tuple[dict[str, np.ndarray], ValidationRows], watched: float, users: int, why: str
+) -> None:
+    predictions, rows = day
+    odd = ValidationRows(rows.watch_s * watched, rows.duration_s, rows.user % users, rows.day)
+    calibration = calibrate(predictions, odd, FIT, CalibrationConfig())
+    assert calibration.refused is not None
+    assert why in calibration.refused
+    found = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))).apply(predictions, rows.duration_s)
+    assert all(np.isfinite(value).all() for value in found.values())
+    assert (found["watch_mean"] == 0).all() == (watched == 0)

@@ -33,16 +33,16 @@ def codes(texts: pl.Series) -> pl.Series:
         Int64.
     """
     numbers = texts.str.extract(_NUMBER).cast(pl.Int64(), strict=False)
-    others = texts.filter(numbers.is_null() & texts.is_not_null() & (texts != "")).unique()
-    if others.is_empty():
-        return numbers
-    hashed = texts.replace_strict(others, _hashes(others), default=None, return_dtype=pl.Int64())
-    return pl.select(pl.coalesce(numbers, hashed)).to_series().alias(texts.name)
+    others = (numbers.is_null() & texts.is_not_null() & (texts != "")).arg_true()
+    return numbers.scatter(others, _hashes(texts.gather(others))) if len(others) else numbers
 
 
 def _hashes(texts: pl.Series) -> pl.Series:
     digests = b"".join(
-        hashlib.blake2b(text, digest_size=8, person=b"dwell id").digest() for text in texts.cast(pl.Binary()).to_list()
+        [
+            hashlib.blake2b(text, digest_size=8, person=b"dwell id").digest()
+            for text in texts.cast(pl.Binary()).to_list()
+        ]
     )
     return pl.Series(-1 - (np.frombuffer(digests, dtype=">u8") >> np.uint64(1)).astype(np.int64))
 
@@ -69,7 +69,7 @@ def identity(source: str, dtype: pl.DataType) -> Reading:
     encoded = _encoded(text if number is None else pl.when(number.is_null() | (number < 0)).then(text))
     value = encoded if number is None else pl.when(number >= 0).then(number).otherwise(encoded)
     value = pl.when(~wrong).then(value)
-    return Reading(source, given, value, wrong, _remedy, written=pl.when(value < 0).then(text))
+    return Reading(source, given, value, wrong, _remedy, written=text)
 
 
 def as_text(source: str, dtype: pl.DataType) -> pl.Expr | None:

@@ -21,7 +21,7 @@ class Reading:
         value: what the contract gets; null where nothing is given or what is given cannot be read.
         wrong: true where what is given cannot be read, never null.
         remedy: a value that cannot be read -> what to do about it.
-        written: of identifiers, their text where the value does not say it; see `tasks.ingest.columns.identity`.
+        written: of identifiers, their text; see `tasks.ingest.columns.identity`.
     """
 
     source: str

@@ -21,7 +21,8 @@ def read(values: pl.Series) -> pl.DataFrame:
 
 
 def as_written(frame: pl.DataFrame) -> list[str | None]:
-    return frame.select(pl.coalesce("written", pl.col("value").cast(pl.String())))["written"].to_list()
+    number = pl.col("value").cast(pl.String())
+    return frame.select(pl.when(pl.col("value") < 0).then("written").otherwise(number))["written"].to_list()
 
 
 SHAPES: dict[str, tuple[pl.Series, list[str | None]]] = {
