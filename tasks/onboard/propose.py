@@ -17,7 +17,7 @@ from tasks.onboard.synonyms import matches, unit_of
 
 NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
-_MOST_LEVELS = 1000
+_MOST_LEVELS, _MOST_SCENES = 1000, 50
 COSTS: Mapping[str, str] = {
     "duration_ms": "no length of the video: every row is set aside (rule zero_duration), so the log needs one",
     "scene": "no scene: one page of the product for all rows",
@@ -112,6 +112,8 @@ def _files(table: str, group: Group, mapping: Mapping[str, str], questions: list
         if len(values):
             columns.yaml_add_eol_comment(f"such as {str(values[0])[:40]!r}", name)
     block["columns"] = columns
+    if "scene" in mapping:
+        _add_scenes(table, block, group.rows[mapping["scene"]], questions)
     _add_units(table, block, group.rows, mapping, questions)
     if table != "impressions":
         others = [
@@ -121,6 +123,18 @@ def _files(table: str, group: Group, mapping: Mapping[str, str], questions: list
             block["categoricals"] = _line(others)
             block.yaml_add_eol_comment("kept as features", "categoricals")
     return block
+
+
+def _add_scenes(table: str, block: CommentedMap, values: pl.Series, questions: list[str]) -> None:
+    """Number scenes that are words; leave the column out where they cannot be."""
+    if values.dtype != pl.String or values.cast(pl.Int64, strict=False).null_count() == values.null_count():
+        return
+    names = sorted(values.drop_nulls().unique())
+    if len(names) <= _MOST_SCENES:
+        _set(table, block, "scenes", _line(names), "a scene's number is its place here", questions)
+    if "scenes" not in block:
+        questions.append(f"{table}: {values.name} holds {len(names)} words, so it is not taken for the scene")
+        del block["columns"]["scene"]
 
 
 def _add_units(
@@ -149,7 +163,7 @@ def _add_units(
             _set(table, block, key, unit, f"the median of {column} is {middle:g}" if middle else column, questions)
 
 
-def _set(table: str, block: CommentedMap, key: str, value: str, why: str, questions: list[str]) -> None:
+def _set(table: str, block: CommentedMap, key: str, value: Any, why: str, questions: list[str]) -> None:
     """Set a key where the configuration knows it."""
     if key not in TableFiles.model_fields:
         questions.append(f"{table}: {why}, which cannot be declared ({key}: {value}): write the column in another form")
