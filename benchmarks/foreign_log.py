@@ -86,10 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{chosen.file}: {log.height} rows")
 
 
-def _names(prefix: str, number: np.ndarray) -> np.ndarray:
+def _names(prefix: str, numbers: np.ndarray) -> list[str]:
     """Return identifiers as hexadecimal hashes behind a prefix."""
-    hashes = np.array([f"{prefix}_{(n + 1) * 2654435761 % 2**32:08x}" for n in range(int(number.max()) + 1)])
-    return hashes[number]
+    return [f"{prefix}_{(number + 1) * 2654435761 % 2**32:08x}" for number in numbers.tolist()]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import polars as pl
 from ruamel.yaml.comments import CommentedMap
 
 from tasks.config import FILE, load_params
-from tasks.core.errors import ConfigError, SourceError
+from tasks.core.errors import ConfigError, DwellError, SourceError
 from tasks.core.files import writing
 from tasks.core.names import checked_name
 from tasks.core.yaml_config import parse
@@ -51,7 +51,7 @@ class Onboarding:
             yield from (
                 "",
                 "and as they would be read:",
-                *_table(_readable(self.after).head(_SHOWN).select(_told(self.after))),
+                *_table(self._readable().head(_SHOWN).select(_told(self.after))),
             )
             yield from ("", f"of the first {self.after.height} rows:", *(f"  {line}" for line in profile(self.after)))
         else:
@@ -62,6 +62,17 @@ class Onboarding:
         if proposal.questions:
             yield from ("", "look at these:", *(f"  {line}" for line in proposal.questions))
         yield from ("", f"for {FILE}:", "", *to_text(CommentedMap(sources={name: proposal.block})).splitlines())
+
+    def _readable(self) -> pl.DataFrame:
+        """Return the rows with identifiers as they are written, times as dates and lengths in seconds."""
+        assert self.after is not None
+        mapping = self.proposal.mapped["impressions"]
+        times = [name for name in self.after.columns if name.endswith(("time_ms", "at_ms"))]
+        return self.after.with_columns(
+            *(self.before[mapping[name]].alias(name) for name in ("user_id", "video_id")),
+            *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
+            *(pl.format("{} s", (pl.col(name) / 1000).round(3)) for name in ("duration_ms", "watch_ms")),
+        )
 
 
 def onboard(path: Path, timezone: str = "UTC") -> Onboarding:
@@ -78,7 +89,7 @@ def onboard(path: Path, timezone: str = "UTC") -> Onboarding:
     try:
         source = TableSource(parse(TableSourceConfig, plain(proposal.block), "the proposal"))
         before, after = source.first_rows(ROWS)
-    except (ConfigError, SourceError) as error:
+    except DwellError as error:
         refused = str(error)
     return Onboarding(proposal, unread, before, after, refused)
 
@@ -101,25 +112,25 @@ def write(params: Path, name: str, proposal: Proposal) -> str:
 
 def profile(rows: pl.DataFrame) -> Iterator[str]:
     """Yield what a person would notice if a mapping or a unit were wrong."""
-    first, last = (
-        pl.from_epoch(pl.Series([value]), "ms").item() for value in _ends(rows["event_time_ms"].drop_nulls())
-    )
-    yield f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    times = pl.from_epoch(rows["event_time_ms"].drop_nulls(), "ms").sort().dt.to_string("%Y-%m-%d %H:%M")
+    yield f"{times[0]} to {times[-1]} UTC" if len(times) else "no time of an event can be read"
     yield f"{rows['user_id'].n_unique()} users, {rows['video_id'].n_unique()} videos"
     for name, label in (("watch_ms", "watch"), ("duration_ms", "duration")):
         values = rows[name].drop_nulls()
         if len(values):
             low, middle, high = (float(values.quantile(share) or 0) / 1000 for share in (0.1, 0.5, 0.9))
             yield f"{label}: median {middle:.1f} s, eight in ten between {low:.1f} s and {high:.1f} s"
-    longer = (rows["watch_ms"] > rows["duration_ms"]).mean()
-    if longer is not None:
-        yield f"{longer:.1%} watched longer than the video lasts"
-    empty = {name: share for name in rows.columns if 0 < (share := rows[name].null_count() / rows.height) < 1}
+    longer = (rows["watch_ms"] > rows["duration_ms"]).drop_nulls()
+    if len(longer):
+        yield f"{longer.sum() / len(longer):.1%} watched longer than the video lasts"
+    nulls = {name: rows[name].null_count() for name in rows.columns}
+    empty = [f"{name} {count / rows.height:.1%}" for name, count in nulls.items() if 0 < count < rows.height]
     if empty:
-        yield "empty: " + ", ".join(f"{name} {share:.1%}" for name, share in empty.items())
-    ones = {name: rows[name].mean() for name in rows.columns if rows[name].dtype == pl.Int8 and rows[name].max() == 1}
+        yield f"empty: {', '.join(empty)}"
+    flags = {name: rows[name].sum() for name in rows.columns if rows[name].dtype == pl.Int8}
+    ones = [f"{name} {count / rows.height:.1%}" for name, count in flags.items() if count]
     if ones:
-        yield "flags: " + ", ".join(f"{name} {share:.1%}" for name, share in ones.items())
+        yield f"flags: {', '.join(ones)}"
 
 
 def plain(value: Any) -> Any:
@@ -127,19 +138,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _ends(values: pl.Series) -> tuple[Any, Any]:
-    return values.min(), values.max()
-
-
-def _readable(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with times as dates and lengths in seconds."""
-    times = [name for name in rows.columns if name.endswith(("time_ms", "at_ms"))]
-    return rows.with_columns(
-        *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
-        *(pl.format("{} s", pl.col(name) / 1000) for name in ("duration_ms", "watch_ms")),
-    )
 
 
 def _told(rows: pl.DataFrame) -> list[str]:

@@ -159,7 +159,7 @@ def _add_units(
         unit = said or seen
         if unit and unit != block.get("duration_unit"):
             key = key if "duration_unit" in block or "duration_ms" in mapping else "duration_unit"
-            middle = units.numbers(rows[column]).median()
+            middle = units.median(rows[column])
             _set(table, block, key, unit, f"the median of {column} is {middle:g}" if middle else column, questions)
 
 

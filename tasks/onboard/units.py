@@ -22,6 +22,13 @@ def numbers(values: pl.Series) -> pl.Series:
     return pl.Series([], dtype=pl.Float64) if wanted is None else wanted.drop_nulls().drop_nans()
 
 
+def median(values: pl.Series) -> float | None:
+    """Return the median of the positive numbers of a column; None if it holds none."""
+    found = numbers(values)
+    middle = found.filter(found > 0).median()
+    return float(middle) if isinstance(middle, int | float) else None
+
+
 def time_unit(values: pl.Series) -> str | None:
     """Return the unit in which most numbers are times of this century; None if there is none, or they are no numbers."""
     found = numbers(values)
@@ -47,8 +54,7 @@ def time_format(values: pl.Series) -> str | None:
 
 def length_unit(values: pl.Series) -> str | None:
     """Return the unit in which the median of some lengths is that of a short video; None if they are no numbers."""
-    found = numbers(values).filter(numbers(values) > 0)
-    if not len(found):
+    middle = median(values)
+    if middle is None:
         return None
-    median = float(found.median() or 0)  # type: ignore[arg-type]
-    return next((unit for unit, per_second in PER_SECOND.items() if median <= _LONGEST_S * per_second), "ns")
+    return next((unit for unit, per_second in PER_SECOND.items() if middle <= _LONGEST_S * per_second), "ns")

@@ -147,6 +147,13 @@ def test_what_is_no_log_is_refused_by_what_it_lacks(here: Path) -> None:
         onboard(Path("nowhere"))
 
 
+def test_scenes_that_are_words_are_numbered_or_left_out(here: Path) -> None:
+    LOG.with_columns(page=pl.Series([("home", "search")[i % 2] for i in range(60)])).write_csv("log.csv")
+    found = onboard(Path("log.csv"))
+    assert found.after is not None and found.after["scene"].null_count() == 0
+    assert "search" in str(plain(found.proposal.block)) or "page holds 2 words" in "\n".join(found.proposal.questions)
+
+
 def test_a_name_and_its_values_may_disagree(here: Path) -> None:
     LOG.rename({"play": "play_ms"}).write_csv("log.csv")
     text = "\n".join(onboard(Path("log.csv")).lines("mine"))
