@@ -106,8 +106,8 @@ class TableFiles(FileLayout):
     """contract column -> column of the file, or {constant: value}"""
     categoricals: tuple[str, ...] = ()
     """further columns of a users or videos table to keep as categorical features"""
-    time_unit: Literal["s", "ms", "us", "ns"] | None = None
-    """unit of numeric times; null: the one unit in which most of a file's lie in this century"""
+    time_unit: Literal["auto", "s", "ms", "us", "ns"] = "ms"
+    """unit of numeric times, confirmed by a file's first ones; auto: the one unit in which most of them lie in this century"""
     time_format: str | None = None
     """form of times in text or digits, as strftime has it, such as '%d/%m/%Y %H:%M:%S'; null: ISO 8601"""
     duration_unit: Literal["s", "ms", "us", "ns"] = "ms"
@@ -167,6 +167,11 @@ class TableSourceConfig(Block):
     def _contract_columns(self) -> "TableSourceConfig":
         from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
 
+        if self.impressions.categoricals:
+            raise ValueError(
+                "impressions.categoricals: only columns of users and videos are kept as features, "
+                f"got {', '.join(self.impressions.categoricals)}"
+            )
         for table in TABLES:
             files: TableFiles | None = getattr(self, table)
             known = [column.name for column in TABLES[table]]

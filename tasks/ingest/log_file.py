@@ -79,9 +79,7 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     if not file.untimed:
         problems += [_unreadable(file, name, absent=True) for name in times if counts[f"no {name}"].sum() > 0]
     problems += [
-        _implausible(file, name)
-        for name in times
-        if not problems and not is_few(int(counts[f"odd {name}"].sum()), rows)
+        _implausible(file, name) for name in times if not problems and 2 * int(counts[f"odd {name}"].sum()) > rows
     ]
     if problems:
         raise SourceError("\n".join(problems))
@@ -92,11 +90,6 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     if left_out:
         _log.warning("%s: %d rows without a time cannot be assigned to a day and are left out", file.label, left_out)
     return days
-
-
-def is_few(rows: int, of_all: int) -> bool:
-    """Tell whether some rows are so few that they can be set aside: under one in a hundred, or a single one."""
-    return rows <= max(1, of_all // 100)
 
 
 def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: Path) -> None:
@@ -143,11 +136,11 @@ def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
 
 
 def _implausible(file: LogFile, name: str) -> str:
-    """Name the first of many times at which no log was written."""
+    """Name the first of a file's times where most are such at which no log was written."""
     found = file.readings[name]
     rows = file.frame.select(value=found.given, time=found.value).with_row_index()
     index, value, time = rows.filter(implausible(pl.col("time"))).head(1).collect().row(0)
     return (
-        f"{file.path}, {file.file.place(index)}: column {found.source!r} holds {value!r}, as many rows do, read as {moment(time)}: "
+        f"{file.path}, {file.file.place(index)}: column {found.source!r} holds {value!r}, as most rows do, read as {moment(time)}: "
         f"no log is of that time; set time_unit, or map the column that holds {name}"
     )

@@ -23,13 +23,15 @@ from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter, write_frame
 from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
-from tasks.ingest.log_file import LogFile, contract_columns, index_file, is_few, part_by_day, rows_of_days
+from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, rows_of_days
 from tasks.ingest.problems import Problems
 from tasks.ingest.source import NAMES, DayWriter
 
 INDEX = "files.json"
 APART_DAYS = 180
 """Days further than this from all others are another log's, or a clock's that was never set."""
+MOST_APART = 0.01
+"""Share of rows, or a single row, that is set aside as such; more are another log's."""
 
 
 class LogFiles:
@@ -109,7 +111,7 @@ class LogFiles:
             stretches[-1].append(day)
         rows = [sum(self._all_days[day] for day in stretch) for stretch in stretches]
         main = rows.index(max(rows))
-        if not is_few(sum(rows) - rows[main], sum(rows)):
+        if sum(rows) - rows[main] > max(1, sum(rows) * MOST_APART):
             said = " and ".join(
                 f"{stretch[0]} to {stretch[-1]} ({count:,} rows)"
                 for stretch, count in zip(stretches, rows, strict=True)

@@ -163,7 +163,8 @@ class TableSource(FileSource):
         Raises:
             SourceError: if times of a column make no sense.
         """
-        schema, form = dict(file.schema), TimeForm(self.timezone, files.time_unit, files.time_format)
+        unit = None if files.time_unit == "auto" else files.time_unit
+        schema, form = dict(file.schema), TimeForm(self.timezone, unit, files.time_format)
         readings = {}
         for name, columns in _sources(files).items():
             if name in _TIMES:

@@ -9,6 +9,7 @@ from tasks.validate.verdicts import Status, Verdict
 
 _FAR = 10
 _SECONDS_OF_DAY = 86_400
+_LEAST_PLAYED = 0.01
 _ACCEPT = "or let the day pass under validation.tables.accept, or mend validation.tables.plausible"
 _UNITS = (
     "watch and duration are of one unit and have been read in two: check duration_unit and watch_unit of the source, and "
@@ -23,8 +24,17 @@ def judge_plausible(day: Manifest, config: PlausibleConfig) -> list[Verdict]:
     played = sum(counts["watch"].values())
     verdicts = [_distinct(day, config)]
     if played < config.min_played:
-        observed, needed = f"{played:,} rows played", f"at least {config.min_played:,} to judge"
-        return [*verdicts, Verdict("plausible", day["day"], "skipped", observed, needed, "nothing to do")]
+        odd = day["rows_in"] >= config.min_played and played < _LEAST_PLAYED * day["rows_in"]
+        verdict = Verdict(
+            "plausible",
+            day["day"],
+            "warning" if odd else "skipped",
+            f"{played:,} of {day['rows_in']:,} rows were played and have a length",
+            f"at least {config.min_played:,} to judge the rest",
+            f"check that the player's log is complete, {_ACCEPT}",
+            column="played",
+        )
+        return [*verdicts, verdict]
     measures = (
         ("play_ratio", config.play_ratio, "a median play of {:.3g} times the video's length", _UNITS),
         ("duration", config.duration_s, "a median duration of {:.3g} s", _LENGTHS.format("duration", "duration")),

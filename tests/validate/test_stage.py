@@ -221,3 +221,13 @@ def test_chunked_and_whole_reading_give_the_same_rows(raw: RawFolder, tmp_path: 
     assert len(chunks) > 10
     assert pl.concat(chunks).equals(frame)
     assert all(a["event_time_ms"][-1] != b["event_time_ms"][0] for a, b in itertools.pairwise(chunks))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["users", "videos"])
+def test_a_category_may_have_any_name(raw: RawFolder, out: Path, earlier: dict[str, bytes], table: str) -> None:
+    names = ["content", "user's city", "{x}", 'a "b"', "{batch}", "$y", "drop; --"]
+    path = raw.path / f"{table}.parquet"
+    pl.read_parquet(path).with_columns(pl.lit("c").alias(name) for name in names).write_parquet(path)
+    assert validate(raw.path, CONFIG, DAYS, out).warnings == ()
+    assert set(names) < set(pl.read_parquet_schema(out / path.name))

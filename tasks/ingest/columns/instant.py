@@ -17,7 +17,7 @@ _ISO = (
     r"^\s*(\d{4})[-/](\d{2})[-/](\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:[.,]\d+)?)?)?"
     r"\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?\s*$"
 )
-_PLAIN_NUMBER = r"^\s*[+-]?\d+(\.\d*)?\s*$"
+_PLAIN_NUMBER = r"^\s*([+-]?\d+(?:\.\d*)?)\s*$"
 _DIGITS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
 """Digits of a date written as one number -> its format."""
 _SAMPLE = 10_000
@@ -51,7 +51,7 @@ def instant(
         where: the file and the block of the configuration, for messages.
 
     Raises:
-        SourceError: if numbers make sense in no unit, in several, or in another than was declared.
+        SourceError: if numbers make sense in no unit, or in another than was declared.
     """
     if len(sources) == 2:
         names = " and ".join(sources)
@@ -70,10 +70,8 @@ def instant(
     if dtype == pl.String():
         written = _text(value, form)
         if form.format is None:
-            number = value.cast(pl.String()).str.extract(f"({_PLAIN_NUMBER[1:-1]})").str.strip_chars()
-            plain = pl.when(value.str.contains(_PLAIN_NUMBER)).then(number)
             unit = _unit(source, sample().cast(pl.String()).str.strip_chars(), form, where)
-            written = pl.coalesce(milliseconds(plain, dtype, unit), written)
+            written = pl.coalesce(milliseconds(value.str.extract(_PLAIN_NUMBER), dtype, unit), written)
         return _reading(source, value, written, form)
     if dtype == pl.Null():
         return _reading(source, value, value.cast(pl.Int64()), form)
@@ -140,14 +138,15 @@ def _unit(source: str, values: pl.Series, form: TimeForm, where: str) -> Unit:
     Raises:
         SourceError: naming a value and what it would be in each unit.
     """
-    numbers = values.cast(pl.Float64(), strict=False).drop_nulls().drop_nans()
-    numbers = numbers.filter(numbers != 0)
-    if 2 * len(numbers) < len(values.drop_nulls()) or numbers.is_empty():
+    numbers = values.cast(pl.Float64(), strict=False)
+    usable = (numbers.is_finite() & (numbers != 0)).fill_null(False)
+    given, numbers = values.drop_nulls(), numbers.filter(usable)
+    if 2 * len(numbers) < len(given) or numbers.is_empty():
         return form.unit or "ms"
     fitting = [unit for unit, per_s in UNITS_PER_S.items() if _mostly_plausible(numbers * 1000 / per_s)]
     if form.unit in fitting:
         return form.unit
-    first = values.filter(values.cast(pl.Float64(), strict=False).is_in([0.0, float("nan")]).not_().fill_null(False))[0]
+    first = values.filter(usable)[0]
     in_unit = {unit: moment(float(first) * 1000 / per_s) for unit, per_s in UNITS_PER_S.items()}
     if form.unit is None and len(fitting) == 1:
         return fitting[0]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,8 +25,8 @@ def read(values: pl.Series, form: TimeForm, second: pl.Series | None = None) -> 
     return pl.LazyFrame(columns).select(value=reading.value, wrong=reading.wrong).collect(engine="streaming")
 
 
-def naive(unit: str) -> pl.Series:
-    return pl.Series([MOMENT.replace(tzinfo=None)]).cast(pl.Datetime(unit))  # type: ignore[arg-type]
+def naive(unit: Literal["ms", "us", "ns"]) -> pl.Series:
+    return pl.Series([MOMENT.replace(tzinfo=None)]).cast(pl.Datetime(unit))
 
 
 FORMS: dict[str, tuple[pl.Series, TimeForm, int]] = {
