@@ -31,6 +31,13 @@ class TestData:
         }
         assert "No row was quarantined." in words(volume(summary))
 
+    def test_what_ingest_set_aside_is_said(self, read: dict[str, Artifacts]) -> None:
+        summary = {**read["first"].validation, "set_aside": {"implausible_time": 2}}
+        assert "2 rows of the source belong to no day and were set aside by ingest: implausible time." in words(
+            volume(summary)
+        )
+        assert "set aside by ingest" not in words(volume(read["first"].validation))
+
     def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
         assert texts(tables(drift(read["first"].validation))[0]) == [
             ["watch", "0.1370", "0.0020", "warning"],

@@ -43,3 +43,14 @@ def test_a_night_without_a_serving_model_says_so() -> None:
     (text,) = scores({"day": "2026-01-16", "model": None}, None).blocks
     assert text.kind == "text"
     assert "Nothing was scored for 2026-01-16" in text.text
+
+
+def test_users_and_videos_may_be_text(tmp_path: Path) -> None:
+    path = lists_file(tmp_path / "top_k.parquet")
+    as_text = pl.read_parquet(path).with_columns(
+        pl.format("<u>{}", "user_id").alias("user_id"), pl.format("v{}", "video_id").alias("video_id")
+    )
+    as_text.write_parquet(path)
+    found = read_lists(path, ReportConfig(top_videos=2, example_users=1, example_length=1))
+    assert [video["video_id"] for video in found.videos] == ["v7", "v8"]
+    assert {user: [row["video_id"] for row in rows] for user, rows in found.examples.items()} == {"<u>1": ["v7"]}

@@ -22,7 +22,7 @@ class Lists:
 
     videos: Sequence[Mapping[str, Any]]
     num_videos: int
-    examples: Mapping[int, Sequence[Mapping[str, Any]]]
+    examples: Mapping[int | str, Sequence[Mapping[str, Any]]]
     tasks: tuple[str, ...]
 
 
@@ -63,7 +63,7 @@ def _videos(lists: Lists, users: int) -> Table:
     return Table("Videos that most often come first; seconds averaged over the lists they are in", heads, rows)
 
 
-def _list(user: int, rows: Sequence[Mapping[str, Any]], tasks: tuple[str, ...]) -> Table:
+def _list(user: int | str, rows: Sequence[Mapping[str, Any]], tasks: tuple[str, ...]) -> Table:
     heads = (
         Head("Rank"),
         Head("Video", numeric=True),
