@@ -64,9 +64,11 @@ def read_table(
         without_key = pl.col(name).is_null() if name == key else pl.lit(False)
         bad = rows.with_row_index().filter(pl.col(f"wrong {name}") | without_key)
         if bad.height:
-            values, row = bad[f"given {name}"].head(3).to_list(), bad["index"][0]
+            values = bad[f"given {name}"].head(3).to_list()
+            said = reading.refusal(name, values, bad.height, file.remedy(values[0]))
+            row = int(bad["index"][0])
             where = file.place(row) if frame is file.frame else f"row {row + 1}"
-            problems.append(f"{path}, {where}: {reading.refusal(name, values, bad.height, file.remedy(values[0]))}")
+            problems.append(f"{path}, {where}: {said}")
     if problems:
         raise SourceError("\n".join(problems))
     if rows.is_empty() and not may_be_empty:

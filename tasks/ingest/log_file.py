@@ -1,9 +1,8 @@
 """One file of impressions: which days it holds, whether it is sound, and its rows by arrival day."""
 
-import contextlib
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +39,17 @@ class LogFile:
     untimed: bool = False
 
     @property
+    def columns(self) -> dict[str, pl.Expr]:
+        """Contract column -> expression over the file's columns; null where a value cannot be read."""
+        return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
+
+    @property
     def path(self) -> Path:
         return self.file.path
 
     @property
     def frame(self) -> pl.LazyFrame:
         return self.file.frame
-
-    @property
-    def columns(self) -> dict[str, pl.Expr]:
-        """Contract column -> expression over the file's columns; null where a value cannot be read."""
-        return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
 
 
 def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
@@ -60,7 +59,7 @@ def index_file(file: LogFile, timezone: str) -> dict[dt.date, int]:
         SourceError: if the file cannot be read, or holds values that are not what their column is for: every such column is
             named.
     """
-    with reading(file):
+    with file.file.reading():
         return _index(file, timezone)
 
 
@@ -106,7 +105,7 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )
-    with reading(file):
+    with file.file.reading():
         wanted.sink_parquet(pl.PartitionBy(folder, key="day", include_key=False), mkdir=True, compression="lz4")
 
 
@@ -114,7 +113,7 @@ def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.Da
     """Return the rows of some days as the contract has them, each with `file` and `row` (from 1), where it stands."""
     numbered = file.frame.with_row_index("row", offset=1)
     chosen = numbered.select(*contract_columns(file), file=pl.lit(file.label), row=pl.col("row").cast(pl.Int64()))
-    with reading(file):
+    with file.file.reading():
         return chosen.filter(arrival_day(pl.col("known_at_ms"), timezone).is_in(list(days))).collect(engine="streaming")
 
 
@@ -122,13 +121,6 @@ def contract_columns(file: LogFile) -> list[pl.Expr]:
     """Return the columns of the contract, as they are made from the file's."""
     columns = file.columns
     return [columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
-
-
-@contextlib.contextmanager
-def reading(file: LogFile) -> Iterator[None]:
-    """Hold a file readable; say what is wrong where, and what to do, if it is damaged or the disk is full."""
-    with file.file.reading():
-        yield
 
 
 def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
@@ -139,7 +131,8 @@ def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:
     first = wrong.head(3).collect()
     values = first["value"].to_list()
     count = 1 if absent else wrong.select(pl.len()).collect(engine="streaming").item()
-    return f"{_place(file, first['index'][0])}: {found.refusal(name, values, count, file.file.remedy(values[0]))}"
+    said = found.refusal(name, values, count, file.file.remedy(values[0]))
+    return f"{file.path}, {file.file.place(first['index'][0])}: {said}"
 
 
 def _implausible(file: LogFile, name: str) -> str:
@@ -148,10 +141,6 @@ def _implausible(file: LogFile, name: str) -> str:
     rows = file.frame.select(value=found.given, time=found.value).with_row_index()
     index, value, time = rows.filter(implausible(pl.col("time"))).head(1).collect().row(0)
     return (
-        f"{_place(file, index)}: column {found.source!r} holds {value!r}, as most rows do, read as {moment(time)}: "
+        f"{file.path}, {file.file.place(index)}: column {found.source!r} holds {value!r}, as most rows do, read as {moment(time)}: "
         f"no log is of that time; set time_unit, or map the column that holds {name}"
     )
-
-
-def _place(file: LogFile, index: int) -> str:
-    return f"{file.path}, {file.file.place(index)}"

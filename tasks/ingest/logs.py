@@ -23,7 +23,7 @@ from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter, write_frame
 from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
-from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, reading, rows_of_days
+from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, rows_of_days
 from tasks.ingest.problems import Problems
 from tasks.ingest.source import NAMES, DayWriter
 
@@ -150,7 +150,7 @@ class LogFiles:
             SourceError: if a file cannot be read.
         """
         for file in self.files:
-            with reading(file):
+            with file.file.reading():
                 first = file.frame.head(count)
                 before = first.collect(engine="streaming")
                 if before.height or file is self.files[-1]:
@@ -244,16 +244,16 @@ class FileSource:
         """Return a context in which the given days can be written."""
         return self._files.reading(days, scratch)
 
-    def set_aside(self) -> pl.DataFrame:
-        """Return the rows whose day cannot be, with where they stand; empty where there are none."""
-        return self._files.set_aside()
-
     def thin_out(self, rows: int) -> int:
         """Read only as many rows of the source as are wanted, spread evenly; return which share that is, as 1 in n."""
         every = max(1, sum(self._days.values()) // rows)
         if every > 1:
             self._files.thin_out(every)
         return every
+
+    def set_aside(self) -> pl.DataFrame:
+        """Return the rows whose day cannot be, with where they stand; empty where there are none."""
+        return self._files.set_aside()
 
     def remember(self, out: Path) -> None:
         """Keep what was learned about the files beside the output, so that the next run need not read them again."""

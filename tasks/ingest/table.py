@@ -99,13 +99,13 @@ class TableSource(FileSource):
     def _opened(self, table: str, files: TableFiles, problems: Problems) -> Iterator[tuple[Form, str]]:
         """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
         path = Path(self._config.path)
-        wanted = [*(column for columns in _sources(files).values() for column in columns), *files.categoricals]
+        wanted = [column for columns in _sources(files).values() for column in columns]
         with problems.noted():
             for file in listed(path, files.files, table):
                 refuse_statistics(str(file))
                 label = file.relative_to(root_of(path, "path")).as_posix()
                 with problems.noted():
-                    yield open_file(file, files, table, wanted, partitions(label)), label
+                    yield open_file(file, files, table, [*wanted, *files.categoricals], partitions(label)), label
 
     def _log_file(self, file: Form, label: str) -> LogFile:
         files = self._config.impressions
@@ -147,7 +147,8 @@ class TableSource(FileSource):
         return frame
 
     def _side_file(self, table: str, files: TableFiles, file: Form) -> pl.DataFrame:
-        readings, schema = self._readings(table, files, file), file.schema
+        schema = file.schema
+        readings = self._readings(table, files, file)
         categories = {name: category(name, schema[name]) for name in files.categoricals}
         records = [name for name in files.categoricals if isinstance(schema[name], pl.Struct)]
         if records:
@@ -163,7 +164,7 @@ class TableSource(FileSource):
             SourceError: if times of a column make no sense.
         """
         unit = None if files.time_unit == "auto" else files.time_unit
-        form, schema = TimeForm(self.timezone, unit, files.time_format), file.schema
+        schema, form = dict(file.schema), TimeForm(self.timezone, unit, files.time_format)
         readings = {}
         for name, columns in _sources(files).items():
             if name in _TIMES:
@@ -176,7 +177,7 @@ class TableSource(FileSource):
 
 
 def _sources(files: TableFiles) -> dict[str, tuple[str, ...]]:
-    """Return contract column -> the columns of the file that it is read from."""
+    """Return contract column -> columns of the file, without those that hold one value for every row."""
     mapped = {name: (source,) if isinstance(source, str) else source for name, source in files.columns.items()}
     return {name: source for name, source in mapped.items() if not isinstance(source, ConstantValue)}
 

@@ -198,6 +198,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_form_gives_its_rows(here: Path, expected: pl.DataFrame, name: str) -> None:
     files, layout = GOOD[name]
@@ -338,6 +339,7 @@ BAD: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_form_is_refused_and_earlier_output_kept(here: Path, name: str) -> None:
     files, layout, message = BAD[name]

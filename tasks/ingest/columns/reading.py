@@ -45,14 +45,14 @@ class Reading:
             source, given, pl.lit(None, dtype=wanted), given.is_not_null(), lambda _: f"{remedy} (it is {dtype})"
         )
 
-    def refusal(self, name: str, found: list[Any], rows: int, otherwise: str = MEND) -> str:
+    def refusal(self, name: str, found: list[Any], rows: int, of_file: str | None = None) -> str:
         """Say what a column holds that cannot be read.
 
         Args:
             name: column of the contract.
             found: the first values that cannot be read, at least one.
             rows: how many rows hold such.
-            otherwise: what to do where the kind of value knows no other remedy than to mend the row.
+            of_file: what to do if the way the file is written gives such values; None: it does not.
         """
         shown = [value.to_list() if isinstance(value, pl.Series) else value for value in found]
         first = shown[0]
@@ -62,5 +62,4 @@ class Reading:
         also = f", nor can {' and '.join(others)}" if others else ""
         also += f" ({rows:,} rows in all)" if rows > 1 else ""
         said = f"column {self.source!r} holds {first!r}, which cannot be read as {name}{meaning}{also}"
-        remedy = self.remedy(first)
-        return f"{said}; {otherwise if remedy == MEND else remedy}"
+        return f"{said}; {of_file or self.remedy(first)}"

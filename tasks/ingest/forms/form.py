@@ -105,11 +105,11 @@ class Form:
         remedy = self.hint(missing) or self.setting("columns", "the names it has", "mend the column mapping")
         raise SourceError(f"{self.path} lacks column {lacking}; it has {', '.join(self.schema)}: {remedy}")
 
-    def remedy(self, value: object) -> str:
-        """Say what to do about a value that is not what its column is for."""
+    def remedy(self, value: object) -> str | None:
+        """Say what to do about a value that stands for none; None for other values."""
         if isinstance(value, str) and value.strip().lower() in _NO_VALUE:
             return self.setting("null_values", f"[{value!r}] if it stands for no value", "mend or remove the row")
-        return "mend or remove the row"
+        return None
 
     def setting(self, name: str, value: str, otherwise: str) -> str:
         """Return the advice to set a key of `params.yaml`, or other advice where the layout is the official one."""
