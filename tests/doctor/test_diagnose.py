@@ -4,11 +4,11 @@ import datetime as dt
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 
@@ -96,7 +96,7 @@ def test_what_killed_processes_left_is_ended_and_removed(workspace: Workspace) -
     assert processes.mend is not None and unfinished.mend is not None
     processes.mend()
     unfinished.mend()
-    assert not psutil.pid_exists(sleeper.pid)
+    assert sleeper.wait(10) == -signal.SIGKILL
     assert not folder.exists()
 
 
