@@ -21,9 +21,11 @@ from prefect.states import Cancelled
 from flows.notify import notify
 from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
+from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
+from tasks.night.dvc_files import damaged_lock, merge_mark, put_aside
 from tasks.night.key import prepare_night
-from tasks.night.lock import holding
+from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
 from tasks.retention import plan
 
@@ -50,6 +52,9 @@ def nightly(
         zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
     with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
+        lock = workspace.root / "dvc.lock"
+        if (problem := damaged_lock(lock)) and merge_mark(lock) is None:
+            logger.warning("%s, by a kill: %s", problem, put_aside(workspace, lock))
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
         nightly_config = params.nightly
@@ -61,13 +66,22 @@ def nightly(
             nightly_config.stage_retries,
         )
         outcome = publish(workspace, key, outcomes)
-        old = plan(workspace, nightly_config.keep_nights)
-        if not old.is_empty:
-            logger.info("nightly.keep_nights is %d, removed: %s", nightly_config.keep_nights, old)
-            old.carry_out()
+        _clean(workspace, nightly_config.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
     create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
     return outcome
+
+
+def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:
+    """Remove what old nights left; the night is decided and archived, and does not fail for it."""
+    try:
+        old = plan(workspace, keep_nights)
+    except DwellError as error:
+        logger.warning("nothing of old nights was removed: %s", error)
+        return
+    if not old.is_empty:
+        logger.info("nightly.keep_nights is %d, removed: %s", keep_nights, old)
+        old.carry_out()
 
 
 def _newer_due_run() -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import yaml
 
 from tasks.core.files import hash_file
 from tasks.core.processes import ROOT
@@ -102,7 +103,7 @@ def snapshot(root: Path) -> dict[str, str]:
     """Return path -> hash of everything below the outputs, hidden files and empty folders too."""
     paths = (path for name in OUTPUTS for path in sorted((root / name).rglob("*")))
     found = {path.relative_to(root).as_posix(): _content(path) for path in paths}
-    return found | {"dvc.lock": hash_file(root / "dvc.lock")} if (root / "dvc.lock").exists() else found
+    return found | {"dvc.lock": _content(root / "dvc.lock")} if (root / "dvc.lock").exists() else found
 
 
 def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
@@ -146,6 +147,8 @@ def _content(path: Path) -> str:
         return "folder"
     if path.name in _TIMED:
         return "present"
+    if path.name == "dvc.lock":  # its stages stand in the order in which they ended
+        return json.dumps(yaml.safe_load(path.read_text()), sort_keys=True)
     if path.name == "ledger.head":
         return str(json.loads(path.read_text())["events"])
     if path.name == "ledger.jsonl":

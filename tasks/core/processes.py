@@ -22,7 +22,7 @@ from tasks.core.errors import MachineError
 
 RUN, ROOT = "DWELL_RUN", "DWELL_RUN_ROOT"
 """Environment variables that all processes of a run inherit: the process it belongs to, and its workspace."""
-_POLL_S = 0.2
+_POLL_S, _PATIENCE_S = 0.2, 10
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,16 @@ def own_run(root: Path) -> Iterator[None]:
 
 def end_orphans(root: Path) -> list[str]:
     """End what dead runs left in a workspace: servers, DVC, stages, workers; return id and command of each."""
-    ended = []
+    ended, killed = [], []
     for process in _orphans(root.resolve()):
         with contextlib.suppress(psutil.Error):
-            line = _described(process)
+            line, owner = _described(process), Owner.of(process.pid)
             process.kill()
-            process.wait(10)
             ended.append(line)
+            killed.append(owner)
+    until = time.monotonic() + _PATIENCE_S
+    while any(owner and not owner.is_dead for owner in killed) and time.monotonic() < until:
+        time.sleep(0.02)  # one that nobody collects counts as dead
     return ended
 
 

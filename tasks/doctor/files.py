@@ -1,19 +1,13 @@
 """The files that tools read and people merge: params.yaml, dvc.yaml, run.yaml, dvc.lock and DVC's own locks."""
 
-import datetime as dt
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from tasks.config import load_params
 from tasks.core.layout import Workspace
 from tasks.core.run_key import load_run_key
 from tasks.core.yaml_file import read_yaml
 from tasks.doctor.finding import Finding
-from tasks.night.dvc_files import RWLOCK, damaged_lock, is_cut_short, unreadable
-
-_DAMAGED = "damaged"
-"""Folder below `.dwell` where damaged files are put: nothing is deleted."""
+from tasks.night.dvc_files import RWLOCK, damaged_lock, is_cut_short, put_aside, unreadable
 
 
 def files(workspace: Workspace) -> Iterator[Finding]:
@@ -23,19 +17,11 @@ def files(workspace: Workspace) -> Iterator[Finding]:
         if problem:
             yield Finding(problem, remedy)
     if workspace.run_key.exists() and (problem := unreadable(workspace.run_key, load_run_key)):
-        yield Finding(problem, "`dwell prepare` writes it anew", lambda: _put_aside(workspace, workspace.run_key))
+        yield Finding(problem, "`dwell prepare` writes it anew", lambda: put_aside(workspace, workspace.run_key))
     lock = workspace.root / "dvc.lock"
     if problem := damaged_lock(lock):
         remedy = "put it aside; the next night finds its stages in the run cache or runs them"
-        yield Finding(problem, remedy, lambda: _put_aside(workspace, lock))
+        yield Finding(problem, remedy, lambda: put_aside(workspace, lock))
     internal = workspace.root / RWLOCK
     if is_cut_short(internal):
-        yield Finding(f"{internal} was cut short by a kill", "remove it", lambda: _put_aside(workspace, internal))
-
-
-def _put_aside(workspace: Workspace, path: Path) -> str:
-    folder = workspace.scratch / _DAMAGED
-    folder.mkdir(parents=True, exist_ok=True)
-    moved = folder / f"{path.name}.{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}"
-    os.replace(path, moved)
-    return f"moved {path.name} to {moved.relative_to(workspace.root)}"
+        yield Finding(f"{internal} was cut short by a kill", "remove it", lambda: put_aside(workspace, internal))

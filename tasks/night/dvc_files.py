@@ -1,10 +1,14 @@
 """Files of DVC that a kill or a merge can damage: dvc.lock, and the lock that DVC rewrites in place."""
 
+import datetime as dt
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tasks.core.errors import ConfigError
+from tasks.core.layout import Workspace
 from tasks.core.yaml_file import read_yaml
 
 RWLOCK = ".dvc/tmp/rwlock"
@@ -14,21 +18,56 @@ def damaged_lock(path: Path) -> str | None:
     """Return what is wrong with dvc.lock, in one line; None: nothing, or there is none yet."""
     if not path.exists():
         return None
-    problem = unreadable(path, read_yaml)
-    if problem is None and not isinstance(read_yaml(path).value.get("stages"), dict):
-        problem = f"{path.name} holds no stages"
-    return problem
+    if problem := unreadable(path, read_yaml):
+        return problem
+    stages = read_yaml(path).value.get("stages")
+    if not isinstance(stages, dict):
+        return f"{path.name} holds no stages"
+    for name, stage in stages.items():  # DVC rewrites the file in place: a kill may cut it between two keys
+        if not _is_whole(stage):
+            return f"{path.name}: stage {name} was cut short"
+    return None
+
+
+def _is_whole(stage: Any) -> bool:
+    if not isinstance(stage, dict) or "cmd" not in stage:
+        return False
+    for kind in ("deps", "outs"):
+        items = stage.get(kind, [])
+        if not isinstance(items, list):
+            return False
+        for item in items:
+            if not isinstance(item, dict) or "path" not in item or not ({"md5", "hash"} & item.keys()):
+                return False
+            if any(value is None for value in item.values()):
+                return False
+    return True
+
+
+def merge_mark(path: Path) -> str | None:
+    """Return the first mark of an unfinished merge in a text file, with its line."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], start=1):
+        if line.startswith(("<<<<<<< ", "=======", ">>>>>>> ")):
+            return f"{path.name}: line {number} is the mark of a merge that was not finished ({line[:30]!r})"
+    return None
+
+
+def put_aside(workspace: Workspace, path: Path) -> str:
+    """Move a damaged file below `.dwell/damaged`: nothing is deleted. Return what was done."""
+    folder = workspace.scratch / "damaged"
+    folder.mkdir(parents=True, exist_ok=True)
+    moved = folder / f"{path.name}.{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}"
+    os.replace(path, moved)
+    return f"moved {path.name} to {moved.relative_to(workspace.root)}"
 
 
 def unreadable(path: Path, read: Callable[[Path], object]) -> str | None:
     """Return why a file cannot be read, in one line: merge markers first, they explain the rest."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if mark := merge_mark(path):
+            return mark
     except UnicodeDecodeError:
         return f"{path.name} is not UTF-8 text"
-    for number, line in enumerate(lines, start=1):
-        if line.startswith(("<<<<<<< ", "=======", ">>>>>>> ")):
-            return f"{path.name}: line {number} is the mark of a merge that was not finished ({line[:30]!r})"
     try:
         read(path)
     except ConfigError as error:

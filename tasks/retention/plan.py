@@ -1,6 +1,7 @@
 """What may go when only the last nights are kept, and what can no longer be done then. Registry entries never go."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tasks.registry.replay import evidence_for, last_night, succession
 from tasks.retention.dvc_cache import unreferenced
 from tasks.retention.prefect_history import PrefectHistory
 
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 _SCRATCH = ("checkpoints", "damaged")
 """Folders below `.dwell` that only a run cut short could still want."""
 
@@ -93,7 +95,9 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
     current = load_run_key(workspace.run_key) if workspace.run_key.exists() else None
     old, evidence, kept = list[Path](), list[Path](), list[Path]()
     for nights in sorted(path for path in (workspace.root / "nights").glob("*") if path.is_dir()):
-        archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if path.is_dir()}
+        archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if _NIGHT.fullmatch(path.name)}
+        if not archives:
+            continue
         needed = set(sorted(archives)[-keep_nights:]) | _served(workspace.registry(nights.name))
         if current is not None and current.source == nights.name:
             needed.add(current.as_of)

@@ -4,11 +4,11 @@ import datetime as dt
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 
@@ -54,6 +54,8 @@ def test_a_sound_workspace_has_nothing(workspace: Workspace) -> None:
         ("dvc.lock", MARKED.format("stages: {}"), "dvc.lock: line 1 is the mark of a merge"),
         ("dvc.lock", "schema: '2.0'\nstages:\n  ingest:\n    cmd: 'python", "dvc.lock is not valid YAML"),
         ("dvc.lock", "schema: '2.0'\n", "dvc.lock holds no stages"),
+        ("dvc.lock", "schema: '2.0'\nstages:\n  ingest:\n", "dvc.lock: stage ingest was cut short"),
+        ("dvc.lock", "stages:\n  ingest:\n    cmd: x\n    outs:\n    - path: a\n", "stage ingest was cut short"),
         ("dvc.lock", b"\xff\xfe", "dvc.lock is not UTF-8"),
         (".dvc/tmp/rwlock", '{"write": {"/da', "rwlock was cut short"),
     ],
@@ -94,7 +96,7 @@ def test_what_killed_processes_left_is_ended_and_removed(workspace: Workspace) -
     assert processes.mend is not None and unfinished.mend is not None
     processes.mend()
     unfinished.mend()
-    assert not psutil.pid_exists(sleeper.pid)
+    assert sleeper.wait(10) == -signal.SIGKILL
     assert not folder.exists()
 
 
