@@ -45,6 +45,16 @@ def unfinished(target: Path) -> Iterator[Path]:
         remove(folder)
 
 
+def temporary(scratch: Path, name: str) -> Path:
+    """Return a path of this process's own below a workspace's scratch folder; `sweep` removes it once the process is dead.
+
+    Args:
+        scratch: `.dwell`.
+        name: letters and digits, the same for the same content.
+    """
+    return scratch.absolute() / "tmp" / f"{_BEGIN}{this_process()}-{name}{_END}"
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether a path lies where things lie unfinished."""
     return any(part.startswith(_BEGIN) and part.endswith(_END) for part in path.parts)

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import io
-import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, Any
 from tasks.core.errors import SourceError, StorageError
 from tasks.core.files import remove
 from tasks.core.layout import Workspace
+from tasks.core.temporaries import temporary
 
 _CHUNK = 1 << 20
 
@@ -60,8 +60,7 @@ class Plain:
         self._recoded = self.encoding not in ("utf-8", "ascii") and (self.encoding != "utf-8-sig" or not marked)
         if self._recoded or self.compression:
             about = f"{path.absolute()}\0{self.encoding}".encode()
-            name = f"{os.getpid()}-{hashlib.sha256(about).hexdigest()[:16]}"
-            self.path = Workspace().scratch.absolute() / "plain" / name
+            self.path = temporary(Workspace().scratch, hashlib.sha256(about).hexdigest()[:16])
         else:
             self.path = path
 
