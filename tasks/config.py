@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
@@ -22,7 +22,7 @@ from tasks.core.layout import Workspace
 from tasks.core.manifest import product_hash
 from tasks.core.names import Name
 from tasks.core.remembered import once
-from tasks.core.settings import Block
+from tasks.core.settings import Block, Day
 from tasks.core.yaml_config import Problem, nearest, parse, problems_of, refuse, valid_part
 from tasks.core.yaml_file import Keys, Place, read_yaml
 from tasks.ensemble.config import EnsembleConfig
@@ -50,12 +50,6 @@ Wrong = tuple[Keys, str]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
 
 
-def _quoted(value: Any) -> Any:
-    if isinstance(value, dict) and (bare := [key for key in value if isinstance(key, dt.date)]):
-        raise ValueError(f'a day must stand in quotes, since DVC takes no other keys: "{bare[0]}"')
-    return value
-
-
 class Window(Block):
     """Which days a night reads. Night T fits on [T - fit_days - 1, T-2], calibrates on T-1, judges on T."""
 
@@ -63,7 +57,7 @@ class Window(Block):
     """days in the fit window (W - 1: the window [T-W, T-2] with W = 7 has six)"""
     lookback_days: WindowDays = 7
     """days of history before a row's day that its features may use"""
-    accepted_gaps: Annotated[dict[dt.date, Reason], BeforeValidator(_quoted)] = Field(default_factory=dict)
+    accepted_gaps: dict[Day, Reason] = Field(default_factory=dict)
     """days that are lost for good, in quotes, with the reason: {"2026-01-10": collector outage}. They count as days
     without rows, and the report says so; a night cannot be validated or judged on one"""
 
@@ -89,7 +83,7 @@ class Nightly(Block):
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: Threads = 1
     """how many independent stages may run at the same time on this machine"""
-    keep_nights: int = Field(default=14, ge=1)
+    keep_nights: Whole = Field(default=14, ge=1, le=10_000)
     """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
 
     @property

@@ -123,7 +123,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "time zone": (mine("    path:", "    timezone: Asia/Peking\n    path:"), "Peking", "sources.mine.timezone: unknown time zone 'Asia/Peking'"),
     "column of no contract": (mine("user_id: uid", "user: uid"), "user: uid", "sources.mine.impressions.columns: the contract has no column 'user'"),
     "pattern of columns": (mine("video_id: vid", 'video_id: "^.*$"'), "^.*$", "sources.mine.impressions.columns.video_id: '^.*$' would name several columns"),
-    "all columns": (mine('"*.csv", ', '"*.csv", categoricals: [city, "*"], '), "city", "sources.mine.impressions.categoricals.1: '*' would name several columns"),
+    "all columns": (below("sources", MINE, '    users: {files: "u.csv", categoricals: [city, "*"], columns: {user_id: uid}}'), "city", "sources.mine.users.categoricals.1: '*' would name several columns"),
     # YAML
     "tab": (instead("  fit_days: 6", "\tfit_days: 6"), "\tfit_days", "not valid YAML: while scanning for the next token found character that cannot start any token; the line begins with a tab"),
     "open bracket": (instead("seeds: [0, 1, 2]", "seeds: [0, 1, 2"), "max_epochs: 3", "not valid YAML: while parsing a flow sequence"),

@@ -52,7 +52,7 @@ def test_a_sound_workspace_has_nothing(workspace: Workspace) -> None:
         ("run.yaml", "as_of: 2026-01-15\nsour", "run.yaml"),
         ("run.yaml", "", "run.yaml must hold a mapping"),
         ("dvc.lock", MARKED.format("stages: {}"), "dvc.lock: line 1 is the mark of a merge"),
-        ("dvc.lock", "schema: '2.0'\nstages:\n  ingest:\n    cmd: 'python", "dvc.lock is not valid YAML"),
+        ("dvc.lock", "schema: '2.0'\nstages:\n  ingest:\n    cmd: 'python", "dvc.lock:4: not valid YAML"),
         ("dvc.lock", "schema: '2.0'\n", "dvc.lock holds no stages"),
         ("dvc.lock", "schema: '2.0'\nstages:\n  ingest:\n", "dvc.lock: stage ingest was cut short"),
         ("dvc.lock", "stages:\n  ingest:\n    cmd: x\n    outs:\n    - path: a\n", "stage ingest was cut short"),

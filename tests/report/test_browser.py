@@ -115,7 +115,7 @@ def test_no_text_of_a_person_or_a_log_runs(browser: str, copy_of: Callable[[str]
     html = write_page(copy_of("later"), tmp_path / "page.html")
     (tmp_path / "page.html").write_text(html.replace("<details>", "<details open>"), encoding="utf-8")
     assert title(tmp_path / "page.html") != "PWNED"
-    document = data_summary() | {"passed": False, "source": SCRIPT}
+    document = data_summary().as_json() | {"passed": False, "source": SCRIPT}
     for name, side in document["side_tables"].items():
         side |= {"table": name, "key": SCRIPT}
     summary = DataSummary.model_validate(document)

@@ -31,7 +31,7 @@ class TestData:
         assert "No row was quarantined." in words(volume(summary))
 
     def test_what_ingest_set_aside_is_said(self, read: dict[str, Artifacts]) -> None:
-        summary = {**read["first"].validation, "set_aside": {"implausible_time": 2}}
+        summary = read["first"].validation.model_copy(update={"set_aside": {"implausible_time": 2}})
         assert "2 rows of the source belong to no day and were set aside by ingest: implausible time." in words(
             volume(summary)
         )

@@ -57,5 +57,5 @@ def test_users_and_videos_may_be_text(tmp_path: Path) -> None:
     )
     as_text.write_parquet(path)
     found = read_lists(path, ReportConfig(top_videos=2, example_users=1, example_length=1))
-    assert [video["video_id"] for video in found.videos] == ["v7", "v8"]
-    assert {user: [row["video_id"] for row in rows] for user, rows in found.examples.items()} == {"<u>1": ["v7"]}
+    assert [video.video_id for video in found.videos] == ["v7", "v8"]
+    assert {user: [row.video_id for row in rows] for user, rows in found.examples.items()} == {"<u>1": ["v7"]}
