@@ -407,11 +407,11 @@ def test_all_problems_of_all_tables_are_told_at_once_and_before_anything_is_writ
 
 def test_a_copy_that_finds_no_room_is_named(here: Path) -> None:
     write(here, {"log.csv.gz": gzip.compress(csv().encode())})
-    (here / ".dwell/plain").mkdir(parents=True)
-    (here / ".dwell/plain").chmod(0o500)
-    if os.access(here / ".dwell/plain", os.W_OK):
-        (here / ".dwell/plain").rmdir()
-        (here / ".dwell/plain").symlink_to("/proc")
+    (here / ".dwell/tmp").mkdir(parents=True)
+    (here / ".dwell/tmp").chmod(0o500)
+    if os.access(here / ".dwell/tmp", os.W_OK):
+        (here / ".dwell/tmp").rmdir()
+        (here / ".dwell/tmp").symlink_to("/proc")
     with pytest.raises(StorageError, match=r"no readable copy of .*log.csv.gz could be made"):
         default_as_of(source(here))
 
