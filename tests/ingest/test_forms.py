@@ -205,7 +205,7 @@ def test_a_good_form_gives_its_rows(here: Path, expected: pl.DataFrame, name: st
     write(here / "mine [v1] 数据", files)
     ingest(source(here / "mine [v1] 数据", **layout), NIGHT, here / "out")
     assert_frame_equal(rows_of(here / "out"), expected)
-    assert not list(here.glob(".dwell/plain/*"))
+    assert not list(here.glob(".dwell/tmp/*"))
 
 
 def test_a_single_file_is_a_path(here: Path, expected: pl.DataFrame) -> None:
@@ -351,7 +351,7 @@ def test_a_bad_form_is_refused_and_earlier_output_kept(here: Path, name: str) ->
         ingest(source(here / "mine", **layout), NIGHT, here / "out")
     assert "perhaps truncated" not in str(refused.value)
     assert hash_tree(here / "out") == before
-    assert not list(here.glob(".dwell/plain/*"))
+    assert not list(here.glob(".dwell/tmp/*"))
 
 
 @pytest.mark.parametrize(
