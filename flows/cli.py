@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from tasks.core.errors import DwellError, MachineError
+from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.processes import own_run
@@ -64,6 +64,13 @@ Data = Annotated[
 ]
 
 
+Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
+
+
+def _address(port: int) -> None:
+    os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+
+
 def _date(value: dt.datetime | None) -> dt.date | None:
     return value.date() if value else None
 
@@ -94,9 +101,7 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     from tasks.onboard.check import check as run
 
     params = load_params(Workspace().params)
-    config = params.named_source(source or params.default_source)
-    if data is not None and "path" in type(config).model_fields:
-        config = config.model_copy(update={"path": str(data)})
+    config = params.source_at(source or params.default_source, data)
     for line in run(config, params.window, params.validation, Workspace().scratch, _date(as_of)).lines():
         typer.echo(line)
 
@@ -239,27 +244,18 @@ def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) 
 
 
 @app.command()
-def deploy(
-    port: Annotated[
-        int, typer.Option(help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")
-    ] = 4200,
-) -> None:
+def deploy(port: Port = 4200) -> None:
     """Register work pool, deployments and the dead-run automation with a running server; harmless to repeat."""
-    os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    _address(port)
     from flows.deploy import deploy as run
 
     run(Path.cwd())
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def prefect(
-    context: typer.Context,
-    port: Annotated[
-        int, typer.Option(help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")
-    ] = 4200,
-) -> None:
+def prefect(context: typer.Context, port: Port = 4200) -> None:
     """Run any command of Prefect's own against that server, with its password: dwell prefect deployment ls."""
-    os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    _address(port)
     os.execv(sys.executable, [sys.executable, "-m", "prefect", *context.args])
 
 
@@ -394,9 +390,7 @@ def main() -> None:
         with in_words("dwell"):
             app()
     except DwellError as error:
-        for line in str(error).splitlines():
-            typer.echo(f"error: {line}", err=True)
-        sys.exit(1 if isinstance(error, MachineError) else 2)
+        sys.exit(print_error(error))
 
 
 if __name__ == "__main__":

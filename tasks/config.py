@@ -153,6 +153,21 @@ class Params(Block):
             raise ConfigError(f"{FILE}: unknown source {name!r}{nearest(name, self.sources)}")
         return self.sources[name]
 
+    def source_at(self, name: str, path: Path | None) -> SourceConfig:
+        """Return one source, reading from another path than params.yaml says; None: from that.
+
+        Raises:
+            ConfigError: if there is no such source, or it is of a kind that reads no data.
+        """
+        source = self.named_source(name)
+        if path is None:
+            return source
+        if "path" not in type(source).model_fields:
+            raise ConfigError(
+                f"source {name!r} is of kind {source.kind} and reads no data: leave out the data path {path}"
+            )
+        return source.model_copy(update={"path": str(path)})
+
     def check(self, place: Place) -> None:
         """Check what only the whole can tell: names that must exist, every recipe and every ensemble.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.core.errors import USER_ERROR, DwellError, MachineError
+from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.system_errors import in_words
@@ -33,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with in_words(f"stage {options.stage}"):
             run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)
     except DwellError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1 if isinstance(error, MachineError) else USER_ERROR
+        return print_error(error)
     return 0
 
 

@@ -1,5 +1,7 @@
 """The errors a person is meant to read: what is wrong, where, and what to do about it."""
 
+import sys
+
 
 class DwellError(ValueError):
     """Base of every error that dwell raises on purpose."""
@@ -47,3 +49,10 @@ class RegistryError(DwellError):
 
 USER_ERROR = 2
 """Exit status for bad input: the message says what to mend, and trying again cannot help."""
+
+
+def print_error(error: DwellError) -> int:
+    """Print an error as a person reads it, one `error:` line per problem; return the exit status."""
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if isinstance(error, MachineError) else USER_ERROR

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.evaluate.catalogue import LEVELS, compared, metric
+from tasks.evaluate.catalogue import LEVELS, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw
 from tasks.evaluate.exposed import ExposedPart
@@ -26,6 +26,7 @@ class JudgeRows:
     Attributes:
         rows: observed.
         index: their numbers in the prediction tables.
+        compared: metrics of logged rows whose differences are taken.
         segments: flag -> numbers of the rows that have it.
         scene_B: scene of each row.
         tasks: binary tasks both arms predict.
@@ -35,6 +36,7 @@ class JudgeRows:
 
     rows: Rows
     index: IntArray
+    compared: tuple[str, ...]
     segments: Mapping[str, IntArray]
     scene_B: IntArray
     tasks: tuple[str, ...]
@@ -73,7 +75,7 @@ def measure_arm(table: PredictionTable, judged: JudgeRows, config: EvaluationCon
     for seed in table.seeds:
         everything = predicted(table, seed, judged.tasks)
         predictions = everything.take(judged.index)
-        statistics = {name: _statistic(name, judged, predictions, config) for name in _names(judged, config)}
+        statistics = {name: _statistic(name, judged, predictions, config) for name in judged.compared}
         for part in judged.parts:
             statistics |= part.statistics(everything, config.minimum_positives)
         for name, draw in judged.resampler.draw(statistics).items():
@@ -89,10 +91,6 @@ def tied_share(score_B: FloatArray) -> float:
     count = np.unique(score_B, return_counts=True)[1].astype(np.int64)
     pairs = score_B.size * (score_B.size - 1) // 2
     return float((count * (count - 1) // 2).sum() / pairs) if pairs else float("nan")
-
-
-def _names(judged: JudgeRows, config: EvaluationConfig) -> tuple[str, ...]:
-    return compared(judged.tasks, config.sparse_tasks)
 
 
 def _statistic(name: str, judged: JudgeRows, predictions: Predictions, config: EvaluationConfig) -> Statistic:

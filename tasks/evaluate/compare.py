@@ -68,10 +68,13 @@ def _judge_rows(
     edges = BinEdges.of(first, config, duration_edges_s)
     index = logged_rows(first)
     everything = observed(first, edges.duration_groups(first), resampler, tasks, config.seed)
-    flags = dict.fromkeys(flag for name in compared(tasks, config.sparse_tasks) if (flag := metric(name).segment))
+    names = compared(tasks, config.sparse_tasks)
+    flags = dict.fromkeys(flag for name in names if (flag := metric(name).segment))
     segments = {flag: np.flatnonzero(first.segment(flag)[index] == 1) for flag in flags}
     parts = trusted_parts(first, everything, config)
-    return JudgeRows(everything.take(index), index, segments, first.segment("scene")[index], tasks, resampler, parts)
+    return JudgeRows(
+        everything.take(index), index, names, segments, first.segment("scene")[index], tasks, resampler, parts
+    )
 
 
 def _paired(candidate: Arm, reference: Arm, judged: JudgeRows, level: float) -> dict[str, PairedMetric]:

@@ -38,8 +38,6 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
 }
 """kind of source -> adapter, made from its configuration and the folder of an earlier run"""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class IngestResult:

@@ -33,15 +33,9 @@ def prepare_night(
     """
     params = load_params(workspace.params)
     name = source or params.default_source
-    config = params.named_source(name)
-    if data is not None:
-        if "path" not in type(config).model_fields:
-            raise ConfigError(
-                f"source {name!r} is of kind {config.kind} and reads no data: leave out the data path {data}"
-            )
-        if reason := workspace.why_no_source(data):
-            raise ConfigError(f"the data path {reason}")
-        config = config.model_copy(update={"path": str(data)})
+    config = params.source_at(name, data)
+    if data is not None and (reason := workspace.why_no_source(data)):
+        raise ConfigError(f"the data path {reason}")
     night = as_of or default_as_of(config)
     book = registry.Registry(workspace.registry(name))
     values = {

@@ -4,7 +4,8 @@ import datetime as dt
 
 import polars as pl
 
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+from tasks.ingest.columns.length import UNITS_PER_S
+
 _PLAUSIBLE_S = (
     dt.datetime(2005, 1, 1, tzinfo=dt.UTC).timestamp(),
     dt.datetime(2100, 1, 1, tzinfo=dt.UTC).timestamp(),
@@ -32,7 +33,7 @@ def median(values: pl.Series) -> float | None:
 def time_unit(values: pl.Series) -> str | None:
     """Return the unit in which most numbers are times of this century; None if there is none, or they are no numbers."""
     found = numbers(values)
-    for unit, per_second in PER_SECOND.items():
+    for unit, per_second in UNITS_PER_S.items():
         inside = found.is_between(_PLAUSIBLE_S[0] * per_second, _PLAUSIBLE_S[1] * per_second).sum()
         if len(found) and inside > 0.9 * len(found):
             return unit
@@ -57,4 +58,4 @@ def length_unit(values: pl.Series) -> str | None:
     middle = median(values)
     if middle is None:
         return None
-    return next((unit for unit, per_second in PER_SECOND.items() if middle <= _LONGEST_S * per_second), "ns")
+    return next((unit for unit, per_second in UNITS_PER_S.items() if middle <= _LONGEST_S * per_second), "ns")

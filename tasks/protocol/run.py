@@ -35,10 +35,7 @@ class ProtocolRun:
         from tasks.validate.stage import validate
 
         params, workspace = self.protocol.params, self.workspace
-        source = params.named_source(params.default_source)
-        if self.data is not None:
-            source = source.model_copy(update={"path": str(self.data)})
-        ingest(source, self.days, workspace.raw)
+        ingest(params.source_at(params.default_source, self.data), self.days, workspace.raw)
         validate(workspace.raw, params.validation, self.days, workspace.validated)
         build_features(workspace.validated, params.features, self.days, workspace.features, params.cluster)
 

@@ -1,8 +1,6 @@
 """What every form of file answers: its rows as a lazy frame, their types, and where in the file a row stands."""
 
 import contextlib
-import errno
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -12,17 +10,11 @@ from typing import ClassVar
 import polars as pl
 
 from tasks.core.errors import SourceError, StorageError
+from tasks.core.system_errors import remedy_of
 from tasks.ingest.config import FileLayout
 from tasks.ingest.forms.plain import Plain
 
-_DISK = {
-    errno.ENOSPC: "free some space on the disk and run again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run again",
-    errno.EACCES: "make the folder writable, and the source readable, for this user",
-    errno.EROFS: "the file system is read-only; choose another folder",
-}
 _NO_VALUE = ("\\n", "null", "none", "nil", "na", "n/a", "nan", "-", "--", "?", "undefined", "(null)", "missing")
-_OS_ERROR = re.compile(r"os error (\d+)")
 
 
 class Form:
@@ -62,9 +54,8 @@ class Form:
                 yield
             except (pl.exceptions.PolarsError, OSError) as error:
                 reason = str(error).strip().splitlines()[0]
-                number = error.errno if isinstance(error, OSError) else int((_OS_ERROR.findall(reason) or [0])[0])
-                if number in _DISK:
-                    raise StorageError(f"could not part {self.path} into days ({reason}): {_DISK[number]}") from error
+                if remedy := remedy_of(error):
+                    raise StorageError(f"could not part {self.path} into days ({reason}): {remedy}") from error
                 raise SourceError(self.say(self._cause(reason))) from error
 
     def check(self) -> None:
