@@ -1,6 +1,7 @@
 """`dwell check`: ingest and validate a sample of a source in a scratch folder; nothing of the workspace is touched."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from tasks.config import Window
 from tasks.core.days import Days
 from tasks.core.errors import ValidationFailed
-from tasks.core.files import unfinished
+from tasks.core.files import remove
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.logs import FileSource
 from tasks.ingest.stage import adapt, open_source
@@ -57,14 +58,15 @@ def check(
         source: where to read.
         window: which days a night reads.
         validation: the rules.
-        scratch: `.dwell` of a workspace, in which a folder is made and removed.
+        scratch: folder that a folder is made in and removed from.
         as_of: the night; None: the last day of the source.
 
     Raises:
         SourceError, ContractError, ConfigError: if a night could not read the source.
         ValidationFailed: if a rule would stop it.
     """
-    with unfinished(scratch / "check") as folder:
+    folder = scratch / f"check-{os.getpid()}"
+    try:
         adapter = open_source(source)
         night = as_of or adapter.latest_day()
         days = window.days(night)
@@ -73,6 +75,8 @@ def check(
         fewest = max(1, validation.tables.min_rows // every)
         rules = validation.model_copy(update={"tables": validation.tables.model_copy(update={"min_rows": fewest})})
         return Checked(night, every, _validated(folder, rules, days.since(adapter.first_day())))
+    finally:
+        remove(folder)
 
 
 def _validated(folder: Path, rules: ValidationConfig, days: Days) -> ValidationResult:
