@@ -16,11 +16,12 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import polars_schema
+from tasks.core.contract import conform, polars_schema
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter, write_frame
+from tasks.ingest.catalogue import seen
 from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
 from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, rows_of_days
@@ -214,7 +215,10 @@ class LogFiles:
 
 
 class FileSource:
-    """What every source made of log files answers alike; a subclass sets `_files` and describes the rest."""
+    """What every source made of log files answers alike; a subclass sets `_files` and describes the rest.
+
+    Without tables of its own it knows of users and videos what the log says.
+    """
 
     _files: LogFiles
     scene_names: tuple[str, ...] = ()
@@ -243,6 +247,18 @@ class FileSource:
     def reading(self, days: Sequence[dt.date], scratch: Path) -> AbstractContextManager[DayWriter]:
         """Return a context in which the given days can be written."""
         return self._files.reading(days, scratch)
+
+    def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        """Return every user of the log, without features."""
+        return seen(impressions, days, "user_id").drop_nulls().unique().collect(engine="streaming").sort("user_id")
+
+    def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
+        """Return every video of the log with the longest duration logged for it, without features."""
+        logged = seen(impressions, days, "video_id", "duration_ms").drop_nulls("video_id").group_by("video_id")
+        lengths = logged.agg(pl.col("duration_ms").max()).collect(engine="streaming").sort("video_id")
+        schema = polars_schema("videos")
+        rest = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in lengths.columns]
+        return conform(lengths.lazy().with_columns(rest), "videos", "videos of the log").collect()
 
     def thin_out(self, rows: int) -> int:
         """Read only as many rows of the source as are wanted, spread evenly; return which share that is, as 1 in n."""

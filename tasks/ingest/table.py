@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, conform, polars_schema
+from tasks.core.contract import FLAGS, polars_schema
 from tasks.core.errors import ContractError, SourceError
-from tasks.ingest.catalogue import read_table, refuse_statistics, seen
+from tasks.ingest.catalogue import read_table, refuse_statistics
 from tasks.ingest.clock import end_of_hour
 from tasks.ingest.columns.category import category, scene, tags
 from tasks.ingest.columns.identity import codes, identity
@@ -116,18 +116,12 @@ class TableSource(FileSource):
         return LogFile(file, label, readings, others)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if (given := self._side_tables["users"]) is not None:
-            return given
-        return seen(impressions, days, "user_id").drop_nulls().unique().collect(engine="streaming").sort("user_id")
+        given = self._side_tables["users"]
+        return super().users(days, impressions) if given is None else given
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
-        if (given := self._side_tables["videos"]) is not None:
-            return given
-        logged = seen(impressions, days, "video_id", "duration_ms").drop_nulls("video_id").group_by("video_id")
-        lengths = logged.agg(pl.col("duration_ms").max()).collect(engine="streaming").sort("video_id")
-        schema = polars_schema("videos")
-        rest = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in lengths.columns]
-        return conform(lengths.lazy().with_columns(rest), "videos", "videos of the log").collect()
+        given = self._side_tables["videos"]
+        return super().videos(days, impressions) if given is None else given
 
     def _side_table(self, table: str, files: TableFiles) -> pl.DataFrame:
         key = "user_id" if table == "users" else "video_id"
