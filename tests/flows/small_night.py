@@ -1,13 +1,18 @@
 """A small workspace: the project's own stage graph and code, a night that takes seconds."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
+
+from flows import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -70,3 +75,24 @@ def run(arguments: list[str], root: Path, **environment_variables: str) -> subpr
         env=os.environ | {"PATH": path, "PREFECT_HOME": str(root / ".dwell/prefect")} | environment_variables,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
     )  # fmt: skip
+
+
+def dwell(root: Path, *arguments: str, status: int = 0) -> str:
+    """Give a `dwell` command in this process, which has imported what each new one imports anew; return what it prints.
+
+    Raises:
+        AssertionError: if it ends with another exit status.
+    """
+    printed, ended = io.StringIO(), 0
+    with (
+        contextlib.chdir(root),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        mock.patch.object(sys, "argv", ["dwell", *arguments]),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            ended = int(end.code or 0)
+    assert ended == status, printed.getvalue()[-3000:]
+    return printed.getvalue()

@@ -15,7 +15,7 @@ from tasks.core.files import hash_tree, remove
 from tasks.core.layout import Workspace
 from tasks.core.processes import RUN
 from tasks.night.lock import holding
-from tests.flows.small_night import make_workspace, run, tiny_params
+from tests.flows.small_night import dwell, make_workspace, run, tiny_params
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +30,6 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in FIRST_STAGES:
         dwell(root, "stage", stage)
     return root
-
-
-def dwell(root: Path, *arguments: str, status: int = 0) -> str:
-    done = run(["flows.cli", *arguments], root)
-    assert done.returncode == status, done.stdout[-3000:]
-    return done.stdout
 
 
 def kill_once_seen(root: Path, path: str, *module: str) -> None:

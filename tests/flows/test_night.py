@@ -1,5 +1,6 @@
 """Whole nights on a small simulated world: a server, a worker and a deployment; three drivers, one result; a way back."""
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -13,7 +14,8 @@ import pytest
 import yaml
 
 from tasks.core.files import hash_tree
-from tests.flows.small_night import REPOSITORY, make_workspace, run, tiny_params
+from tests.flows.declared import run_night
+from tests.flows.small_night import dwell, make_workspace, run, tiny_params
 
 pytestmark = pytest.mark.slow
 
@@ -97,8 +99,9 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_forced_stages_give_the_same_ha
 def test_the_command_line_makes_the_same_bytes_of_declared_inputs_alone(night: Path, tmp_path: Path) -> None:
     """Every stage anew, in another folder; what DVC would lock there is what it locked after the flow."""
     root = make_workspace(tmp_path / "by_hand", tiny_params())
-    done = run(["tests.flows.declared"], root, PYTHONPATH=str(REPOSITORY))
-    assert done.returncode == 0, done.stdout[-3000:]
+    dwell(root, "prepare")
+    with contextlib.chdir(root):
+        run_night(root)
     assert outputs(root) == outputs(night)
     committed = run(["dvc", "commit", "--force"], root)
     assert committed.returncode == 0, committed.stdout[-2000:]
@@ -139,19 +142,17 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert decision["reason"] in second.stdout
     assert "XAUC 0." in second.stdout
 
-    status = run(["flows.cli", "status"], night).stdout
+    status = dwell(night, "status")
     assert key["champion"] in status or decision["verdict"] == "promote"
-    forced = run(["flows.cli", "promote", "d2q", "--reason", "the judge day was a holiday"], night)
-    assert forced.returncode == 0, forced.stdout
-    assert "promoted by force (from night 2026-01-17 on)" in forced.stdout
-    assert "promoted by force: the judge day was a holiday" in run(["flows.cli", "status"], night).stdout
+    forced = dwell(night, "promote", "d2q", "--reason", "the judge day was a holiday")
+    assert "promoted by force (from night 2026-01-17 on)" in forced
+    assert "promoted by force: the judge day was a holiday" in dwell(night, "status")
     archive = night / "nights/simulator/2026-01-16"
     assert json.loads((archive / "decision.json").read_text())["kind"] == "forced"
     assert "A person overruled the gate: the judge day was a holiday." in (archive / "report.html").read_text()
-    undone = run(["flows.cli", "rollback", "--reason", "test"], night)
-    assert undone.returncode == 0, undone.stdout
-    again = run(["flows.cli", "prepare", "--as-of", "2026-01-16"], night)
-    assert key["champion"] in again.stdout, "a night that was decided keeps the champion it had then"
+    dwell(night, "rollback", "--reason", "test")
+    again = dwell(night, "prepare", "--as-of", "2026-01-16")
+    assert key["champion"] in again, "a night that was decided keeps the champion it had then"
 
 
 def test_a_refused_night_says_why_and_loses_nothing(night: Path) -> None:
