@@ -15,7 +15,7 @@ from tasks.core.days import Days
 from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
-from tasks.core.layout import JUDGE_TABLE, Workspace
+from tasks.core.layout import ANCHOR_TABLE, JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
 
@@ -75,9 +75,11 @@ def table(night: Night, recipe: str | None) -> Any:
 
 def champion(night: Night, recipe: str | None) -> Any:
     from tasks.registry import checkout_champion
+    from tasks.registry.reign import PinnedReign
 
     key, workspace = night.key, night.workspace
-    return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion)
+    reign = PinnedReign(key.as_of, key.ledger, night.params.gate.upgrade_days)
+    return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion, reign)
 
 
 def code(night: Night, recipe: str | None) -> Any:
@@ -151,7 +153,7 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
             folder.mkdir(parents=True)
             write_json(folder / "champion.json", {"champion": None})
         return "there is no champion yet"
-    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out))
+    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, checkout.anchor))
 
 
 def gate(night: Night, recipe: str | None) -> Any:
@@ -233,7 +235,7 @@ def _edges(night: Night) -> list[float]:
     return fit_duration_edges(night.workspace.table, night.params.evaluation.duration_groups)
 
 
-def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> Any:
+def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path, anchor: Path | None = None) -> Any:
     from tasks.evaluate.stage import evaluate as measure
     from tasks.predict import predict_days
     from tasks.trade_off.trade_off import trade_off
@@ -241,6 +243,8 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> An
     measured, edges = _measured(night, night.params.training.threads), _edges(night)
     with writing(out) as folder:
         predict_days(bundle, measured.judge, folder / JUDGE_TABLE, measured.threads)
+        if anchor is not None:
+            predict_days(anchor, measured.judge, folder / ANCHOR_TABLE, measured.threads)
         trade_off(measured, bundle, folder, edges)
         return measure(folder / JUDGE_TABLE, measured.evaluation, folder, name=name, duration_edges_s=edges)
 
@@ -299,5 +303,7 @@ def _gate_inputs(night: Night) -> Any:
         ),
         {name: workspace.predictions("baselines") / name / JUDGE_TABLE for name in params.baselines.enabled},
         checkout.evidence,
+        checkout.reign,
+        workspace.predictions("champion") / ANCHOR_TABLE if checkout.anchor else None,
         tuple(_edges(night)),
     )

@@ -1,12 +1,12 @@
 """Where everything lies in a workspace: the single place that spells a path.
 
-run.yaml                         the run key: night, source, champion, evidence
+run.yaml                         the run key: night, source, champion, evidence, ledger
 data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet;
                                               identities/ as the source wrote them, set_aside.parquet
 data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
-artifacts/champion/              champion     the champion's bundle and evidence, copied from the registry
+artifacts/champion/              champion     bundles of champion and anchor, evidence, reign.json: copied from the registry
 artifacts/code/NAME.json         code         hash of the part of models/ that a challenger runs
 artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
 artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
@@ -30,6 +30,8 @@ from pathlib import Path
 
 JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
+ANCHOR_TABLE = "anchor.parquet"
+"""The same of the entry that began the champion's reign, beside the champion's."""
 
 
 WRITTEN = ("data", "artifacts", "metrics", "plots", "registry", "tuned", "nights", ".dwell", ".dvc", ".git")

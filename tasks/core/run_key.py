@@ -21,7 +21,9 @@ class RunKey(Block):
     champion: str = "none"
     """registry entry that the challengers have to beat; 'none' on the first night"""
     evidence: tuple[str, ...] = ()
-    """registry ids of earlier judge days that an upgrade may pool"""
+    """registry ids of earlier judge tables that guardrails may pool"""
+    ledger: str = "none"
+    """hash of the ledger's last event that the night may read: its evidence over a reign's nights"""
 
 
 def load_run_key(path: Path) -> RunKey:

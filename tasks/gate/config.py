@@ -1,5 +1,7 @@
 """Every margin of the promotion gate. Definitions: docs/methods/metrics.md#promotion-gate."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.ranges import Number, Rows, Whole, WindowDays
@@ -34,12 +36,24 @@ class GatePolicy(Block):
     pooled_xgauc_margin: Number = Field(default=0.004, ge=0, le=1)
     """pooled judge days: non-inferiority margin of XGAUC"""
 
+    anchor_margin: Number = Field(default=0.004, ge=0, le=1)
+    """refresh: the lower bound of the XAUC difference to the entry that began the reign must reach minus this"""
+    max_age: WindowDays = 7
+    """age of the champion in days beyond which a refresh is judged on all nights since its promotion, and, while those do
+    not tell, on no evidence of harm; at twice this age the report warns"""
+    age_harm: HarmLimit = HarmLimit(tolerance=0.002, floor=-0.02)
+    """refresh of a champion beyond `max_age`: no evidence of harm on XAUC over the nights since its promotion"""
+
     upgrade_days: WindowDays = 7
-    """judge days, this night's included, that an upgrade needs and pools"""
+    """nights, this one included, from which an upgrade may be decided; guardrails pool as many"""
+    autocorrelated_days: WindowDays = 28
+    """the same where differences of one night resemble those of the night before"""
+    autocorrelation_limit: Number = Field(default=0.3, ge=-1, le=1)
+    """autocorrelation of the nightly differences above which they do"""
     upgrade_seeds: Whole = Field(default=3, ge=2, le=100)
     """seeds that challenger and champion need each for an upgrade"""
     significance: Number = Field(default=0.05, gt=0, lt=1)
-    """family-wise error of the superiority tests of an upgrade (Holm over XAUC and XGAUC)"""
+    """chance that a champion's whole reign promotes any configuration that is not better"""
 
     rmse_ratio: Number = Field(default=1.01, gt=0, le=100)
     """guardrail: upper bound of RMSE(watch_mean) over the champion's"""
@@ -65,6 +79,10 @@ class GatePolicy(Block):
 
     trivial_baselines: tuple[str, ...] = ("constant", "duration_table", "item_user_effects")
     """baselines that a first champion must beat in XAUC, with its bound"""
+    baseline_floor: Literal["none", "not_inferior", "superior"] = "not_inferior"
+    """what every challenger owes every enabled baseline in XAUC, over the last `upgrade_days` nights it was judged on"""
+    baseline_margin: Number = Field(default=0.002, ge=0, le=1)
+    """not inferior to a baseline: the lower bound of the XAUC difference must reach minus this"""
 
     warn_score_psi: Number = Field(default=0.2, ge=0, le=100)
     """warning: population stability index of the score against the champion's"""

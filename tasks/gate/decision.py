@@ -10,10 +10,12 @@ from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import hash_value
 from tasks.gate.compared import Compared, Number
 from tasks.gate.config import GatePolicy
+from tasks.gate.evidence import Increment, ReignEvidence
 
 DECISION_FILE = "decision.json"
 
-Kind = Literal["first", "refresh", "upgrade", "keep", "forced"]
+Rule = Literal["first", "refresh", "refresh_by_age", "upgrade"]
+Kind = Literal["first", "refresh", "refresh_by_age", "upgrade", "keep", "forced"]
 Verdict = Literal["promote", "keep", "refuse"]
 Status = Literal["passed", "failed", "not_applicable"]
 
@@ -42,7 +44,7 @@ class ChallengerVerdict(Document):
 
     name: str
     recipe_hash: str
-    rule: Literal["first", "refresh", "upgrade"]
+    rule: Rule
     """the rule it was held against"""
     passed: bool
     """whether it may become champion"""
@@ -52,6 +54,10 @@ class ChallengerVerdict(Document):
     """chooses between several that pass"""
     checks: tuple[Check, ...]
     compared: tuple[Compared, ...] = ()
+    evidence: ReignEvidence | None = None
+    """upgrades: what the reign's nights say together, this one included"""
+    increments: tuple[Increment, ...] = ()
+    """what this night adds, for the ledger to keep"""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -75,10 +81,16 @@ class Decision(Document):
     """registry entry that was challenged"""
     champion_recipe_hash: str | None
     evidence: tuple[str, ...]
-    """registry ids of the earlier judge days that were at hand"""
+    """registry ids of the earlier judge tables that were at hand"""
     expectations_passed: bool
     reason: str
     """in plain language"""
+    reign_since: dt.date | None = None
+    """first night that had to beat the champion's configuration"""
+    anchor: str | None = None
+    """registry entry that began the reign: refreshes are held to it"""
+    champion_age: int | None = None
+    """days since the night that fitted the champion"""
     challengers: tuple[ChallengerVerdict, ...]
     policy: GatePolicy
     forced_reason: str | None = None

@@ -121,15 +121,22 @@ def no_harm(name: str, paired: PairedMetric | None, limit: HarmLimit, z: float) 
     A metric that a side does not predict, or that these rows do not define (no new user ...), is not applicable.
     """
     how = metric(name)
-    title = f"no harm to {how.label}"
     if paired is None or math.isnan(paired.value):
-        return not_applicable(name, title, f"{how.label}: not defined on these rows", metric=name)
-    upper = upper_bound(paired.value, paired.standard_error, z)
-    holds = upper >= -limit.tolerance and paired.value > limit.floor
+        reason = f"{how.label}: not defined on these rows"
+        return not_applicable(name, f"no harm to {how.label}", reason, metric=name)
+    return no_harm_of(name, paired.value, paired.standard_error, limit, z)
+
+
+def no_harm_of(name: str, delta: float, standard_error: float, limit: HarmLimit, z: float) -> Check:
+    """Check a difference that is defined for evidence of harm."""
+    how = metric(name)
+    upper = upper_bound(delta, standard_error, z)
+    holds = upper >= -limit.tolerance and delta > limit.floor
     reason = (
-        f"{how.label} {how.difference(paired.value)}, upper bound {how.difference(upper)} "
+        f"{how.label} {how.difference(delta)}, upper bound {how.difference(upper)} "
         f"(must reach {how.limit(-limit.tolerance)}, itself above {how.limit(limit.floor)})"
     )
+    title = f"no harm to {how.label}"
     return check(name, title, holds, reason, value=upper, limit=-limit.tolerance, metric=name)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_value
+from tasks.gate.evidence import Increment, Reign, Step
 
 SEED_KEYS = ("seed", "seeds", "num_seeds")
 """Settings that make another fit of the same configuration, not another configuration."""
@@ -41,6 +42,7 @@ class Contender:
         validation_xauc: XAUC on the validation day, averaged over seeds: the only number that may choose between
             contenders that all pass. NaN where unknown (the champion's is never needed).
         entry: registry entry; champions only.
+        made: night that fitted it; champions only.
         warnings: remarks of its training (dead experts ...); recorded, never decisive.
     """
 
@@ -49,6 +51,7 @@ class Contender:
     predictions: Path
     validation_xauc: float = float("nan")
     entry: str | None = None
+    made: dt.date | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -78,7 +81,9 @@ class GateInputs:
     Attributes:
         tonight: this night's judge day.
         baselines: name -> prediction table of the same rows.
-        evidence: earlier judge days, for upgrades.
+        evidence: judge tables of the last nights, for guardrails that pool them.
+        reign: what the ledger keeps of every night of the champion's reign.
+        anchor: prediction table of the entry that began the reign; None where that is the champion itself.
         duration_edges_s: edges of the duration groups of the calibration guardrail, from fit days; None: equal-count
             groups of the judge rows.
     """
@@ -86,6 +91,8 @@ class GateInputs:
     tonight: JudgeDay
     baselines: Mapping[str, Path] = field(default_factory=dict)
     evidence: tuple[JudgeDay, ...] = ()
+    reign: Reign = field(default_factory=Reign)
+    anchor: Path | None = None
     duration_edges_s: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +101,12 @@ class GateInputs:
         names = [challenger.name for challenger in self.tonight.challengers]
         if len(set(names)) != len(names):
             raise ConfigError(f"night {self.tonight.as_of}: challenger names must differ, got {', '.join(names)}")
+
+    @property
+    def champion_age(self) -> int | None:
+        """Days since the night that fitted the champion; None where it is unknown."""
+        champion = self.tonight.champion
+        return None if champion is None or champion.made is None else (self.tonight.as_of - champion.made).days
 
     def challenger(self, name: str) -> Contender:
         """Return this night's challenger of that name.
@@ -117,10 +130,18 @@ class GateInputs:
         """
         if self.tonight.champion is None:
             raise ConfigError(f"night {self.tonight.as_of}: there is no champion to swap roles with")
-        recipe_hash = self.challenger(name).recipe_hash
+        recipe_hash, champion_hash = self.challenger(name).recipe_hash, self.tonight.champion.recipe_hash
         evidence = tuple(swapped for day in self.evidence if (swapped := _swap(day, recipe_hash)) is not None)
         tonight = replace(self.tonight, challengers=(self.challenger(name),))
-        return replace(self, tonight=_swap(tonight, recipe_hash) or tonight, evidence=evidence)
+        increments = tuple(
+            _reversed(increment, champion_hash)
+            for increment in self.reign.increments
+            if increment.against == "champion" and increment.recipe_hash == recipe_hash
+        )
+        reign = Reign(since=self.reign.since, increments=increments)
+        return replace(
+            self, tonight=_swap(tonight, recipe_hash) or tonight, evidence=evidence, reign=reign, anchor=None
+        )
 
 
 def _swap(day: JudgeDay, recipe_hash: str) -> JudgeDay | None:
@@ -128,3 +149,10 @@ def _swap(day: JudgeDay, recipe_hash: str) -> JudgeDay | None:
     if not chosen or day.champion is None:
         return None
     return replace(day, challengers=(day.champion,), champion=chosen[0])
+
+
+def _reversed(increment: Increment, recipe_hash: str) -> Increment:
+    metrics = {
+        name: Step(delta=-step.delta, standard_error=step.standard_error) for name, step in increment.metrics.items()
+    }
+    return increment.model_copy(update={"recipe_hash": recipe_hash, "metrics": metrics})

@@ -123,11 +123,12 @@ def _another_champion(workspace: Workspace, key: RunKey) -> list[str]:
     if not path.is_file():
         return []
     found = read_json(path)
-    pinned = {"champion": None if key.champion == NO_CHAMPION else key.champion, "evidence": list(key.evidence)}
+    champion = None if key.champion == NO_CHAMPION else key.champion
+    pinned = {"champion": champion, "evidence": list(key.evidence), "ledger": key.ledger}
     return [
-        f"artifacts/champion holds {what} {found[what] or NO_CHAMPION}, run.yaml names {value or NO_CHAMPION}"
+        f"artifacts/champion holds {what} {found.get(what) or NO_CHAMPION}, run.yaml names {value or NO_CHAMPION}"
         for what, value in pinned.items()
-        if found[what] != value
+        if found.get(what, NO_CHAMPION) != value
     ]
 
 

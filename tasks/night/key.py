@@ -44,6 +44,7 @@ def prepare_night(
         "data": str(data_path(config)),
         "champion": book.champion_for(night) or "none",
         "evidence": tuple(book.evidence_for(night, params.gate.upgrade_days)),
+        "ledger": book.ledger_for(night),
     }
     key = parse(RunKey, values, Place(workspace.run_key.name))
     _forget_other_models(workspace, params)

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.core.document import read_document
 from tasks.core.errors import RegistryError
 from tasks.core.files import read_json, write_json, writing
+from tasks.gate.evidence import Reign
 from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import copy_files
 from tasks.registry.entry import BUNDLE, ENTRIES, Entry, read_entry
 from tasks.registry.evidence import EVIDENCE, read_evidence
 from tasks.registry.ledger import NO_CHAMPION
+from tasks.registry.reign import NO_LEDGER, PinnedReign, reign_at
 
 CHAMPION_FILE = "champion.json"
+REIGN_FILE = "reign.json"
 _ENTRY = "entry"
+_ANCHOR = "anchor"
 
 
 @dataclass(frozen=True)
@@ -25,18 +30,23 @@ class Checkout:
         entry: its manifest.
         bundle: its model bundle.
         evidence: earlier judge days, oldest first.
+        reign: what the ledger says of the champion's reign.
+        anchor: model bundle of the entry that began it; None where that is the champion.
     """
 
     champion: str | None
     entry: Entry | None
     bundle: Path | None
     evidence: tuple[JudgeDay, ...]
+    reign: Reign
+    anchor: Path | None
 
     def contender(self, predictions: Path) -> Contender | None:
         """Return the champion with its judge table of this night; None on the first night."""
         if self.entry is None:
             return None
-        return Contender(self.entry.recipe, self.entry.recipe_hash, predictions, entry=self.champion)
+        made = self.entry.as_of
+        return Contender(self.entry.recipe, self.entry.recipe_hash, predictions, entry=self.champion, made=made)
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,9 @@ class CheckoutResult:
     evidence: tuple[str, ...]
 
 
-def checkout_champion(registry: Path, champion: str | None, evidence: Sequence[str], out: Path) -> CheckoutResult:
+def checkout_champion(
+    registry: Path, champion: str | None, evidence: Sequence[str], out: Path, pinned_reign: PinnedReign | None = None
+) -> CheckoutResult:
     """Stage entry: copy what the run key pins. A pure function of the pinned content hashes.
 
     Args:
@@ -56,6 +68,7 @@ def checkout_champion(registry: Path, champion: str | None, evidence: Sequence[s
         champion: entry id; None or "none" on the first night.
         evidence: ids of earlier nights' judge tables.
         out: folder to write; replaced as a whole.
+        pinned_reign: night and last event of the ledger that it may read; None: it reads none.
 
     Raises:
         RegistryError: if something pinned is missing or damaged; the message names the file.
@@ -64,16 +77,23 @@ def checkout_champion(registry: Path, champion: str | None, evidence: Sequence[s
     for identity in (*([pinned] if pinned else []), *evidence):
         if Path(identity).name != identity:
             raise RegistryError(f"{identity!r} is no registry id; `dwell prepare` writes the right ones into run.yaml")
+    reign = reign_at(registry, pinned_reign) if pinned_reign else Reign()
+    anchor = None if reign.anchor == pinned else reign.anchor
     with writing(out) as folder:
         folder.mkdir(parents=True)
         entry = None
         if pinned is not None:
             entry = read_entry(registry / ENTRIES / pinned, pinned)
             copy_files(registry / ENTRIES / pinned, folder / _ENTRY)
+        if anchor is not None:
+            read_entry(registry / ENTRIES / anchor, anchor)
+            copy_files(registry / ENTRIES / anchor, folder / _ANCHOR)
         for identity in evidence:
             read_evidence(registry / EVIDENCE / identity, identity)
             copy_files(registry / EVIDENCE / identity, folder / EVIDENCE / identity)
-        write_json(folder / CHAMPION_FILE, {"champion": pinned, "evidence": list(evidence)})
+        ledger = pinned_reign.ledger if pinned_reign else NO_LEDGER
+        write_json(folder / CHAMPION_FILE, {"champion": pinned, "evidence": list(evidence), "ledger": ledger})
+        reign.write(folder / REIGN_FILE)
     return CheckoutResult(pinned, entry.recipe if entry else None, tuple(evidence))
 
 
@@ -88,8 +108,9 @@ def read_checkout(folder: Path) -> Checkout:
         raise RegistryError(f"{path} does not exist: run the stage champion first")
     pinned = read_json(path)
     evidence = tuple(read_evidence(folder / EVIDENCE / identity, identity) for identity in pinned["evidence"])
-    champion = pinned["champion"]
+    champion, reign = pinned["champion"], read_document(folder / REIGN_FILE, Reign, "champion")
     if champion is None:
-        return Checkout(None, None, None, evidence)
+        return Checkout(None, None, None, evidence, reign, None)
     entry = read_entry(folder / _ENTRY, champion)
-    return Checkout(champion, entry, folder / _ENTRY / BUNDLE, evidence)
+    anchor = folder / _ANCHOR / BUNDLE if reign.anchor not in (None, champion) else None
+    return Checkout(champion, entry, folder / _ENTRY / BUNDLE, evidence, reign, anchor)

@@ -86,11 +86,20 @@ def read_entry(folder: Path, identity: str) -> Entry:
     Raises:
         RegistryError: if it does not exist or is damaged; the message names the file.
     """
+    entry = read_manifest(folder, identity)
+    check(folder, identity, entry.files, MANIFEST)
+    return entry
+
+
+def read_manifest(folder: Path, identity: str) -> Entry:
+    """Read an entry's manifest without checking the files beside it.
+
+    Raises:
+        RegistryError: if it does not exist or cannot be read.
+    """
     if not folder.is_dir():
         raise RegistryError(f"the registry holds no entry {identity} ({folder} does not exist): see `dwell status`")
     try:
-        entry = Entry.model_validate(read_json(folder / MANIFEST))
+        return Entry.model_validate(read_json(folder / MANIFEST))
     except (OSError, ValueError) as error:
         raise RegistryError(f"registry entry {folder} is damaged: {MANIFEST} cannot be read ({error})") from error
-    check(folder, identity, entry.files, MANIFEST)
-    return entry

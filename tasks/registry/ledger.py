@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from tasks.core.errors import RegistryError, StorageError
 from tasks.core.files import hash_value, read_json, sync_folder, write_json
 from tasks.core.settings import Block
+from tasks.gate.evidence import Increment
 
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
@@ -47,6 +48,8 @@ class Event(Block):
     evidence: str | None
     """the night's judge tables; None for a rollback"""
     reason: str
+    increments: tuple[Increment, ...] = ()
+    """what the night adds to the evidence on its challengers; events of earlier versions have none"""
     recorded_at: str
     """wall clock, UTC; for people, no logic reads it"""
     previous_hash: str
@@ -56,7 +59,8 @@ class Event(Block):
 
     def expected_hash(self) -> str:
         """Return the hash that the content of this event calls for."""
-        return hash_value(self.model_dump(mode="json", exclude={"hash"}))
+        later = set() if self.increments else {"increments"}
+        return hash_value(self.model_dump(mode="json", exclude={"hash", *later}))
 
 
 class LedgerHead(Block):
@@ -77,6 +81,7 @@ class NewEvent(Block):
     decision: str | None = None
     evidence: str | None = None
     reason: str
+    increments: tuple[Increment, ...] = ()
 
 
 @contextlib.contextmanager

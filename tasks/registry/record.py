@@ -144,6 +144,7 @@ def _record(
         decision=decision.id,
         evidence=evidence,
         reason=decision.reason,
+        increments=tuple(increment for verdict in decision.challengers for increment in verdict.increments),
     )
     return append(registry, new)
 

@@ -8,7 +8,7 @@ from tasks.core.errors import RegistryError
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.gate.decision import Decision
-from tasks.registry import record, replay
+from tasks.registry import record, reign, replay
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather
 from tasks.registry.replay import RegistryStatus
@@ -31,6 +31,10 @@ class Registry:
     def evidence_for(self, as_of: dt.date, days: int = 7) -> tuple[str, ...]:
         """Return ids of the evidence of the nights before `as_of` (see `replay.evidence_for`)."""
         return replay.evidence_for(self.path, as_of, days)
+
+    def ledger_for(self, as_of: dt.date) -> str:
+        """Return the hash of the last event that night `as_of` may read (see `reign.ledger_for`)."""
+        return reign.ledger_for(self.path, as_of)
 
     def register(self, night: record.NightArtifacts, decision: Decision) -> Event:
         """Record a night's decision, once (see `record.register`)."""

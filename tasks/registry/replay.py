@@ -114,7 +114,7 @@ def succession(events: Sequence[Event], as_of: dt.date | None = None) -> list[st
     was decided more than once, the last decision counts.
     """
     line: list[str] = []
-    for event in _changes(events, as_of):
+    for event in changes(events, as_of):
         entry = event.entry or NO_CHAMPION
         if event.kind == "rolled_back" and entry in line:
             del line[line.index(entry) + 1 :]
@@ -128,7 +128,8 @@ def current(line: Sequence[str]) -> str | None:
     return line[-1] if line and line[-1] != NO_CHAMPION else None
 
 
-def _changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
+def changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
+    """Return the events that name a champion up to night `as_of` (None: up to now), in the order they count."""
     decided = {event.as_of: event for event in events if event.kind not in BY_A_PERSON}
     chosen = [
         event
@@ -143,7 +144,7 @@ def _changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
 def _since(events: Sequence[Event], champion: str | None) -> dt.date | None:
     """Return the date of the last change that led to the present champion."""
     since, before = None, None
-    for event in _changes(events, None):
+    for event in changes(events, None):
         if event.entry != before:
             since, before = event.effective_from, event.entry
     return since if champion is not None else None

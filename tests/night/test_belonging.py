@@ -40,7 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A night that has run."""
     workspace = Workspace(tmp_path_factory.mktemp("finished"))
     shutil.copy(REPOSITORY / "dvc.yaml", workspace.root)
-    write_json(workspace.champion / "champion.json", {"champion": None, "evidence": []})
+    write_json(workspace.champion / "champion.json", {"champion": None, "evidence": [], "ledger": "none"})
     for stage, output in STAGES:
         run(workspace, stage, output)
     return workspace
@@ -108,6 +108,7 @@ def test_part_of_an_output_is_held_against_the_night_of_the_whole(workspace: Wor
     [
         ({"champion": "abc"}, "artifacts/champion holds champion none, run.yaml names abc"),
         ({"evidence": ("2026-01-14-x",)}, "artifacts/champion holds evidence none, run.yaml names"),
+        ({"ledger": "0" * 64}, "artifacts/champion holds ledger none, run.yaml names 000"),
     ],
 )
 def test_another_champion_than_the_keys_is_refused(workspace: Workspace, pinned: dict[str, object], says: str) -> None:
