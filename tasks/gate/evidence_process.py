@@ -132,10 +132,10 @@ def variance_of_sum(deltas: Sequence[float], errors: Sequence[float]) -> Varianc
 
 
 def autocorrelation(deltas: Sequence[float]) -> float:
-    """Return the correlation of a night with the one before it; NaN before a week has passed."""
+    """Return the correlation of a night with the one before it; NaN before a week has passed, or of equal nights."""
     centred_N = np.asarray(deltas, dtype=np.float64) - np.mean(deltas)
     power = float(centred_N @ centred_N)
-    if centred_N.size < WEEK or power == 0:
+    if centred_N.size < WEEK or power <= centred_N.size * (1e-12 * np.abs(deltas).max()) ** 2:
         return math.nan
     return float(centred_N[1:] @ centred_N[:-1]) / power
 

@@ -14,6 +14,7 @@ from tasks.core.labels import LABELS
 from tasks.evaluate import catalogue
 from tasks.evaluate.comparison import Comparison, PairedMetric
 from tasks.evaluate.config import EvaluationConfig
+from tasks.gate.evidence import Increment, Reign, Step
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 
 AS_OF = dt.date(2022, 5, 4)
@@ -91,6 +92,10 @@ class Scripted:
         return answers.get(candidate[-1].stem, comparison())
 
 
+NOTHING = {"xauc": (0.0, 0.0005), "xgauc": (0.0, 0.0005)}
+"""What the earlier nights of two equal models say."""
+
+
 @pytest.fixture
 def make() -> Any:
     """Return the builders of this file: paired, comparison, LEVELS, Scripted."""
@@ -132,8 +137,13 @@ def night(table: Callable[..., Path]) -> Callable[..., GateInputs]:
     """Return a function that builds inputs: challengers by name -> recipe hash, a champion of recipe "old"."""
 
     def build(
-        challengers: Mapping[str, str] | None = None, champion: str | None = "old", earlier: int = 0, **changes: Any
+        challengers: Mapping[str, str] | None = None,
+        champion: str | None = "old",
+        earlier: int = 0,
+        nightly: Mapping[str, tuple[float, float]] | None = None,
+        **changes: Any,
     ) -> GateInputs:
+        """`nightly` gives difference and standard error of the earlier nights of every challenger of another recipe."""
         named = challengers or {"new": "old"}
         standing = Contender("old", champion, table("champion"), entry="e0") if champion else None
         contenders = tuple(Contender(name, recipe, table(name), validation_xauc=0.6) for name, recipe in named.items())
@@ -142,8 +152,21 @@ def night(table: Callable[..., Path]) -> Callable[..., GateInputs]:
             past = tuple(replace(c, predictions=table(f"{c.name}-{ago}")) for c in contenders)
             before = replace(standing, predictions=table(f"champion-{ago}")) if standing else None
             days.append(JudgeDay(AS_OF - dt.timedelta(days=ago), past, before, evidence=f"evidence-{ago}"))
-        baselines = {name: table(name) for name in ("constant", "duration_table", "item_user_effects")}
-        return replace(GateInputs(JudgeDay(AS_OF, contenders, standing), baselines, tuple(days)), **changes)
+        names = () if champion else ("constant", "duration_table", "item_user_effects")
+        baselines = {name: table(name) for name in names}
+        steps = {
+            metric: Step(delta=delta, standard_error=error) for metric, (delta, error) in (nightly or NOTHING).items()
+        }
+        increments = tuple(
+            Increment(night=day.as_of, recipe_hash=c.recipe_hash, against="champion", reference="e0", metrics=steps)
+            for day in days
+            for c in contenders
+        )
+        reign = (
+            Reign(since=days[0].as_of if days else AS_OF, anchor="e0", increments=increments) if champion else Reign()
+        )
+        inputs = GateInputs(JudgeDay(AS_OF, contenders, standing), baselines, tuple(days), reign)
+        return replace(inputs, **changes)
 
     return build
 

@@ -81,6 +81,7 @@ def test_the_largest_variance_rules() -> None:
 def test_autocorrelation() -> None:
     assert math.isnan(autocorrelation([0.1] * 6))
     assert math.isnan(autocorrelation([0.1] * 9))
+    assert math.isnan(autocorrelation([-0.0019] * 7)), "their mean is rounded"
     assert autocorrelation([1, -1] * 50) == pytest.approx(-0.99)
     assert autocorrelation([1, 1, 1, 1, -1, -1, -1, -1]) == pytest.approx(5 / 8)
 

@@ -1,0 +1,88 @@
+"""What the ledger says of a reign: when it began, what began it, and increments that no rerun replaces."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.errors import RegistryError
+from tasks.core.files import hash_value
+from tasks.gate.decision import Decision
+from tasks.gate.evidence import Increment, Reign, Step
+from tasks.registry import checkout_champion, read_checkout
+from tasks.registry.reign import PinnedReign, reign_at
+
+Decide = Callable[..., Decision]
+
+
+def add(nights: Any, as_of: dt.date, decision: Decide, delta: float, winner: str | None = None, **kind: Any) -> Any:
+    """Register a night in which b differs from the champion by `delta`; an equal night again is another decision."""
+    champion = nights.registry.champion_for(as_of)
+    decided = decision(as_of, winner, champion, reason=f"delta {delta}").model_copy(update=kind)
+    step = Step(delta=delta, standard_error=0.001)
+    increment = Increment(
+        night=as_of, recipe_hash="recipe-b", against="champion", reference=champion or "", metrics={"xauc": step}
+    )
+    first, second = decided.challengers
+    found = (increment,) if champion else ()
+    verdicts = (first, second.model_copy(update={"increments": found}))
+    decided = decided.model_copy(update={"challengers": verdicts})
+    return nights.registry.register(nights.artifacts(as_of, champion is not None), decided)
+
+
+def reign(nights: Any, as_of: dt.date) -> Reign:
+    return reign_at(nights.registry.path, PinnedReign(as_of, nights.registry.ledger_for(as_of), 7))
+
+
+def deltas(found: Reign) -> list[float]:
+    return [step.delta for step in found.steps("recipe-b", against="champion")]
+
+
+def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
+    assert nights.registry.ledger_for(of_night(1)) == "none"
+    assert reign(nights, of_night(1)) == Reign()
+    with pytest.raises(RegistryError, match=r"holds no event abc, which run\.yaml pins: `dwell prepare`"):
+        reign_at(nights.registry.path, PinnedReign(of_night(1), "abc", 7))
+
+
+def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
+    nights: Any, of_night: Any, decision: Decide, tmp_path: Path
+) -> None:
+    first = add(nights, of_night(1), decision, 0.0, "a")
+    add(nights, of_night(2), decision, 0.2)
+    refreshed = add(nights, of_night(3), decision, 0.3, "a")
+    found = reign(nights, of_night(4))
+    assert (found.since, found.anchor, deltas(found)) == (of_night(2), first.entry, [0.2, 0.3])
+    pinned = PinnedReign(of_night(4), nights.registry.ledger_for(of_night(4)), 7)
+    checkout_champion(nights.registry.path, refreshed.entry, (), tmp_path / "champion", pinned)
+    checkout = read_checkout(tmp_path / "champion")
+    assert checkout.reign == found
+    assert checkout.anchor is not None
+    assert (checkout.anchor / "seed=0/weights.safetensors").read_text() == "weights of a, 2022-05-01"
+    upgraded = add(nights, of_night(4), decision, 0.4, "b", kind="upgrade")
+    found = reign(nights, of_night(5))
+    assert (found.since, found.anchor, found.increments) == (of_night(5), upgraded.entry, ())
+
+
+def test_the_first_written_stands_and_an_old_night_run_again_adds_nothing(
+    nights: Any, of_night: Any, decision: Decide
+) -> None:
+    add(nights, of_night(1), decision, 0.0, "a")
+    add(nights, of_night(2), decision, 0.2)
+    add(nights, of_night(2), decision, 0.9)
+    assert deltas(reign(nights, of_night(3))) == [0.2]
+    add(nights, of_night(5), decision, 0.5)
+    before = reign(nights, of_night(6))
+    add(nights, of_night(3), decision, 0.9)
+    add(nights, of_night(2), decision, 0.7)
+    assert reign(nights, of_night(6)) == before
+    assert deltas(before) == [0.2, 0.5]
+    assert deltas(reign(nights, of_night(5))) == [0.2], "a night finds no later one"
+
+
+def test_events_without_increments_hash_as_they_did_before_there_were_any(nights: Any) -> None:
+    event = nights.run(1, winner="a")
+    former = event.model_dump(mode="json", exclude={"hash", "increments"})
+    assert event.hash == hash_value(former)
