@@ -29,6 +29,7 @@ def small_params() -> dict[str, Any]:
         "minimum_rows": 500,
         "minimum_users": 100,
         "trivial_baselines": ["constant"],
+        "baseline_floor": "none",
         "tre": 10,
         "dce_max": 10,
     }

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from tasks.evaluate.catalogue import HARM_GUARDRAILS, PAIRED, TESTED
 from tasks.gate.compared import Compared
 from tasks.gate.decision import ChallengerVerdict, Check
+from tasks.gate.evidence import ReignEvidence
 from tasks.report.formatting import (
     NOTHING,
     difference_cell,
     measure,
+    number,
     plural,
     sentence,
 )
@@ -24,6 +26,7 @@ _OUTCOMES = {
 _RULES = {
     "first": "first champion",
     "refresh": "refresh: same recipe, newer data",
+    "refresh_by_age": "refresh by age: same recipe, newer data, too few rows to show it not worse",
     "upgrade": "upgrade: another recipe",
 }
 
@@ -63,6 +66,9 @@ def _challenger(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[Pa
         yield _check_table("Conditions that do not hold", failed)
     else:
         yield Text(sentence(verdict.reason), "good")
+    if verdict.evidence is not None:
+        yield Text(sentence(verdict.evidence.said))
+        yield _evidence_table(verdict.evidence)
     if verdict.warnings:
         yield Text("Remarks that decide nothing:", "warn")
         yield Points(tuple(sentence(warning) for warning in verdict.warnings))
@@ -77,6 +83,34 @@ def _check_table(caption: str, checks: Sequence[Check]) -> PageTable:
         TableRow((Cell(check_name(check)), _OUTCOMES[check.status], Cell(sentence(check.reason)))) for check in checks
     )
     return PageTable(caption, (TableHead("Condition"), TableHead("Outcome"), TableHead("In numbers")), rows)
+
+
+def _evidence_table(evidence: ReignEvidence) -> PageTable:
+    heads = (
+        TableHead("Metric"),
+        TableHead("Nights", numeric=True),
+        TableHead("Mean difference", "of a night", numeric=True),
+        TableHead("Lower bound", "whenever one looks", numeric=True),
+        TableHead("Evidence E", numeric=True),
+        TableHead("Variance by"),
+        TableHead("Autocorrelation", numeric=True),
+    )
+    rows = tuple(
+        TableRow(
+            (
+                Cell(measure(found.name).label),
+                Cell(str(found.nights), numeric=True),
+                Cell(number(found.mean, measure(found.name), signed=True), numeric=True),
+                Cell(number(found.lower, measure(found.name), signed=True), numeric=True),
+                Cell(f"{found.e_value:.3g}", numeric=True),
+                Cell(found.variance_source),
+                Cell(NOTHING if found.autocorrelation is None else f"{found.autocorrelation:.2f}", numeric=True),
+            )
+        )
+        for found in evidence.metrics
+    )
+    caption = f"Evidence of the reign: E {evidence.e_value:.3g}, {evidence.threshold:.3g} are needed"
+    return PageTable(caption, heads, rows)
 
 
 def check_name(check: Check) -> str:
@@ -94,6 +128,8 @@ def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[P
         yield from _against_baselines(verdict, artifacts)
         return
     for pair in verdict.compared:
+        if pair.reference != "champion":
+            continue
         reference = artifacts.model(pair.reference)
         sides = (artifacts.model(verdict.name), reference) if pair.scope == "judge" else None
         table = delta_table(pair, _where(pair, artifacts.label(reference.name)), sides)

@@ -46,10 +46,11 @@ def headline(artifacts: Artifacts) -> str:
     said = {
         "first": "becomes the first champion (there was none before)",
         "refresh": f"refitted on newer data, replaces the champion {standing}",
+        "refresh_by_age": f"refitted on newer data, replaces the old champion {standing}",
         "upgrade": f"a different recipe, replaces the champion {standing}",
         "forced": f"was promoted by a person over the champion {standing}" if champion else "was promoted by a person",
     }
-    comma = "," if decision.kind in ("refresh", "upgrade") else ""
+    comma = "," if decision.kind in ("refresh", "refresh_by_age", "upgrade") else ""
     from_when = "is the champion from the next night on" if decision.kind == "forced" else f"serves {day}"
     return f"{decision.winner}{comma} {said[decision.kind or 'first']}, and {from_when}."
 
@@ -69,7 +70,8 @@ def _of_challenger(verdict: ChallengerVerdict, decision: Decision) -> str:
     rule = {
         "first": "beats every trivial baseline and is calibrated",
         "refresh": "the champion's own recipe on newer data, is not worse than the champion",
-        "upgrade": "another recipe than the champion's, is better over the pooled judge days",
+        "refresh_by_age": "the champion's own recipe on newer data, shows no harm against a champion beyond its age",
+        "upgrade": "another recipe than the champion's, is better by the evidence of the reign's nights",
     }[verdict.rule]
     if not verdict.passed:
         return f"{verdict.name} was refused: {_failures(verdict)}"
