@@ -18,6 +18,7 @@ from tasks.core.files import write_json, writing
 from tasks.core.layout import JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
+from tasks.train.trees.config import TreesRecipe
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,11 @@ def baselines(night: Night, recipe: str | None) -> Any:
 
     workspace, params = night.workspace, night.params
     with writing(workspace.predictions("baselines")) as out:
-        fitted = fit_baselines(workspace.features, night.days, params.baselines, out, params.table.truncate_watch)
-        for name in fitted.tables:
+        fitted = fit_baselines(workspace.features, workspace.table, night.days, params.baselines, out)
+        for name in fitted:
             folder = out / name
             measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
-    return tuple(fitted.tables)
+    return tuple(fitted)
 
 
 def evaluate(night: Night, recipe: str | None) -> Any:
@@ -258,7 +259,9 @@ def _headline(evaluation: Any) -> dict[str, float]:
 def configuration_of(params: Params, name: str) -> list[Any]:
     """Return what defines a challenger: recipe and training settings, or those of every member and what joins them."""
     if name not in params.nightly.ensembles:
-        return [block.model_dump(mode="json") for block in (params.recipe(name), params.training_of(name))]
+        recipe, training = params.recipe(name), params.training_of(name)
+        counts = training.calibration if isinstance(recipe, TreesRecipe) else training
+        return [block.model_dump(mode="json") for block in (recipe, counts)]
     joined = params.ensemble(name)
     members = [configuration_of(params, member) for member in joined.members]
     return [joined.model_dump(mode="json"), params.training.calibration.model_dump(mode="json"), members]

@@ -8,6 +8,7 @@ from tasks.predict.days import predict_days, predicted_rows
 from tasks.predict.ensemble import Ensemble, load_ensemble
 from tasks.predict.export import example_rows, export_bundle, export_model
 from tasks.predict.load import load_model
+from tasks.predict.load_fitted import load_fitted
 from tasks.predict.model import Model, Predictions
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "export_model",
     "load_bundle",
     "load_ensemble",
+    "load_fitted",
     "load_model",
     "predict_days",
     "predicted_rows",
