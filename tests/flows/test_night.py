@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -155,8 +155,9 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert key["champion"] in again, "a night that was decided keeps the champion it had then"
 
 
-def test_a_refused_night_says_why_and_loses_nothing(night: Path) -> None:
-    """Without a server: the flow brings its own, whose database is new."""
+def test_a_refused_night_says_why_and_loses_nothing(night: Path, embedded_home: Callable[[Path], Path]) -> None:
+    """Without a server: the flow brings its own."""
+    embedded_home(night)
     before = outputs(night)
     params = yaml.safe_load((night / "params.yaml").read_text())
     (night / "params.yaml").write_text(yaml.safe_dump(params | {"validation": {"tables": {"min_rows": 10**6}}}))
