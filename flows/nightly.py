@@ -23,7 +23,7 @@ from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
-from tasks.night.dvc_files import damaged_lock, merge_mark, put_aside
+from tasks.night.dvc_files import damaged_lock, merge_mark, put_aside, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
@@ -65,6 +65,7 @@ def nightly(
             nightly_config.stage_timeout_minutes,
             nightly_config.stage_retries,
         )
+        sort_lock(lock)
         outcome = publish(workspace, key, outcomes)
         _clean(workspace, nightly_config.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")

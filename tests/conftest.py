@@ -9,6 +9,11 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tasks.core import arithmetic
+
+# Before a test loads numpy: what is computed here then has the bytes of what child processes compute.
+arithmetic.pin_default()
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ConfigError
+from tasks.core.files import write_text
 from tasks.core.layout import Workspace
 from tasks.core.yaml_file import read_yaml
 
@@ -42,6 +43,21 @@ def _is_whole(stage: Any) -> bool:
             if any(value is None for value in item.values()):
                 return False
     return True
+
+
+def sort_lock(path: Path) -> None:
+    """Put the stages of dvc.lock in order of their names: DVC adds each when it ends, and which of two ends first is chance."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    start = lines.index("stages:\n") + 1
+    stages: list[list[str]] = []
+    for line in lines[start:]:
+        if not line.startswith("   "):  # the name of a stage is indented by two
+            stages.append([])
+        stages[-1].append(line)
+    ordered = "".join(line for stage in sorted(stages, key=lambda stage: stage[0]) for line in stage)
+    text = "".join(lines[:start]) + ordered
+    if text != "".join(lines):
+        write_text(path, text, durable=True)
 
 
 def merge_mark(path: Path) -> str | None:

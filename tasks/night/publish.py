@@ -1,6 +1,7 @@
 """The end of a night: register the decision, archive the night, and say in a few lines what came out."""
 
 import datetime as dt
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +11,20 @@ from tasks.config import Params, load_params
 from tasks.core.document import read_optional
 from tasks.core.files import read_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.machine import this_machine
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
 from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.night.belonging import refuse_others
+from tasks.night.dvc_files import damaged_lock
+from tasks.night.reproduced import explanation, other_bytes
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
 
+_log = logging.getLogger(__name__)
 _PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores")
 """What registry and archive are made of."""
 
@@ -67,7 +72,8 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
     refuse_others(workspace, params, key, _PUBLISHED, "publishing")
     decision = load_decision(workspace.gate)
     register(Registry(workspace.registry(key.source)), workspace, key, decision)
-    archive = _archive(workspace, params, key, decision, Operations(stages=dict(stages), timings=timings(workspace)))
+    _compare_with_archived(workspace, key)
+    archive = _archive(workspace, params, key, decision, _operations(workspace, stages))
     return Outcome(
         key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
     )
@@ -93,10 +99,25 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     refuse_others(workspace, params, key, _PUBLISHED, "promote")
     decision = load_decision(workspace.gate)
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
-    operations = archived or Operations(stages={}, timings=timings(workspace))
+    operations = archived or _operations(workspace, {})
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
     _archive(workspace, params, key, decision.forced(challenger, reason), operations)
     return event
+
+
+def _operations(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+    return Operations(stages=dict(stages), timings=timings(workspace), machine=this_machine())
+
+
+def _compare_with_archived(workspace: Workspace, key: RunKey) -> None:
+    """Say aloud if this night was archived before and the same inputs now gave other bytes."""
+    archive, lock = workspace.night(key.source, key.as_of), workspace.root / "dvc.lock"
+    archived = archive / lock.name
+    if not archived.exists() or damaged_lock(archived):
+        return
+    if stages := other_bytes(archived, lock):
+        before = read_optional(archive / OPERATIONS_FILE, Operations, "publish")
+        _log.warning(explanation(stages, before.machine if before else None, this_machine()))
 
 
 def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:

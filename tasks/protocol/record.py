@@ -2,13 +2,14 @@
 
 import datetime as dt
 import os
-import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tasks.core import arithmetic
 from tasks.core.files import write_json, write_text
+from tasks.core.machine import this_machine
 from tasks.protocol.as_published import PUBLISHED
 from tasks.protocol.config import Protocol
 
@@ -24,18 +25,17 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
 
 def circumstances() -> dict[str, Any]:
     """Return hardware, date, commit and versions of the machine that measures."""
-    import polars
-    import torch
-
+    machine = this_machine()
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "commit": _commit(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "cpu": machine.cpu,
+        "cores": machine.cores,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "polars": polars.__version__,
+        "python": machine.python,
+        "torch": machine.libraries["torch"],
+        "polars": machine.libraries["polars"],
+        "arithmetic": os.environ.get(arithmetic.CAPABILITY, "native"),
     }
 
 
@@ -121,10 +121,3 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     return done.stdout.strip() or "unknown"
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tasks.core.files import hash_tree
+from tests.flows import golden
 from tests.flows.declared import run_night
 from tests.flows.small_night import dwell, make_workspace, run, tiny_params
 
@@ -26,7 +28,7 @@ def outputs(root: Path) -> dict[str, str]:
     return {name: hash_tree(root / name) for name in OUTPUTS}
 
 
-def lock(root: Path) -> object:
+def lock(root: Path) -> dict[str, Any]:
     return yaml.safe_load((root / "dvc.lock").read_text())
 
 
@@ -82,7 +84,20 @@ def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str
     assert "nightly/nightly" in listed.stdout
     archive = night / "nights/simulator/2026-01-15"
     assert (archive / "report.html").stat().st_size > 10_000
+    stages = list(lock(night)["stages"])
+    assert stages == sorted(stages), "whichever of two ended first"
     assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
+
+
+def test_a_night_has_the_bytes_it_had_elsewhere(night: Path) -> None:
+    """A change that is meant to move numbers records them anew: `python -m tests.flows.golden`."""
+    recorded = json.loads(golden.FILE.read_text())
+    data = golden.hashes(night, golden.DATA)
+    assert data == {part: recorded[part] for part in data}
+    if golden.maker() != recorded["maker"]:
+        pytest.skip(f"models were recorded on a processor of {recorded['maker']}, this is one of {golden.maker()}")
+    models = golden.hashes(night, golden.MODELS)
+    assert models == {part: recorded[part] for part in models}
 
 
 def test_after_the_flow_dvc_has_nothing_to_do_and_forced_stages_give_the_same_hashes(night: Path) -> None:
