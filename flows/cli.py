@@ -64,6 +64,12 @@ Data = Annotated[
 ]
 
 
+Rewrite = Annotated[
+    bool,
+    typer.Option(
+        "--rewrite", help="Let nights that later ones follow decide who serves; without it they change nothing."
+    ),
+]
 Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
 
 
@@ -107,12 +113,12 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrite: Rewrite = False) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
     with environment.flow_run(Path.cwd()):
-        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -122,12 +128,13 @@ def backfill(
     last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last night to run.")],
     source: Source = None,
     data: Data = None,
+    rewrite: Rewrite = False,
 ) -> None:
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
     with environment.flow_run(Path.cwd()):
-        outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
+        outcomes = flow(first.date(), last.date(), source, str(data) if data else None, rewrite)
     for outcome in outcomes:
         typer.echo(outcome.summary())
 

@@ -32,7 +32,7 @@ from tasks.retention import plan
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])
 def nightly(
-    as_of: dt.date | None = None, source: str | None = None, data: str | None = None
+    as_of: dt.date | None = None, source: str | None = None, data: str | None = None, rewrite: bool = False
 ) -> Outcome | State[Outcome]:
     """Run one night: every stage of dvc.yaml, then register the decision and archive the night.
 
@@ -40,6 +40,7 @@ def nightly(
         as_of: night T. None: the day before the scheduled time for a deployment's run, else the source's default night.
         source: a source of params.yaml; None: the default one.
         data: path to read the source from instead of the one in params.yaml.
+        rewrite: let the decision of a night that later ones follow count; else it is recorded as a replay, without effect.
     """
     logger = get_run_logger()
     workspace = Workspace(Path.cwd())
@@ -66,7 +67,7 @@ def nightly(
             nightly_config.stage_retries,
         )
         sort_lock(lock)
-        outcome = publish(workspace, key, outcomes)
+        outcome = publish(workspace, key, outcomes, rewrite)
         _clean(workspace, nightly_config.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
     create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")

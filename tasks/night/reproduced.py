@@ -1,5 +1,6 @@
 """Whether a night that is run again gives the bytes that were archived of it, and if not, what its machine has otherwise."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,9 @@ def other_bytes(archived: Path, now: Path) -> tuple[str, ...]:
     return tuple(name for name in after if name in before and _differs(before[name], after[name]))
 
 
-def _differs(before: Any, after: Any) -> bool:
-    def part(stage: Any, keys: tuple[str, ...]) -> Any:
-        return [stage.get(key) for key in keys]
-
-    inputs = ("cmd", "deps", "params")
-    return part(before, inputs) == part(after, inputs) and part(before, ("outs",)) != part(after, ("outs",))
+def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    same_inputs = all(before.get(key) == after.get(key) for key in ("cmd", "deps", "params"))
+    return same_inputs and before.get("outs") != after.get("outs")
 
 
 def explanation(stages: tuple[str, ...], before: Machine | None, now: Machine) -> str:

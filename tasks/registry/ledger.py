@@ -25,7 +25,8 @@ HEAD = "ledger.head"
 GENESIS = "0" * 64
 NO_CHAMPION = "none"
 
-EventKind = Literal["promoted", "refused", "kept", "rolled_back", "forced"]
+EventKind = Literal["promoted", "refused", "kept", "rolled_back", "forced", "replayed"]
+"""replayed: a night was run again after later ones, without effect on who serves"""
 
 
 class Event(Block):

@@ -15,7 +15,7 @@ from tasks.gate.decision import Decision
 from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
 from tasks.registry.evidence import add_evidence
 from tasks.registry.ledger import NO_CHAMPION, Event, EventKind, NewEvent, append, locked, read_ledger
-from tasks.registry.replay import BY_A_PERSON, current, last_night, succession
+from tasks.registry.replay import BY_A_PERSON, WITHOUT_EFFECT, current, invalidated, last_night, succession
 
 _DAY = dt.timedelta(days=1)
 _KINDS: Mapping[str, EventKind] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -42,8 +42,17 @@ class NightArtifacts:
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def register(registry: Path, night: NightArtifacts, decision: Decision) -> Event:
+def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
     """Record the gate's decision of a night; the same decision twice leaves one event.
+
+    History is not rewritten: where later nights are decided, another decision is a replay, which changes nothing. Of a night
+    that was missed its judge tables are kept, so that later ones can pool them.
+
+    Args:
+        registry: the registry of one source.
+        night: the night's artifacts.
+        decision: what the gate decided.
+        rewrite: let it count all the same; who served in the nights after it was then compared with another champion.
 
     Raises:
         RegistryError: if the champion it was held against is no longer the one of that night, if an artifact is
@@ -55,8 +64,13 @@ def register(registry: Path, night: NightArtifacts, decision: Decision) -> Event
     with locked(registry):
         events = read_ledger(registry)
         of_night = [event for event in events if event.as_of == decision.as_of and event.kind not in BY_A_PERSON]
-        if of_night and of_night[-1].decision == decision.id:
-            return of_night[-1]
+        counted = [event for event in of_night if event.kind not in WITHOUT_EFFECT]
+        replays = [] if rewrite else [event for event in of_night if event.kind in WITHOUT_EFFECT]
+        for event in (*counted[-1:], *replays):
+            if event.decision == decision.id:
+                return event
+        if invalidated(events, decision.as_of) and not rewrite:
+            return _replay(registry, night, decision, events, missed=not of_night)
         return _record(registry, night, decision, _KINDS[decision.verdict], events)
 
 
@@ -122,12 +136,7 @@ def rollback(registry: Path, to: str | None, reason: str, as_of: dt.date | None 
 def _record(
     registry: Path, night: NightArtifacts, decision: Decision, kind: EventKind, events: Sequence[Event]
 ) -> Event:
-    standing = current(succession(events, decision.as_of))
-    if decision.champion != standing:
-        raise RegistryError(
-            f"night {decision.as_of} was decided against champion {decision.champion or NO_CHAMPION}, but the registry "
-            f"now says {standing or NO_CHAMPION}: prepare and run the night again"
-        )
+    standing = _standing(events, decision)
     evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions)
     entry = standing
     if decision.winner is not None:
@@ -146,6 +155,37 @@ def _record(
         reason=decision.reason,
     )
     return append(registry, new)
+
+
+def _replay(registry: Path, night: NightArtifacts, decision: Decision, events: Sequence[Event], missed: bool) -> Event:
+    standing = _standing(events, decision)
+    evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions) if missed else None
+    new = NewEvent(
+        kind="replayed",
+        as_of=decision.as_of,
+        effective_from=decision.as_of + _DAY,
+        entry=standing,
+        previous=standing,
+        decision=decision.id,
+        evidence=evidence,
+        reason=f"run after later nights, without effect; the gate said {decision.verdict}: {decision.reason}",
+    )
+    return append(registry, new)
+
+
+def _standing(events: Sequence[Event], decision: Decision) -> str | None:
+    """Return the champion of a night.
+
+    Raises:
+        RegistryError: if the night was decided against another.
+    """
+    standing = current(succession(events, decision.as_of))
+    if decision.champion != standing:
+        raise RegistryError(
+            f"night {decision.as_of} was decided against champion {decision.champion or NO_CHAMPION}, but the registry "
+            f"now says {standing or NO_CHAMPION}: prepare and run the night again"
+        )
+    return standing
 
 
 def _target(registry: Path, to: str | None, events: Sequence[Event], line: Sequence[str]) -> str:

@@ -32,9 +32,13 @@ class Registry:
         """Return ids of the evidence of the nights before `as_of` (see `replay.evidence_for`)."""
         return replay.evidence_for(self.path, as_of, days)
 
-    def register(self, night: record.NightArtifacts, decision: Decision) -> Event:
+    def register(self, night: record.NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
         """Record a night's decision, once (see `record.register`)."""
-        return record.register(self.path, night, decision)
+        return record.register(self.path, night, decision, rewrite)
+
+    def invalidated(self, as_of: dt.date) -> tuple[dt.date, ...]:
+        """Return the nights decided after another (see `replay.invalidated`)."""
+        return replay.invalidated(replay.history(self.path), as_of)
 
     def force(self, night: record.NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
         """Promote a challenger against the gate's word (see `record.force`)."""
@@ -53,7 +57,7 @@ class Registry:
         return replay.status(self.path)
 
 
-def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision) -> Event:
+def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision, rewrite: bool = False) -> Event:
     """Record the decision of the night that ran in a workspace; the same decision twice leaves one event.
 
     Args:
@@ -61,13 +65,14 @@ def register(registry: Registry, workspace: Workspace, key: RunKey, decision: De
         workspace: where the night's stages have run.
         key: key of the night.
         decision: what the stage `gate` decided.
+        rewrite: let the decision count although later nights are decided.
 
     Raises:
         RegistryError: if the decision is another night's, or as for `record.register`.
         StorageError: if the registry cannot be written.
     """
     _refuse_another_night(key, decision)
-    return registry.register(gather(workspace, key.source, decision), decision)
+    return registry.register(gather(workspace, key.source, decision), decision, rewrite)
 
 
 def force(

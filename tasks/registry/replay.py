@@ -10,6 +10,8 @@ from tasks.registry.ledger import NO_CHAMPION, Event, read_ledger
 
 BY_A_PERSON = ("forced", "rolled_back")
 """Events that overrule what the night itself decided for the same date."""
+WITHOUT_EFFECT = ("replayed",)
+"""Events that tell what was done and change nothing."""
 
 _SHOWN = 5
 
@@ -107,11 +109,24 @@ def last_night(events: Sequence[Event]) -> dt.date | None:
     return max((event.as_of for event in events if event.kind != "rolled_back"), default=None)
 
 
+def invalidated(events: Sequence[Event], as_of: dt.date) -> tuple[dt.date, ...]:
+    """Return the later nights that were decided against what followed from a night's decision, in order."""
+    return tuple(
+        sorted(
+            {
+                event.as_of
+                for event in events
+                if event.as_of > as_of and event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)
+            }
+        )
+    )
+
+
 def succession(events: Sequence[Event], as_of: dt.date | None = None) -> list[str]:
     """Return the line of champions up to night `as_of` (None: up to now), the present one last.
 
     A rollback takes off those after the entry it returns to; a later rollback then goes further back. Of a night that
-    was decided more than once, the last decision counts.
+    was decided more than once, the last decision counts, unless it was a replay.
     """
     line: list[str] = []
     for event in _changes(events, as_of):
@@ -129,7 +144,7 @@ def current(line: Sequence[str]) -> str | None:
 
 
 def _changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
-    decided = {event.as_of: event for event in events if event.kind not in BY_A_PERSON}
+    decided = {event.as_of: event for event in events if event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)}
     chosen = [
         event
         for event in events
