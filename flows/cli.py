@@ -87,7 +87,10 @@ def init(
     write: Annotated[
         str | None, typer.Option("--write", callback=_name, help="Also add the source to params.yaml under this name.")
     ] = None,
-    timezone: Annotated[str, typer.Option(help="Days begin at its midnight, such as Asia/Shanghai.")] = "UTC",
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Days begin at its midnight, such as Asia/Shanghai. Default: as the times say, else UTC."),
+    ] = None,
 ) -> None:
     """Look at a log that is new here: propose its mapping, show what comes out, say what is missing and what that costs."""
     from tasks.onboard.init import onboard

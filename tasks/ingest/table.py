@@ -161,18 +161,19 @@ class TableSource(FileSource):
         """Return how the mapped columns of a file are read.
 
         Raises:
-            SourceError: if times of a column make no sense.
+            SourceError: if times make no sense: every such column is named.
         """
         unit = None if files.time_unit == "auto" else files.time_unit
         schema, form = dict(file.schema), TimeForm(self.timezone, unit, files.time_format)
-        readings = {}
+        readings, problems = {}, Problems()
         for name, columns in _sources(files).items():
             if name in _TIMES:
                 sample = partial(first_values, file.frame, columns[0])
-                with file.reading():
+                with problems.noted(), file.reading():
                     readings[name] = instant(columns, schema, form, sample, f"{file.path}, {table}")
             else:
                 readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
+        problems.refuse()
         return readings
 
 
