@@ -16,7 +16,6 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import polars_schema
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
@@ -181,7 +180,7 @@ class LogFiles:
 
         def write(day: dt.date, part: Path) -> int:
             pieces = sorted(scratch.glob(f"*/day={day.isoformat()}/*.parquet"))
-            schema = polars_schema("impressions")
+            schema = self.files[0].schema
             with PartWriter(part, schema) as writer:
                 if pieces:
                     frame = pl.read_parquet(pieces, hive_partitioning=False)

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, conform, polars_schema
+from tasks.core.contract import CONTEXT_PREFIX, FLAGS, conform, polars_schema
 from tasks.core.errors import ContractError, SourceError
 from tasks.ingest.catalogue import read_table, refuse_statistics, seen
 from tasks.ingest.clock import end_of_hour
-from tasks.ingest.columns.category import category, scene, tags
+from tasks.ingest.columns.category import category, context, scene, tags
 from tasks.ingest.columns.identity import codes, identity
 from tasks.ingest.columns.instant import TimeForm, first_values, instant
 from tasks.ingest.columns.length import length
@@ -110,6 +110,7 @@ class TableSource(FileSource):
     def _log_file(self, file: Form, label: str) -> LogFile:
         files = self._config.impressions
         readings = self._readings("impressions", files, file)
+        readings |= {CONTEXT_PREFIX + name: context(name, file.schema[name]) for name in files.categoricals}
         others = _constants("impressions", files)
         if "known_at_ms" not in files.columns:
             others["known_at_ms"] = end_of_hour(readings["event_time_ms"].value, self.timezone)
