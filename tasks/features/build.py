@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.contract import context_names
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError
 from tasks.core.files import hash_value, read_json
@@ -63,8 +64,9 @@ def build_features(
     present = _present(validated, days)
     source = read_json(validated / "source.json")
     out.mkdir(parents=True, exist_ok=True)
-    write_side_tables(validated, out, config)
-    write_schema(out, config, source)
+    context = context_names(pl.read_parquet_schema(partition(validated / "impressions", present[0])))
+    write_side_tables(validated, out, config, context)
+    write_schema(out, config, source, context)
     inputs = {
         day: Sources(
             partition(validated / "impressions", day), out / "users.parquet", out / "videos.parquet", source["timezone"]

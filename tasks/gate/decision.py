@@ -12,6 +12,8 @@ from tasks.gate.compared import Compared, Number
 from tasks.gate.config import GatePolicy
 
 DECISION_FILE = "decision.json"
+RETIRED_FILE = "retired.json"
+"""Beside the champion's predictions, in their place where it could not be scored."""
 
 Kind = Literal["first", "refresh", "upgrade", "keep", "forced"]
 Verdict = Literal["promote", "keep", "refuse"]
@@ -60,6 +62,15 @@ class ChallengerVerdict(Document):
         return tuple(check for check in self.checks if check.status == "failed")
 
 
+class Retired(Document):
+    """A champion that cannot be scored on the night's rows, and so challenges nobody and serves no more."""
+
+    entry: str
+    """its registry entry"""
+    reason: str
+    """what it was trained with and the night lacks"""
+
+
 class Decision(Document):
     """The verdict of one night."""
 
@@ -83,6 +94,13 @@ class Decision(Document):
     policy: GatePolicy
     forced_reason: str | None = None
     """why a person overruled the gate; stays with the entry for ever"""
+    retired: Retired | None = None
+    """the champion that the night started from, where it could not be scored; challengers then are held against baselines"""
+
+    @property
+    def pinned(self) -> str | None:
+        """The registry entry that the night started from, challenged or retired."""
+        return self.retired.entry if self.retired is not None else self.champion
 
     @property
     def id(self) -> str:

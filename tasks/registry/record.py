@@ -1,4 +1,4 @@
-"""Write to the registry: a night's decision, a forced promotion, a rollback. Each leaves exactly one event.
+"""Write to the registry: a night's decision, a forced promotion, a rollback, a retirement. Each leaves exactly one event.
 
 Content goes in before the ledger names it, so a crash in between leaves an entry nobody refers to, and the next
 attempt finds it there.
@@ -71,7 +71,8 @@ def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite:
                 return event
         if invalidated(events, decision.as_of) and not rewrite:
             return _replay(registry, night, decision, events, missed=not of_night)
-        return _record(registry, night, decision, _KINDS[decision.verdict], events)
+        lapsed = decision.retired is not None and decision.winner is None
+        return _record(registry, night, decision, "lapsed" if lapsed else _KINDS[decision.verdict], events)
 
 
 def force(registry: Path, night: NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
@@ -113,17 +114,38 @@ def rollback(registry: Path, to: str | None, reason: str, as_of: dt.date | None 
     """
     if not reason.strip():
         raise RegistryError("a rollback needs a reason")
+    return _point(registry, "rolled_back", to, reason, as_of)
+
+
+def retire(registry: Path, reason: str, as_of: dt.date | None = None) -> Event:
+    """Let the champion go: the next night makes a first one, as if there had been none. Undone by a rollback.
+
+    Args:
+        registry: the registry of one source.
+        reason: why; may not be empty.
+        as_of: first night it holds for; None: the one after the last night decided.
+
+    Raises:
+        RegistryError: if the reason is empty, there is no champion, or a night from `as_of` on is already decided.
+    """
+    if not reason.strip():
+        raise RegistryError("a retirement needs a reason")
+    return _point(registry, "retired", NO_CHAMPION, reason, as_of)
+
+
+def _point(registry: Path, kind: EventKind, to: str | None, reason: str, as_of: dt.date | None) -> Event:
+    action = "retire the champion" if kind == "retired" else "roll back"
     with locked(registry):
         events = read_ledger(registry)
         last = last_night(events)
         if last is None:
-            raise RegistryError(f"{registry} records no night: there is nothing to roll back")
+            raise RegistryError(f"{registry} records no night: there is nothing to {action.split(' the ')[0]}")
         holds_from = as_of or last + _DAY
-        _refuse_rewriting(events, holds_from, "roll back")
+        _refuse_rewriting(events, holds_from, action)
         line = succession(events)
         target = _target(registry, to, events, line)
         new = NewEvent(
-            kind="rolled_back",
+            kind=kind,
             as_of=holds_from,
             effective_from=holds_from,
             entry=None if target == NO_CHAMPION else target,
@@ -138,7 +160,7 @@ def _record(
 ) -> Event:
     standing = _standing(events, decision)
     evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions)
-    entry = standing
+    entry = decision.champion
     if decision.winner is not None:
         bundle, metrics = night.bundles.get(decision.winner), night.metrics.get(decision.winner, {})
         if bundle is None:
@@ -180,9 +202,9 @@ def _standing(events: Sequence[Event], decision: Decision) -> str | None:
         RegistryError: if the night was decided against another.
     """
     standing = current(succession(events, decision.as_of))
-    if decision.champion != standing:
+    if decision.pinned != standing:
         raise RegistryError(
-            f"night {decision.as_of} was decided against champion {decision.champion or NO_CHAMPION}, but the registry "
+            f"night {decision.as_of} was decided against champion {decision.pinned or NO_CHAMPION}, but the registry "
             f"now says {standing or NO_CHAMPION}: prepare and run the night again"
         )
     return standing
@@ -197,7 +219,7 @@ def _target(registry: Path, to: str | None, events: Sequence[Event], line: Seque
             )
         to = line[-2]
     if to == standing:
-        raise RegistryError(f"{to} is the champion already")
+        raise RegistryError("there is no champion" if to == NO_CHAMPION else f"{to} is the champion already")
     if to != NO_CHAMPION:
         served = sorted({event.entry for event in events if event.entry is not None})
         if to not in served:

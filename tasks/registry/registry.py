@@ -48,6 +48,10 @@ class Registry:
         """Point back to an earlier champion (see `record.rollback`)."""
         return record.rollback(self.path, to, reason, as_of)
 
+    def retire(self, reason: str, as_of: dt.date | None = None) -> Event:
+        """Let the champion go (see `record.retire`)."""
+        return record.retire(self.path, reason, as_of)
+
     def history(self) -> tuple[Event, ...]:
         """Return every event, oldest first."""
         return replay.history(self.path)
@@ -98,8 +102,8 @@ def force(
 
 
 def _refuse_another_night(key: "RunKey", decision: Decision) -> None:
-    if (decision.as_of, decision.champion or NO_CHAMPION) != (key.as_of, key.champion):
+    if (decision.as_of, decision.pinned or NO_CHAMPION) != (key.as_of, key.champion):
         raise RegistryError(
             f"run.yaml names night {key.as_of} and champion {key.champion}, the decision is of night {decision.as_of} "
-            f"against {decision.champion or NO_CHAMPION}: run the stage gate again"
+            f"against {decision.pinned or NO_CHAMPION}: run the stage gate again"
         )
