@@ -23,7 +23,7 @@ from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
-from tasks.night.dvc_files import damaged_lock, merge_mark, put_aside, sort_lock
+from tasks.night.dvc_files import damaged_lock, is_in_a_merge, put_aside, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
@@ -54,7 +54,7 @@ def nightly(
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
     with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
         lock = workspace.root / "dvc.lock"
-        if (problem := damaged_lock(lock)) and merge_mark(lock) is None:
+        if (problem := damaged_lock(lock)) and not is_in_a_merge(lock):
             logger.warning("%s, by a kill: %s", problem, put_aside(workspace, lock))
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
-from tasks.core.yaml_file import read_yaml
+from tasks.core.yaml_file import merge_mark, read_yaml
 
 RWLOCK = ".dvc/tmp/rwlock"
 
@@ -60,12 +60,9 @@ def sort_lock(path: Path) -> None:
         write_text(path, text, durable=True)
 
 
-def merge_mark(path: Path) -> str | None:
-    """Return the first mark of an unfinished merge in a text file, with its line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], start=1):
-        if line.startswith(("<<<<<<< ", "=======", ">>>>>>> ")):
-            return f"{path.name}: line {number} is the mark of a merge that was not finished ({line[:30]!r})"
-    return None
+def is_in_a_merge(path: Path) -> bool:
+    """Whether a person has to settle a merge in a text file: two versions of it stand there, and neither is damaged."""
+    return path.is_file() and merge_mark(path.read_text(encoding="utf-8", errors="replace")) is not None
 
 
 def put_aside(workspace: Workspace, path: Path) -> str:
@@ -80,10 +77,11 @@ def put_aside(workspace: Workspace, path: Path) -> str:
 def unreadable(path: Path, read: Callable[[Path], object]) -> str | None:
     """Return why a file cannot be read, in one line: merge markers first, they explain the rest."""
     try:
-        if mark := merge_mark(path):
-            return mark
+        mark = merge_mark(path.read_text(encoding="utf-8")) if path.is_file() else None
     except UnicodeDecodeError:
         return f"{path.name} is not UTF-8 text"
+    if mark:
+        return f"{path.name}: line {mark.line} is the mark of a merge that was not finished ({mark.text[:30]!r})"
     try:
         read(path)
     except ConfigError as error:
