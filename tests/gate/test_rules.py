@@ -47,12 +47,14 @@ def test_first_night_refuses_without_interval_above_every_baseline(make: Any, ni
 def test_a_champion_that_cannot_be_scored_leaves_the_rule_of_a_first_one(
     make: Any, night: Night, delta: float, verdict: str
 ) -> None:
-    retired = Retired(entry="feedfacefeedface", reason="it was trained with {x}, which the features of this night lack")
+    retired = Retired(entry="feedfacefeedface", lacks=("{x}", *"abcdefg"))
     inputs = replace(night(champion=None), retired=retired)
     decision = decide(inputs, POLICY, EVALUATION, make.scripted({"new": better(make, delta)}, {}))
     assert (decision.verdict, decision.champion, decision.pinned) == (verdict, None, "feedfacefeedface")
-    assert decision.retired == retired
-    assert decision.reason.startswith("the champion feedfacefeedface is retired: it was trained with {x}, which")
+    assert decision.retired == retired == Decision.model_validate(decision.as_json()).retired
+    assert decision.reason.startswith(
+        "the champion feedfacefeedface is retired: it was trained with {x}, a, b, c, d and 3 more columns, which"
+    )
 
 
 def test_first_night_absolute_guardrails(make: Any, night: Night) -> None:

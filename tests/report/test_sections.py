@@ -114,7 +114,7 @@ class TestChallengers:
 
     @pytest.mark.parametrize("night", ["first", "refused"])
     def test_a_retired_champion_is_named_with_the_reason(self, read: dict[str, Artifacts], night: str) -> None:
-        retired = Retired(entry="feedfacefeedface", reason="it was trained with <b>, which the features lack")
+        retired = Retired(entry="feedfacefeedface", lacks=("<b>",))
         decision = read[night].decision.model_copy(update={"retired": retired, "champion": None})
         found = replace(read[night], decision=decision, champion=None)
         assert f"The champion feedfacefeedface was retired: {retired.reason}." in words(challengers(found))
