@@ -154,10 +154,10 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
         return "there is no champion yet"
     if missing := _lacking(night, checkout.bundle):
         assert checkout.champion is not None
-        reason = f"it was trained with {', '.join(missing)}, which the features of this night lack"
+        retired = Retired(entry=checkout.champion, lacks=missing)
         with writing(out) as folder:
-            Retired(entry=checkout.champion, reason=reason).write(folder / RETIRED_FILE)
-        return f"the champion {checkout.champion} is retired: {reason}"
+            retired.write(folder / RETIRED_FILE)
+        return f"the champion {retired.entry} is retired: {retired.reason}"
     return _headline(_predict_and_measure(night, "champion", checkout.bundle, out))
 
 

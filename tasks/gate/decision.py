@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.core.document import Document, read_document
 from tasks.core.errors import ConfigError, ContractError
@@ -14,6 +14,9 @@ from tasks.gate.config import GatePolicy
 DECISION_FILE = "decision.json"
 RETIRED_FILE = "retired.json"
 """Beside the champion's predictions, in their place where it could not be scored."""
+
+_NAMED = 5
+"""Lacking columns that a reason names; the document holds all."""
 
 Kind = Literal["first", "refresh", "upgrade", "keep", "forced"]
 Verdict = Literal["promote", "keep", "refuse"]
@@ -67,8 +70,15 @@ class Retired(Document):
 
     entry: str
     """its registry entry"""
-    reason: str
-    """what it was trained with and the night lacks"""
+    lacks: tuple[str, ...]
+    """columns it was trained with that the features of the night do not hold"""
+
+    @property
+    def reason(self) -> str:
+        """The first of them, and how many more there are."""
+        further = len(self.lacks) - _NAMED
+        more = f" and {further} more columns" if further > 0 else ""
+        return f"it was trained with {', '.join(self.lacks[:_NAMED])}{more}, which the features of this night lack"
 
 
 class Decision(Document):
@@ -96,6 +106,11 @@ class Decision(Document):
     """why a person overruled the gate; stays with the entry for ever"""
     retired: Retired | None = None
     """the champion that the night started from, where it could not be scored; challengers then are held against baselines"""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the decision as JSON values; one that retires nobody has the bytes, and so the id, it always had."""
+        document = super().as_json()
+        return document if self.retired is not None else {k: v for k, v in document.items() if k != "retired"}
 
     @property
     def pinned(self) -> str | None:

@@ -61,6 +61,7 @@ class Onboarding:
         yield from ("", "what is missing, and what that costs:", *(f"  {line}" for line in proposal.missing))
         if proposal.unused:
             yield from ("", f"columns that nothing reads: {', '.join(proposal.unused)}")
+            yield "  those known when a row was shown (country, app version) become features under impressions.categoricals"
         if proposal.questions:
             yield from ("", "look at these:", *(f"  {line}" for line in proposal.questions))
         yield from ("", f"for {FILE}:", "", *to_text(CommentedMap(sources={name: proposal.block})).splitlines())

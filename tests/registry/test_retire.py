@@ -11,7 +11,7 @@ from tasks.registry.replay import succession
 
 def lapsing(decision: Any, as_of: Any, winner: str | None, entry: str) -> Any:
     """Return a decision of a night that could not score its champion."""
-    retired = Retired(entry=entry, reason="it was trained with user_7d_count")
+    retired = Retired(entry=entry, lacks=("user_7d_count",))
     return decision(as_of, winner, None).model_copy(update={"retired": retired})
 
 
