@@ -200,6 +200,10 @@ class Params(Block):
             ),
             *self._taken(),
             *self._not_fitted(),
+            *(
+                (("window", "lookback_days"), f"features.{said}")
+                for said in self.features.too_long(self.window.lookback_days)
+            ),
         ]
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)

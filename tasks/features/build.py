@@ -106,13 +106,8 @@ def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days
 
 
 def _check_windows(config: FeatureConfig, days: Days) -> None:
-    for name, group in config.groups.items():
-        too_long = [window for window in group.windows if isinstance(window, int) and window > days.lookback]
-        if too_long:
-            raise ConfigError(
-                f"features.groups.{name}.windows: {too_long[0]} days is longer than the lookback of {days.lookback} days: "
-                "shorten the window or raise window.lookback_days"
-            )
+    if problems := config.too_long(days.lookback):
+        raise ConfigError("\n".join(f"features.{problem}" for problem in problems))
 
 
 def _present(validated: Path, days: Days) -> list[dt.date]:
