@@ -1,42 +1,15 @@
-"""One Prefect server on loopback for all tests of this folder: starting one takes as long as a stage."""
+"""Prefect reads its settings when it is imported; tables of its server that need not be made anew."""
 
 import contextlib
-import os
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
 
 from flows import environment
 
 environment.prepare(Path(__file__).resolve().parents[2])
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A real Prefect server on loopback; yields the environment variables that reach it."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = _free_port()
-    variables = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    log = (home / "server.log").open("w")
-    server = subprocess.Popen(
-        command, env=os.environ | variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        _wait(lambda: requests.get(f"{variables['PREFECT_API_URL']}/health", timeout=2).ok, 120, "the Prefect server")
-        yield variables
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        log.close()
 
 
 @pytest.fixture
@@ -52,20 +25,3 @@ def embedded_home(prefect_server: dict[str, str]) -> Callable[[Path], Path]:
         return home
 
     return make
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    for _ in range(int(seconds * 2)):
-        try:
-            if ready():
-                return
-        except requests.RequestException:
-            pass
-        time.sleep(0.5)
-    raise TimeoutError(f"{what} did not start within {seconds:g} s")
