@@ -8,8 +8,20 @@ from pathlib import Path
 import pytest
 
 from flows import environment
+from tests.flows.declared import run_night
+from tests.flows.small_night import dwell, make_workspace, tiny_params
 
 environment.prepare(Path(__file__).resolve().parents[2])
+
+
+@pytest.fixture(scope="session")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small night run without DVC and Prefect, each stage with nothing in sight but what dvc.yaml declares; only to be read."""
+    root = make_workspace(tmp_path_factory.mktemp("by_hand") / "workspace", tiny_params())
+    dwell(root, "prepare")
+    with contextlib.chdir(root):
+        run_night(root)
+    return root
 
 
 @pytest.fixture
