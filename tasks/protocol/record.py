@@ -28,7 +28,7 @@ def circumstances() -> dict[str, Any]:
     machine = this_machine()
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
         "cpu": machine.cpu,
         "cores": machine.cores,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -117,7 +117,16 @@ def _compact(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
+def commit(here: Path = Path(__file__).parent) -> str:
+    """Return the commit that a folder's repository stands at, with "-dirty" where what is measured differs from it.
+
+    What earlier measurements have just written is not measured.
+    """
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here).stdout.strip()
+
+    written = (f":(top,exclude,glob)benchmarks/**/{name}" for name in ("results/**", "results.md", "results.json"))
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
+    name = git("rev-parse", "--short=12", "HEAD")
+    return f"{name}-dirty" if name and changed else name or "unknown"
