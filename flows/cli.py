@@ -45,6 +45,12 @@ def _name(value: str | None) -> str | None:
     return None if value is None else checked_name(value)
 
 
+FirstNight = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
+    ),
+]
 AsOf = Annotated[
     dt.datetime | None,
     typer.Option(
@@ -64,6 +70,12 @@ Data = Annotated[
 ]
 
 
+Rewrite = Annotated[
+    bool,
+    typer.Option(
+        "--rewrite", help="Let nights that later ones follow decide who serves; without it they change nothing."
+    ),
+]
 Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
 
 
@@ -81,7 +93,10 @@ def init(
     write: Annotated[
         str | None, typer.Option("--write", callback=_name, help="Also add the source to params.yaml under this name.")
     ] = None,
-    timezone: Annotated[str, typer.Option(help="Days begin at its midnight, such as Asia/Shanghai.")] = "UTC",
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Days begin at its midnight, such as Asia/Shanghai. Default: as the times say, else UTC."),
+    ] = None,
 ) -> None:
     """Look at a log that is new here: propose its mapping, show what comes out, say what is missing and what that costs."""
     from tasks.onboard.init import onboard
@@ -107,12 +122,12 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrite: Rewrite = False) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
     with environment.flow_run(Path.cwd()):
-        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -122,12 +137,13 @@ def backfill(
     last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last night to run.")],
     source: Source = None,
     data: Data = None,
+    rewrite: Rewrite = False,
 ) -> None:
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
     with environment.flow_run(Path.cwd()):
-        outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
+        outcomes = flow(first.date(), last.date(), source, str(data) if data else None, rewrite)
     for outcome in outcomes:
         typer.echo(outcome.summary())
 
@@ -286,21 +302,36 @@ def rollback(
     to: Annotated[
         str | None, typer.Option(help="Registry entry to return to. Default: the champion before the present one.")
     ] = None,
-    as_of: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
-        ),
-    ] = None,
+    as_of: FirstNight = None,
 ) -> None:
     """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
     from tasks.config import load_params
+    from tasks.night.lock import holding
     from tasks.registry import Registry
 
     workspace = Workspace()
     book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
-    event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
+    with holding(workspace, "dwell rollback"):
+        event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
     typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
+
+
+@app.command()
+def retire(
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
+    source: Source = None,
+    as_of: FirstNight = None,
+) -> None:
+    """Take the champion away: the next night makes a first one. Reversible: `dwell rollback`."""
+    from tasks.config import load_params
+    from tasks.night.lock import holding
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
+    with holding(workspace, "dwell retire"):
+        event = book.retire(reason, _date(as_of))
+    typer.echo(f"champion {event.previous} is retired (from night {event.as_of} on); `dwell rollback` brings it back")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Settings that Prefect and DVC read from the environment when they are imported."""
+"""Settings that Prefect, DVC, numpy and torch read from the environment when they are imported."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.credentials import guarded
+from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.processes import own_run
 
@@ -27,7 +28,7 @@ _QUIET = {
 
 
 def prepare(root: Path) -> None:
-    """Set what is not set yet. Call it before `prefect` is imported.
+    """Set what is not set yet. Call it before `prefect` or numpy is imported.
 
     The embedded server, which listens on 127.0.0.1 at a random port, is guarded as that of `dwell serve` is.
 
@@ -39,6 +40,7 @@ def prepare(root: Path) -> None:
     """
     for name, value in {**_QUIET, **guarded(root, os.environ)}.items():
         os.environ.setdefault(name, value)
+    arithmetic.pin_for_night(root)
     home = Path(os.environ.setdefault("PREFECT_HOME", str(root.resolve() / ".dwell/prefect")))
     home.mkdir(parents=True, exist_ok=True)
 

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
+from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_file, hash_value
@@ -86,6 +87,9 @@ class Nightly(Block):
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: Threads = 1
     """how many independent stages may run at the same time on this machine"""
+    arithmetic: Arithmetic = DEFAULT
+    """instructions of the CPU that models are computed with: avx2 gives the same bytes on every x86-64 machine that has
+    them, portable also asks the matrix library for code that any of them runs (a fifth slower), native is what each offers"""
     keep_nights: Whole = Field(default=14, ge=1, le=10_000)
     """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
 
@@ -198,6 +202,10 @@ class Params(Block):
             *self._not_for_trees(),
             *self._taken(),
             *self._not_fitted(),
+            *(
+                (("window", "lookback_days"), f"features.{said}")
+                for said in self.features.too_long(self.window.lookback_days)
+            ),
         ]
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)

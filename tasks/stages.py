@@ -142,6 +142,7 @@ def evaluate_ensemble(night: Night, recipe: str | None) -> Any:
 
 
 def evaluate_champion(night: Night, recipe: str | None) -> Any:
+    from tasks.gate.decision import RETIRED_FILE, Retired
     from tasks.registry import read_checkout
 
     workspace = night.workspace
@@ -152,6 +153,12 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
             folder.mkdir(parents=True)
             write_json(folder / "champion.json", {"champion": None})
         return "there is no champion yet"
+    if missing := _lacking(night, checkout.bundle):
+        assert checkout.champion is not None
+        retired = Retired(entry=checkout.champion, lacks=missing)
+        with writing(out) as folder:
+            retired.write(folder / RETIRED_FILE)
+        return f"the champion {retired.entry} is retired: {retired.reason}"
     return _headline(_predict_and_measure(night, "champion", checkout.bundle, out))
 
 
@@ -172,7 +179,7 @@ def oracle(night: Night, recipe: str | None) -> Any:
     params, workspace = night.params, night.workspace
     bundles = {name: workspace.challenger(name) for name in params.nightly.challengers}
     champion = read_checkout(workspace.champion).bundle
-    if champion is not None:
+    if champion is not None and not _lacking(night, champion):
         bundles["champion"] = champion
     kept = params.validation.rows.duration_range
     limits = None if kept is None or "duration_range" in params.validation.rows.off else kept.limits_ms
@@ -185,8 +192,10 @@ def score(night: Night, recipe: str | None) -> Any:
     from tasks.score.stage import score as run
 
     workspace = night.workspace
-    winner = load_decision(workspace.gate).winner
-    bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
+    decision = load_decision(workspace.gate)
+    winner = decision.winner
+    standing = None if decision.retired is not None else _champion_bundle(night)
+    bundle = workspace.challenger(winner) if winner else standing
     model = None if bundle is None else Serving(bundle, workspace.judge_table(winner or "champion"))
     settings = night.params.score
     return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities)
@@ -246,6 +255,13 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path) -> An
         return measure(folder / JUDGE_TABLE, measured.evaluation, folder, name=name, duration_edges_s=edges)
 
 
+def _lacking(night: Night, bundle: Path) -> tuple[str, ...]:
+    """Return what the champion was trained with and this night's features do not hold."""
+    from tasks.predict import lacking
+
+    return lacking(bundle, _measured(night, night.params.training.threads).judge)
+
+
 def _measured(night: Night, threads: int) -> Any:
     from tasks.evaluate.night import MeasuredNight
 
@@ -275,6 +291,8 @@ def _champion_bundle(night: Night) -> Path | None:
 
 def _gate_inputs(night: Night) -> Any:
     """Gather the judge tables of all contenders, and what else the decision depends on."""
+    from tasks.core.document import read_optional
+    from tasks.gate.decision import RETIRED_FILE, Retired
     from tasks.gate.inputs import Contender, GateInputs, JudgeDay, configuration_hash
     from tasks.registry import read_checkout
     from tasks.train.validation_metrics import FILE, CalibratedMetrics, FittedMetrics
@@ -284,6 +302,7 @@ def _gate_inputs(night: Night) -> Any:
     workspace, params = night.workspace, night.params
     shared = [block.model_dump(mode="json") for block in (params.table, params.features)]
     checkout = read_checkout(workspace.champion)
+    retired = read_optional(workspace.predictions("champion") / RETIRED_FILE, Retired, "evaluate_champion")
 
     def contender(name: str) -> Contender:
         own = configuration_of(params, name)
@@ -297,10 +316,11 @@ def _gate_inputs(night: Night) -> Any:
         JudgeDay(
             night.key.as_of,
             tuple(contender(name) for name in params.nightly.challengers),
-            checkout.contender(workspace.judge_table("champion")),
+            None if retired else checkout.contender(workspace.judge_table("champion")),
             read_document(workspace.validated / SUMMARY, DataSummary, "validate").passed,
         ),
         {name: workspace.predictions("baselines") / name / JUDGE_TABLE for name in params.baselines.enabled},
         checkout.evidence,
         tuple(_edges(night)),
+        retired,
     )

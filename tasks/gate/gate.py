@@ -12,7 +12,7 @@ from tasks.evaluate.comparison import Comparison
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.compared import Compared
 from tasks.gate.config import GatePolicy
-from tasks.gate.decision import ChallengerVerdict, Check, Decision, all_hold, write_decision
+from tasks.gate.decision import ChallengerVerdict, Check, Decision, Retired, all_hold, write_decision
 from tasks.gate.guardrails import (
     evidence_checks,
     finite_check,
@@ -92,9 +92,10 @@ def decide(
         champion_recipe_hash=champion.recipe_hash if champion else None,
         evidence=tuple(day.evidence for day in inputs.evidence if day.evidence is not None),
         expectations_passed=inputs.tonight.expectations_passed,
-        reason=_reason(winner, verdicts, champion),
+        reason=_reason(winner, verdicts, champion, inputs.retired),
         challengers=verdicts,
         policy=policy,
+        retired=inputs.retired,
     )
 
 
@@ -203,11 +204,18 @@ def _winner(verdicts: Sequence[ChallengerVerdict]) -> ChallengerVerdict | None:
     return max(passed, key=preference, default=None)
 
 
-def _reason(winner: ChallengerVerdict | None, verdicts: Sequence[ChallengerVerdict], champion: Contender | None) -> str:
+def _reason(
+    winner: ChallengerVerdict | None,
+    verdicts: Sequence[ChallengerVerdict],
+    champion: Contender | None,
+    retired: Retired | None,
+) -> str:
+    name = winner.name if winner else ""
+    none = f"the champion {retired.entry} is retired: {retired.reason}" if retired else "there is no champion yet"
     said = {
-        "first": "there is no champion yet, and {name} beats every trivial baseline",
-        "refresh": "{name}, the champion's recipe on newer data, is not worse",
-        "upgrade": "{name} is better than the champion, a different recipe, over the pooled judge days",
+        "first": f"{none}, and {name} beats every trivial baseline",
+        "refresh": f"{name}, the champion's recipe on newer data, is not worse",
+        "upgrade": f"{name} is better than the champion, a different recipe, over the pooled judge days",
     }
     refused = "; ".join(
         f"{verdict.name} ({verdict.rule}): {verdict.reason}" for verdict in verdicts if not verdict.passed
@@ -216,10 +224,10 @@ def _reason(winner: ChallengerVerdict | None, verdicts: Sequence[ChallengerVerdi
         others = [verdict.name for verdict in verdicts if verdict.passed and verdict is not winner]
         preferred = f"; {', '.join(others)} passed too" if others else ""
         also = f"; refused: {refused}" if refused else ""
-        return f"{said[winner.rule].format(name=winner.name)}: {winner.reason}{preferred}{also}"
+        return f"{said[winner.rule]}: {winner.reason}{preferred}{also}"
     if champion is not None:
         return f"the champion {champion.name} stays. {refused}"
-    return f"there is no champion yet, and no challenger was good enough to become the first. {refused}"
+    return f"{none}, and no challenger was good enough to become the first. {refused}"
 
 
 def _champion(inputs: GateInputs) -> Contender:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_value
+from tasks.gate.decision import Retired
 
 SEED_KEYS = ("seed", "seeds", "num_seeds")
 """Settings that make another fit of the same configuration, not another configuration."""
@@ -59,7 +60,7 @@ class JudgeDay:
     Attributes:
         as_of: the night.
         challengers: in order of `params.yaml`, which breaks ties.
-        champion: None on the first night.
+        champion: None on the first night, and where it could not be scored.
         expectations_passed: whether all data expectations of that night passed.
         evidence: registry id, for an earlier night.
     """
@@ -81,12 +82,14 @@ class GateInputs:
         evidence: earlier judge days, for upgrades.
         duration_edges_s: edges of the duration groups of the calibration guardrail, from fit days; None: equal-count
             groups of the judge rows.
+        retired: the champion that could not be scored.
     """
 
     tonight: JudgeDay
     baselines: Mapping[str, Path] = field(default_factory=dict)
     evidence: tuple[JudgeDay, ...] = ()
     duration_edges_s: tuple[float, ...] | None = None
+    retired: Retired | None = None
 
     def __post_init__(self) -> None:
         if not self.tonight.challengers:

@@ -4,7 +4,7 @@ A model encodes rows with its own preprocessors, so it needs nothing of the nigh
 """
 
 from tasks.predict.bundle import Bundle, load_bundle
-from tasks.predict.days import predict_days, predicted_rows
+from tasks.predict.days import lacking, predict_days, predicted_rows
 from tasks.predict.ensemble import Ensemble, load_ensemble
 from tasks.predict.export import example_rows, export_bundle, export_model
 from tasks.predict.load import load_model
@@ -19,6 +19,7 @@ __all__ = [
     "example_rows",
     "export_bundle",
     "export_model",
+    "lacking",
     "load_bundle",
     "load_ensemble",
     "load_fitted",

@@ -64,6 +64,11 @@ class Ensemble(Model[MemberRows]):
         return tuple(dict.fromkeys(column for member in self.members.values() for column in member.row_columns))
 
     @property
+    def history_columns(self) -> tuple[str, ...]:
+        """Fields of past events that any member reads."""
+        return tuple(dict.fromkeys(column for member in self.members.values() for column in member.history_columns))
+
+    @property
     def truncate_watch(self) -> bool:
         """Whether the label was min(play, duration), as it was for every member."""
         return next(iter(self.members.values())).truncate_watch

@@ -42,6 +42,11 @@ class FittedModel(Model[EncodedRows]):
         return self.preprocessor.row_columns
 
     @property
+    def history_columns(self) -> tuple[str, ...]:
+        """Fields of past events; none for a recipe without history."""
+        return self.preprocessor.history_fields if self.reads_history else ()
+
+    @property
     def truncate_watch(self) -> bool:
         """Whether the label was min(play, duration)."""
         return self.preprocessor.truncate_watch
