@@ -88,4 +88,5 @@ class TreeTrainer:
         )
         booster.free_dataset()
         kept = booster.best_iteration or booster.current_iteration()
-        return Boosted(booster, {split: next(iter(of.values()))[:kept] for split, of in losses.items()})
+        after = {split: [float(loss) for loss in next(iter(of.values()))[:kept]] for split, of in losses.items()}
+        return Boosted(booster, after)

@@ -17,6 +17,7 @@ from tasks.evaluate.table import PredictionTable
 from tasks.predict import export_model, load_bundle, load_model, predict_days
 from tasks.predict.export_trees import INPUTS
 from tasks.predict.trees import TreeBundle
+from tasks.report.fitted import FittedTrees
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays, FeatureFolder
@@ -66,6 +67,16 @@ def test_the_target_that_orders_the_validation_day_best_is_chosen(path: Path) ->
     assert len(set(manifest.chosen_by.values())) > 1
     assert {len(trees["score"]) for trees in manifest.num_trees.values()} == {RECIPE.fits}
     assert "p_hate" not in manifest.num_trees[0] and manifest.frozen_tasks == ("hate",)
+
+
+def test_the_report_reads_how_the_first_fits_went(path: Path) -> None:
+    fitted = FittedTrees.read(path, "boosted")
+    for seed, trees in fitted.manifest.num_trees.items():
+        rows = [epoch for epoch in fitted.curves if epoch.seed == seed]
+        assert [epoch.epoch for epoch in rows if epoch.best] == [trees["score"][0]] == [rows[-1].epoch]
+    first = fitted.manifest.chosen_by[fitted.manifest.target]
+    assert fitted.curves[-1].measured["validation_xauc"] > 0.5
+    assert max(e.measured["validation_xauc"] for e in fitted.curves if e.seed == 0 and e.best) == pytest.approx(first)
 
 
 def test_fits_and_seeds_differ_and_bytes_repeat(table: Path, path: Path, tmp_path: Path) -> None:
