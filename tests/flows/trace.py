@@ -4,7 +4,7 @@
     python -m tests.flows.trace after.json              # at the new one
     python -m tests.flows.trace --compare before.json after.json
 
-The nights: simulated days with two recipes and their ensemble, the night after it (there is a champion to beat), and
+The nights: simulated days with two networks, trees and two ensembles, the night after it (there is a champion to beat), and
 KuaiRand where it lies in $DWELL_DATA. Every stage has nothing at hand but its declared inputs. Hashes of source code are
 replaced by a constant, so that files differ only where what they say differs. Kernels of other CPUs round otherwise:
 compare traces of one machine.
@@ -31,7 +31,7 @@ def trace(scratch: Path) -> dict[str, str]:
     """Run the nights below `scratch`; return night/path -> SHA-256 of every file they wrote."""
     _forget_the_code()
     params = small_params()
-    params["nightly"] |= {"recipes": ["d2q", "wlr_mmoe"], "ensembles": ["blend"]}
+    params["nightly"] |= {"recipes": ["d2q", "wlr_mmoe", "trees"], "ensembles": ["blend", "blend_trees"]}
     simulated = make_workspace(scratch / "simulator", params)
     found = _night(simulated, "first", "--as-of", "2026-01-15")
     found |= _night(simulated, "second", "--as-of", "2026-01-16")
