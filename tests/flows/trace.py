@@ -6,8 +6,7 @@
 
 The nights: simulated days with two networks, trees and two ensembles, the night after it (there is a champion to beat), and
 KuaiRand where it lies in $DWELL_DATA. Every stage has nothing at hand but its declared inputs. Hashes of source code are
-replaced by a constant, so that files differ only where what they say differs. Kernels of other CPUs round otherwise:
-compare traces of one machine.
+replaced by a constant, so that files differ only where what they say differs. Kernels are named as in nights.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tasks.core import manifest
+from tasks.core import arithmetic, manifest
 from tasks.core.files import hash_file
 from tests.flows.small_night import make_workspace, small_params
 
@@ -112,4 +111,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    arithmetic.pin_default()
     sys.exit(main())
