@@ -23,7 +23,7 @@ from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
-from tasks.night.dvc_files import damaged_lock, is_in_a_merge, put_aside, sort_lock
+from tasks.night.dvc_files import set_aside_damage, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
@@ -53,9 +53,8 @@ def nightly(
         zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
     with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
-        lock = workspace.root / "dvc.lock"
-        if (problem := damaged_lock(lock)) and not is_in_a_merge(lock):
-            logger.warning("%s, by a kill: %s", problem, put_aside(workspace, lock))
+        if damage := set_aside_damage(workspace):
+            logger.warning(damage)
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
         nightly_config = params.nightly
@@ -66,7 +65,7 @@ def nightly(
             nightly_config.stage_timeout_minutes,
             nightly_config.stage_retries,
         )
-        sort_lock(lock)
+        sort_lock(workspace.root / "dvc.lock")
         outcome = publish(workspace, key, outcomes, rewrite)
         _clean(workspace, nightly_config.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")

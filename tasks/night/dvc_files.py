@@ -74,6 +74,18 @@ def put_aside(workspace: Workspace, path: Path) -> str:
     return f"moved {path.name} to {moved.relative_to(workspace.root)}"
 
 
+def set_aside_damage(workspace: Workspace) -> str | None:
+    """Put dvc.lock aside where a kill damaged it, so that its stages are settled anew; a merge is left to a person.
+
+    Returns:
+        What was wrong and what was done, in one line; None: nothing.
+    """
+    path = workspace.root / "dvc.lock"
+    if not (problem := damaged_lock(path)) or is_in_a_merge(path):
+        return None
+    return f"{problem}, by a kill: {put_aside(workspace, path)}"
+
+
 def unreadable(path: Path, read: Callable[[Path], object]) -> str | None:
     """Return why a file cannot be read, in one line: merge markers first, they explain the rest."""
     try:
