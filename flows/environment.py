@@ -19,7 +19,7 @@ _QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     # the first start of the embedded server migrates its database: about 20 s on a busy machine, the default limit
     _STARTUP: "300",
-    # runs, events and logs of the last thirty days are enough
+    # runs of the last thirty days are enough; events go by a limit of their own, seven days by default
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86_400),
     # a run whose machine died is told from a slow one by its heartbeat (see infra/README.md)
