@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.processes import own_run
 from tasks.core.system_errors import in_words
+
+if TYPE_CHECKING:
+    from tasks.registry import Registry
 
 app = typer.Typer(
     name="dwell",
@@ -85,6 +88,15 @@ def _address(port: int) -> None:
 
 def _date(value: dt.datetime | None) -> dt.date | None:
     return value.date() if value else None
+
+
+def _registry(source: str | None) -> "Registry":
+    """Return the registry of a source; None: of the default one."""
+    from tasks.config import load_params
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    return Registry(workspace.registry(source or load_params(workspace.params).default_source))
 
 
 @app.command()
@@ -305,13 +317,10 @@ def rollback(
     as_of: FirstNight = None,
 ) -> None:
     """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
-    from tasks.config import load_params
     from tasks.night.lock import holding
-    from tasks.registry import Registry
 
-    workspace = Workspace()
-    book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
-    with holding(workspace, "dwell rollback"):
+    book = _registry(source)
+    with holding(Workspace(), "dwell rollback"):
         event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
     typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
 
@@ -323,13 +332,10 @@ def retire(
     as_of: FirstNight = None,
 ) -> None:
     """Take the champion away: the next night makes a first one. Reversible: `dwell rollback`."""
-    from tasks.config import load_params
     from tasks.night.lock import holding
-    from tasks.registry import Registry
 
-    workspace = Workspace()
-    book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
-    with holding(workspace, "dwell retire"):
+    book = _registry(source)
+    with holding(Workspace(), "dwell retire"):
         event = book.retire(reason, _date(as_of))
     typer.echo(f"champion {event.previous} is retired (from night {event.as_of} on); `dwell rollback` brings it back")
 
@@ -353,19 +359,17 @@ def promote(
 @app.command()
 def status(source: Source = None) -> None:
     """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
-    from tasks.config import load_params
     from tasks.core.run_key import load_run_key
     from tasks.night.lock import holder
-    from tasks.registry import Registry
 
     workspace = Workspace()
     if (held := holder(workspace)) is not None:
         typer.echo(f"at work: {held}")
-    name = source or load_params(workspace.params).default_source
+    book = _registry(source)
     if workspace.run_key.exists():
         key = load_run_key(workspace.run_key)
         typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
-    typer.echo(str(Registry(workspace.registry(name)).status()))
+    typer.echo(str(book.status()))
 
 
 @app.command()

@@ -7,7 +7,6 @@ unless its kernels are named. They are chosen when numpy and torch are loaded: t
 import os
 import platform
 import sys
-from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -31,10 +30,10 @@ _VARIABLES: dict[Arithmetic, dict[str, str]] = {
 """What torch's own kernels, its two libraries and NumPy's are told; on other processors than x86-64 they read none of it."""
 
 
-def pin(arithmetic: Arithmetic, environment: MutableMapping[str, str] = os.environ) -> None:
+def pin(arithmetic: Arithmetic) -> None:
     """Name the kernels in the environment; what this process starts inherits it. Call it before numpy or torch is loaded."""
     if platform.machine() in ("x86_64", "AMD64"):
-        environment.update(_VARIABLES[arithmetic])
+        os.environ.update(_VARIABLES[arithmetic])
 
 
 def pin_default() -> None:

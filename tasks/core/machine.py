@@ -23,7 +23,7 @@ class Machine(Document):
     """name -> version"""
 
     def differences(self, other: "Machine") -> list[str]:
-        """Say in which of these another machine differs, as "cpu: mine, other's"; cores alone change no byte."""
+        """Say in what another machine differs: the name, what is here, what is there; cores alone change no byte."""
         mine, theirs = self._flat(), other._flat()
         return [f"{name} {mine[name]}, {theirs.get(name)}" for name in mine if mine[name] != theirs.get(name)]
 

@@ -26,12 +26,10 @@ def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def explanation(stages: tuple[str, ...], before: Machine | None, now: Machine) -> str:
     """Say which stages made other bytes, and what the machine that archived the night had otherwise."""
-    differences = before.differences(now) if before else []
-    cause = (
-        f"it was archived with other {'; '.join(differences)} (there, here)"
-        if differences
-        else "the machine says no cause"
-    )
     if before is None:
         cause = "the archive does not say what it was computed with"
+    elif differences := before.differences(now):
+        cause = f"it was archived with other {'; '.join(differences)} (there, here)"
+    else:
+        cause = "the machine says no cause"
     return f"{', '.join(stages)} gave other bytes than the archived night, of the same inputs: {cause}"

@@ -15,7 +15,7 @@ from tasks.gate.decision import Decision
 from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
 from tasks.registry.evidence import add_evidence
 from tasks.registry.ledger import NO_CHAMPION, Event, EventKind, NewEvent, append, locked, read_ledger
-from tasks.registry.replay import BY_A_PERSON, WITHOUT_EFFECT, current, invalidated, last_night, succession
+from tasks.registry.replay import BY_A_PERSON, WITHOUT_EFFECT, counts, current, invalidated, last_night, succession
 
 _DAY = dt.timedelta(days=1)
 _KINDS: Mapping[str, EventKind] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -64,7 +64,7 @@ def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite:
     with locked(registry):
         events = read_ledger(registry)
         of_night = [event for event in events if event.as_of == decision.as_of and event.kind not in BY_A_PERSON]
-        counted = [event for event in of_night if event.kind not in WITHOUT_EFFECT]
+        counted = [event for event in of_night if counts(event)]
         replays = [] if rewrite else [event for event in of_night if event.kind in WITHOUT_EFFECT]
         for event in (*counted[-1:], *replays):
             if event.decision == decision.id:
@@ -134,14 +134,14 @@ def retire(registry: Path, reason: str, as_of: dt.date | None = None) -> Event:
 
 
 def _point(registry: Path, kind: EventKind, to: str | None, reason: str, as_of: dt.date | None) -> Event:
-    action = "retire the champion" if kind == "retired" else "roll back"
+    verb, whom = ("retire", " the champion") if kind == "retired" else ("roll back", "")
     with locked(registry):
         events = read_ledger(registry)
         last = last_night(events)
         if last is None:
-            raise RegistryError(f"{registry} records no night: there is nothing to {action.split(' the ')[0]}")
+            raise RegistryError(f"{registry} records no night: there is nothing to {verb}")
         holds_from = as_of or last + _DAY
-        _refuse_rewriting(events, holds_from, action)
+        _refuse_rewriting(events, holds_from, verb + whom)
         line = succession(events)
         target = _target(registry, to, events, line)
         new = NewEvent(
@@ -166,33 +166,30 @@ def _record(
         if bundle is None:
             raise RegistryError(f"night {decision.as_of}: no bundle was given for the winner {decision.winner}")
         entry = add_entry(registry, night.source, decision, bundle, night.provenance, dict(metrics))
-    new = NewEvent(
-        kind=kind,
-        as_of=decision.as_of,
-        effective_from=decision.as_of + _DAY,
-        entry=entry,
-        previous=standing,
-        decision=decision.id,
-        evidence=evidence,
-        reason=decision.reason,
-    )
-    return append(registry, new)
+    return append(registry, _of_night(decision, kind, entry, standing, evidence))
 
 
 def _replay(registry: Path, night: NightArtifacts, decision: Decision, events: Sequence[Event], missed: bool) -> Event:
     standing = _standing(events, decision)
     evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions) if missed else None
-    new = NewEvent(
-        kind="replayed",
+    said = f"run after later nights, without effect; the gate said {decision.verdict}: {decision.reason}"
+    event = _of_night(decision, "replayed", standing, standing, evidence)
+    return append(registry, event.model_copy(update={"reason": said}))
+
+
+def _of_night(
+    decision: Decision, kind: EventKind, entry: str | None, previous: str | None, evidence: str | None
+) -> NewEvent:
+    return NewEvent(
+        kind=kind,
         as_of=decision.as_of,
         effective_from=decision.as_of + _DAY,
-        entry=standing,
-        previous=standing,
+        entry=entry,
+        previous=previous,
         decision=decision.id,
         evidence=evidence,
-        reason=f"run after later nights, without effect; the gate said {decision.verdict}: {decision.reason}",
+        reason=decision.reason,
     )
-    return append(registry, new)
 
 
 def _standing(events: Sequence[Event], decision: Decision) -> str | None:

@@ -115,17 +115,14 @@ def last_night(events: Sequence[Event]) -> dt.date | None:
     return max((event.as_of for event in events if event.kind not in _WITHOUT_A_NIGHT), default=None)
 
 
+def counts(event: Event) -> bool:
+    """Whether an event is what a night itself decided: no replay of it, and nothing a person did."""
+    return event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)
+
+
 def invalidated(events: Sequence[Event], as_of: dt.date) -> tuple[dt.date, ...]:
     """Return the later nights that were decided against what followed from a night's decision, in order."""
-    return tuple(
-        sorted(
-            {
-                event.as_of
-                for event in events
-                if event.as_of > as_of and event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)
-            }
-        )
-    )
+    return tuple(sorted({event.as_of for event in events if event.as_of > as_of and counts(event)}))
 
 
 def succession(events: Sequence[Event], as_of: dt.date | None = None) -> list[str]:
@@ -150,7 +147,7 @@ def current(line: Sequence[str]) -> str | None:
 
 
 def _changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
-    decided = {event.as_of: event for event in events if event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)}
+    decided = {event.as_of: event for event in events if counts(event)}
     chosen = [
         event
         for event in events

@@ -9,7 +9,7 @@ import pytest
 
 from flows import environment
 from tests.flows.declared import run_night
-from tests.flows.small_night import dwell, make_workspace, tiny_params
+from tests.flows.small_night import make_workspace, tiny_params
 
 environment.prepare(Path(__file__).resolve().parents[2])
 
@@ -18,9 +18,7 @@ environment.prepare(Path(__file__).resolve().parents[2])
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small night run without DVC and Prefect, each stage with nothing in sight but what dvc.yaml declares; only to be read."""
     root = make_workspace(tmp_path_factory.mktemp("by_hand") / "workspace", tiny_params())
-    dwell(root, "prepare")
-    with contextlib.chdir(root):
-        run_night(root)
+    run_night(root)
     return root
 
 

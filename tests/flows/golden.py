@@ -3,7 +3,6 @@
 python -m tests.flows.golden     # runs the night and records them anew: only for a change that is meant to move numbers
 """
 
-import contextlib
 import hashlib
 import json
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tasks.core import arithmetic
 from tasks.core.machine import this_machine
-from tests.flows.small_night import dwell, make_workspace, tiny_params
+from tests.flows.small_night import make_workspace, tiny_params
 
 FILE = Path(__file__).with_name("golden.json")
 DATA = {"features": "data/features/rows/*/part.parquet", "table": "data/table/**/*.npy"}
@@ -49,14 +48,12 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         root = make_workspace(Path(scratch) / "night", tiny_params())
-        dwell(root, "prepare", "--as-of", "2026-01-15")
-        with contextlib.chdir(root):
-            run_night(root)
+        run_night(root, "--as-of", "2026-01-15")
         recorded = {"maker": maker(), **hashes(root, DATA), **hashes(root, MODELS)}
     FILE.write_text(json.dumps(recorded, indent=2) + "\n")
     print(f"recorded {FILE.name}")
 
 
 if __name__ == "__main__":
-    arithmetic.pin_default()
+    arithmetic.pin(arithmetic.DEFAULT)
     main()
