@@ -18,6 +18,8 @@ AVX2 := ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA
 NUMERIC := tests/models tests/evaluate tests/train tests/gate
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Compiled modules are kept, whatever the shell says: a night starts dozens of interpreters of the same code.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence clean

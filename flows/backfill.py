@@ -16,8 +16,12 @@ from tasks.night.publish import Outcome
 
 
 @flow(name="backfill", on_failure=[notify], on_crashed=[notify])
-def backfill(first: dt.date, last: dt.date, source: str | None = None, data: str | None = None) -> list[Outcome]:
+def backfill(
+    first: dt.date, last: dt.date, source: str | None = None, data: str | None = None, rewrite: bool = False
+) -> list[Outcome]:
     """Run the nights `first` to `last`, both included, in order: a night's champion is what the nights before promoted.
+
+    Nights that later ones follow change nothing, unless `rewrite` lets them count.
 
     Raises:
         ConfigError: if `last` is before `first`.
@@ -28,4 +32,4 @@ def backfill(first: dt.date, last: dt.date, source: str | None = None, data: str
     nights = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
     deployed = deployment.id is not None
     with holding(Workspace(Path.cwd()), f"dwell backfill {first} to {last}", wait=deployed, log=get_run_logger()):
-        return [cast(Outcome, nightly(as_of=night, source=source, data=data)) for night in nights]
+        return [cast(Outcome, nightly(as_of=night, source=source, data=data, rewrite=rewrite)) for night in nights]

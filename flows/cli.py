@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
 from tasks.core.processes import own_run
 from tasks.core.system_errors import in_words
+
+if TYPE_CHECKING:
+    from tasks.registry import Registry
 
 app = typer.Typer(
     name="dwell",
@@ -45,6 +48,12 @@ def _name(value: str | None) -> str | None:
     return None if value is None else checked_name(value)
 
 
+FirstNight = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
+    ),
+]
 AsOf = Annotated[
     dt.datetime | None,
     typer.Option(
@@ -64,6 +73,12 @@ Data = Annotated[
 ]
 
 
+Rewrite = Annotated[
+    bool,
+    typer.Option(
+        "--rewrite", help="Let nights that later ones follow decide who serves; without it they change nothing."
+    ),
+]
 Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
 
 
@@ -75,13 +90,25 @@ def _date(value: dt.datetime | None) -> dt.date | None:
     return value.date() if value else None
 
 
+def _registry(source: str | None) -> "Registry":
+    """Return the registry of a source; None: of the default one."""
+    from tasks.config import load_params
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    return Registry(workspace.registry(source or load_params(workspace.params).default_source))
+
+
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="A folder or a file of a log: CSV, JSON lines, Parquet; gz, zst, bz2.")],
     write: Annotated[
         str | None, typer.Option("--write", callback=_name, help="Also add the source to params.yaml under this name.")
     ] = None,
-    timezone: Annotated[str, typer.Option(help="Days begin at its midnight, such as Asia/Shanghai.")] = "UTC",
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Days begin at its midnight, such as Asia/Shanghai. Default: as the times say, else UTC."),
+    ] = None,
 ) -> None:
     """Look at a log that is new here: propose its mapping, show what comes out, say what is missing and what that costs."""
     from tasks.onboard.init import onboard
@@ -107,12 +134,12 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def nightly(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
+def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrite: Rewrite = False) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
     from flows.nightly import nightly as flow
 
     with environment.flow_run(Path.cwd()):
-        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None)
+        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -122,12 +149,13 @@ def backfill(
     last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last night to run.")],
     source: Source = None,
     data: Data = None,
+    rewrite: Rewrite = False,
 ) -> None:
     """Run missed nights, oldest first."""
     from flows.backfill import backfill as flow
 
     with environment.flow_run(Path.cwd()):
-        outcomes = flow(first.date(), last.date(), source, str(data) if data else None)
+        outcomes = flow(first.date(), last.date(), source, str(data) if data else None, rewrite)
     for outcome in outcomes:
         typer.echo(outcome.summary())
 
@@ -286,21 +314,30 @@ def rollback(
     to: Annotated[
         str | None, typer.Option(help="Registry entry to return to. Default: the champion before the present one.")
     ] = None,
-    as_of: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
-        ),
-    ] = None,
+    as_of: FirstNight = None,
 ) -> None:
     """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
-    from tasks.config import load_params
-    from tasks.registry import Registry
+    from tasks.night.lock import holding
 
-    workspace = Workspace()
-    book = Registry(workspace.registry(source or load_params(workspace.params).default_source))
-    event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
+    book = _registry(source)
+    with holding(Workspace(), "dwell rollback"):
+        event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
     typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
+
+
+@app.command()
+def retire(
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
+    source: Source = None,
+    as_of: FirstNight = None,
+) -> None:
+    """Take the champion away: the next night makes a first one. Reversible: `dwell rollback`."""
+    from tasks.night.lock import holding
+
+    book = _registry(source)
+    with holding(Workspace(), "dwell retire"):
+        event = book.retire(reason, _date(as_of))
+    typer.echo(f"champion {event.previous} is retired (from night {event.as_of} on); `dwell rollback` brings it back")
 
 
 @app.command()
@@ -322,19 +359,17 @@ def promote(
 @app.command()
 def status(source: Source = None) -> None:
     """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
-    from tasks.config import load_params
     from tasks.core.run_key import load_run_key
     from tasks.night.lock import holder
-    from tasks.registry import Registry
 
     workspace = Workspace()
     if (held := holder(workspace)) is not None:
         typer.echo(f"at work: {held}")
-    name = source or load_params(workspace.params).default_source
+    book = _registry(source)
     if workspace.run_key.exists():
         key = load_run_key(workspace.run_key)
         typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
-    typer.echo(str(Registry(workspace.registry(name)).status()))
+    typer.echo(str(book.status()))
 
 
 @app.command()

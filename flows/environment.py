@@ -1,4 +1,4 @@
-"""Settings that Prefect and DVC read from the environment when they are imported."""
+"""Settings that Prefect, DVC, numpy and torch read from the environment when they are imported."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.credentials import guarded
+from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.processes import own_run
 
@@ -18,7 +19,7 @@ _QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     # the first start of the embedded server migrates its database: about 20 s on a busy machine, the default limit
     _STARTUP: "300",
-    # runs, events and logs of the last thirty days are enough
+    # runs of the last thirty days are enough; events go by a limit of their own, seven days by default
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86_400),
     # a run whose machine died is told from a slow one by its heartbeat (see infra/README.md)
@@ -27,7 +28,7 @@ _QUIET = {
 
 
 def prepare(root: Path) -> None:
-    """Set what is not set yet. Call it before `prefect` is imported.
+    """Set what is not set yet. Call it before `prefect` or numpy is imported.
 
     The embedded server, which listens on 127.0.0.1 at a random port, is guarded as that of `dwell serve` is.
 
@@ -39,6 +40,7 @@ def prepare(root: Path) -> None:
     """
     for name, value in {**_QUIET, **guarded(root, os.environ)}.items():
         os.environ.setdefault(name, value)
+    arithmetic.pin_for_night(root)
     home = Path(os.environ.setdefault("PREFECT_HOME", str(root.resolve() / ".dwell/prefect")))
     home.mkdir(parents=True, exist_ok=True)
 

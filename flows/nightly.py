@@ -23,7 +23,7 @@ from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
-from tasks.night.dvc_files import damaged_lock, merge_mark, put_aside
+from tasks.night.dvc_files import set_aside_damage, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
@@ -32,7 +32,7 @@ from tasks.retention import plan
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])
 def nightly(
-    as_of: dt.date | None = None, source: str | None = None, data: str | None = None
+    as_of: dt.date | None = None, source: str | None = None, data: str | None = None, rewrite: bool = False
 ) -> Outcome | State[Outcome]:
     """Run one night: every stage of dvc.yaml, then register the decision and archive the night.
 
@@ -40,6 +40,7 @@ def nightly(
         as_of: night T. None: the day before the scheduled time for a deployment's run, else the source's default night.
         source: a source of params.yaml; None: the default one.
         data: path to read the source from instead of the one in params.yaml.
+        rewrite: let the decision of a night that later ones follow count; else it is recorded as a replay, without effect.
     """
     logger = get_run_logger()
     workspace = Workspace(Path.cwd())
@@ -52,9 +53,8 @@ def nightly(
         zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
     with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
-        lock = workspace.root / "dvc.lock"
-        if (problem := damaged_lock(lock)) and merge_mark(lock) is None:
-            logger.warning("%s, by a kill: %s", problem, put_aside(workspace, lock))
+        if damage := set_aside_damage(workspace):
+            logger.warning(damage)
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
         nightly_config = params.nightly
@@ -65,7 +65,8 @@ def nightly(
             nightly_config.stage_timeout_minutes,
             nightly_config.stage_retries,
         )
-        outcome = publish(workspace, key, outcomes)
+        sort_lock(workspace.root / "dvc.lock")
+        outcome = publish(workspace, key, outcomes, rewrite)
         _clean(workspace, nightly_config.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
     create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")

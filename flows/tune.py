@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from tasks.config import FILE, load_params
+from tasks.core.errors import ConfigError
 from tasks.core.files import writing
 from tasks.core.layout import Workspace
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import Place
+from tasks.train.trees.config import TreesRecipe
 from tasks.tune.config import TuningConfig
 from tasks.tune.run import DefaultRecipe, Tuned
 from tasks.tune.run import tune as search
@@ -29,6 +31,8 @@ def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int |
     changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
     config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, Place(FILE, ("tuning",)))
     recipe = params.recipe(name)
+    if isinstance(recipe, TreesRecipe):
+        raise ConfigError(f"{FILE}: recipe {name!r} is of trees, and a search is over networks: name one of those")
     default = DefaultRecipe(name, params.recipes[name], recipe, params.training, params.evaluation)
     return search(workspace, default, config)
 

@@ -13,7 +13,6 @@ from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.objectives import OBJECTIVES
 from models.propensity import PROPENSITIES
-from models.recipe import Recipe
 from models.trunks import TRUNKS
 
 REGISTRIES: Mapping[str, Mapping[str, Any]] = {
@@ -29,8 +28,8 @@ REGISTRIES: Mapping[str, Mapping[str, Any]] = {
 """Module of a registry -> the registry. Such a module holds nothing else: what it imports is not what a recipe runs."""
 
 
-def components_of(recipe: Recipe) -> frozenset[type]:
-    """Return the class of every component that a recipe chooses or takes by default."""
+def components_of(recipe: BaseModel) -> frozenset[type]:
+    """Return the class of every component that a recipe chooses or takes by default; trees choose none."""
     by_config = {component.Config: component for registry in REGISTRIES.values() for component in registry.values()}
     return frozenset(by_config[type(config)] for config in _configs(recipe) if type(config) in by_config)
 

@@ -1,7 +1,12 @@
 """`python -m tasks STAGE`."""
 
 import sys
+from pathlib import Path
 
-from tasks.main import main
+from tasks.core import arithmetic
 
-sys.exit(main())
+if __name__ == "__main__":
+    arithmetic.pin_for_night(Path.cwd())
+    from tasks.main import main  # loads numpy
+
+    sys.exit(main())

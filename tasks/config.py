@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
+from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_file, hash_value
@@ -34,11 +35,14 @@ from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
 from tasks.train.config import TrainingBlock, TrainingConfig
+from tasks.train.trees.config import TreesRecipe
 from tasks.tune.config import TuningConfig
 from tasks.validate.config import ValidationConfig
 
 if TYPE_CHECKING:
     from models.recipe import Recipe
+
+    AnyRecipe = Recipe | TreesRecipe
 
 
 FILE = "params.yaml"
@@ -83,6 +87,9 @@ class Nightly(Block):
     """how often a failed stage is tried again; errors in the data or the configuration are not retried"""
     parallel_stages: Threads = 1
     """how many independent stages may run at the same time on this machine"""
+    arithmetic: Arithmetic = DEFAULT
+    """instructions of the CPU that models are computed with: avx2 gives the same bytes on every x86-64 machine that has
+    them, portable also asks the matrix library for code that any of them runs (a fifth slower), native is what each offers"""
     keep_nights: Whole = Field(default=14, ge=1, le=10_000)
     """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
 
@@ -117,17 +124,15 @@ class Params(Block):
     score: ScoreConfig = ScoreConfig()
     report: ReportConfig = ReportConfig()
 
-    def recipe(self, name: str) -> "Recipe":
-        """Return one recipe, fully checked.
+    def recipe(self, name: str) -> "AnyRecipe":
+        """Return one recipe, of a network or of trees, fully checked.
 
         Raises:
             ConfigError: if there is no such recipe, or one of its keys or values is wrong.
         """
-        from models.recipe import Recipe  # imports torch, which most stages do not need
-
         if name not in self.recipes:
             raise ConfigError(f"{FILE}: unknown recipe {name!r}{nearest(name, self.recipes)}")
-        return parse(Recipe, self.recipes[name], Place(FILE, ("recipes", name)))
+        return parse(recipe_type(self.recipes[name]), self.recipes[name], Place(FILE, ("recipes", name)))
 
     def ensemble(self, name: str) -> EnsembleConfig:
         """Return one ensemble.
@@ -194,8 +199,13 @@ class Params(Block):
                 self.gate.trivial_baselines,
                 self.baselines.enabled,
             ),
+            *self._not_for_trees(),
             *self._taken(),
             *self._not_fitted(),
+            *(
+                (("window", "lookback_days"), f"features.{said}")
+                for said in self.features.too_long(self.window.lookback_days)
+            ),
         ]
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
@@ -225,6 +235,15 @@ class Params(Block):
                 for keys, name in _columns_of(config):
                     if name == "*" or (name.startswith("^") and name.endswith("$")):
                         yield ("sources", source, *keys), f"{name!r} would name several columns: rename it"
+
+    def _not_for_trees(self) -> Iterator[Wrong]:
+        """Yield training settings of recipes that have no epochs and no step size."""
+        for name in self.training.by_recipe:
+            if is_trees(self.recipes.get(name)):
+                yield (
+                    ("training", "by_recipe", name),
+                    f"recipe {name!r} is of trees, which these settings do not reach: set those of recipes.{name}",
+                )
 
     def _taken(self) -> Iterator[Wrong]:
         """Yield names that stand for two things: all models are judged beside each other."""
@@ -288,13 +307,25 @@ def recipe_problems(recipes: Mapping[str, Any], place: Place) -> list[Problem]:
         recipes: name -> what the file holds.
         place: of the whole configuration.
     """
-    from models.recipe import Recipe  # imports torch, which most stages do not need
-
     return [
         problem
         for name, value in recipes.items()
-        for problem in problems_of(Recipe, value, place.below("recipes", name))
+        for problem in problems_of(recipe_type(value), value, place.below("recipes", name))
     ]
+
+
+def recipe_type(value: Any) -> "type[AnyRecipe]":
+    """Return what a recipe must be: one with a `kind` is of trees, all others are of networks."""
+    if is_trees(value):
+        return TreesRecipe
+    from models.recipe import Recipe  # imports torch, which most stages do not need
+
+    return Recipe
+
+
+def is_trees(value: Any) -> bool:
+    """Tell whether a recipe, as the file has it, is of trees."""
+    return isinstance(value, Mapping) and "kind" in value
 
 
 def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iterator[Problem]:
@@ -309,5 +340,5 @@ def json_schema(part: str = "params") -> dict[str, Any]:
     if part == "recipe":
         from models.recipe import Recipe
 
-        return TypeAdapter(Recipe).json_schema()
+        return TypeAdapter(Recipe | TreesRecipe).json_schema()
     return Params.model_json_schema()

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.core.arithmetic import difference
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
@@ -19,6 +20,8 @@ from tasks.core.timings import StageCost, write_timing
 from tasks.night.belonging import belonging
 from tasks.night.lock import holding
 from tasks.stages import STAGES, Night
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +52,8 @@ def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> No
     name = stage if recipe is None else f"{stage}@{recipe}"
     with holding(workspace, f"stage {name}"), belonging(workspace, night.params, night.key, stage, recipe):
         result = STAGES[stage](night, recipe)
+    if said := difference(night.key.arithmetic):
+        _log.warning(said)
     seconds = time.perf_counter() - started
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

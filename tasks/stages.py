@@ -18,6 +18,7 @@ from tasks.core.files import write_json, writing
 from tasks.core.layout import ANCHOR_TABLE, JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
+from tasks.train.trees.config import TreesRecipe
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def champion(night: Night, recipe: str | None) -> Any:
     from tasks.registry.reign import PinnedReign
 
     key, workspace = night.key, night.workspace
-    reign = PinnedReign(key.as_of, key.ledger, night.params.gate.upgrade_days)
+    reign = PinnedReign(key.as_of, key.ledger, night.params.gate)
     return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion, reign)
 
 
@@ -115,11 +116,11 @@ def baselines(night: Night, recipe: str | None) -> Any:
 
     workspace, params = night.workspace, night.params
     with writing(workspace.predictions("baselines")) as out:
-        fitted = fit_baselines(workspace.features, night.days, params.baselines, out, params.table.truncate_watch)
-        for name in fitted.tables:
+        fitted = fit_baselines(workspace.features, workspace.table, night.days, params.baselines, out)
+        for name in fitted:
             folder = out / name
             measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))
-    return tuple(fitted.tables)
+    return tuple(fitted)
 
 
 def evaluate(night: Night, recipe: str | None) -> Any:
@@ -143,6 +144,7 @@ def evaluate_ensemble(night: Night, recipe: str | None) -> Any:
 
 
 def evaluate_champion(night: Night, recipe: str | None) -> Any:
+    from tasks.gate.decision import RETIRED_FILE, Retired
     from tasks.registry import read_checkout
 
     workspace = night.workspace
@@ -153,7 +155,14 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
             folder.mkdir(parents=True)
             write_json(folder / "champion.json", {"champion": None})
         return "there is no champion yet"
-    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, checkout.anchor))
+    if missing := _lacking(night, checkout.bundle):
+        assert checkout.champion is not None
+        retired = Retired(entry=checkout.champion, lacks=missing)
+        with writing(out) as folder:
+            retired.write(folder / RETIRED_FILE)
+        return f"the champion {retired.entry} is retired: {retired.reason}"
+    anchor = None if checkout.anchor is None or _lacking(night, checkout.anchor) else checkout.anchor
+    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, anchor))
 
 
 def gate(night: Night, recipe: str | None) -> Any:
@@ -173,7 +182,7 @@ def oracle(night: Night, recipe: str | None) -> Any:
     params, workspace = night.params, night.workspace
     bundles = {name: workspace.challenger(name) for name in params.nightly.challengers}
     champion = read_checkout(workspace.champion).bundle
-    if champion is not None:
+    if champion is not None and not _lacking(night, champion):
         bundles["champion"] = champion
     kept = params.validation.rows.duration_range
     limits = None if kept is None or "duration_range" in params.validation.rows.off else kept.limits_ms
@@ -186,8 +195,10 @@ def score(night: Night, recipe: str | None) -> Any:
     from tasks.score.stage import score as run
 
     workspace = night.workspace
-    winner = load_decision(workspace.gate).winner
-    bundle = workspace.challenger(winner) if winner else _champion_bundle(night)
+    decision = load_decision(workspace.gate)
+    winner = decision.winner
+    standing = None if decision.retired is not None else _champion_bundle(night)
+    bundle = workspace.challenger(winner) if winner else standing
     model = None if bundle is None else Serving(bundle, workspace.judge_table(winner or "champion"))
     settings = night.params.score
     return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities)
@@ -249,6 +260,13 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path, ancho
         return measure(folder / JUDGE_TABLE, measured.evaluation, folder, name=name, duration_edges_s=edges)
 
 
+def _lacking(night: Night, bundle: Path) -> tuple[str, ...]:
+    """Return what the champion was trained with and this night's features do not hold."""
+    from tasks.predict import lacking
+
+    return lacking(bundle, _measured(night, night.params.training.threads).judge)
+
+
 def _measured(night: Night, threads: int) -> Any:
     from tasks.evaluate.night import MeasuredNight
 
@@ -262,7 +280,9 @@ def _headline(evaluation: Any) -> dict[str, float]:
 def configuration_of(params: Params, name: str) -> list[Any]:
     """Return what defines a challenger: recipe and training settings, or those of every member and what joins them."""
     if name not in params.nightly.ensembles:
-        return [block.model_dump(mode="json") for block in (params.recipe(name), params.training_of(name))]
+        recipe, training = params.recipe(name), params.training_of(name)
+        counts = training.calibration if isinstance(recipe, TreesRecipe) else training
+        return [block.model_dump(mode="json") for block in (recipe, counts)]
     joined = params.ensemble(name)
     members = [configuration_of(params, member) for member in joined.members]
     return [joined.model_dump(mode="json"), params.training.calibration.model_dump(mode="json"), members]
@@ -276,6 +296,8 @@ def _champion_bundle(night: Night) -> Path | None:
 
 def _gate_inputs(night: Night) -> Any:
     """Gather the judge tables of all contenders, and what else the decision depends on."""
+    from tasks.core.document import read_optional
+    from tasks.gate.decision import RETIRED_FILE, Retired
     from tasks.gate.inputs import Contender, GateInputs, JudgeDay, configuration_hash
     from tasks.registry import read_checkout
     from tasks.train.validation_metrics import FILE, CalibratedMetrics, FittedMetrics
@@ -285,6 +307,9 @@ def _gate_inputs(night: Night) -> Any:
     workspace, params = night.workspace, night.params
     shared = [block.model_dump(mode="json") for block in (params.table, params.features)]
     checkout = read_checkout(workspace.champion)
+    retired = read_optional(workspace.predictions("champion") / RETIRED_FILE, Retired, "evaluate_champion")
+    table = workspace.predictions("champion") / ANCHOR_TABLE
+    anchor = table if table.is_file() else None
 
     def contender(name: str) -> Contender:
         own = configuration_of(params, name)
@@ -298,12 +323,13 @@ def _gate_inputs(night: Night) -> Any:
         JudgeDay(
             night.key.as_of,
             tuple(contender(name) for name in params.nightly.challengers),
-            checkout.contender(workspace.judge_table("champion")),
+            None if retired else checkout.contender(workspace.judge_table("champion")),
             read_document(workspace.validated / SUMMARY, DataSummary, "validate").passed,
         ),
         {name: workspace.predictions("baselines") / name / JUDGE_TABLE for name in params.baselines.enabled},
         checkout.evidence,
-        checkout.reign,
-        workspace.predictions("champion") / ANCHOR_TABLE if checkout.anchor else None,
+        checkout.reign if anchor else checkout.reign.model_copy(update={"anchor": checkout.champion}),
+        anchor,
         tuple(_edges(night)),
+        retired,
     )

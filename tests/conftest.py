@@ -9,14 +9,23 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tasks.core import arithmetic
+from tests.prefect_server import prefect_server as prefect_server
+
+# Before a test loads numpy: what is computed here then has the bytes of what child processes compute.
+arithmetic.pin_default()
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+WITH = {"tests/threads": "tests/flows"}
+"""Folder -> the one whose worker has the server that it needs too."""
 
 
 class LoadFolderScheduling(LoadFileScheduling):
     """Gives a folder's tests to one worker, which then builds the fixtures they share once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::", 1)[0].rpartition("/")[0]
+        folder = nodeid.split("::", 1)[0].rpartition("/")[0]
+        return WITH.get(folder, folder)
 
 
 @pytest.hookimpl(optionalhook=True)

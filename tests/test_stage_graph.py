@@ -15,11 +15,13 @@ from tasks.train.code import recipe_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CORE = (
+    "arithmetic",
     "document",
     "errors",
     "files",
     "imports",
     "layout",
+    "machine",
     "manifest",
     "names",
     "partition_cache",

@@ -61,6 +61,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "text for a number": (below("window", "  fit_days: six").replace("  fit_days: 6 #", "  #"), "six", "window.fit_days: Input should be a valid integer"),
     "quoted number": (instead("max_epochs: 3", 'max_epochs: "3"'), 'max_epochs: "3"', "training.max_epochs: Input should be a valid integer (got '3')"),
     "truth value for a number": (instead("  threads: 1 #", "  threads: yes #"), "threads: yes", "training.threads: Input should be a valid integer (got True)"),
+    "window that no run looks back on": (instead("lookback_days: 7", "lookback_days: 3"), "lookback_days: 3", "window.lookback_days: features.groups.user.windows: 7 days is longer than the lookback of 3 days"),
     "fraction of a day": (instead("lookback_days: 7", "lookback_days: 7.5"), "7.5", "window.lookback_days: Input should be a valid integer"),
     "number for text": (instead("title: dwell", "title: 2026"), "title: 2026", 'report.title: 2026 is no text to YAML: write it in quotes, "2026"'),
     "truth value for text": (instead("title: dwell", "title: no"), "title: no", "report.title: False is no text to YAML"),
@@ -169,8 +170,8 @@ def test_a_wrong_setting_is_named_by_its_line_and_nothing_is_touched(workspace: 
     ("content", "message"),
     [
         (SHIPPED.encode("utf-16"), "is written in UTF-16: save it as UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:137: the byte 0xfc is no UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:137: the byte 0xc8 is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:139: the byte 0xfc is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:139: the byte 0xc8 is no UTF-8"),
         (SHIPPED.replace("dwell\n", "a\0b\n").encode(), "params.yaml"),
         (b"#" * (1 << 20) + b"\n#", "is larger than 1048576 bytes"),
         (b"", "must hold a mapping of keys, got nothing"),

@@ -1,7 +1,7 @@
 """Faults thrown into small nights: kills and refusals of the machine, each held against an undisturbed twin.
 
-python -m benchmarks.faults                  # all: results.md is written beside this file
-python -m benchmarks.faults stages servers   # some kinds; nothing is recorded
+python -m benchmarks.faults                  # all: results/KIND.md are written beside this file
+python -m benchmarks.faults stages servers   # some kinds
 """
 
 import argparse

@@ -1,27 +1,17 @@
-"""Rank averages of fitted models, gradient-boosted trees among them: references and calibrators from the validation day."""
+"""Rank averages of fitted models: references and calibrators from the validation day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from benchmarks.watchtime.measure import Outputs
 from benchmarks.watchtime.testbed import Testbed
 from models.heads.base import TrainLabels
-from tasks.baselines.config import BaselineConfig
-from tasks.baselines.gradient_boosting import GradientBoosting
-from tasks.baselines.rows import ExampleSelection, read_examples
-from tasks.baselines.stage import fit_calibration
 from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.features.buckets import midnight_ms
 from tasks.predict.ensemble import combined
 from tasks.predict.model import Predictions
-from tasks.table.rows import seconds
-from tasks.table.source import FeatureFolder
 from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows, calibrate
 from tasks.train.labels import watch_labels
@@ -73,26 +63,6 @@ class Blender:
         probability = {name.removeprefix("p_"): value for name, value in found.items() if name.startswith("p_")}
         outputs = Outputs(found["score"], found["watch_mean"], found["watch_median"], None, None, probability)
         return outputs, xauc(self._rows.watch_s, member.validation["score"]).value
-
-    def boosted(self, seed: int) -> Member:
-        """Fit LightGBM on the features of the fit days, stop and calibrate it on the validation day."""
-        source, days = FeatureFolder.open(self.testbed.features), self.testbed.days
-        config = BaselineConfig(seed=seed)
-        columns, cutoff_ms = GradientBoosting.features(source, config), midnight_ms(days.judge[0], source.timezone)
-        fit = read_examples(source, days.fit, "fit", ExampleSelection(columns, cutoff_ms))
-        validation = read_examples(source, (days.validation,), "validation", ExampleSelection(columns, cutoff_ms))
-        if not np.array_equal(validation.frame["user_id"].to_numpy(), self._rows.user):
-            raise AssertionError("trees and recipes must be calibrated on the same rows in the same order")
-        trees = GradientBoosting.fit(fit, validation, config)
-        calibration = fit_calibration(trees, fit, validation, days.validation, config)
-        assert calibration is not None
-
-        def served(frame: pl.DataFrame, where: str) -> Predictions:
-            return calibration.apply(trees.predict(frame, where), seconds(frame, where))
-
-        needed = tuple(dict.fromkeys(fit.frame.columns))
-        judge = pl.concat([part for day in days.judge for part in source.chunks(day, needed)])
-        return Member(served(validation.frame, validation.where), served(judge, "judge days"))
 
     @cached_property
     def _table(self) -> TrainingTable:

@@ -28,6 +28,7 @@ from tasks.report import charts
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
 from tasks.train.labels import watch_labels
+from tasks.train.trees.config import TreesRecipe
 
 PLAIN: Mapping[str, Any] = {"kind": "packed"}
 ATTENTIVE: Mapping[str, Any] = {"kind": "packed", "history": {"kind": "attention"}}
@@ -135,6 +136,11 @@ class Ladder:
             self._rung("the same, features as of every morning", self._levelled(fresh), chosen_on),
         ]
 
+    def trees_every_morning(self, rung: Rung) -> Rung:
+        """Return the trees' fits with features as of every morning and totals of a mean day, as the networks have them."""
+        fresh = refreshed(self.testbeds["features"], self.scratch).outputs(self.fit_trees())
+        return self._rung(f"{TREES}, served likewise", self._levelled(fresh), [rung.validation_xauc])
+
     def _levelled(self, outputs: Mapping[int, Outputs]) -> dict[int, Outputs]:
         """Return outputs as `calibration: {level: all_days}` serves them."""
         longest = self.testbeds["features"].judge_duration_s
@@ -153,6 +159,10 @@ class Ladder:
         training = self.training.model_copy(update={"learning_rate": step.learning_rate})
         return testbed.fit(f"ladder_{recipe.head.kind}", recipe, training)
 
+    def fit_trees(self) -> Path:
+        """Return the bundle of trees on the same rows and columns, set up as the baseline of a night."""
+        return self.testbeds["features"].fit("ladder_trees", TreesRecipe())
+
     def _step(self, step: Step) -> Rung:
         bundle = self.fit(step)
         chosen_on = [float(found["xauc"]) for found in read_json(bundle / "validation.json").values()]
@@ -160,8 +170,11 @@ class Ladder:
 
     def _blends(self) -> list[Rung]:
         testbed, seeds = self.testbeds["features"], self.training.seeds
-        blender, network = Blender(testbed), members(testbed, self.fit(STEPS[-1]))
-        trees = {seed: blender.boosted(seed) for seed in seeds}
+        blender, network, trees = (
+            Blender(testbed),
+            members(testbed, self.fit(STEPS[-1])),
+            members(testbed, self.fit_trees()),
+        )
         together: dict[str, dict[int, Sequence[Member]]] = {
             f"{TREES} on the same features, alone": {seed: [trees[seed]] for seed in seeds},
             "rank average of both": {seed: [network[seed], trees[seed]] for seed in seeds},
@@ -187,9 +200,16 @@ def run(options: Options) -> list[Table]:
     testbed, rungs = ladder.testbeds["features"], ladder.rungs()
     last = rungs[len(STEPS) - 1]
     served = ladder.served_otherwise(last)
-    against = [rungs[1], *ladder.references(), next(rung for rung in rungs if rung.title.startswith(TREES))]
-    judged = [*rungs[2 : len(STEPS)], served[-1]]
-    return [_table(testbed, rungs), _served(testbed, [last, *served]), _beaten(rungs), _paired(judged, against)]
+    trees = next(rung for rung in rungs if rung.title.startswith(TREES))
+    fresh_trees = ladder.trees_every_morning(trees)
+    against = [rungs[1], *ladder.references(), trees]
+    return [
+        _table(testbed, rungs),
+        _served(testbed, [last, *served, fresh_trees]),
+        _beaten(rungs),
+        _paired("Against the same references fitted here, XAUC / XGAUC", rungs[2 : len(STEPS)], against),
+        _paired("With features as of every morning on both sides, XAUC / XGAUC", served[-1:], [fresh_trees]),
+    ]
 
 
 def _table(testbed: Testbed, rungs: Sequence[Rung]) -> Table:
@@ -286,13 +306,13 @@ def _spread(number: Number) -> str:
     return f"{number.value:+.3f} [{number.low:+.3f}, {number.high:+.3f}]"
 
 
-def _paired(rungs: Sequence[Rung], against: Sequence[Rung]) -> Table:
+def _paired(table_title: str, rungs: Sequence[Rung], against: Sequence[Rung]) -> Table:
     def title(rung: Rung) -> str:
         xauc, xgauc = (rung.scored.metrics[metric].value for metric in ("xauc", "xgauc"))
         return f"{rung.title} ({xauc:.4f} / {xgauc:.4f})"
 
     return Table(
-        title="Against the same references fitted here, XAUC / XGAUC",
+        title=table_title,
         columns=["step", *map(title, against)],
         rows=[
             [

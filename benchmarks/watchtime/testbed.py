@@ -27,12 +27,13 @@ from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.resampling import Resampler
 from tasks.evaluate.rows import Rows
-from tasks.predict import load_bundle, load_model
+from tasks.predict import load_fitted, load_model
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 from tasks.train.batches import Split
 from tasks.train.config import TrainingConfig
 from tasks.train.run import NamedRecipe, train
+from tasks.train.trees.config import TreesRecipe
 
 DURATION_GROUPS = 10
 
@@ -57,7 +58,7 @@ class Testbed:
     training: TrainingConfig
     replicates: int = 500
 
-    def fit(self, name: str, recipe: Recipe, training: TrainingConfig | None = None) -> Path:
+    def fit(self, name: str, recipe: Recipe | TreesRecipe, training: TrainingConfig | None = None) -> Path:
         """Return the bundle of a recipe, fitted with every seed unless it was before."""
         how = training or self.training
         key = hash_value([recipe.model_dump(mode="json"), how.model_dump(mode="json")])[:16]
@@ -83,7 +84,7 @@ class Testbed:
     def validation_outputs(self, bundle: Path) -> dict[int, Outputs]:
         """Return what every seed of a fitted recipe predicts for the rows it was calibrated on."""
         torch.set_num_threads(self.training.threads)
-        model = load_bundle(bundle)
+        model = load_fitted(bundle)
         split = Split(self.table / "validation", (), ("ids", "dense", "duration_s"), model.reads_history)
         parts: dict[int, list[Outputs]] = {seed: [] for seed in model.seeds}
         for encoded in split.chunks(self.training.evaluation_rows):
@@ -91,7 +92,7 @@ class Testbed:
                 parts[seed].append(Outputs.of(model, encoded, seed))
         return {seed: Outputs.join(found) for seed, found in parts.items()}
 
-    def measure(self, name: str, recipe: Recipe, training: TrainingConfig | None = None) -> Scored:
+    def measure(self, name: str, recipe: Recipe | TreesRecipe, training: TrainingConfig | None = None) -> Scored:
         """Fit a recipe with every seed and measure it; a stored result is read back."""
         bundle = self.fit(name, recipe, training)
         stored = self.scratch / "scored" / f"{bundle.name}.json"

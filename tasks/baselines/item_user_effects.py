@@ -11,12 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.baselines.base import Baseline
-from tasks.baselines.buckets import DurationBuckets
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.rows import Examples, Floats
 from tasks.core.labels import LABELS
 from tasks.core.predictions import probability
 from tasks.table.rows import seconds
+from tasks.train.duration_buckets import DurationBuckets
 
 
 @dataclass(frozen=True, eq=False)

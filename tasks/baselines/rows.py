@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tasks.core.contract import KEY
 from tasks.core.errors import TrainingError
 from tasks.core.labels import LABELS
-from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.role import Role
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureFolder
@@ -20,7 +19,7 @@ from tasks.table.source import FeatureFolder
 Floats = NDArray[np.float64]
 
 BASE_COLUMNS = (*KEY, "known_at_ms", "duration_ms", "watch_ms", *LABELS)
-"""Columns every baseline needs; its own features come on top."""
+"""Columns that baselines read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,7 @@ class Examples:
     Attributes:
         role: fit, validation or judge.
         where: what to call them in messages.
-        frame: base columns and the features a baseline asked for.
+        frame: base columns.
         truncate_watch: whether the label is min(play, duration).
     """
 
@@ -57,54 +56,26 @@ class Examples:
         return self.frame[task].cast(pl.Float64).to_numpy()
 
 
-@dataclass(frozen=True)
-class ExampleSelection:
-    """Which of the rows and columns of some days a baseline is given.
-
-    Attributes:
-        features: columns beside the base columns.
-        cutoff_ms: rows known later are left out.
-        max_rows: a larger number of rows is thinned to about so many, by a hash of the key.
-        truncate_watch: whether the label is min(play, duration).
-    """
-
-    features: Sequence[str]
-    cutoff_ms: int
-    max_rows: int | None = None
-    truncate_watch: bool = True
-
-
-def read_examples(source: FeatureFolder, days: Sequence[dt.date], role: Role, selection: ExampleSelection) -> Examples:
+def read_examples(
+    source: FeatureFolder, days: Sequence[dt.date], role: Role, cutoff_ms: int, truncate_watch: bool = True
+) -> Examples:
     """Return the rows of some arrival days that were known at the run's cut-off.
 
     Args:
         source: folder of the features stage.
         days: arrival days.
         role: what the rows may be used for.
-        selection: which of them, with which columns.
+        cutoff_ms: rows known later are left out.
+        truncate_watch: whether the label is min(play, duration).
 
     Raises:
         TrainingError: if no row is left.
     """
-    columns = tuple(dict.fromkeys([*BASE_COLUMNS, *selection.features]))
-    share = 1.0 if selection.max_rows is None else min(1.0, selection.max_rows / max(_count(source, days), 1))
-    parts = []
-    for day in days:
-        for chunk in source.chunks(day, columns):
-            known = chunk.filter(pl.col("known_at_ms") <= selection.cutoff_ms)
-            parts.append(known if share == 1 else known.filter(pl.Series(_kept(known, share))))
+    parts = [
+        chunk.filter(pl.col("known_at_ms") <= cutoff_ms) for day in days for chunk in source.chunks(day, BASE_COLUMNS)
+    ]
     where = f"{role} days {', '.join(day.isoformat() for day in days)}"
     frame = pl.concat(parts) if parts else pl.DataFrame()
     if frame.is_empty():
         raise TrainingError(f"baselines: the {where} hold no row that was known in time")
-    return Examples(role, where, frame, selection.truncate_watch)
-
-
-def _count(source: FeatureFolder, days: Sequence[dt.date]) -> int:
-    return sum(int(pl.scan_parquet(source.rows(day)).select(pl.len()).collect().item()) for day in days)
-
-
-def _kept(frame: pl.DataFrame, share: float) -> NDArray[np.bool_]:
-    user, video, time = (frame[name].to_numpy() for name in KEY)
-    kept: NDArray[np.bool_] = tie_hash(user, video, time, seed=0) < np.uint64(share * (2**64 - 1))
-    return kept
+    return Examples(role, where, frame, truncate_watch)

@@ -1,26 +1,27 @@
 """The baselines stage: fits every configured baseline and writes its predictions of the judge day.
 
-NAME/judge.parquet    the prediction table, laid out as that of a recipe with one seed, 0
+NAME/judge.parquet    the prediction table, laid out as that of a recipe with one seed: 0, of the trees `seed`
 NAME/baseline.json    what is worth knowing of the fit
+
+The trees are a recipe like one that a night names: fitted on the table, with rows and columns of the networks.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from models.heads.base import TrainLabels
-from models.heads.duration_groups import duration_cuts
 from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
-from tasks.baselines.rows import BASE_COLUMNS, Examples, ExampleSelection, Floats, read_examples
+from tasks.baselines.rows import BASE_COLUMNS, Examples, read_examples
 from tasks.core.days import Days
+from tasks.core.document import read_document
 from tasks.core.errors import TrainingError
-from tasks.core.files import write_json, writing
+from tasks.core.files import remove, write_json, writing
 from tasks.core.layout import JUDGE_TABLE
 from tasks.core.predictions import (
     MEAN,
@@ -33,63 +34,86 @@ from tasks.core.predictions import (
 )
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
+from tasks.predict import predict_days
 from tasks.table.rows import seconds, watch_seconds
-from tasks.table.source import FeatureFolder
+from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
+from tasks.train.config import TrainingConfig
+from tasks.train.manifest import FILE as MANIFEST
+from tasks.train.trees.manifest import TreesManifest
+from tasks.train.trees.run import train_trees
 
 SEED = 0
+TREES = "lightgbm"
+ABOUT = "baseline.json"
 
 
-@dataclass(frozen=True)
-class BaselineResult:
-    """What the stage wrote.
-
-    Attributes:
-        tables: baseline -> its prediction table of the judge day, in the order configured.
-        duration_edges_s: edges of equal-count duration groups of the fit days, for the evaluation.
-    """
-
-    tables: Mapping[str, Path]
-    duration_edges_s: tuple[float, ...]
-
-
-def fit_baselines(
-    features: Path, days: Days, config: BaselineConfig, out: Path, truncate_watch: bool = True
-) -> BaselineResult:
+def fit_baselines(features: Path, table: Path, days: Days, config: BaselineConfig, out: Path) -> Mapping[str, Path]:
     """Fit on fit days, stop and calibrate on the validation day, predict the judge day(s).
 
     Args:
         features: folder that the features stage wrote.
+        table: folder that the table stage wrote: what trees are fitted on, and what the label is.
         days: roles of the days.
         config: which baselines.
         out: folder to write, replaced as a whole.
-        truncate_watch: whether the label is min(play, duration), as in the table of the recipes.
+
+    Returns:
+        Baseline -> its prediction table of the judge day, in the order configured.
 
     Raises:
         ContractError: if a day or a column is missing.
         TrainingError: if the fit, validation or judge days hold no row.
     """
-    source = FeatureFolder.open(features)
-    edges: Floats | None = None
+    truncate_watch = TrainingTable.open(table).metadata.config.truncate_watch
     with writing(out) as temporary:
+        temporary.mkdir(parents=True)
         for name in config.enabled:
-            kind = BASELINES[name]
-            fit, validation = _examples(source, days, kind, config, truncate_watch)
-            edges = duration_cuts(fit.duration_s, config.calibration.groups) if edges is None else edges
-            baseline = kind.fit(fit, validation, config)
-            calibration = fit_calibration(baseline, fit, validation, days.validation, config)
-            del fit, validation
-            refused = calibration.refused if calibration else None
-            write_json(temporary / name / "baseline.json", {**baseline.about(), "calibration_refused": refused})
-            columns = (*BASE_COLUMNS, *SOURCE_COLUMNS, *kind.features(source, config))
-            parts = (
-                _predicted(baseline, calibration, frame, where, truncate_watch)
-                for frame, where in _chunks(source, days.judge, tuple(dict.fromkeys(columns)))
-            )
-            _write_table(parts, truncate_watch, days.judge, temporary / name / JUDGE_TABLE)
-        temporary.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, Path] = {name: out / name / JUDGE_TABLE for name in config.enabled}
-    return BaselineResult(tables, () if edges is None else tuple(edges.tolist()))
+            if name == TREES:
+                _fit_trees(features, table, days, config, temporary / name)
+            else:
+                _fit_one(BASELINES[name], features, days, config, truncate_watch, temporary / name)
+    return {name: out / name / JUDGE_TABLE for name in config.enabled}
+
+
+def _fit_trees(features: Path, table: Path, days: Days, config: BaselineConfig, out: Path) -> None:
+    """Fit, predict and describe the recipe of trees as if a night named it, and keep no bundle of it."""
+    training = TrainingConfig(seeds=(config.seed,), calibration=config.calibration, threads=config.num_threads)
+    bundle = out / "bundle"
+    train_trees(table, TREES, config.lightgbm, training, bundle)
+    predict_days(bundle, FeatureDays(features, days.judge), out / JUDGE_TABLE, config.num_threads)
+    about = read_document(bundle / MANIFEST, TreesManifest, "baselines")
+    write_json(
+        out / ABOUT,
+        {
+            "target": about.target,
+            "chosen_by": about.chosen_by,
+            "trees": about.num_trees[config.seed],
+            "features": len(about.numbers) + len(about.fields),
+            "most_important": about.most_important,
+            "calibration_refused": about.calibration_refused.get(config.seed),
+        },
+    )
+    remove(bundle)
+
+
+def _fit_one(
+    kind: type[Baseline], features: Path, days: Days, config: BaselineConfig, truncate_watch: bool, out: Path
+) -> None:
+    source = FeatureFolder.open(features)
+    cutoff_ms = midnight_ms(days.judge[0], source.timezone)
+    fit = read_examples(source, days.fit, "fit", cutoff_ms, truncate_watch)
+    validation = read_examples(source, (days.validation,), "validation", cutoff_ms, truncate_watch)
+    baseline = kind.fit(fit, validation, config)
+    calibration = fit_calibration(baseline, fit, validation, days.validation, config)
+    del fit, validation
+    write_json(out / ABOUT, {"calibration_refused": calibration.refused if calibration else None})
+    parts = (
+        _predicted(baseline, calibration, frame, where, truncate_watch)
+        for frame, where in _chunks(source, days.judge, tuple(dict.fromkeys((*BASE_COLUMNS, *SOURCE_COLUMNS))))
+    )
+    _write_table(parts, truncate_watch, days.judge, out / JUDGE_TABLE)
 
 
 def fit_calibration(
@@ -108,17 +132,6 @@ def fit_calibration(
     predicted = baseline.predict(validation.frame, validation.where)
     labels = TrainLabels(fit.watch_s, fit.duration_s, truncated=fit.truncate_watch)
     return calibrate(predicted, rows, labels, config.calibration)
-
-
-def _examples(
-    source: FeatureFolder, days: Days, kind: type[Baseline], config: BaselineConfig, truncate_watch: bool
-) -> tuple[Examples, Examples]:
-    """Return fit and validation rows as known when the judge day began."""
-    cutoff_ms = midnight_ms(days.judge[0], source.timezone)
-    columns, limit = kind.features(source, config), kind.max_fit_rows(config)
-    selection = ExampleSelection(columns, cutoff_ms, limit, truncate_watch)
-    fit = read_examples(source, days.fit, "fit", selection)
-    return fit, read_examples(source, (days.validation,), "validation", selection)
 
 
 def _write_table(parts: Iterable[pl.DataFrame], truncate_watch: bool, days: Sequence[dt.date], out: Path) -> None:

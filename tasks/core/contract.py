@@ -4,6 +4,7 @@ Times are integers: milliseconds since 1970-01-01 UTC. Days are calendar days of
 A partition holds the rows that *arrived* on one day; late rows stay in the day they arrive in.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -41,7 +42,7 @@ IMPRESSIONS: tuple[Column, ...] = (
     Column("profile_enter", pl.Int8(), False, "0/1"),
     Column("long_view", pl.Int8(), True, "0/1 as recorded; null: derived from watch and duration"),
 )
-"""Columns of one impression, in order. Key: (user_id, video_id, event_time_ms)."""
+"""Columns of one impression, in order. Key: (user_id, video_id, event_time_ms). Further ones: `CONTEXT_PREFIX`."""
 
 USERS: tuple[Column, ...] = (Column("user_id", pl.Int64(), False, "key"),)
 """Columns every users table has; any further String column is a categorical feature of the user."""
@@ -55,6 +56,9 @@ VIDEOS: tuple[Column, ...] = (
     Column("tag", pl.String(), True, "topic labels, comma-joined"),
 )
 """Columns every videos table has; any further String column is a categorical feature, `content` a vector."""
+
+CONTEXT_PREFIX = "context_"
+"""Begins the names of further String columns of impressions, each a categorical feature known when the row was shown."""
 
 KEY = ("user_id", "video_id", "event_time_ms")
 FLAGS = ("click", "like", "follow", "comment", "forward", "hate", "profile_enter")
@@ -70,8 +74,18 @@ def polars_schema(table: str) -> dict[str, pl.DataType]:
     return {column.name: column.dtype for column in TABLES[table]}
 
 
+def context_names(columns: Iterable[str]) -> list[str]:
+    """Return the further columns of impressions among some columns, sorted."""
+    return sorted(name for name in columns if name.startswith(CONTEXT_PREFIX))
+
+
+def impressions_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
+    """Return column name -> Polars type of impressions that have some further columns."""
+    return polars_schema("impressions") | dict.fromkeys(context_names(columns), pl.String())
+
+
 def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
-    """Order and cast a frame to the contract; further String columns of users and videos are kept, sorted by name.
+    """Order and cast a frame to the contract; further String columns are kept, sorted by name (of impressions: context).
 
     Args:
         frame: any frame that holds the contract's columns under their names.
@@ -88,7 +102,9 @@ def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
             f"{where}: the {table} table lacks {', '.join(missing)}; it has {', '.join(present.names())}"
         )
     chosen = [pl.col(column.name).cast(column.dtype, strict=True) for column in TABLES[table]]
-    if table != "impressions":
+    if table == "impressions":
+        chosen += [pl.col(name).cast(pl.String(), strict=True) for name in context_names(present)]
+    else:
         extra = sorted(
             name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
         )

@@ -18,7 +18,8 @@ artifacts/report/                report       report.html
 metrics/, plots/                 what `dvc metrics` and `dvc plots` read
 registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
-nights/AS_OF/                    archive of a night: report with timings, decision, lock file
+nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
+nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
 .dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest)
 
 Every output folder below data/ and artifacts/ that days enter also holds night.json: the night it belongs to.
@@ -132,6 +133,9 @@ class Workspace:
 
     def night(self, source: str, as_of: dt.date) -> Path:
         return self.root / "nights" / source / as_of.isoformat()
+
+    def replay(self, source: str, as_of: dt.date) -> Path:
+        return self.root / "nights" / source / "replays" / as_of.isoformat()
 
     @property
     def scratch(self) -> Path:

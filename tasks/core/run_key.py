@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.errors import ConfigError
 from tasks.core.names import Name
 from tasks.core.settings import Block, Day
@@ -18,6 +19,8 @@ class RunKey(Block):
     """name of the source in params.yaml"""
     data: str
     """path the source is read from; the simulator's own code where there is no data"""
+    arithmetic: Arithmetic = DEFAULT
+    """which instructions of the CPU models are computed with"""
     champion: str = "none"
     """registry entry that the challengers have to beat; 'none' on the first night"""
     evidence: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ def unfinished(target: Path) -> Iterator[Path]:
     Raises:
         StorageError: if it cannot be made.
     """
-    folder = _home(target.parent) / f"{_BEGIN}{this_process()}-{next(_numbers)}{_END}"
+    folder = _home(target.parent) / _own(next(_numbers))
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -52,7 +52,19 @@ def temporary(scratch: Path, name: str) -> Path:
         scratch: `.dwell`.
         name: letters and digits, the same for the same content.
     """
-    return scratch.absolute() / "tmp" / f"{_BEGIN}{this_process()}-{name}{_END}"
+    return scratch.absolute() / "tmp" / _own(name)
+
+
+def scratch_folder(scratch: Path, name: str) -> Path:
+    """Return the path of a folder to work in, right below a scratch folder; `sweep` removes it once the process is dead.
+
+    What is made inside it lies unfinished where everything else does, and is put in place there.
+
+    Args:
+        scratch: `.dwell`, or a folder that is to be left empty.
+        name: letters and digits.
+    """
+    return scratch.absolute() / _own(name)
 
 
 def is_unfinished(path: Path) -> bool:
@@ -81,7 +93,7 @@ def unfinished_by_the_dead(root: Path, alone: bool = False) -> list[str]:
         root: the workspace.
         alone: whether nothing else writes there; then what bears no owner's name in its outputs counts too.
     """
-    found = list((root / SCRATCH / "tmp").glob(f"{_BEGIN}*{_END}"))
+    found = [path for folder in (".", "tmp") for path in (root / SCRATCH / folder).glob(f"{_BEGIN}*{_END}")]
     if alone:
         found += [path for name in OUTPUTS for path in (root / name).rglob(f".*{_END}")]
     return [path.relative_to(root).as_posix() for path in found if _is_left(path)]
@@ -94,6 +106,10 @@ def remove(path: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _own(name: str | int) -> str:
+    return f"{_BEGIN}{this_process()}-{name}{_END}"
 
 
 def _home(parent: Path) -> Path:

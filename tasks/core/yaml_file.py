@@ -19,7 +19,7 @@ MOST_VALUES = 100_000
 """With anchors expanded: a kilobyte of aliases can stand for billions of values."""
 
 _TEXT, _MERGE, _DATE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "merge", "timestamp"))
-_MARKER = re.compile(r"^(<<<<<<<|>>>>>>>)", re.MULTILINE)
+_MERGE_MARK = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -98,6 +98,28 @@ def read_yaml(path: Path) -> YamlFile:
     return YamlFile(value, Place(path.name, lines=lines))
 
 
+@dataclass(frozen=True)
+class MergeMark:
+    """What git writes where a merge waits for a person.
+
+    Attributes:
+        line: from 1.
+        text: the whole line.
+    """
+
+    line: int
+    text: str
+
+
+def merge_mark(text: str) -> MergeMark | None:
+    """Return the first mark of an unfinished merge in a text, YAML or not."""
+    found = _MERGE_MARK.search(text)
+    if found is None:
+        return None
+    line = text.count("\n", 0, found.start())
+    return MergeMark(line + 1, text[found.start() :].splitlines()[0])
+
+
 class _Loader(yaml.CSafeLoader):
     """Plain data only, by the parser that DVC uses; unlike YAML 1.1, and like DVC, `1e-3` is a number."""
 
@@ -128,9 +150,8 @@ def _text(path: Path) -> str:
         raise ConfigError(
             f"{path.name}:{line}: the byte 0x{content[error.start]:02x} is no UTF-8: save the file as UTF-8"
         ) from error
-    if marker := _MARKER.search(text):
-        line = text.count("\n", 0, marker.start()) + 1
-        raise ConfigError(f"{path.name}:{line}: a merge marker of git ({marker[0]}): settle the merge first")
+    if mark := merge_mark(text):
+        raise ConfigError(f"{path.name}:{mark.line}: a merge marker of git ({mark.text[:7]}): settle the merge first")
     return text
 
 

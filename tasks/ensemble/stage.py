@@ -16,8 +16,9 @@ from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, hash_value, write_json, writing
 from tasks.core.manifest import code_hash
 from tasks.ensemble.manifest import EnsembleManifest, EnsembleSettings
-from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS, combined
+from tasks.predict.fitted import FittedModel
+from tasks.predict.load_fitted import load_fitted
 from tasks.predict.manifest import Member
 from tasks.predict.model import Predictions
 from tasks.table.training_table import TrainingTable
@@ -73,7 +74,7 @@ def build_ensemble(
     """
     torch.set_num_threads(config.threads)
     opened = TrainingTable.open(table)
-    bundles = {member: load_bundle(path) for member, path in members.items()}
+    bundles = {member: load_fitted(path) for member, path in members.items()}
     seeds = _common(bundles, opened)
     rows, labels = ValidationRows.of(opened), watch_labels(opened, "fit")
     calibrations: dict[int, Calibration] = {}
@@ -93,7 +94,7 @@ def build_ensemble(
     return EnsembleResult(name, tuple(members), serving, metrics[serving].xauc, tuple(refused))
 
 
-def _common(bundles: Mapping[str, Bundle], table: TrainingTable) -> tuple[int, ...]:
+def _common(bundles: Mapping[str, FittedModel], table: TrainingTable) -> tuple[int, ...]:
     """Return the seeds that all members have, after checking that all were fitted on this table."""
     expected = hash_value(table.learned_hashes)
     for name, bundle in bundles.items():
@@ -107,7 +108,7 @@ def _common(bundles: Mapping[str, Bundle], table: TrainingTable) -> tuple[int, .
     return seeds
 
 
-def _predict(bundles: Mapping[str, Bundle], validation: Path, seed: int, rows_at_a_time: int) -> Predictions:
+def _predict(bundles: Mapping[str, FittedModel], validation: Path, seed: int, rows_at_a_time: int) -> Predictions:
     """Return what the members say together about the validation day, before calibration."""
     with_history = any(bundle.reads_history for bundle in bundles.values())
     split = Split(validation, (), ("ids", "dense", "duration_s"), with_history)
@@ -121,7 +122,7 @@ def _predict(bundles: Mapping[str, Bundle], validation: Path, seed: int, rows_at
 def _manifest(
     name: str,
     members: Mapping[str, Path],
-    bundles: Mapping[str, Bundle],
+    bundles: Mapping[str, FittedModel],
     config: TrainingConfig,
     seeds: tuple[int, ...],
     serving_seed: int,
@@ -131,7 +132,7 @@ def _manifest(
     settings = EnsembleSettings(calibration=config.calibration, threads=config.threads)
     learned = {task for bundle in bundles.values() for task in bundle.tasks}
     frozen = {task for bundle in bundles.values() for task in bundle.manifest.frozen_tasks}
-    recipes = [next(iter(bundle.rankers.values())).recipe for bundle in bundles.values()]
+    recipes = [bundle.recipe for bundle in bundles.values()]
     fitted = [bundle.manifest.hashes.config for bundle in bundles.values()]
     return EnsembleManifest(
         name=name,

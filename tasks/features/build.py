@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.contract import context_names
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError
 from tasks.core.files import hash_value, read_json
@@ -63,8 +64,9 @@ def build_features(
     present = _present(validated, days)
     source = read_json(validated / "source.json")
     out.mkdir(parents=True, exist_ok=True)
-    write_side_tables(validated, out, config)
-    write_schema(out, config, source)
+    context = context_names(pl.read_parquet_schema(partition(validated / "impressions", present[0])))
+    write_side_tables(validated, out, config, context)
+    write_schema(out, config, source, context)
     inputs = {
         day: Sources(
             partition(validated / "impressions", day), out / "users.parquet", out / "videos.parquet", source["timezone"]
@@ -104,13 +106,8 @@ def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days
 
 
 def _check_windows(config: FeatureConfig, days: Days) -> None:
-    for name, group in config.groups.items():
-        too_long = [window for window in group.windows if isinstance(window, int) and window > days.lookback]
-        if too_long:
-            raise ConfigError(
-                f"features.groups.{name}.windows: {too_long[0]} days is longer than the lookback of {days.lookback} days: "
-                "shorten the window or raise window.lookback_days"
-            )
+    if problems := config.too_long(days.lookback):
+        raise ConfigError("\n".join(f"features.{problem}" for problem in problems))
 
 
 def _present(validated: Path, days: Days) -> list[dt.date]:

@@ -20,8 +20,8 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
     Args:
         features: data/features.
         rows: user_id, video_id, scene, event_time_ms (when the pair would be shown); optionally duration_ms where it
-            is known better than by the catalogue, known_at_ms (without it the hour feature is that of the event), and
-            position (without it null: nobody knows the slot yet).
+            is known better than by the catalogue, known_at_ms (without it the hour feature is that of the event),
+            position (without it null: nobody knows the slot yet), and further columns of context (without them null).
         day: state to read, `days.state_day(days.serve)` for tomorrow's candidates.
 
     Raises:
@@ -36,6 +36,7 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
     config = FeatureConfig.model_validate(schema["config"])
     if "known_at_ms" not in present:
         config = config.model_copy(update={"hour": "event"})
-    absent = {name: dtype for name, dtype in _OPTIONAL.items() if name not in present}
+    optional = _OPTIONAL | dict.fromkeys(schema.get("context", ()), pl.String())
+    absent = {name: dtype for name, dtype in optional.items() if name not in present}
     rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items())
     return join_features(rows, State.scan(features, day, config), config, schema["timezone"])

@@ -76,6 +76,19 @@ class FeatureConfig(Block):
                 )
         return self
 
+    def too_long(self, lookback_days: int) -> list[str]:
+        """Return one message for every group with a window that no run looks back on."""
+        longest = {
+            name: max((window for window in group.windows if isinstance(window, int)), default=0)
+            for name, group in self.groups.items()
+        }
+        return [
+            f"groups.{name}.windows: {days} days is longer than the lookback of {lookback_days} days: shorten the window or "
+            "raise window.lookback_days"
+            for name, days in longest.items()
+            if days > lookback_days
+        ]
+
 
 class NoCluster(Block):
     """Partitions are built one after the other in this process, each with all cores."""

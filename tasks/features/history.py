@@ -14,12 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.contract import context_names
 from tasks.features import buckets
 
 FEEDBACK = ("skip", "neutral", "valid", "long", "finish", "liked", "hated")
 """Names of the feedback codes 1, 2, ... (0 is the pad). Where several hold, the last in this order wins."""
 FIELDS = ("video_id", "author_id", "tag", "scene")
-"""Raw identifiers kept per event."""
+"""Raw identifiers kept per event, as models read them; further context is kept for whoever serves its last value."""
 CODES = {"feedback": len(FEEDBACK), "ratio_bucket": 8, "gap_bucket": 16}
 """Integer codes per event and their largest value."""
 
@@ -43,7 +44,8 @@ def feedback_code() -> pl.Expr:
 def last_events_of_day(events: pl.LazyFrame, length: int) -> pl.DataFrame:
     """Return the last `length` events of each user among one day's events, flat and sorted."""
     ratio = buckets.ratio_bucket(pl.col("watch_ms"), pl.col("duration_ms")).cast(pl.Int8)
-    rows = events.select(*_ORDER, *FIELDS[1:], feedback=feedback_code(), ratio_bucket=ratio)
+    context = context_names(events.collect_schema())
+    rows = events.select(*_ORDER, *FIELDS[1:], *context, feedback=feedback_code(), ratio_bucket=ratio)
     return _last(rows.collect(engine="streaming"), length)
 
 

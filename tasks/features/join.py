@@ -15,6 +15,10 @@ from tasks.features import buckets
 from tasks.features.config import FeatureConfig
 from tasks.features.state import ABSENT_FILE, POPULARITY_FILE, column_names
 
+_CATALOGUE_MS, _USER_IS_KNOWN = "_catalogue_ms", "_user_is_known"
+HELPERS = (_CATALOGUE_MS, _USER_IS_KNOWN)
+"""Columns that rows have while they are joined."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -87,11 +91,11 @@ def join_features(rows: pl.LazyFrame, state: State, config: FeatureConfig, timez
         config: features.
         timezone: of the source.
     """
-    catalogue = state.videos.rename({"duration_ms": "_catalogue_ms"})
+    catalogue = state.videos.rename({"duration_ms": _CATALOGUE_MS})
     joined = rows.join(catalogue, on="video_id", how="left", maintain_order="left")
     joined = joined.join(state.users, on="user_id", how="left", maintain_order="left")
-    joined = joined.with_columns(duration_ms=pl.coalesce("duration_ms", "_catalogue_ms"), state_day=pl.lit(state.day))
-    return _with_state(_with_context(joined.drop("_catalogue_ms"), config, timezone), state, config)
+    joined = joined.with_columns(duration_ms=pl.coalesce("duration_ms", _CATALOGUE_MS), state_day=pl.lit(state.day))
+    return _with_state(_with_context(joined.drop(_CATALOGUE_MS), config, timezone), state, config)
 
 
 def _with_state(rows: pl.LazyFrame, state: State, config: FeatureConfig) -> pl.LazyFrame:
@@ -99,16 +103,16 @@ def _with_state(rows: pl.LazyFrame, state: State, config: FeatureConfig) -> pl.L
     for name, group in config.groups.items():
         table = state.groups[name]
         if name == "user":
-            table = table.with_columns(_user_is_known=pl.lit(1, dtype=pl.Int8))
+            table = table.with_columns(pl.lit(1, dtype=pl.Int8).alias(_USER_IS_KNOWN))
         rows = rows.join(table, on=list(group.keys), how="left", maintain_order="left")
         columns = column_names(name, group)
         rows = rows.with_columns(pl.col(c).fill_null(pl.lit(state.absent[c], dtype=pl.Float32)) for c in columns)
     rows = rows.join(state.popularity, on="video_id", how="left", maintain_order="left")
     return rows.with_columns(
-        is_new_user=pl.col("_user_is_known").is_null().cast(pl.Int8),
+        is_new_user=pl.col(_USER_IS_KNOWN).is_null().cast(pl.Int8),
         is_new_video=pl.col("popularity").is_null().cast(pl.Int8),
         popularity=pl.col("popularity").fill_null(0),
-    ).drop("_user_is_known")
+    ).drop(_USER_IS_KNOWN)
 
 
 def _with_context(rows: pl.LazyFrame, config: FeatureConfig, timezone: str) -> pl.LazyFrame:

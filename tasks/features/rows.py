@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from tasks.core.contract import context_names
 from tasks.core.files import hash_file, hash_value
 from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import events
@@ -64,7 +65,7 @@ def _write_blocks(task: RowsTask, part: Path) -> int:
     scanned = events.scan_events(task.sources.impressions, task.sources.videos)
     rows = scanned.with_columns(event_day=days, arrival_day=pl.lit(task.day)).collect(engine="streaming").sort(*ORDER)
     users, videos = (list(pl.read_parquet_schema(file)) for file in (task.sources.users, task.sources.videos))
-    columns = row_columns(task.config, users, videos)
+    columns = row_columns(task.config, users, videos, context_names(rows.columns))
     with ExitStack() as stack:
         writer = None
         for block in _blocks(task, rows):

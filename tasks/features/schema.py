@@ -22,17 +22,21 @@ CONTEXT_DENSE = ("duration_log", "video_age_log", "hour_sin", "hour_cos")
 _VIDEO_COLUMNS = tuple(column.name for column in VIDEOS)
 
 
-def categorical_columns(users: Sequence[str], videos: Sequence[str]) -> list[dict[str, str]]:
+def categorical_columns(
+    users: Sequence[str], videos: Sequence[str], context: Sequence[str] = ()
+) -> list[dict[str, str]]:
     """Return name, kind (id, string, bucket) and owner (user, video, context) of every categorical column.
 
     Args:
         users: columns of the stage's users table.
         videos: columns of the stage's videos table.
+        context: further columns of impressions.
     """
     ids = [("user_id", "user"), ("video_id", "video"), ("author_id", "video"), ("music_id", "video")]
     columns = [{"name": name, "kind": "id", "of": owner} for name, owner in ids]
     columns.append({"name": "tag", "kind": "string", "of": "video"})
     columns += [{"name": name, "kind": "bucket", "of": "context"} for name in CONTEXT]
+    columns += [{"name": name, "kind": "string", "of": "context"} for name in context]
     columns += [{"name": name, "kind": "string", "of": "user"} for name in users if name != "user_id"]
     return columns + [{"name": name, "kind": "string", "of": "video"} for name in videos if name not in _VIDEO_COLUMNS]
 
@@ -43,14 +47,16 @@ def dense_groups(config: FeatureConfig) -> dict[str, list[str]]:
     return {"context": list(CONTEXT_DENSE), **aggregates}
 
 
-def row_columns(config: FeatureConfig, users: Sequence[str], videos: Sequence[str]) -> list[str]:
+def row_columns(
+    config: FeatureConfig, users: Sequence[str], videos: Sequence[str], context: Sequence[str] = ()
+) -> list[str]:
     """Return every column of a rows partition, in order."""
-    categorical = [column["name"] for column in categorical_columns(users, videos)]
+    categorical = [column["name"] for column in categorical_columns(users, videos, context)]
     dense = [column for group in dense_groups(config).values() for column in group]
     return list(dict.fromkeys([*KEYS, *categorical, *MEASURES, *LABELS, *EXPOSURE, *dense]))
 
 
-def write_schema(out: Path, config: FeatureConfig, source: Mapping[str, Any]) -> None:
+def write_schema(out: Path, config: FeatureConfig, source: Mapping[str, Any], context: Sequence[str]) -> None:
     """Write `schema.json` and carry `source.json` along."""
     users = pl.read_parquet_schema(out / "users.parquet")
     videos = pl.read_parquet_schema(out / "videos.parquet")
@@ -60,7 +66,8 @@ def write_schema(out: Path, config: FeatureConfig, source: Mapping[str, Any]) ->
         "config_hash": hash_value(config.model_dump(mode="json")),
         "timezone": source["timezone"],
         "keys": KEYS,
-        "categorical": categorical_columns(list(users), list(videos)),
+        "categorical": categorical_columns(list(users), list(videos), context),
+        **({"context": list(context)} if context else {}),
         "dense": [column for columns in groups.values() for column in columns],
         "dense_groups": groups,
         "labels": LABELS,

@@ -9,14 +9,21 @@ from tasks.core.contract import USERS, VIDEOS
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import writing
 from tasks.features.config import FeatureConfig
+from tasks.features.join import HELPERS
 from tasks.features.partitions import write_parquet
 from tasks.features.schema import row_columns
 
 
-def write_side_tables(validated: Path, out: Path, config: FeatureConfig) -> None:
+def write_side_tables(validated: Path, out: Path, config: FeatureConfig, context: Sequence[str]) -> None:
     """Write `users.parquet` and `videos.parquet` of the features folder, sorted by key.
 
     A String column that both tables have, or whose name a row already uses, gets the prefix `user_` or `video_`.
+
+    Args:
+        validated: data/validated.
+        out: data/features.
+        config: features.
+        context: further columns of impressions.
 
     Raises:
         ConfigError: if the configuration names a column that the table lacks.
@@ -27,12 +34,13 @@ def write_side_tables(validated: Path, out: Path, config: FeatureConfig) -> None
     of_users = _chosen(users, [column.name for column in USERS], config.user_columns, "features.user_columns")
     fixed = [column.name for column in VIDEOS]
     of_videos = _chosen(videos, fixed, config.video_columns, "features.video_columns")
-    taken = {*row_columns(config, [], []), *fixed, *(set(of_users) & set(of_videos))}
+    taken = {*row_columns(config, [], [], context), *HELPERS, *fixed, *(set(of_users) & set(of_videos))}
     users = _cut(users, [column.name for column in USERS], of_users, "user", taken)
     videos = _cut(videos, fixed, of_videos, "video", taken)
     both = (set(users.columns) & set(videos.columns)) | (set(users.columns[1:]) & taken)
+    both |= set(context) & set(row_columns(config, [], []))
     if both:
-        raise ContractError(f"{validated}: users and videos both give a feature column {sorted(both)}: rename one")
+        raise ContractError(f"{validated}: two tables or groups give a feature column {sorted(both)}: rename one")
     for name, table in (("users", users), ("videos", videos)):
         with writing(out / f"{name}.parquet") as temporary:
             write_parquet(table, temporary)

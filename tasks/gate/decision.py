@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.core.document import Document, read_document
 from tasks.core.errors import ConfigError, ContractError
@@ -13,6 +13,11 @@ from tasks.gate.config import GatePolicy
 from tasks.gate.evidence import Increment, ReignEvidence
 
 DECISION_FILE = "decision.json"
+RETIRED_FILE = "retired.json"
+"""Beside the champion's predictions, in their place where it could not be scored."""
+
+_NAMED = 5
+"""Lacking columns that a reason names; the document holds all."""
 
 Rule = Literal["first", "refresh", "refresh_by_age", "upgrade"]
 Kind = Literal["first", "refresh", "refresh_by_age", "upgrade", "keep", "forced"]
@@ -66,6 +71,22 @@ class ChallengerVerdict(Document):
         return tuple(check for check in self.checks if check.status == "failed")
 
 
+class Retired(Document):
+    """A champion that cannot be scored on the night's rows, and so challenges nobody and serves no more."""
+
+    entry: str
+    """its registry entry"""
+    lacks: tuple[str, ...]
+    """columns it was trained with that the features of the night do not hold"""
+
+    @property
+    def reason(self) -> str:
+        """The first of them, and how many more there are."""
+        further = len(self.lacks) - _NAMED
+        more = f" and {further} more columns" if further > 0 else ""
+        return f"it was trained with {', '.join(self.lacks[:_NAMED])}{more}, which the features of this night lack"
+
+
 class Decision(Document):
     """The verdict of one night."""
 
@@ -95,6 +116,18 @@ class Decision(Document):
     policy: GatePolicy
     forced_reason: str | None = None
     """why a person overruled the gate; stays with the entry for ever"""
+    retired: Retired | None = None
+    """the champion that the night started from, where it could not be scored; challengers then are held against baselines"""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the decision as JSON values; one that retires nobody has the bytes, and so the id, it always had."""
+        document = super().as_json()
+        return document if self.retired is not None else {k: v for k, v in document.items() if k != "retired"}
+
+    @property
+    def pinned(self) -> str | None:
+        """The registry entry that the night started from, challenged or retired."""
+        return self.retired.entry if self.retired is not None else self.champion
 
     @property
     def id(self) -> str:

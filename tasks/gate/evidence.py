@@ -88,6 +88,19 @@ class Reign(Document):
         reference: str | None = None,
         tonight: Iterable[Increment] = (),
     ) -> tuple[Step, ...]:
+        """Return the nights of one configuration, in order of time (see `by_night`)."""
+        found = self.by_night(recipe_hash, metric, against=against, reference=reference, tonight=tonight)
+        return tuple(found.values())
+
+    def by_night(
+        self,
+        recipe_hash: str,
+        metric: str = "xauc",
+        *,
+        against: Against | None = None,
+        reference: str | None = None,
+        tonight: Iterable[Increment] = (),
+    ) -> Mapping[dt.date, Step]:
         """Return the nights of one configuration, in order of time.
 
         Args:
@@ -108,7 +121,7 @@ class Reign(Document):
         by_night: dict[dt.date, Step] = {}
         for increment in found:
             by_night.setdefault(increment.night, increment.metrics[metric])
-        return tuple(by_night[night] for night in sorted(by_night))
+        return {night: by_night[night] for night in sorted(by_night)}
 
 
 class Pooled(NamedTuple):

@@ -103,6 +103,7 @@ def decide(
         champion_age=inputs.champion_age,
         challengers=verdicts,
         policy=policy,
+        retired=inputs.retired,
     )
 
 
@@ -285,9 +286,10 @@ def _winner(verdicts: Sequence[ChallengerVerdict]) -> ChallengerVerdict | None:
 def _reason(
     winner: ChallengerVerdict | None, verdicts: Sequence[ChallengerVerdict], inputs: GateInputs, policy: GatePolicy
 ) -> str:
-    champion, age = inputs.tonight.champion, inputs.champion_age or 0
+    champion, age, retired = inputs.tonight.champion, inputs.champion_age or 0, inputs.retired
+    none = f"the champion {retired.entry} is retired: {retired.reason}" if retired else "there is no champion yet"
     said = {
-        "first": "there is no champion yet, and {name} beats every trivial baseline and reaches the others",
+        "first": "{none}, and {name} beats every trivial baseline and reaches the others",
         "refresh": "{name}, the champion's recipe on newer data, is not worse",
         "refresh_by_age": "{name}, the champion's recipe on newer data, replaces one that is {age} days old and shows no harm",
         "upgrade": "{name} is better than the champion, a different recipe, by the evidence of the reign's nights",
@@ -299,11 +301,12 @@ def _reason(
         others = [verdict.name for verdict in verdicts if verdict.passed and verdict is not winner]
         preferred = f"; {', '.join(others)} passed too" if others else ""
         also = f"; refused: {refused}" if refused else ""
-        return f"{said[winner.rule].format(name=winner.name, age=age)}: {winner.reason}{preferred}{also}"
+        because = said[winner.rule].format(name=winner.name, age=age, none=none)
+        return f"{because}: {winner.reason}{preferred}{also}"
     if champion is not None:
         old = f", {age} days old (gate.max_age is {policy.max_age})" if age > policy.max_age else ""
         return f"the champion {champion.name} stays{old}. {refused}"
-    return f"there is no champion yet, and no challenger was good enough to become the first. {refused}"
+    return f"{none}, and no challenger was good enough to become the first. {refused}"
 
 
 def _tasks(challenger: Contender, champion: Contender) -> Check:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_value
+from tasks.gate.decision import Retired
 from tasks.gate.evidence import Increment, Reign, Step
 
 SEED_KEYS = ("seed", "seeds", "num_seeds")
@@ -62,7 +63,7 @@ class JudgeDay:
     Attributes:
         as_of: the night.
         challengers: in order of `params.yaml`, which breaks ties.
-        champion: None on the first night.
+        champion: None on the first night, and where it could not be scored.
         expectations_passed: whether all data expectations of that night passed.
         evidence: registry id, for an earlier night.
     """
@@ -86,6 +87,7 @@ class GateInputs:
         anchor: prediction table of the entry that began the reign; None where that is the champion itself.
         duration_edges_s: edges of the duration groups of the calibration guardrail, from fit days; None: equal-count
             groups of the judge rows.
+        retired: the champion that could not be scored.
     """
 
     tonight: JudgeDay
@@ -94,6 +96,7 @@ class GateInputs:
     reign: Reign = field(default_factory=Reign)
     anchor: Path | None = None
     duration_edges_s: tuple[float, ...] | None = None
+    retired: Retired | None = None
 
     def __post_init__(self) -> None:
         if not self.tonight.challengers:

@@ -12,6 +12,8 @@ from tasks.ingest.columns.reading import Reading
 from tasks.ingest.forms.form import Form
 from tasks.ingest.identities import texts, with_written
 
+_CATEGORY = "category "
+"""Before the names of categories, which are the user's, while they stand beside columns that are ours."""
 PERIOD_STATISTICS = "video_features_statistic"
 
 
@@ -53,7 +55,8 @@ def read_table(
     """
     path, key = file.path, "user_id" if table == "users" else "video_id"
     columns = {**(others or {}), **{name: reading.value for name, reading in readings.items()}}
-    chosen = [expression.alias(name) for name, expression in (*columns.items(), *categories.items())]
+    chosen = [expression.alias(name) for name, expression in columns.items()]
+    chosen += [expression.alias(_CATEGORY + name) for name, expression in categories.items()]
     given = [reading.given.alias(f"given {name}") for name, reading in readings.items()]
     wrong = [reading.wrong.alias(f"wrong {name}") for name, reading in readings.items()]
     with file.reading():
@@ -62,7 +65,7 @@ def read_table(
     problems = []
     for name, reading in readings.items():
         without_key = pl.col(name).is_null() if name == key else pl.lit(False)
-        bad = rows.with_row_index().filter(pl.col(f"wrong {name}") | without_key)
+        bad = rows.select(name, "^(wrong|given) .*$").with_row_index().filter(pl.col(f"wrong {name}") | without_key)
         if bad.height:
             values = bad[f"given {name}"].head(3).to_list()
             said = reading.refusal(name, values, bad.height, file.remedy(values[0]))
@@ -79,7 +82,8 @@ def read_table(
         raise SourceError(
             f"{path} names {key} {name} more than once ({twice[key].n_unique()} such ids): keep one row each"
         )
-    conformed = conform(rows.select(*columns, *categories).lazy(), table, str(path)).collect()
+    kept = [pl.col(_CATEGORY + name).alias(name) for name in categories]
+    conformed = conform(rows.select(*columns, *kept).lazy(), table, str(path)).collect()
     return pl.concat([conformed, texts(rows)], how="horizontal").sort(key)
 
 

@@ -106,7 +106,7 @@ class TableFiles(FileLayout):
     columns: ColumnMap
     """contract column -> column of the file, or {constant: value}"""
     categoricals: tuple[str, ...] = ()
-    """further columns of a users or videos table to keep as categorical features"""
+    """further columns to keep as categorical features; those of impressions are named context_ and their name from then on"""
     time_unit: Literal["auto", "s", "ms", "us", "ns"] = "ms"
     """unit of numeric times, confirmed by a file's first ones; auto: the one unit in which most of them lie in this century"""
     time_format: str | None = None
@@ -147,6 +147,9 @@ class TableFiles(FileLayout):
         twice = sorted({name for name in categoricals if categoricals.count(name) > 1})
         if twice:
             raise ValueError(f"a column is named twice: {', '.join(twice)}")
+        reserved = [name for name in categoricals if name.endswith(" as written")]
+        if reserved:
+            raise ValueError(f"{reserved[0]!r} ends as columns of dwell's own do ( as written): rename it")
         return categoricals
 
 
@@ -168,11 +171,6 @@ class TableSourceConfig(Block):
     def _contract_columns(self) -> "TableSourceConfig":
         from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
 
-        if self.impressions.categoricals:
-            raise ValueError(
-                "impressions.categoricals: only columns of users and videos are kept as features, "
-                f"got {', '.join(self.impressions.categoricals)}"
-            )
         for table in TABLES:
             files: TableFiles | None = getattr(self, table)
             known = [column.name for column in TABLES[table]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import polars_schema
+from tasks.core.contract import impressions_schema
 from tasks.core.errors import SourceError
 from tasks.ingest.clock import arrival_day, implausible
 from tasks.ingest.columns.instant import moment
@@ -27,7 +27,8 @@ class LogFile:
     Attributes:
         file: its rows as they are.
         label: its path below the source's folder.
-        readings: contract column -> how it is read. Further names are checked likewise and dropped.
+        readings: contract column, or one of the row's context -> how it is read. Further names are checked likewise and
+            dropped.
         others: contract column -> what it is made from in another way: constants, and what follows from other columns.
         untimed: whether rows without a time are known to occur and are left out with a warning.
     """
@@ -42,6 +43,11 @@ class LogFile:
     def columns(self) -> dict[str, pl.Expr]:
         """Contract column -> expression over the file's columns; null where a value cannot be read."""
         return {**self.others, **{name: reading.value for name, reading in self.readings.items()}}
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Types of the rows that are made of the file's."""
+        return impressions_schema(self.readings)
 
     @property
     def path(self) -> Path:
@@ -120,7 +126,7 @@ def rows_of_days(file: LogFile, days: Sequence[dt.date], timezone: str) -> pl.Da
 def contract_columns(file: LogFile) -> list[pl.Expr]:
     """Return the columns of the contract, as they are made from the file's."""
     columns = file.columns
-    return [columns[name].cast(dtype).alias(name) for name, dtype in polars_schema("impressions").items()]
+    return [columns[name].cast(dtype).alias(name) for name, dtype in file.schema.items()]
 
 
 def _unreadable(file: LogFile, name: str, absent: bool = False) -> str:

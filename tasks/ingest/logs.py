@@ -182,7 +182,7 @@ class LogFiles:
 
         def write(day: dt.date, part: Path) -> int:
             pieces = sorted(scratch.glob(f"*/day={day.isoformat()}/*.parquet"))
-            schema = polars_schema("impressions")
+            schema = self.files[0].schema
             with PartWriter(part, schema) as writer:
                 if pieces:
                     frame = pl.read_parquet(pieces, hive_partitioning=False)

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import FLAGS, polars_schema
+from tasks.core.contract import CONTEXT_PREFIX, FLAGS, polars_schema
 from tasks.core.errors import ContractError, SourceError
 from tasks.ingest.catalogue import read_table, refuse_statistics
 from tasks.ingest.clock import end_of_hour
-from tasks.ingest.columns.category import category, scene, tags
+from tasks.ingest.columns.category import category, context, scene, tags
 from tasks.ingest.columns.identity import codes, identity
 from tasks.ingest.columns.instant import TimeForm, first_values, instant
 from tasks.ingest.columns.length import length
@@ -110,6 +110,7 @@ class TableSource(FileSource):
     def _log_file(self, file: Form, label: str) -> LogFile:
         files = self._config.impressions
         readings = self._readings("impressions", files, file)
+        readings |= {CONTEXT_PREFIX + name: context(name, file.schema[name]) for name in files.categoricals}
         others = _constants("impressions", files)
         if "known_at_ms" not in files.columns:
             others["known_at_ms"] = end_of_hour(readings["event_time_ms"].value, self.timezone)
@@ -155,18 +156,19 @@ class TableSource(FileSource):
         """Return how the mapped columns of a file are read.
 
         Raises:
-            SourceError: if times of a column make no sense.
+            SourceError: if times make no sense: every such column is named.
         """
         unit = None if files.time_unit == "auto" else files.time_unit
         schema, form = dict(file.schema), TimeForm(self.timezone, unit, files.time_format)
-        readings = {}
+        readings, problems = {}, Problems()
         for name, columns in _sources(files).items():
             if name in _TIMES:
                 sample = partial(first_values, file.frame, columns[0])
-                with file.reading():
+                with problems.noted(), file.reading():
                     readings[name] = instant(columns, schema, form, sample, f"{file.path}, {table}")
             else:
                 readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
+        problems.refuse()
         return readings
 
 

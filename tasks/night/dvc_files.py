@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ConfigError
+from tasks.core.files import write_text
 from tasks.core.layout import Workspace
-from tasks.core.yaml_file import read_yaml
+from tasks.core.yaml_file import merge_mark, read_yaml
 
 RWLOCK = ".dvc/tmp/rwlock"
 
@@ -44,12 +45,24 @@ def _is_whole(stage: Any) -> bool:
     return True
 
 
-def merge_mark(path: Path) -> str | None:
-    """Return the first mark of an unfinished merge in a text file, with its line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], start=1):
-        if line.startswith(("<<<<<<< ", "=======", ">>>>>>> ")):
-            return f"{path.name}: line {number} is the mark of a merge that was not finished ({line[:30]!r})"
-    return None
+def sort_lock(path: Path) -> None:
+    """Put the stages of dvc.lock in order of their names: DVC adds each when it ends, and which of two ends first is chance."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    start = lines.index("stages:\n") + 1
+    stages: list[list[str]] = []
+    for line in lines[start:]:
+        if not line.startswith("   "):  # the name of a stage is indented by two
+            stages.append([])
+        stages[-1].append(line)
+    ordered = "".join(line for stage in sorted(stages, key=lambda stage: stage[0]) for line in stage)
+    text = "".join(lines[:start]) + ordered
+    if text != "".join(lines):
+        write_text(path, text, durable=True)
+
+
+def is_in_a_merge(path: Path) -> bool:
+    """Whether a person has to settle a merge in a text file: two versions of it stand there, and neither is damaged."""
+    return path.is_file() and merge_mark(path.read_text(encoding="utf-8", errors="replace")) is not None
 
 
 def put_aside(workspace: Workspace, path: Path) -> str:
@@ -61,13 +74,26 @@ def put_aside(workspace: Workspace, path: Path) -> str:
     return f"moved {path.name} to {moved.relative_to(workspace.root)}"
 
 
+def set_aside_damage(workspace: Workspace) -> str | None:
+    """Put dvc.lock aside where a kill damaged it, so that its stages are settled anew; a merge is left to a person.
+
+    Returns:
+        What was wrong and what was done, in one line; None: nothing.
+    """
+    path = workspace.root / "dvc.lock"
+    if not (problem := damaged_lock(path)) or is_in_a_merge(path):
+        return None
+    return f"{problem}, by a kill: {put_aside(workspace, path)}"
+
+
 def unreadable(path: Path, read: Callable[[Path], object]) -> str | None:
     """Return why a file cannot be read, in one line: merge markers first, they explain the rest."""
     try:
-        if mark := merge_mark(path):
-            return mark
+        mark = merge_mark(path.read_text(encoding="utf-8")) if path.is_file() else None
     except UnicodeDecodeError:
         return f"{path.name} is not UTF-8 text"
+    if mark:
+        return f"{path.name}: line {mark.line} is the mark of a merge that was not finished ({mark.text[:30]!r})"
     try:
         read(path)
     except ConfigError as error:

@@ -42,6 +42,7 @@ def prepare_night(
         "as_of": night,
         "source": name,
         "data": str(data_path(config)),
+        "arithmetic": params.nightly.arithmetic,
         "champion": book.champion_for(night) or "none",
         "evidence": tuple(book.evidence_for(night, params.gate.upgrade_days)),
         "ledger": book.ledger_for(night),

@@ -1,6 +1,7 @@
 """The end of a night: register the decision, archive the night, and say in a few lines what came out."""
 
 import datetime as dt
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +11,20 @@ from tasks.config import Params, load_params
 from tasks.core.document import read_optional
 from tasks.core.files import read_json, writing
 from tasks.core.layout import Workspace
+from tasks.core.machine import this_machine
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
 from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.night.belonging import refuse_others
+from tasks.night.dvc_files import damaged_lock
+from tasks.night.reproduced import explanation, other_bytes
 from tasks.registry import Registry, force, register
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
 
+_log = logging.getLogger(__name__)
 _PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores")
 """What registry and archive are made of."""
 
@@ -33,6 +38,8 @@ class Outcome:
     decision: Decision
     headline: tuple[str, ...]
     report: Path
+    remark: str | None = None
+    """what is to know of a night that later ones follow"""
 
     def summary(self) -> str:
         """Return the lines a person reads at the end of a run."""
@@ -40,6 +47,7 @@ class Outcome:
             [
                 f"night {self.as_of} of {self.source}: {self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip(),
                 f"  {self.decision.reason}",
+                *([f"  {self.remark}"] if self.remark else []),
                 *(f"  {line}" for line in self.headline),
                 f"  report: {self.report}",
             ]
@@ -50,7 +58,7 @@ class Outcome:
         return f"```\n{self.summary()}\n```"
 
 
-def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Outcome:
+def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrite: bool = False) -> Outcome:
     """Register the decision (once), and archive the night with its timings under `nights/`.
 
     The stages' outputs hold no timings, so that equal inputs give equal bytes; the archived report does.
@@ -59,6 +67,7 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
         workspace: where the stages have run.
         key: the night.
         stages: stage -> ran, unchanged or restored.
+        rewrite: let the decision count although later nights are decided.
 
     Raises:
         NightError: if an output belongs to another night.
@@ -66,11 +75,39 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str]) -> Out
     params = load_params(workspace.params)
     refuse_others(workspace, params, key, _PUBLISHED, "publishing")
     decision = load_decision(workspace.gate)
-    register(Registry(workspace.registry(key.source)), workspace, key, decision)
-    archive = _archive(workspace, params, key, decision, Operations(stages=dict(stages), timings=timings(workspace)))
+    registry = Registry(workspace.registry(key.source))
+    event = register(registry, workspace, key, decision, rewrite)
+    archive = _place(workspace, key, decision, event)
+    _compare_with_archived(archive, workspace.root / "dvc.lock")
+    _archive(workspace, params, key, decision, _operations(workspace, stages), archive)
     return Outcome(
-        key.as_of, key.source, decision, _headline(workspace, params.nightly.challengers), archive / "report.html"
+        key.as_of,
+        key.source,
+        decision,
+        _headline(workspace, params.nightly.challengers),
+        archive / "report.html",
+        _remark(event, registry.invalidated(key.as_of), rewrite),
     )
+
+
+def _place(workspace: Workspace, key: RunKey, decision: Decision, event: Event) -> Path:
+    """Return where a night is archived: a replay does not take the place of what counted."""
+    place = workspace.night(key.source, key.as_of)
+    if event.kind == "replayed" and place.exists() and load_decision(place).id != decision.id:
+        return workspace.replay(key.source, key.as_of)
+    return place
+
+
+def _remark(event: Event, later: tuple[dt.date, ...], rewrite: bool) -> str | None:
+    if event.kind == "replayed":
+        return (
+            f"a replay: nights up to {later[-1]} are decided, so it changes nothing; --rewrite lets it count, and asks for "
+            "those nights again"
+        )
+    if rewrite and later:
+        nights = f"night {later[0]}" if len(later) == 1 else f"nights {later[0]} to {later[-1]}"
+        return f"history was rewritten: {nights} met another champion than they would now; run them again, oldest first"
+    return None
 
 
 def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> Event:
@@ -93,15 +130,31 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     refuse_others(workspace, params, key, _PUBLISHED, "promote")
     decision = load_decision(workspace.gate)
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
-    operations = archived or Operations(stages={}, timings=timings(workspace))
+    operations = archived or _operations(workspace, {})
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
-    _archive(workspace, params, key, decision.forced(challenger, reason), operations)
+    archive = workspace.night(key.source, key.as_of)
+    _archive(workspace, params, key, decision.forced(challenger, reason), operations, archive)
     return event
 
 
-def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations) -> Path:
-    """Write the folder of a night under `nights/`, in place of an earlier one; return it."""
-    archive = workspace.night(key.source, key.as_of)
+def _operations(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+    return Operations(stages=dict(stages), timings=timings(workspace), machine=this_machine())
+
+
+def _compare_with_archived(archive: Path, lock: Path) -> None:
+    """Say aloud if this night was archived before and the same inputs now gave other bytes."""
+    archived = archive / lock.name
+    if not archived.exists() or damaged_lock(archived):
+        return
+    if stages := other_bytes(archived, lock):
+        before = read_optional(archive / OPERATIONS_FILE, Operations, "publish")
+        _log.warning(explanation(stages, before.machine if before else None, this_machine()))
+
+
+def _archive(
+    workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations, archive: Path
+) -> None:
+    """Write the folder of a night, in place of an earlier one."""
     with writing(archive, durable=True) as folder:
         folder.mkdir()
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
@@ -109,7 +162,6 @@ def _archive(workspace: Workspace, params: Params, key: RunKey, decision: Decisi
         write_decision(folder, decision)
         operations.write(folder / OPERATIONS_FILE)
         render_report(workspace, params.report, key, folder / "report.html", operations, decision)
-    return archive
 
 
 def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:

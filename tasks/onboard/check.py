@@ -1,7 +1,6 @@
 """`dwell check`: ingest and validate a sample of a source in a scratch folder; nothing of the workspace is touched."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from tasks.config import Window
 from tasks.core.days import Days
 from tasks.core.errors import ValidationFailed
 from tasks.core.files import remove
+from tasks.core.temporaries import scratch_folder
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.logs import FileSource
 from tasks.ingest.stage import adapt, open_source
@@ -65,7 +65,7 @@ def check(
         SourceError, ContractError, ConfigError: if a night could not read the source.
         ValidationFailed: if a rule would stop it.
     """
-    folder = scratch / f"check-{os.getpid()}"
+    folder = scratch_folder(scratch, "check")
     try:
         adapter = open_source(source)
         night = as_of or adapter.latest_day()

@@ -17,6 +17,7 @@ from tasks.core.yaml_edit import to_text, with_entry
 from tasks.core.yaml_file import Place
 from tasks.ingest.config import TableSourceConfig
 from tasks.ingest.table import TableSource
+from tasks.onboard.clock import values_of
 from tasks.onboard.look import ROWS, look
 from tasks.onboard.propose import Proposal, propose
 
@@ -60,6 +61,7 @@ class Onboarding:
         yield from ("", "what is missing, and what that costs:", *(f"  {line}" for line in proposal.missing))
         if proposal.unused:
             yield from ("", f"columns that nothing reads: {', '.join(proposal.unused)}")
+            yield "  those known when a row was shown (country, app version) become features under impressions.categoricals"
         if proposal.questions:
             yield from ("", "look at these:", *(f"  {line}" for line in proposal.questions))
         yield from ("", f"for {FILE}:", "", *to_text(CommentedMap(sources={name: proposal.block})).splitlines())
@@ -70,14 +72,18 @@ class Onboarding:
         mapping = self.proposal.mapped["impressions"]
         times = [name for name in self.after.columns if name.endswith(("time_ms", "at_ms"))]
         return self.after.with_columns(
-            *(self.before[mapping[name]].alias(name) for name in ("user_id", "video_id")),
+            *(values_of(self.before, mapping[name]).alias(name) for name in ("user_id", "video_id")),
             *(pl.from_epoch(name, "ms").dt.to_string("%Y-%m-%d %H:%M:%S UTC") for name in times),
             *(pl.format("{} s", (pl.col(name) / 1000).round(3)) for name in ("duration_ms", "watch_ms")),
         )
 
 
-def onboard(path: Path, timezone: str = "UTC") -> Onboarding:
+def onboard(path: Path, timezone: str | None = None) -> Onboarding:
     """Look at a folder or a file and propose how it is read.
+
+    Args:
+        path: a folder or a file.
+        timezone: days begin at its midnight; None: as the times say, else UTC.
 
     Raises:
         SourceError: if it holds no log.

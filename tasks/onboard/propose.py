@@ -12,6 +12,7 @@ from tasks.core.contract import FLAGS, TABLES
 from tasks.core.errors import SourceError
 from tasks.ingest.config import TableFiles
 from tasks.onboard import units
+from tasks.onboard.clock import Source, paired, values_of, zone_of
 from tasks.onboard.look import Group
 from tasks.onboard.synonyms import matches, unit_of
 
@@ -39,7 +40,7 @@ class Proposal:
     Attributes:
         block: the source as `params.yaml` would hold it, with comments.
         log: the files of the log.
-        mapped: table -> contract column -> column of the file.
+        mapped: table -> contract column -> column of the file, or a pair of dates and times of day.
         unused: columns of the log that nothing reads.
         missing: one sentence for everything that is not there.
         questions: what a person has to look at.
@@ -47,26 +48,26 @@ class Proposal:
 
     block: CommentedMap
     log: Group
-    mapped: Mapping[str, Mapping[str, str]]
+    mapped: Mapping[str, Mapping[str, Source]]
     unused: Sequence[str]
     missing: Sequence[str]
     questions: Sequence[str]
 
 
-def propose(path: Path, groups: Sequence[Group], timezone: str) -> Proposal:
+def propose(path: Path, groups: Sequence[Group], timezone: str | None) -> Proposal:
     """Return how the files at a path would be read.
 
     Args:
         path: a folder or a file.
         groups: what lies there.
-        timezone: days begin at its midnight.
+        timezone: days begin at its midnight; None: as the times say, else UTC.
 
     Raises:
         SourceError: if no files are a log of who watched what, when, for how long: naming the columns that lack.
     """
     scored = {name: [(matches(name, group.rows.columns), group) for group in groups] for name in TABLES}
-    mapping, log = max(scored["impressions"], key=lambda one: (sum(name in one[0] for name in NEEDED), len(one[0])))
-    lacking = [name for name in NEEDED if name not in mapping]
+    named, log = max(scored["impressions"], key=lambda one: (sum(name in one[0] for name in NEEDED), len(one[0])))
+    lacking = [name for name in NEEDED if name not in named]
     if lacking:
         meanings = {column.name: column.meaning for column in TABLES["impressions"]}
         raise SourceError(
@@ -75,9 +76,15 @@ def propose(path: Path, groups: Sequence[Group], timezone: str) -> Proposal:
             "write the source into params.yaml by hand (docs/extending.md, A source), naming them under impressions.columns"
         )  # fmt: skip
     questions: list[str] = []
-    block = CommentedMap(kind="table", path=str(path), timezone=timezone)
-    block.yaml_add_eol_comment("days begin at midnight here; times that name no zone are read in it", "timezone")
-    mapped = {"impressions": mapping}
+    time = paired(log.rows, named) or named["event_time_ms"]
+    mapping: dict[str, Source] = {**named, "event_time_ms": time}
+    zone, seen = (timezone, "as asked for") if timezone else zone_of(values_of(log.rows, time))
+    block = CommentedMap(kind="table", path=str(path), timezone=zone or "UTC")
+    hangs = "days begin at midnight here; times that name no zone are read in it"
+    block.yaml_add_eol_comment(hangs + ("" if timezone else f" ({seen})"), "timezone")
+    if zone is None:
+        questions.append(f"timezone: UTC is a guess ({seen}): which rows make a day, and hours of the day, hang on it")
+    mapped: dict[str, Mapping[str, Source]] = {"impressions": mapping}
     block["impressions"] = _files("impressions", log, mapping, questions)
     for table, key in (("users", "user_id"), ("videos", "video_id")):
         other = "video_id" if table == "users" else "user_id"
@@ -91,11 +98,12 @@ def propose(path: Path, groups: Sequence[Group], timezone: str) -> Proposal:
             mapped[table] = columns
             block[table] = _files(table, group, columns, questions)
     missing = [cost for name, cost in COSTS.items() if name not in mapping and name not in mapped]
-    unused = [name for name in log.rows.columns if name not in mapping.values()]
+    used = _columns(mapping)
+    unused = [name for name in log.rows.columns if name not in used]
     return Proposal(block, log, mapped, unused, missing, questions)
 
 
-def _files(table: str, group: Group, mapping: Mapping[str, str], questions: list[str]) -> CommentedMap:
+def _files(table: str, group: Group, mapping: Mapping[str, Source], questions: list[str]) -> CommentedMap:
     """Return the block of one table; what a person has to look at goes to `questions`."""
     block = CommentedMap()
     if group.patterns:
@@ -107,22 +115,27 @@ def _files(table: str, group: Group, mapping: Mapping[str, str], questions: list
         questions.append(f"{table}: the files have no header: give the columns their names under {table}.header")
     columns = CommentedMap()
     for name, source in mapping.items():
-        columns[name] = source
-        values = group.rows[source].drop_nulls()
+        columns[name] = source if isinstance(source, str) else _line(list(source))
+        values = values_of(group.rows, source).drop_nulls()
         if len(values):
             columns.yaml_add_eol_comment(f"such as {str(values[0])[:40]!r}", name)
     block["columns"] = columns
     if "scene" in mapping:
-        _add_scenes(table, block, group.rows[mapping["scene"]], questions)
+        _add_scenes(table, block, values_of(group.rows, mapping["scene"]), questions)
     _add_units(table, block, group.rows, mapping, questions)
     if table != "impressions":
         others = [
-            name for name in group.rows.columns if name not in mapping.values() and _is_category(group.rows[name])
+            name for name in group.rows.columns if name not in _columns(mapping) and _is_category(group.rows[name])
         ]
         if others:
             block["categoricals"] = _line(others)
             block.yaml_add_eol_comment("kept as features", "categoricals")
     return block
+
+
+def _columns(mapping: Mapping[str, Source]) -> list[str]:
+    """Return the columns of the file that are read."""
+    return [name for source in mapping.values() for name in ((source,) if isinstance(source, str) else source)]
 
 
 def _add_scenes(table: str, block: CommentedMap, values: pl.Series, questions: list[str]) -> None:
@@ -138,19 +151,20 @@ def _add_scenes(table: str, block: CommentedMap, values: pl.Series, questions: l
 
 
 def _add_units(
-    table: str, block: CommentedMap, rows: pl.DataFrame, mapping: Mapping[str, str], questions: list[str]
+    table: str, block: CommentedMap, rows: pl.DataFrame, mapping: Mapping[str, Source], questions: list[str]
 ) -> None:
     times = next((mapping[name] for name in _TIMES if name in mapping), None)
     if times is not None:
-        unit, form = units.time_unit(rows[times]), units.time_format(rows[times])
+        values = values_of(rows, times)
+        unit, form = units.time_unit(values), units.time_format(values)
         if form is not None:
-            _set(table, block, "time_format", form, f"{times} is written so", questions)
+            _set(table, block, "time_format", form, f"{values.name} is written so", questions)
         elif unit is not None:
-            _set(table, block, "time_unit", unit, f"{times} counts them since 1970", questions)
+            _set(table, block, "time_unit", unit, f"{values.name} counts them since 1970", questions)
     for name, key in (("duration_ms", "duration_unit"), ("watch_ms", "watch_unit")):
         if name not in mapping:
             continue
-        column = mapping[name]
+        (column,) = _columns({name: mapping[name]})
         said, seen = unit_of(column), units.length_unit(rows[column])
         if said and seen and said != seen:
             questions.append(

@@ -1,15 +1,10 @@
 """Units of numbers that name none, from what such numbers can be: no log is of 1970, no short video lasts ten hours."""
 
-import datetime as dt
-
 import polars as pl
 
+from tasks.ingest.columns.instant import unit_of_times
 from tasks.ingest.columns.length import UNITS_PER_S
 
-_PLAUSIBLE_S = (
-    dt.datetime(2005, 1, 1, tzinfo=dt.UTC).timestamp(),
-    dt.datetime(2100, 1, 1, tzinfo=dt.UTC).timestamp(),
-)
 _LONGEST_S = 1000
 _FORMATS = (
     "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M",
@@ -32,12 +27,7 @@ def median(values: pl.Series) -> float | None:
 
 def time_unit(values: pl.Series) -> str | None:
     """Return the unit in which most numbers are times of this century; None if there is none, or they are no numbers."""
-    found = numbers(values)
-    for unit, per_second in UNITS_PER_S.items():
-        inside = found.is_between(_PLAUSIBLE_S[0] * per_second, _PLAUSIBLE_S[1] * per_second).sum()
-        if len(found) and inside > 0.9 * len(found):
-            return unit
-    return None
+    return unit_of_times(numbers(values))
 
 
 def time_format(values: pl.Series) -> str | None:

@@ -4,10 +4,11 @@ A model encodes rows with its own preprocessors, so it needs nothing of the nigh
 """
 
 from tasks.predict.bundle import Bundle, load_bundle
-from tasks.predict.days import predict_days, predicted_rows
+from tasks.predict.days import lacking, predict_days, predicted_rows
 from tasks.predict.ensemble import Ensemble, load_ensemble
 from tasks.predict.export import example_rows, export_bundle, export_model
 from tasks.predict.load import load_model
+from tasks.predict.load_fitted import load_fitted
 from tasks.predict.model import Model, Predictions
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "example_rows",
     "export_bundle",
     "export_model",
+    "lacking",
     "load_bundle",
     "load_ensemble",
+    "load_fitted",
     "load_model",
     "predict_days",
     "predicted_rows",

@@ -1,28 +1,27 @@
-"""One fitted recipe as a model."""
+"""One fitted network as a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from safetensors.torch import load_file
 
 from models.heads.base import LONGEST
 from models.ranker import Ranker
+from models.recipe import Recipe
 from tasks.core.errors import TrainingError
-from tasks.core.files import read_json
+from tasks.predict.fitted import FittedModel, read_calibrations
 from tasks.predict.manifest import ServableEnsemble, read_manifest
-from tasks.predict.model import Floats, Model, Predictions
-from tasks.table.history import DayHistories, HistoryLoader
+from tasks.predict.model import Predictions
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays, weights_file
-from tasks.train.calibrate import Calibration
 from tasks.train.manifest import ServableRecipe
 from tasks.train.problem import reads_history
+from tasks.train.trees.manifest import ServableTrees
 from tasks.train.validate import as_arrays
 
 BATCH_ROWS = 8_192
@@ -30,16 +29,14 @@ BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True)
-class Bundle(Model[EncodedRows]):
-    """A fitted recipe, ready to predict on the CPU.
+class Bundle(FittedModel):
+    """A fitted network, ready to predict on the CPU.
 
     Attributes:
-        preprocessor: encodes rows as the recipe was trained.
         rankers: seed -> module in evaluation mode.
     """
 
     manifest: ServableRecipe
-    preprocessor: Preprocessor
     rankers: dict[int, Ranker]
 
     @property
@@ -55,30 +52,17 @@ class Bundle(Model[EncodedRows]):
 
     def sign(self, task: str) -> int:
         """Return 1 if a task raises a fused score, -1 if it lowers it."""
-        return next(iter(self.rankers.values())).recipe.sign(task)  # type: ignore[arg-type]
+        return self.recipe.sign(task)  # type: ignore[arg-type]
 
     @property
-    def row_columns(self) -> tuple[str, ...]:
-        """Feature columns that the preprocessor reads."""
-        return self.preprocessor.row_columns
-
-    @property
-    def truncate_watch(self) -> bool:
-        """Whether the label was min(play, duration)."""
-        return self.preprocessor.truncate_watch
+    def recipe(self) -> Recipe:
+        """What was fitted, with the fields that the table sets apart."""
+        return next(iter(self.rankers.values())).recipe
 
     @property
     def reads_history(self) -> bool:
         """Whether the recipe looks at past events."""
-        return reads_history(next(iter(self.rankers.values())).recipe)
-
-    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> EncodedRows:
-        """Return feature rows as the ranker's inputs."""
-        return encode_rows(self.preprocessor, frame, histories, where, with_history=self.reads_history)
-
-    def duration_s(self, rows: EncodedRows) -> Floats:
-        """Return durations in seconds, [rows]."""
-        return rows.columns["duration_s"].astype(np.float64)
+        return reads_history(self.recipe)
 
     def predict_raw(self, rows: EncodedRows, seed: int) -> Predictions:
         """Return scores, the native `mean` and `median` where a head has them, and `p_<task>`, uncalibrated."""
@@ -90,34 +74,22 @@ class Bundle(Model[EncodedRows]):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def encode_rows(
-    preprocessor: Preprocessor, frame: pl.DataFrame, histories: HistoryLoader, where: str, *, with_history: bool
-) -> EncodedRows:
-    """Return feature rows as a preprocessor encodes them; a recipe without history may be given rows with one."""
-    columns = preprocessor.encode(frame, where)
-    if not with_history:
-        return EncodedRows(columns, {})
-    sequences = DayHistories(histories, preprocessor, first_index=1)
-    columns["history_index"], fresh = sequences.index(frame["user_id"], frame["state_day"])
-    empty = preprocessor.empty_history()
-    parts = [empty] if fresh is None else [empty, fresh]
-    return EncodedRows(columns, {name: np.concatenate([part[name] for part in parts]) for name in empty})
-
-
 def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
-    """Read the bundle of one recipe.
+    """Read the bundle of one network.
 
     Args:
         path: folder that `tasks.train.run.train` wrote.
         seeds: seeds to load; None: all.
 
     Raises:
-        TrainingError: if it is no bundle of a recipe, its weights do not fit its recipe, or it was fitted by code that
+        TrainingError: if it is no bundle of a network, its weights do not fit its recipe, or it was fitted by code that
             guessed from the labels whether they end at the duration: what it guessed cannot be told from its files.
     """
     manifest = read_manifest(path)
     if isinstance(manifest, ServableEnsemble):
         raise TrainingError(f"{path} is an ensemble of {', '.join(manifest.member_names)}, not one recipe")
+    if isinstance(manifest, ServableTrees):
+        raise TrainingError(f"{path} is a bundle of trees, {manifest.name}, and no network")
     head_state, preprocessor = read_arrays(path / "head_state.safetensors"), Preprocessor.load(path / PREPROCESSOR)
     if preprocessor.truncate_watch == (LONGEST in head_state):
         raise TrainingError(
@@ -135,9 +107,3 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
             ) from error
         rankers[seed] = ranker.eval()
     return Bundle(manifest, read_calibrations(path), preprocessor, rankers)
-
-
-def read_calibrations(path: Path) -> dict[int, Calibration]:
-    """Read the calibrators of every seed of a bundle."""
-    stored = read_json(path / "calibrators.json")
-    return {int(seed): Calibration.from_dict(value) for seed, value in stored.items()}

@@ -58,6 +58,20 @@ def predict_days(
     return written
 
 
+def lacking(bundle: Path, rows: FeatureDays) -> tuple[str, ...]:
+    """Return the columns that a model was trained with and the features of some days, or their histories, do not hold.
+
+    Raises:
+        ContractError: if a day is missing.
+        TrainingError: if the bundle cannot be read.
+    """
+    model, source = load_model(bundle), FeatureFolder.open(rows.features)
+    present = set.intersection(*(set(pq.read_schema(source.rows(day)).names) for day in rows.days))
+    gone = [name for name in model.row_columns if name not in present]
+    past = [f"{name} of past events" for name in model.history_columns if name not in source.history_fields]
+    return (*gone, *past)
+
+
 def predicted_rows(model: Model[Any], frame: pl.DataFrame, histories: HistoryLoader, where: str) -> pl.DataFrame:
     """Return keys, labels and segments of rows beside every seed's predictions, as `predict_days` lays them out.
 

@@ -18,7 +18,8 @@ import polars as pl
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
 from tasks.core.labels import LABELS
-from tasks.predict.bundle import Bundle, encode_rows, load_bundle, read_calibrations
+from tasks.predict.fitted import FittedModel, encode_rows, read_calibrations
+from tasks.predict.load_fitted import load_fitted
 from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Floats, Model, Predictions
 from tasks.table.history import HistoryLoader
@@ -39,7 +40,7 @@ class Ensemble(Model[MemberRows]):
     """
 
     manifest: ServableEnsemble
-    members: dict[str, Bundle]
+    members: dict[str, FittedModel]
     encoders: tuple[tuple[str, ...], ...]
 
     @property
@@ -61,6 +62,11 @@ class Ensemble(Model[MemberRows]):
     def row_columns(self) -> tuple[str, ...]:
         """Feature columns that any member reads."""
         return tuple(dict.fromkeys(column for member in self.members.values() for column in member.row_columns))
+
+    @property
+    def history_columns(self) -> tuple[str, ...]:
+        """Fields of past events that any member reads."""
+        return tuple(dict.fromkeys(column for member in self.members.values() for column in member.history_columns))
 
     @property
     def truncate_watch(self) -> bool:
@@ -124,7 +130,7 @@ def load_ensemble(path: Path, seeds: Sequence[int] | None = None) -> Ensemble:
                 f"{path}: member {member.name} is missing or is not the one that was calibrated; build the ensemble again"
             )
     wanted = manifest.seeds if seeds is None else seeds
-    members = {name: load_bundle(path / MEMBERS / name, wanted) for name in manifest.member_names}
+    members = {name: load_fitted(path / MEMBERS / name, wanted) for name in manifest.member_names}
     return Ensemble(manifest, read_calibrations(path), members, shared_encoders(path / MEMBERS, list(members)))
 
 

@@ -14,33 +14,42 @@ from models.serving import export_ranker
 from tasks.core.files import writing
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.ensemble import MEMBERS
+from tasks.predict.export_trees import export_trees
 from tasks.predict.manifest import ServableEnsemble, read_manifest
+from tasks.predict.trees import load_trees
 from tasks.train.batches import EncodedRows
+from tasks.train.trees.manifest import ServableTrees
 
 
 def export_model(path: Path, folder: Path) -> tuple[Path, ...]:
-    """Write the serving seed of a model, before calibration: `model.pt2`, or `model-<member>.pt2` for every member of an
-    ensemble (its members read inputs of their own; what joins them stands in `calibrators.json`).
+    """Write the serving seed of a model, before calibration: `model.pt2` of a network, the folder `model` of trees
+    (`tasks.predict.export_trees`), and `model-<member>` of either for every member of an ensemble (its members read
+    inputs of their own; what joins them stands in `calibrators.json`).
 
     Args:
         path: bundle of a recipe, or an ensemble.
         folder: where to write.
 
     Returns:
-        The files written.
+        The files and folders written.
     """
     manifest = read_manifest(path)
     if not isinstance(manifest, ServableEnsemble):
-        export_bundle(path, folder / "model.pt2")
-        return (folder / "model.pt2",)
-    files = {name: folder / f"model-{name}.pt2" for name in manifest.member_names}
-    for name, file in files.items():
-        export_bundle(path / MEMBERS / name, file, manifest.serving_seed)
-    return tuple(files.values())
+        return (_export(path, folder, "model", manifest.serving_seed),)
+    return tuple(
+        _export(path / MEMBERS / name, folder, f"model-{name}", manifest.serving_seed) for name in manifest.member_names
+    )
+
+
+def _export(path: Path, folder: Path, name: str, seed: int) -> Path:
+    if isinstance(read_manifest(path), ServableTrees):
+        return export_trees(load_trees(path, [seed]), seed, folder / name)
+    export_bundle(path, folder / f"{name}.pt2", seed)
+    return folder / f"{name}.pt2"
 
 
 def export_bundle(path: Path, out: Path, seed: int | None = None) -> ExportedProgram:
-    """Write one seed of a recipe as a `torch.export` program (`.pt2`) that runs without dwell.
+    """Write one seed of a network as a `torch.export` program (`.pt2`) that runs without dwell.
 
     Equal bundles give equal bytes, which takes two precautions: torch writes the file's name into the archive (so it is
     saved through a buffer) and source paths into the graph (so stack traces are dropped).

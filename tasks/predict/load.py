@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.predict.bundle import load_bundle
 from tasks.predict.ensemble import load_ensemble
+from tasks.predict.load_fitted import load_fitted
 from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Model
 
@@ -20,5 +20,5 @@ def load_model(path: Path, seeds: Sequence[int] | None = None) -> Model[Any]:
     Raises:
         TrainingError: if it is neither, or is damaged.
     """
-    load = load_ensemble if isinstance(read_manifest(path), ServableEnsemble) else load_bundle
+    load = load_ensemble if isinstance(read_manifest(path), ServableEnsemble) else load_fitted
     return load(path, seeds)

@@ -1,4 +1,4 @@
-"""What serving reads of a bundle's manifest, be it of one recipe or of several together."""
+"""What serving reads of a bundle's manifest, be it of a network, of trees or of several together."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 from tasks.core.document import Document, read_document
 from tasks.core.errors import TrainingError
 from tasks.train.manifest import FILE, BundleManifest, ServableRecipe
+from tasks.train.trees.manifest import ServableTrees
 
 
 class Member(Document):
@@ -30,14 +31,14 @@ class ServableEnsemble(BundleManifest):
 
 
 class BundleKind(Document):
-    """Which of the two a manifest is about; a recipe's does not say."""
+    """Which of the three a manifest is about; a network's does not say."""
 
     model_config = ConfigDict(extra="ignore")
 
-    kind: Literal["recipe", "ensemble"] = "recipe"
+    kind: Literal["recipe", "trees", "ensemble"] = "recipe"
 
 
-def read_manifest(path: Path) -> ServableRecipe | ServableEnsemble:
+def read_manifest(path: Path) -> ServableRecipe | ServableTrees | ServableEnsemble:
     """Read a bundle's manifest.
 
     Raises:
@@ -47,6 +48,9 @@ def read_manifest(path: Path) -> ServableRecipe | ServableEnsemble:
     manifest = path / FILE
     if not manifest.is_file():
         raise TrainingError(f"{path} holds no {FILE}: it is no bundle, or its training did not finish")
-    if read_document(manifest, BundleKind, "train").kind == "ensemble":
+    kind = read_document(manifest, BundleKind, "train").kind
+    if kind == "ensemble":
         return read_document(manifest, ServableEnsemble, "ensemble")
+    if kind == "trees":
+        return read_document(manifest, ServableTrees, "train")
     return read_document(manifest, ServableRecipe, "train")

@@ -56,6 +56,11 @@ class Model(ABC, Generic[Encoded]):
 
     @property
     @abstractmethod
+    def history_columns(self) -> tuple[str, ...]:
+        """Fields of past events that `encode` reads."""
+
+    @property
+    @abstractmethod
     def truncate_watch(self) -> bool:
         """Whether the label was min(play, duration)."""
 

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import os
-import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tasks.core import arithmetic
 from tasks.core.files import write_json, write_text
+from tasks.core.machine import this_machine
 from tasks.protocol.as_published import PUBLISHED
 from tasks.protocol.config import Protocol
 
@@ -24,18 +25,17 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
 
 def circumstances() -> dict[str, Any]:
     """Return hardware, date, commit and versions of the machine that measures."""
-    import polars
-    import torch
-
+    machine = this_machine()
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": _commit(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "commit": commit(),
+        "cpu": machine.cpu,
+        "cores": machine.cores,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "polars": polars.__version__,
+        "python": machine.python,
+        "torch": machine.libraries["torch"],
+        "polars": machine.libraries["polars"],
+        "arithmetic": os.environ.get(arithmetic.CAPABILITY, "native"),
     }
 
 
@@ -117,14 +117,16 @@ def _compact(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
+def commit(here: Path = Path(__file__).parent) -> str:
+    """Return the commit that a folder's repository stands at, with "-dirty" where what is measured differs from it.
 
+    What earlier measurements have just written is not measured.
+    """
 
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here).stdout.strip()
+
+    written = (f":(top,exclude,glob)benchmarks/**/{name}" for name in ("results/**", "results.md", "results.json"))
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
+    name = git("rev-parse", "--short=12", "HEAD")
+    return f"{name}-dirty" if name and changed else name or "unknown"

@@ -75,11 +75,10 @@ class ProtocolRun:
         from tasks.protocol.as_published import gain_table, write_as_published
 
         params, out = self.protocol.params, self.workspace.predictions("baselines")
-        truncate_watch = self.protocol.variants[self.protocol.baselines_on].table.truncate_watch
-        fitted = fit_baselines(self.workspace.features, self.days, params.baselines, out, truncate_watch)
-        edges = self._edges(self.protocol.baselines_on)
-        gains = gain_table(self.place(self.protocol.baselines_on).table)
-        for name, judge in fitted.tables.items():
+        table, edges = self.place(self.protocol.baselines_on).table, self._edges(self.protocol.baselines_on)
+        fitted = fit_baselines(self.workspace.features, table, self.days, params.baselines, out)
+        gains = gain_table(table)
+        for name, judge in fitted.items():
             evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges)
             write_as_published(judge, gains, judge.parent)
 

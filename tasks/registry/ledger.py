@@ -26,7 +26,9 @@ HEAD = "ledger.head"
 GENESIS = "0" * 64
 NO_CHAMPION = "none"
 
-EventKind = Literal["promoted", "refused", "kept", "rolled_back", "forced"]
+EventKind = Literal["promoted", "refused", "kept", "lapsed", "rolled_back", "forced", "retired", "replayed"]
+"""`lapsed`: the night could not score its champion and made no other; `retired`: a person took the champion away; `replayed`:
+a night was run again after later ones, without effect on who serves."""
 
 
 class Event(Block):
@@ -36,7 +38,7 @@ class Event(Block):
     """0, 1, 2 ..."""
     kind: EventKind
     as_of: dt.date
-    """the night decided on; for a rollback the first night it holds for"""
+    """the night decided on; for a rollback or a retirement the first night it holds for"""
     effective_from: dt.date
     """first night whose champion it may change"""
     entry: str | None
@@ -44,9 +46,9 @@ class Event(Block):
     previous: str | None
     """champion before the event"""
     decision: str | None
-    """id of the gate's decision; None for a rollback"""
+    """id of the gate's decision; None for a rollback or a retirement"""
     evidence: str | None
-    """the night's judge tables; None for a rollback"""
+    """the night's judge tables; None for a rollback or a retirement"""
     reason: str
     increments: tuple[Increment, ...] = ()
     """what the night adds to the evidence on its challengers; events of earlier versions have none"""

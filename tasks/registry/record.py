@@ -1,4 +1,4 @@
-"""Write to the registry: a night's decision, a forced promotion, a rollback. Each leaves exactly one event.
+"""Write to the registry: a night's decision, a forced promotion, a rollback, a retirement. Each leaves exactly one event.
 
 Content goes in before the ledger names it, so a crash in between leaves an entry nobody refers to, and the next
 attempt finds it there.
@@ -15,7 +15,7 @@ from tasks.gate.decision import Decision
 from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
 from tasks.registry.evidence import add_evidence
 from tasks.registry.ledger import NO_CHAMPION, Event, EventKind, NewEvent, append, locked, read_ledger
-from tasks.registry.replay import BY_A_PERSON, current, last_night, succession
+from tasks.registry.replay import BY_A_PERSON, WITHOUT_EFFECT, counts, current, invalidated, last_night, succession
 
 _DAY = dt.timedelta(days=1)
 _KINDS: Mapping[str, EventKind] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -42,8 +42,17 @@ class NightArtifacts:
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def register(registry: Path, night: NightArtifacts, decision: Decision) -> Event:
+def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
     """Record the gate's decision of a night; the same decision twice leaves one event.
+
+    History is not rewritten: where later nights are decided, another decision is a replay, which changes nothing. Of a night
+    that was missed its judge tables are kept, so that later ones can pool them.
+
+    Args:
+        registry: the registry of one source.
+        night: the night's artifacts.
+        decision: what the gate decided.
+        rewrite: let it count all the same; who served in the nights after it was then compared with another champion.
 
     Raises:
         RegistryError: if the champion it was held against is no longer the one of that night, if an artifact is
@@ -55,9 +64,15 @@ def register(registry: Path, night: NightArtifacts, decision: Decision) -> Event
     with locked(registry):
         events = read_ledger(registry)
         of_night = [event for event in events if event.as_of == decision.as_of and event.kind not in BY_A_PERSON]
-        if of_night and of_night[-1].decision == decision.id:
-            return of_night[-1]
-        return _record(registry, night, decision, _KINDS[decision.verdict], events)
+        counted = [event for event in of_night if counts(event)]
+        replays = [] if rewrite else [event for event in of_night if event.kind in WITHOUT_EFFECT]
+        for event in (*counted[-1:], *replays):
+            if event.decision == decision.id:
+                return event
+        if invalidated(events, decision.as_of) and not rewrite:
+            return _replay(registry, night, decision, events, missed=not of_night)
+        lapsed = decision.retired is not None and decision.winner is None
+        return _record(registry, night, decision, "lapsed" if lapsed else _KINDS[decision.verdict], events)
 
 
 def force(registry: Path, night: NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
@@ -99,17 +114,38 @@ def rollback(registry: Path, to: str | None, reason: str, as_of: dt.date | None 
     """
     if not reason.strip():
         raise RegistryError("a rollback needs a reason")
+    return _point(registry, "rolled_back", to, reason, as_of)
+
+
+def retire(registry: Path, reason: str, as_of: dt.date | None = None) -> Event:
+    """Let the champion go: the next night makes a first one, as if there had been none. Undone by a rollback.
+
+    Args:
+        registry: the registry of one source.
+        reason: why; may not be empty.
+        as_of: first night it holds for; None: the one after the last night decided.
+
+    Raises:
+        RegistryError: if the reason is empty, there is no champion, or a night from `as_of` on is already decided.
+    """
+    if not reason.strip():
+        raise RegistryError("a retirement needs a reason")
+    return _point(registry, "retired", NO_CHAMPION, reason, as_of)
+
+
+def _point(registry: Path, kind: EventKind, to: str | None, reason: str, as_of: dt.date | None) -> Event:
+    verb, whom = ("retire", " the champion") if kind == "retired" else ("roll back", "")
     with locked(registry):
         events = read_ledger(registry)
         last = last_night(events)
         if last is None:
-            raise RegistryError(f"{registry} records no night: there is nothing to roll back")
+            raise RegistryError(f"{registry} records no night: there is nothing to {verb}")
         holds_from = as_of or last + _DAY
-        _refuse_rewriting(events, holds_from, "roll back")
+        _refuse_rewriting(events, holds_from, verb + whom)
         line = succession(events)
         target = _target(registry, to, events, line)
         new = NewEvent(
-            kind="rolled_back",
+            kind=kind,
             as_of=holds_from,
             effective_from=holds_from,
             entry=None if target == NO_CHAMPION else target,
@@ -122,31 +158,54 @@ def rollback(registry: Path, to: str | None, reason: str, as_of: dt.date | None 
 def _record(
     registry: Path, night: NightArtifacts, decision: Decision, kind: EventKind, events: Sequence[Event]
 ) -> Event:
-    standing = current(succession(events, decision.as_of))
-    if decision.champion != standing:
-        raise RegistryError(
-            f"night {decision.as_of} was decided against champion {decision.champion or NO_CHAMPION}, but the registry "
-            f"now says {standing or NO_CHAMPION}: prepare and run the night again"
-        )
+    standing = _standing(events, decision)
     evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions)
-    entry = standing
+    entry = decision.champion
     if decision.winner is not None:
         bundle, metrics = night.bundles.get(decision.winner), night.metrics.get(decision.winner, {})
         if bundle is None:
             raise RegistryError(f"night {decision.as_of}: no bundle was given for the winner {decision.winner}")
         entry = add_entry(registry, night.source, decision, bundle, night.provenance, dict(metrics))
-    new = NewEvent(
+    return append(registry, _of_night(decision, kind, entry, standing, evidence))
+
+
+def _replay(registry: Path, night: NightArtifacts, decision: Decision, events: Sequence[Event], missed: bool) -> Event:
+    standing = _standing(events, decision)
+    evidence = add_evidence(registry, decision, night.predictions, night.champion_predictions) if missed else None
+    said = f"run after later nights, without effect; the gate said {decision.verdict}: {decision.reason}"
+    event = _of_night(decision, "replayed", standing, standing, evidence)
+    return append(registry, event.model_copy(update={"reason": said, "increments": ()}))
+
+
+def _of_night(
+    decision: Decision, kind: EventKind, entry: str | None, previous: str | None, evidence: str | None
+) -> NewEvent:
+    return NewEvent(
         kind=kind,
         as_of=decision.as_of,
         effective_from=decision.as_of + _DAY,
         entry=entry,
-        previous=standing,
+        previous=previous,
         decision=decision.id,
         evidence=evidence,
         reason=decision.reason,
         increments=tuple(increment for verdict in decision.challengers for increment in verdict.increments),
     )
-    return append(registry, new)
+
+
+def _standing(events: Sequence[Event], decision: Decision) -> str | None:
+    """Return the champion of a night.
+
+    Raises:
+        RegistryError: if the night was decided against another.
+    """
+    standing = current(succession(events, decision.as_of))
+    if decision.pinned != standing:
+        raise RegistryError(
+            f"night {decision.as_of} was decided against champion {decision.pinned or NO_CHAMPION}, but the registry "
+            f"now says {standing or NO_CHAMPION}: prepare and run the night again"
+        )
+    return standing
 
 
 def _target(registry: Path, to: str | None, events: Sequence[Event], line: Sequence[str]) -> str:
@@ -158,7 +217,7 @@ def _target(registry: Path, to: str | None, events: Sequence[Event], line: Seque
             )
         to = line[-2]
     if to == standing:
-        raise RegistryError(f"{to} is the champion already")
+        raise RegistryError("there is no champion" if to == NO_CHAMPION else f"{to} is the champion already")
     if to != NO_CHAMPION:
         served = sorted({event.entry for event in events if event.entry is not None})
         if to not in served:

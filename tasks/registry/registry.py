@@ -36,9 +36,13 @@ class Registry:
         """Return the hash of the last event that night `as_of` may read (see `reign.ledger_for`)."""
         return reign.ledger_for(self.path, as_of)
 
-    def register(self, night: record.NightArtifacts, decision: Decision) -> Event:
+    def register(self, night: record.NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
         """Record a night's decision, once (see `record.register`)."""
-        return record.register(self.path, night, decision)
+        return record.register(self.path, night, decision, rewrite)
+
+    def invalidated(self, as_of: dt.date) -> tuple[dt.date, ...]:
+        """Return the nights decided after another (see `replay.invalidated`)."""
+        return replay.invalidated(replay.history(self.path), as_of)
 
     def force(self, night: record.NightArtifacts, decision: Decision, challenger: str, reason: str) -> Event:
         """Promote a challenger against the gate's word (see `record.force`)."""
@@ -47,6 +51,10 @@ class Registry:
     def rollback(self, to: str | None, reason: str, as_of: dt.date | None = None) -> Event:
         """Point back to an earlier champion (see `record.rollback`)."""
         return record.rollback(self.path, to, reason, as_of)
+
+    def retire(self, reason: str, as_of: dt.date | None = None) -> Event:
+        """Let the champion go (see `record.retire`)."""
+        return record.retire(self.path, reason, as_of)
 
     def history(self) -> tuple[Event, ...]:
         """Return every event, oldest first."""
@@ -57,7 +65,7 @@ class Registry:
         return replay.status(self.path)
 
 
-def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision) -> Event:
+def register(registry: Registry, workspace: Workspace, key: RunKey, decision: Decision, rewrite: bool = False) -> Event:
     """Record the decision of the night that ran in a workspace; the same decision twice leaves one event.
 
     Args:
@@ -65,13 +73,14 @@ def register(registry: Registry, workspace: Workspace, key: RunKey, decision: De
         workspace: where the night's stages have run.
         key: key of the night.
         decision: what the stage `gate` decided.
+        rewrite: let the decision count although later nights are decided.
 
     Raises:
         RegistryError: if the decision is another night's, or as for `record.register`.
         StorageError: if the registry cannot be written.
     """
     _refuse_another_night(key, decision)
-    return registry.register(gather(workspace, key.source, decision), decision)
+    return registry.register(gather(workspace, key.source, decision), decision, rewrite)
 
 
 def force(
@@ -97,8 +106,8 @@ def force(
 
 
 def _refuse_another_night(key: "RunKey", decision: Decision) -> None:
-    if (decision.as_of, decision.champion or NO_CHAMPION) != (key.as_of, key.champion):
+    if (decision.as_of, decision.pinned or NO_CHAMPION) != (key.as_of, key.champion):
         raise RegistryError(
             f"run.yaml names night {key.as_of} and champion {key.champion}, the decision is of night {decision.as_of} "
-            f"against {decision.champion or NO_CHAMPION}: run the stage gate again"
+            f"against {decision.pinned or NO_CHAMPION}: run the stage gate again"
         )

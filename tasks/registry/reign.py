@@ -4,15 +4,17 @@ Everything is a function of a night and of a prefix of the ledger, which the has
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import RegistryError
-from tasks.gate.evidence import Increment, Reign
+from tasks.gate.config import GatePolicy
+from tasks.gate.evidence import Increment, Reign, Step
+from tasks.gate.evidence_process import Process
 from tasks.registry.entry import ENTRIES, read_manifest
 from tasks.registry.ledger import LEDGER, Event, read_ledger
-from tasks.registry.replay import changes, current, succession
+from tasks.registry.replay import WITHOUT_A_NIGHT, changes, current, succession
 
 NO_LEDGER = "none"
 """Stands for the hash of the last event where there is none."""
@@ -26,12 +28,12 @@ class PinnedReign:
     Attributes:
         as_of: the night that is about to be decided.
         ledger: hash of the last event that it may read, or "none".
-        nights: how many of the last nights, the night itself included, are compared with baselines together.
+        policy: how many nights are compared with baselines together, and when the anchor moves.
     """
 
     as_of: dt.date
     ledger: str
-    nights: int
+    policy: GatePolicy
 
 
 def ledger_for(registry: Path, as_of: dt.date) -> str:
@@ -61,8 +63,45 @@ def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
     known = events[: last + 1]
     began = _began(registry, known, pinned.as_of)
     since = began.effective_from if began else None
-    increments = tuple(_selected(list(_first_written(known, pinned.as_of)), since, pinned.nights - 1))
-    return Reign(since=since, anchor=began.entry if began else None, increments=increments)
+    written = list(_first_written(known, pinned.as_of))
+    reign = Reign(since=since, increments=tuple(_selected(written, since, pinned.policy.upgrade_days - 1)))
+    if began is None or began.entry is None:
+        return reign
+    configuration = read_manifest(registry / ENTRIES / began.entry, began.entry).recipe_hash
+    anchor = _anchor(reign, configuration, began.entry, known, pinned.policy)
+    return reign.model_copy(update={"anchor": anchor})
+
+
+def _anchor(reign: Reign, configuration: str, began: str, events: Sequence[Event], policy: GatePolicy) -> str:
+    """Return the entry that refreshes are held to: the one that began the reign, or a later one that took its place.
+
+    A model of last year says little about today's rows, so after every `anchor_nights` on which the refits were shown not to
+    lie half a margin below the anchor, the champion of that night takes its place. What was lost by all such steps together
+    is bounded by twice the margin.
+    """
+    anchor, lost = began, 0.0
+    while True:
+        nights = reign.by_night(configuration, reference=anchor)
+        moved = _moves(nights, lost, policy)
+        if moved is None:
+            return anchor
+        night, lost = moved
+        standing = current(succession(events, night + dt.timedelta(days=1)))
+        if standing is None or standing == anchor:
+            return anchor
+        anchor = standing
+
+
+def _moves(nights: Mapping[dt.date, Step], lost: float, policy: GatePolicy) -> tuple[dt.date, float] | None:
+    """Return the first night on which the anchor may move, and what is lost by then; None: it stays."""
+    steps = list(nights.items())
+    for count in range(policy.anchor_nights, len(steps) + 1):
+        seen = [step for _, step in steps[:count]]
+        process = Process.of([step.delta for step in seen], [step.standard_error for step in seen])
+        spent = lost + max(0.0, -process.mean)
+        if process.lower(policy.significance) >= -policy.anchor_margin / 2 and spent <= 2 * policy.anchor_margin:
+            return steps[count - 1][0], spent
+    return None
 
 
 def _began(registry: Path, events: Sequence[Event], as_of: dt.date) -> Event | None:
@@ -97,7 +136,7 @@ def _first_written(events: Sequence[Event], as_of: dt.date) -> Iterator[Incremen
     latest = dt.date.min
     for event in events:
         in_order = event.as_of >= latest
-        if event.kind != "rolled_back":
+        if event.kind not in WITHOUT_A_NIGHT:
             latest = max(latest, event.as_of)
         for increment in event.increments:
             if in_order and increment.night < as_of and increment.key not in written:

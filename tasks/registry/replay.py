@@ -8,8 +8,16 @@ from tasks.core.settings import Block
 from tasks.registry.entry import ENTRIES, Entry, read_entry
 from tasks.registry.ledger import NO_CHAMPION, Event, read_ledger
 
-BY_A_PERSON = ("forced", "rolled_back")
+BY_A_PERSON = ("forced", "rolled_back", "retired")
 """Events that overrule what the night itself decided for the same date."""
+WITHOUT_EFFECT = ("replayed",)
+"""Events that tell what was done and change nothing."""
+
+WITHOUT_A_NIGHT = ("rolled_back", "retired")
+"""Events that decide no night."""
+
+_CHANGING = ("promoted", "lapsed")
+"""Decisions of a night after which another champion stands, or none."""
 
 _SHOWN = 5
 
@@ -47,7 +55,7 @@ class RegistryStatus(Block):
 def champion_for(registry: Path, as_of: dt.date) -> str | None:
     """Return the entry that night `as_of` has to beat; None: there is none.
 
-    A night's decision counts for later nights only. A rollback counts from its own `as_of` on.
+    A night's decision counts for later nights only. A rollback or a retirement counts from its own `as_of` on.
 
     Raises:
         RegistryError: if the ledger was tampered with.
@@ -104,14 +112,24 @@ def status(registry: Path) -> RegistryStatus:
 
 def last_night(events: Sequence[Event]) -> dt.date | None:
     """Return the latest night that was decided."""
-    return max((event.as_of for event in events if event.kind != "rolled_back"), default=None)
+    return max((event.as_of for event in events if event.kind not in WITHOUT_A_NIGHT), default=None)
+
+
+def counts(event: Event) -> bool:
+    """Whether an event is what a night itself decided: no replay of it, and nothing a person did."""
+    return event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)
+
+
+def invalidated(events: Sequence[Event], as_of: dt.date) -> tuple[dt.date, ...]:
+    """Return the later nights that were decided against what followed from a night's decision, in order."""
+    return tuple(sorted({event.as_of for event in events if event.as_of > as_of and counts(event)}))
 
 
 def succession(events: Sequence[Event], as_of: dt.date | None = None) -> list[str]:
     """Return the line of champions up to night `as_of` (None: up to now), the present one last.
 
     A rollback takes off those after the entry it returns to; a later rollback then goes further back. Of a night that
-    was decided more than once, the last decision counts.
+    was decided more than once, the last decision counts, unless it was a replay.
     """
     line: list[str] = []
     for event in changes(events, as_of):
@@ -130,11 +148,11 @@ def current(line: Sequence[str]) -> str | None:
 
 def changes(events: Sequence[Event], as_of: dt.date | None) -> list[Event]:
     """Return the events that name a champion up to night `as_of` (None: up to now), in the order they count."""
-    decided = {event.as_of: event for event in events if event.kind not in BY_A_PERSON}
+    decided = {event.as_of: event for event in events if counts(event)}
     chosen = [
         event
         for event in events
-        if event.kind in BY_A_PERSON or (event.kind == "promoted" and decided[event.as_of] is event)
+        if event.kind in BY_A_PERSON or (event.kind in _CHANGING and decided[event.as_of] is event)
     ]
     if as_of is not None:
         chosen = [event for event in chosen if event.effective_from <= as_of]

@@ -7,6 +7,7 @@ from pathlib import Path
 from tasks.core.document import read_document, read_optional
 from tasks.core.layout import Workspace
 from tasks.ensemble.manifest import EnsembleManifest
+from tasks.predict.manifest import BundleKind
 from tasks.train.curves import FILE as CURVES_FILE
 from tasks.train.curves import Epoch, read_curves
 from tasks.train.learned_numbers import FILE as LEARNED_FILE
@@ -15,6 +16,7 @@ from tasks.train.manifest import FILE as MANIFEST_FILE
 from tasks.train.manifest import RecipeManifest
 from tasks.train.overlap_summary import FILE as OVERLAP_FILE
 from tasks.train.overlap_summary import Overlap
+from tasks.train.trees.manifest import TreesManifest
 from tasks.train.validation_metrics import FILE as VALIDATION_FILE
 from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
 
@@ -54,6 +56,34 @@ class FittedRecipe:
 
 
 @dataclass(frozen=True)
+class FittedTrees:
+    """A challenger that was fitted and is made of trees.
+
+    Attributes:
+        name: the recipe.
+        manifest: `manifest.json`.
+        validation: seed -> metrics of the validation day.
+        curves: lines of `curves.csv`; an epoch is a number of trees.
+    """
+
+    name: str
+    manifest: TreesManifest
+    validation: Mapping[int, CalibratedMetrics]
+    curves: tuple[Epoch, ...]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "FittedTrees":
+        """Read the bundle of a recipe of trees; errors are those of `read_document`."""
+        stage = f"train@{name}"
+        return cls(
+            name,
+            read_document(folder / MANIFEST_FILE, TreesManifest, stage),
+            read_document(folder / VALIDATION_FILE, dict[int, CalibratedMetrics], stage),
+            read_curves(folder / CURVES_FILE, stage),
+        )
+
+
+@dataclass(frozen=True)
 class FittedEnsemble:
     """A challenger that averages fitted recipes: an ensemble.
 
@@ -78,11 +108,13 @@ class FittedEnsemble:
         )
 
 
-FittedBundle = FittedRecipe | FittedEnsemble
+FittedBundle = FittedRecipe | FittedTrees | FittedEnsemble
 
 
 def read_bundle(workspace: Workspace, name: str) -> FittedBundle:
     """Read the bundle of a challenger; errors are those of `read_document`."""
     if workspace.ensemble(name).is_dir():
         return FittedEnsemble.read(workspace.ensemble(name), name)
-    return FittedRecipe.read(workspace.bundle(name), name)
+    folder = workspace.bundle(name)
+    kind = read_document(folder / MANIFEST_FILE, BundleKind, f"train@{name}").kind
+    return FittedTrees.read(folder, name) if kind == "trees" else FittedRecipe.read(folder, name)

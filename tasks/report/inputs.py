@@ -13,7 +13,7 @@ from tasks.oracle.document import SUMMARY as ORACLE_FILE
 from tasks.oracle.document import OracleResult, TrueMetrics
 from tasks.registry.entry import BUNDLE, Entry
 from tasks.registry.entry import MANIFEST as ENTRY_FILE
-from tasks.report.fitted import FittedBundle, FittedRecipe, read_bundle
+from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe, read_bundle
 from tasks.report.measured import MeasuredModel
 from tasks.score.fusion.document import FILE as FUSION_FILE
 from tasks.score.fusion.document import FusionDocument
@@ -127,7 +127,7 @@ def _models(
     models = []
     for bundle in bundles:
         name, seed = bundle.name, bundle.manifest.serving_seed
-        stage = f"evaluate@{name}" if isinstance(bundle, FittedRecipe) else f"evaluate_ensemble@{name}"
+        stage = f"evaluate@{name}" if not isinstance(bundle, FittedEnsemble) else f"evaluate_ensemble@{name}"
         truth = truths.get(name, {})
         models.append(MeasuredModel.read(workspace.predictions(name), name, "challenger", stage, seed, truth))
     if with_champion:

@@ -1,6 +1,7 @@
 """How a night went as a computation. Kept apart from the artifacts, because no two runs take equally long."""
 
 from tasks.core.document import Document
+from tasks.core.machine import Machine
 from tasks.core.timings import StageCost
 
 FILE = "operations.json"
@@ -13,3 +14,5 @@ class Operations(Document):
     """Stage -> "ran", "unchanged" or "restored" (from the cache of an earlier, equal run), in order."""
     timings: dict[str, StageCost]
     """Stage -> what its last real run in this workspace took."""
+    machine: Machine | None = None
+    """What it was computed with; nights archived by earlier versions do not say."""

@@ -104,9 +104,11 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         keep = {night: path for night, path in archives.items() if night in needed}
         kept += keep.values()
         old += [path for night, path in archives.items() if night not in needed]
+        first = min(sorted(archives)[-keep_nights:])
+        old += [path for path in sorted(nights.glob("replays/*")) if path.name < first.isoformat()]
         keys = [load_run_key(path / "run.yaml") for path in keep.values()]
         pinned = [key for key in (*keys, current) if key is not None and key.source == nights.name]
-        evidence += _old_evidence(workspace.registry(nights.name), pinned, days, min(sorted(archives)[-keep_nights:]))
+        evidence += _old_evidence(workspace.registry(nights.name), pinned, days, first)
     groups = (
         Group("archived nights", tuple(old), "read their reports, or make them again with the champion they had"),
         Group("evidence", tuple(evidence), "run nights again that pooled it"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.contract import context_names
 from tasks.core.errors import SourceError
 from tasks.core.layout import partition
 from tasks.features.buckets import DAY_MS, midnight_ms
@@ -14,16 +15,16 @@ from tasks.score.config import ScoreConfig
 
 
 def active_users(features: Path, day: dt.date, timezone: str, active_days: int) -> pl.DataFrame:
-    """Return user_id and scene (the one of the user's last event) of everybody seen in the last days before `day`.
+    """Return user_id, scene and further context (those of the user's last event) of everybody seen in the days before `day`.
 
     Raises:
         SourceError: if there is none.
     """
     since = midnight_ms(day, timezone) - active_days * DAY_MS
-    last = pl.scan_parquet(history_file(features, day), hive_partitioning=False).select(
-        "user_id", seen_ms=pl.col("event_time_ms").list.last(), scene=pl.col("scene").list.last()
-    )
-    users = last.filter(pl.col("seen_ms") >= since).select("user_id", "scene").sort("user_id").collect()
+    history = pl.scan_parquet(history_file(features, day), hive_partitioning=False)
+    context = ["scene", *context_names(history.collect_schema())]
+    last = history.select("user_id", pl.col(context).list.last(), seen_ms=pl.col("event_time_ms").list.last())
+    users = last.filter(pl.col("seen_ms") >= since).select("user_id", *context).sort("user_id").collect()
     if users.is_empty():
         raise SourceError(f"nobody was shown anything in the {active_days} days before {day}: raise score.active_days")
     return users

@@ -127,8 +127,10 @@ class Preprocessor:
                 "timezone": self.timezone,
             },
         )
+        text = {"field": pl.String, "key": pl.String}  # stated: a vocabulary may be empty
         levels = [
-            pl.DataFrame({"field": [v.field] * len(v.keys), "key": v.keys.cast(pl.String)}) for v in self.vocabularies
+            pl.DataFrame({"field": [v.field] * len(v.keys), "key": v.keys.cast(pl.String)}, schema=text)
+            for v in self.vocabularies
         ]
         pl.concat(levels).write_parquet(folder / "vocabularies.parquet", compression="zstd", statistics=True)
 

@@ -42,6 +42,7 @@ class FeatureFolder:
         history_fields: raw identifiers that history events carry.
         history_length: events per history at most.
         timezone: of the source.
+        context: further columns of impressions, among the categorical ones.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class FeatureFolder:
     history_fields: tuple[str, ...]
     history_length: int
     timezone: str
+    context: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path) -> "FeatureFolder":
@@ -68,6 +70,7 @@ class FeatureFolder:
             tuple(about["history"]["fields"]),
             int(about["history"]["length"]),
             about["timezone"],
+            tuple(about.get("context", ())),
         )
 
     def rows(self, day: dt.date) -> Path:

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from tasks.core.contract import context_names
 from tasks.features.candidates import candidates
 from tasks.table.columns import ColumnsWriter
 from tasks.table.history import DayHistories
@@ -74,13 +75,13 @@ class UnobservedSampler:
         """Draw `count` pairs of the split's days (none where every pair was shown) and write their columns."""
         populations = [self._pairs(day) for day in days]
         counts = proportional(count, [pairs.unshown for pairs in populations])
-        next_index = 1
+        next_index, drawn_from = 1, (*_DRAWN_FROM, *self._source.context)
         with ColumnsWriter(folder) as columns, ColumnsWriter(folder / "history") as sequences:
             if self._preprocessor.history_fields:
                 sequences.append(self._preprocessor.empty_history())
             for day, pairs, drawn in zip(days, populations, counts, strict=True):
                 histories = DayHistories(self._source.history, self._preprocessor, next_index)
-                for rows in self._with_features(draw_rows(self._rows(day), pairs, drawn, day)):
+                for rows in self._with_features(draw_rows(self._rows(day, drawn_from), pairs, drawn, day)):
                     inputs, fresh = encode_inputs(rows, self._preprocessor, histories, f"unobserved pairs of {day}")
                     columns.append(inputs | context_columns(rows))
                     if fresh is not None:
@@ -93,7 +94,7 @@ class UnobservedSampler:
         rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))
         return DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
 
-    def _rows(self, day: dt.date, columns: Sequence[str] = _DRAWN_FROM) -> pl.DataFrame:
+    def _rows(self, day: dt.date, columns: Sequence[str]) -> pl.DataFrame:
         chunks = self._source.chunks(day, columns, self._chunk_rows)
         known = [chunk.filter(pl.col("known_at_ms") <= self._cutoff_ms) for chunk in chunks]
         return pl.concat(known) if known else pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
@@ -117,7 +118,7 @@ def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> 
         day: seeds the draw.
 
     Returns:
-        [S] rows: key, scene, known_at_ms, state_day, duration_ms (as first logged that day), position, policy, and
+        [S] rows: key, scene and further context, known_at_ms, state_day, duration_ms (as first logged that day), position, policy, and
         exposure_probability (nobody logged one), first_shown_ms of the video on that day.
     """
     generator = np.random.Generator(np.random.PCG64([_SEED, day.toordinal()]))
@@ -133,6 +134,7 @@ def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> 
             "event_time_ms": context["event_time_ms"],
             "known_at_ms": context["known_at_ms"],
             "scene": context["scene"],
+            **{name: context[name] for name in context_names(rows.columns)},
             "state_day": context["state_day"],
             "duration_ms": rows["duration_ms"][first[video]],
             "first_shown_ms": rows["event_time_ms"][first[video]],

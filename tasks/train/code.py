@@ -6,8 +6,9 @@ A change to a head concerns the recipes that chose it, a change to the ranker al
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from models.components import REGISTRIES, components_of
-from models.recipe import Recipe
 from tasks.core.files import write_json, writing
 from tasks.core.imports import PROJECT, import_closure
 from tasks.core.manifest import source_hash
@@ -16,13 +17,13 @@ PACKAGES = ("table", "train", "predict")
 """Packages of `tasks/` that run models; the modules of `models/` that they import are part of every recipe."""
 
 
-def recipe_code(*recipes: Recipe) -> str:
+def recipe_code(*recipes: BaseModel) -> str:
     """Return one hash over the modules that the recipes run, and over what their kinds stand for."""
     files = {file for recipe in recipes for file in recipe_files(recipe).values()}
     return source_hash(files, component_names(*recipes))
 
 
-def recipe_files(recipe: Recipe) -> dict[str, Path]:
+def recipe_files(recipe: BaseModel) -> dict[str, Path]:
     """Return module -> file of everything in `models/` that a recipe runs.
 
     That is what the stages import from there, and the components it chose with all they import. Registries are left
@@ -35,7 +36,7 @@ def recipe_files(recipe: Recipe) -> dict[str, Path]:
     return {name: file for name, file in found.items() if name.split(".")[0] == "models"}
 
 
-def write_code(models: Mapping[str, Iterable[Recipe]], out: Path) -> tuple[str, ...]:
+def write_code(models: Mapping[str, Iterable[BaseModel]], out: Path) -> tuple[str, ...]:
     """Write one file per model, which changes when the code does that the model runs; return their names.
 
     Args:
@@ -51,7 +52,7 @@ def write_code(models: Mapping[str, Iterable[Recipe]], out: Path) -> tuple[str, 
     return tuple(models)
 
 
-def component_names(*recipes: Recipe) -> list[str]:
+def component_names(*recipes: BaseModel) -> list[str]:
     """Return the dotted names of all components of some recipes."""
     components = {component for recipe in recipes for component in components_of(recipe)}
     return sorted(f"{component.__module__}.{component.__qualname__}" for component in components)

@@ -28,32 +28,14 @@ from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
 from tasks.train.problem import FitProblem, open_problem
+from tasks.train.result import TrainResult
+from tasks.train.trees.config import TreesRecipe
+from tasks.train.trees.run import train_trees
 from tasks.train.validate import predict_split
 from tasks.train.validation_metrics import FittedMetrics
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What the stage did.
-
-    Attributes:
-        name: recipe's name.
-        rows: rows of the fit split.
-        serving_seed: seed with the lowest validation loss.
-        xauc: its XAUC on the validation day.
-        frozen_tasks: tasks with too few positives to learn.
-        refused: seeds whose mean calibrator broke a guard.
-    """
-
-    name: str
-    rows: int
-    serving_seed: int
-    xauc: float
-    frozen_tasks: tuple[str, ...]
-    refused: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,7 @@ class NamedRecipe:
     """
 
     name: str
-    recipe: Recipe
+    recipe: Recipe | TreesRecipe
     training: TrainingConfig
 
 
@@ -85,6 +67,8 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
         TrainingError: if a loss is not finite, or the table lacks what the recipe needs.
     """
     name, recipe, config = named.name, named.recipe, named.training
+    if isinstance(recipe, TreesRecipe):
+        return train_trees(table, name, recipe, config, out)
     torch.set_num_threads(config.threads)
     opened = TrainingTable.open(table)
     hashes = input_hashes(opened, recipe, config)

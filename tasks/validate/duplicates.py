@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tasks.core.contract import IMPRESSIONS, KEY
+from tasks.core.contract import KEY, impressions_schema
 from tasks.validate.row_rules import EXACT, SAME_KEY, RowContext, unsound
 
 _ROW, _UNSOUND, _BEFORE = "_row", "_unsound", "_unsound_before"
@@ -38,7 +38,7 @@ def mark(frame: pl.DataFrame, context: RowContext, arrived_before: pl.DataFrame)
     ranked = (
         repeated.with_columns(
             unsound(context).alias(_UNSOUND),
-            (~pl.struct(column.name for column in IMPRESSIONS).is_first_distinct()).alias(EXACT),
+            (~pl.struct(list(impressions_schema(frame.columns))).is_first_distinct()).alias(EXACT),
         )
         .sort(_UNSOUND, "known_at_ms", -pl.col("watch_ms"), _ROW, nulls_last=True)
         .join(arrived_before, on=KEY, how="left", maintain_order="left")

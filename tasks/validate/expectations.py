@@ -12,7 +12,7 @@ from typing import Any
 import great_expectations.expectations as gxe
 import polars as pl
 
-from tasks.core.contract import FLAGS, KEY, POLICIES, TABLES, polars_schema
+from tasks.core.contract import FLAGS, KEY, POLICIES, TABLES
 from tasks.validate.config import RowRuleName, RowRulesConfig, TableRulesConfig
 from tasks.validate.row_rules import HOUR_MS
 
@@ -59,10 +59,20 @@ class TableRule:
     show: Callable[[Any], str] | None = None
 
 
-def impressions_suite(rows: RowRulesConfig, tables: TableRulesConfig, start_ms: int, end_ms: int) -> list[TableRule]:
-    """Return the rules of one validated partition of impressions that arrived within (start_ms, end_ms]."""
+def impressions_suite(
+    rows: RowRulesConfig, tables: TableRulesConfig, start_ms: int, end_ms: int, types: Mapping[str, pl.DataType]
+) -> list[TableRule]:
+    """Return the rules of one validated partition of impressions that arrived within (start_ms, end_ms].
+
+    Args:
+        rows: rules of rows.
+        tables: rules of tables.
+        start_ms: when the day begins.
+        end_ms: when it ends.
+        types: columns that a partition has: those of the contract and further ones of context.
+    """
     rules = [
-        *_layout("impressions", polars_schema("impressions")),
+        *_layout("impressions", types),
         *(_not_null(column, guard) for column, guard in _GUARDS.items()),
         TableRule("flags", _no_rows(_BAD_FLAGS), "every feedback flag 0 or 1", _INGEST, guard="bad_flag", show=_at_least),
         _values("policy", "unknown_policy", " or ".join(POLICIES), value_set=list(POLICIES)),

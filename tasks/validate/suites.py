@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.contract import impressions_schema
 from tasks.core.files import hash_file, hash_value, write_json
 from tasks.core.partition_cache import stored
 from tasks.validate.code import versions
@@ -87,7 +88,8 @@ def _suite(table: SuiteTable, config: ValidationConfig) -> list[Any]:
 
     if table.task is None:
         return side_suite(table.name, dict(pl.read_parquet_schema(table.path)), config.tables)
-    return impressions_suite(config.rows, config.tables, table.task.context.start_ms, table.task.context.end_ms)
+    day, schema = table.task.context, impressions_schema(pl.read_parquet_schema(table.path))
+    return impressions_suite(config.rows, config.tables, day.start_ms, day.end_ms, schema)
 
 
 def _stored_verdicts(path: Path, key: str) -> list[Verdict] | None:

@@ -2,25 +2,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.baselines.buckets import DurationBuckets
-from tasks.baselines.config import BaselineConfig, LightGBMConfig
+from tasks.baselines.config import BaselineConfig
 from tasks.baselines.constant import Constant
 from tasks.baselines.duration_table import DurationTable
-from tasks.baselines.gradient_boosting import GradientBoosting
 from tasks.baselines.item_user_effects import ItemUserEffects
 from tasks.baselines.registry import BASELINES
-from tasks.baselines.rows import ExampleSelection, read_examples
-from tasks.baselines.stage import fit_calibration
+from tasks.baselines.rows import read_examples
+from tasks.baselines.stage import TREES, fit_calibration
 from tasks.core.errors import TrainingError
 from tasks.evaluate.role import RoleError
 from tasks.table.source import FeatureFolder
 
-CONFIG = BaselineConfig(
-    duration_groups=20,
-    num_threads=1,
-    shrinkage=5,
-    lightgbm=LightGBMConfig(num_leaves=7, max_rounds=30, patience=10, min_data_in_leaf=10, tasks=("skip",)),
-)
+CONFIG = BaselineConfig(duration_groups=20, num_threads=1, shrinkage=5)
 LATER = 2**60
 
 
@@ -31,14 +24,13 @@ def source(features):
 
 @pytest.fixture(scope="module")
 def examples(source, days):
-    """Return fit, validation and judge rows with every feature."""
-    columns = GradientBoosting.features(source, CONFIG)
+    """Return fit, validation and judge rows."""
     wanted = {"fit": days.fit, "validation": (days.validation,), "judge": days.judge}
-    return {role: read_examples(source, some, role, ExampleSelection(columns, LATER)) for role, some in wanted.items()}
+    return {role: read_examples(source, some, role, LATER) for role, some in wanted.items()}
 
 
 def test_the_registry_names_every_baseline_that_can_be_configured():
-    assert set(BASELINES) == set(BaselineConfig().enabled)
+    assert {*BASELINES, TREES} == set(BaselineConfig().enabled)
 
 
 def test_the_constant_is_the_median_and_the_mean_of_fit_days(examples):
@@ -82,43 +74,6 @@ def test_effects_are_shrunken_sums_of_residuals(examples):
     assert fitted.watch.video[place] == pytest.approx(residual[here].sum() / (here.sum() + CONFIG.shrinkage))
 
 
-def test_percentiles_are_mid_ranks_and_decode_back():
-    draw = np.random.default_rng(0)
-    watch_s, duration_s = draw.integers(0, 20, 300).astype(float), draw.choice([5.0, 10.0, 60.0], 300)
-    buckets = DurationBuckets.fit(watch_s, duration_s, 20)
-    found = buckets.percentile(watch_s, duration_s)
-    for row in (0, 17, 123):
-        peers = watch_s[duration_s == duration_s[row]]
-        expected = ((peers < watch_s[row]).mean() + (peers <= watch_s[row]).mean()) / 2
-        assert found[row] == pytest.approx(expected)
-    np.testing.assert_allclose(buckets.decode(found, duration_s), watch_s, atol=1e-9)
-
-
-@pytest.mark.parametrize("score_label", ["seconds", "duration_percentile"])
-def test_lightgbm_uses_the_features_and_says_which(examples, score_label):
-    config = CONFIG.model_copy(update={"lightgbm": CONFIG.lightgbm.model_copy(update={"score_label": score_label})})
-    fitted = GradientBoosting.fit(examples["fit"], examples["validation"], config)
-    judge = examples["judge"]
-    predicted = fitted.predict(judge.frame, "judge")
-    assert set(predicted) == {"score", "mean", "p_skip"}
-    assert np.corrcoef(predicted["score"], judge.watch_s)[0, 1] > 0.6
-    assert fitted.about()["most_important"][0] == "user_rate"
-    assert {"level", "scene"} <= set(fitted.matrix.names)
-    assert not {"user_id", "video_id", "watch_ms", "skip", "known_at_ms"} & set(fitted.matrix.names)
-
-
-def test_large_categorical_fields_are_left_out(examples):
-    small = CONFIG.model_copy(update={"lightgbm": CONFIG.lightgbm.model_copy(update={"max_categories": 2})})
-    fitted = GradientBoosting.fit(examples["fit"], examples["validation"], small)
-    assert not {"level", "scene"} & set(fitted.matrix.names)
-
-
-@pytest.mark.parametrize(("fit", "stop"), [("judge", "validation"), ("fit", "judge")])
-def test_the_judge_day_neither_fits_nor_stops_trees(examples, fit, stop):
-    with pytest.raises(RoleError, match="LightGBM's fit was given rows of the judge day, which selects nothing"):
-        GradientBoosting.fit(examples[fit], examples[stop], CONFIG)
-
-
 def test_the_judge_day_calibrates_nothing(examples, days):
     fitted = DurationTable.fit(examples["fit"], examples["validation"], CONFIG)
     with pytest.raises(RoleError, match="a calibrator was given rows of the judge day"):
@@ -126,15 +81,8 @@ def test_the_judge_day_calibrates_nothing(examples, days):
 
 
 def test_rows_that_were_known_too_late_are_left_out(source, days):
-    everything = read_examples(source, days.fit, "fit", ExampleSelection((), LATER))
+    everything = read_examples(source, days.fit, "fit", LATER)
     cutoff = int(everything.frame["known_at_ms"].sort()[1000])
-    assert read_examples(source, days.fit, "fit", ExampleSelection((), cutoff)).frame["known_at_ms"].max() == cutoff
+    assert read_examples(source, days.fit, "fit", cutoff).frame["known_at_ms"].max() == cutoff
     with pytest.raises(TrainingError, match=r"fit days 2024-03-01, .* hold no row that was known in time"):
-        read_examples(source, days.fit, "fit", ExampleSelection((), 0))
-
-
-def test_thinning_keeps_the_same_share_of_rows_whatever_else_there_is(source, days):
-    thinned = read_examples(source, days.fit, "fit", ExampleSelection((), LATER, max_rows=1050))
-    assert 900 < len(thinned) < 1200
-    again = read_examples(source, days.fit, "fit", ExampleSelection((), LATER, max_rows=1050))
-    assert thinned.frame.equals(again.frame)
+        read_examples(source, days.fit, "fit", 0)

@@ -4,33 +4,54 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.baselines.config import BaselineConfig, LightGBMConfig
+from tasks.baselines.config import BaselineConfig
 from tasks.baselines.stage import fit_baselines
 from tasks.core.files import hash_tree
 from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.edges import fit_duration_edges
 from tasks.evaluate.stage import evaluate
+from tasks.table.build import build_table
+from tasks.table.config import TableConfig
 from tasks.train.config import CalibrationConfig
+from tasks.train.trees.config import TreesRecipe
 
 CONFIG = BaselineConfig(
     duration_groups=20,
     num_threads=1,
     shrinkage=5,
     calibration=CalibrationConfig(groups=2, min_group_rows=100, min_rows=200, max_tre=0.5),
-    lightgbm=LightGBMConfig(num_leaves=7, max_rounds=30, patience=10, min_data_in_leaf=10, tasks=("skip",)),
+    lightgbm=TreesRecipe(fits=1, num_leaves=7, max_rounds=30, patience=10, min_data_in_leaf=10, tasks=("skip",)),
 )
 MEASURED = EvaluationConfig(replicates=100, segments=(), list_lengths=(3,))
 
 
 @pytest.fixture(scope="module")
-def fitted(features, days, tmp_path_factory):
-    return fit_baselines(features, days, CONFIG, tmp_path_factory.mktemp("baselines") / "out")
+def fit(days, tmp_path_factory):
+    """Return a function that fits baselines on some features, and on the table made of them."""
+
+    def run(features, config=CONFIG, **table):
+        root = tmp_path_factory.mktemp("baselines")
+        build_table(features, TableConfig(**table), days, root / "table")
+        return fit_baselines(features, root / "table", days, config, root / "out")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def fitted(features, fit):
+    return fit(features)
 
 
 def test_every_baseline_writes_a_table_that_can_be_evaluated_and_they_rank_as_they_should(fitted):
     found = {
-        name: evaluate(path, MEASURED, path.parent, duration_edges_s=fitted.duration_edges_s)
-        for name, path in fitted.tables.items()
+        name: evaluate(
+            path,
+            MEASURED,
+            path.parent,
+            duration_edges_s=fit_duration_edges(fitted["constant"].parents[2] / "table", 10),
+        )
+        for name, path in fitted.items()
     }
     assert list(found) == ["constant", "duration_table", "item_user_effects", "lightgbm"]
     xauc = {name: evaluation.metrics["xauc"].value for name, evaluation in found.items()}
@@ -43,30 +64,30 @@ def test_every_baseline_writes_a_table_that_can_be_evaluated_and_they_rank_as_th
 
 
 def test_baselines_are_comparable_row_by_row(fitted):
-    found = compare([fitted.tables["lightgbm"]], [fitted.tables["duration_table"]], MEASURED).metrics
+    found = compare([fitted["lightgbm"]], [fitted["duration_table"]], MEASURED).metrics
     assert found["xauc"].low > 0
     assert found["xauc_new_user"].rows > 0
 
 
 def test_seconds_are_calibrated_on_the_validation_day(fitted):
     for name in ("duration_table", "item_user_effects", "lightgbm"):
-        table = pl.read_parquet(fitted.tables[name])
+        table = pl.read_parquet(fitted[name])
         off = table["watch_mean_s0"].mean() / table["y_s"].mean() - 1
         assert abs(off) < 0.15, name
         assert (table["watch_mean_s0"] <= table["duration_ms"] / 1000).all()
-        about = json.loads((fitted.tables[name].parent / "baseline.json").read_text())
+        about = json.loads((fitted[name].parent / "baseline.json").read_text())
         assert about["calibration_refused"] is None
 
 
-def test_equal_inputs_give_equal_bytes(features, days, fitted, tmp_path):
-    again = fit_baselines(features, days, CONFIG, tmp_path / "again")
-    first, second = (result.tables["constant"].parent.parent for result in (fitted, again))
+def test_equal_inputs_give_equal_bytes(features, fit, fitted):
+    again = fit(features)
+    first, second = (result["constant"].parent.parent for result in (fitted, again))
     for name in CONFIG.enabled:
         assert (first / name / "judge.parquet").read_bytes() == (second / name / "judge.parquet").read_bytes(), name
         assert hash_tree(second / name), name
 
 
-def test_nothing_of_the_judge_day_reaches_the_fit(altered_features, days, fitted, tmp_path):
+def test_nothing_of_the_judge_day_reaches_the_fit(altered_features, days, fit, fitted):
     def spoil(day, frame):
         if day not in days.judge:
             return frame
@@ -74,38 +95,44 @@ def test_nothing_of_the_judge_day_reaches_the_fit(altered_features, days, fitted
             watch_ms=pl.lit(1, dtype=pl.Int64), skip=1 - pl.col("skip"), like=pl.lit(1, dtype=pl.Int8)
         )
 
-    again = fit_baselines(altered_features(spoil), days, CONFIG, tmp_path / "again")
+    again = fit(altered_features(spoil))
     for name in CONFIG.enabled:
-        before, after = pl.read_parquet(fitted.tables[name]), pl.read_parquet(again.tables[name])
+        before, after = pl.read_parquet(fitted[name]), pl.read_parquet(again[name])
         predictions = [column for column in before.columns if column.endswith("_s0")]
         assert before.select(predictions).equals(after.select(predictions)), name
         assert not before["y_s"].equals(after["y_s"])
 
 
-def test_rows_that_arrive_after_the_night_began_do_not_change_the_fit(altered_features, days, fitted, tmp_path):
+def test_rows_that_arrive_after_the_night_began_do_not_change_the_fit(altered_features, days, fit, fitted):
     def add_late(day, frame):
         late = frame.with_columns(
             known_at_ms=pl.col("known_at_ms") + 10 * 86_400_000, watch_ms=pl.lit(1, dtype=pl.Int64)
         )
         return frame if day in days.judge else pl.concat([frame, late])
 
-    again = fit_baselines(altered_features(add_late), days, CONFIG, tmp_path / "again")
+    again = fit(altered_features(add_late))
     for name in CONFIG.enabled:
-        assert pl.read_parquet(fitted.tables[name]).equals(pl.read_parquet(again.tables[name])), name
+        assert pl.read_parquet(fitted[name]).equals(pl.read_parquet(again[name])), name
 
 
-def test_the_label_counts_replays_where_the_recipes_do(features, days, fitted, tmp_path):
-    with_replays = fit_baselines(features, days, CONFIG, tmp_path / "replays", truncate_watch=False)
+def test_the_label_counts_replays_where_the_recipes_do(features, fit, fitted):
+    with_replays = fit(features, truncate_watch=False)
     for name in CONFIG.enabled:
-        once, all_plays = pl.read_parquet(fitted.tables[name]), pl.read_parquet(with_replays.tables[name])
+        once, all_plays = pl.read_parquet(fitted[name]), pl.read_parquet(with_replays[name])
         np.testing.assert_allclose(all_plays["y_s"], all_plays["watch_ms"] / 1000)
         assert (all_plays["y_s"] > once["y_s"]).any()
         assert all_plays["watch_mean_s0"].mean() > once["watch_mean_s0"].mean(), name
 
 
-def test_only_configured_baselines_are_fitted(features, days, tmp_path):
-    (tmp_path / "out/old").mkdir(parents=True)
-    result = fit_baselines(features, days, CONFIG.model_copy(update={"enabled": ("constant",)}), tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["constant"]
-    assert len(result.duration_edges_s) == 1
-    assert np.isfinite(result.duration_edges_s).all()
+def test_only_configured_baselines_are_fitted(features, fit):
+    result = fit(features, CONFIG.model_copy(update={"enabled": ("constant",)}))
+    assert [path.name for path in result["constant"].parents[1].iterdir()] == ["constant"]
+
+
+def test_the_trees_say_what_they_learned_and_from_which_columns(fitted):
+    about = json.loads((fitted["lightgbm"].parent / "baseline.json").read_text())
+    assert set(about["chosen_by"]) == set(CONFIG.lightgbm.candidates)
+    assert about["target"] == max(about["chosen_by"], key=about["chosen_by"].get)
+    assert about["most_important"][0] == "user_rate"
+    assert len(about["trees"]["score"]) == CONFIG.lightgbm.fits
+    assert not (fitted["lightgbm"].parent / "bundle").exists()

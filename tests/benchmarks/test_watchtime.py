@@ -10,6 +10,7 @@ from benchmarks.watchtime.measure import Number, Outputs, Scored
 from benchmarks.watchtime.nights import METRICS, Night
 from benchmarks.watchtime.reference import REFERENCES
 from models.heads import HEADS
+from tasks.train.trees.config import TreesRecipe
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,8 @@ def test_blending_a_model_with_itself_keeps_its_order(night: Night) -> None:
 def test_trees_and_recipes_blend_on_the_same_rows(night: Night) -> None:
     blender = Blender(night.testbed)
     member = members(night.testbed, night.testbed.fit("d2q_alone", recipe_of("d2q", "alone")))[0]
-    blended, _ = blender.blend([member, blender.boosted(seed=0)])
+    trees = members(night.testbed, night.testbed.fit("trees", TreesRecipe(fits=1, max_rounds=20)))[0]
+    blended, _ = blender.blend([member, trees])
     found = night.testbed.score({0: blended}).metrics
     assert 0.5 < found["xauc"].value < 1
     assert np.isfinite(found["rmse"].value)

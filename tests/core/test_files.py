@@ -124,11 +124,13 @@ def test_only_what_dead_processes_left_is_swept(tmp_path: Path) -> None:
     scratch, data = tmp_path / SCRATCH / "tmp", tmp_path / "data/raw"
     mine, elsewhere = Owner.of(os.getpid()), Owner("another-machine", 1, "1")
     left = [scratch / f".dwell-{DEAD}-1.tmp", data / f".dwell-{DEAD}-2.tmp"]
+    tried = scratch.parent / f".dwell-{DEAD}-check.tmp"
     unnamed = [data / ".day=2026-01-01.17.tmp", data / ".A-b_AAAAAAAAAAAAAAAAAA.tmp"]
     kept = [scratch / f".dwell-{mine}-3.tmp", data / f".dwell-{elsewhere}-4.tmp", data / ".mine.tmp", data / "x.1.tmp"]
-    for path in (*left, *unnamed, *kept):
+    for path in (*left, tried, *unnamed, *kept):
         path.mkdir(parents=True)
-    assert sweep(tmp_path) == [left[0].relative_to(tmp_path).as_posix()], "beside others only what lies apart"
+    apart = [path.relative_to(tmp_path).as_posix() for path in (tried, left[0])]
+    assert sweep(tmp_path) == apart, "beside others only what lies apart"
     assert {tmp_path / path for path in sweep(tmp_path, alone=True)} == {left[1], *unnamed}
     assert all(path.exists() for path in kept)
 

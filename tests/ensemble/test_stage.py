@@ -20,11 +20,12 @@ from tasks.core.layout import partition
 from tasks.ensemble.stage import build_ensemble
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.table import PredictionTable
-from tasks.predict import Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
+from tasks.predict import Bundle, Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.train.run import NamedRecipe, train
+from tasks.train.trees.config import TreesRecipe
 from tests.ensemble.conftest import RECIPES, settings
 from tests.table.small_night import DAYS, rewrite_rows
 
@@ -159,6 +160,21 @@ def test_the_seed_with_the_best_validation_xauc_serves(blend: Path, features: Pa
     assert xauc(watch_s, served).value == pytest.approx(numbers[str(model.serving_seed)]["xauc"], abs=1e-3)
 
 
+def test_trees_are_a_member_like_any_other(
+    table: Path, members: Mapping[str, Path], judge: pl.DataFrame, histories: object, tmp_path: Path
+) -> None:
+    trees = TreesRecipe(fits=1, max_rounds=15, num_leaves=7, min_data_in_leaf=10, tasks=("skip",), positive_floor=0)
+    train(table, NamedRecipe("trees", trees, settings()), tmp_path / "trees", tmp_path / "scratch")
+    together = {"second": members["second"], "trees": tmp_path / "trees"}
+    build_ensemble(table, "both", together, settings(), tmp_path / "both")
+    model = load_model(Path(shutil.move(tmp_path / "both", tmp_path / "moved")))
+    assert (model.seeds, model.tasks) == ((0, 1), ("skip",))
+    network, boosted = (load_model(path).predict(judge, histories, "j", 1) for path in together.values())
+    found = model.predict(judge, histories, "j", 1)
+    np.testing.assert_allclose(found["p_skip"], (network["p_skip"] + boosted["p_skip"]) / 2)
+    assert [path.name for path in export_model(tmp_path / "moved", tmp_path)] == ["model-second.pt2", "model-trees"]
+
+
 def test_only_common_seeds_count(table: Path, members: Mapping[str, Path], tmp_path: Path) -> None:
     recipe = Recipe.model_validate(RECIPES["first"])
     for seeds in ((1, 2), (7,)):
@@ -199,6 +215,7 @@ def test_every_member_is_exported(
     rows = model.encode(judge, histories, "j")
     for file, (name, member) in zip(files, model.members.items(), strict=True):
         program = torch.export.load(file).module()
+        assert isinstance(member, Bundle)
         batch = member.encode(judge, histories, "j").batch(0, 9)
         history = history_tensors(member.rankers[model.serving_seed], batch)
         found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)

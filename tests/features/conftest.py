@@ -61,6 +61,7 @@ def impressions() -> pl.DataFrame:
                     "position": random.integers(0, 9, n),
                     "exposure_probability": random.random(n),
                     **flags,
+                    "context_country": [None if i % 9 == 0 else f"c{i % 4}" for i in range(n)],
                     "long_view": [None if u < 0.5 else int(u < 0.8) for u in random.random(n)],
                 }
             )

@@ -38,6 +38,7 @@ def test_any_pair_gets_every_feature_on_the_served_day(features: Path, days: Day
     assert served.select("user_id", "video_id", "rank").rows() == [(3, 4, 0), (77, 5, 1), (3, 888, 2)]
     wanted = {*schema["dense"], *(column["name"] for column in schema["categorical"])}
     assert wanted <= set(served.columns)
+    assert served["context_country"].null_count() == 3, "context that nobody named is unknown"
     assert served["is_new_user"].to_list() == [0, 1, 0]
     assert served["is_new_video"].to_list() == [0, 0, 1]
     assert served.select(pl.all_horizontal(pl.col(*schema["dense"]).is_finite().all())).item()

@@ -147,7 +147,7 @@ def test_frozen_features_do_not_see_the_frozen_days(
 def test_candidates_see_no_more_than_the_rows_of_their_day(original: Path, days: Days) -> None:
     day = days.judge[0]
     rows = pl.read_parquet(partition(original / "rows", day)).filter(pl.col("state_day") == day)
-    asked = rows.select(*KEY, "scene", "duration_ms").lazy()
+    asked = rows.select(*KEY, "scene", "context_country", "duration_ms").lazy()
     served = candidates(original, asked, day).collect()
     assert served["position"].null_count() == served.height
     shared = [name for name in rows.columns if name in served.columns and name != "position"]

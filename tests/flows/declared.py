@@ -1,14 +1,11 @@
 """Runs the stages of a night with nothing at hand but the inputs that dvc.yaml declares for each.
 
 A stage that reads more fails, or makes other bytes than it makes with everything in sight.
-
-    python -m tests.flows.declared --as-of 2026-01-15   # in a workspace: prepares the night and runs its stages
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from dvc.repo import Repo
@@ -22,13 +19,20 @@ FOLDERS = ("data", "artifacts", "metrics", "plots")
 HIDDEN = ".dwell/hidden"
 
 
-def run_night(root: Path) -> None:
-    """Run the stages of a prepared night in this process, whose working directory is `root`."""
-    paths = declared(root)
-    for stage in stage_graph(root):
-        kind, _, model = stage.partition("@")
-        with only(root, paths[stage]):
-            app(["stage", kind, *(["--recipe", model] if model else [])], standalone_mode=False)
+def run_night(root: Path, *key: str) -> None:
+    """Prepare a night of a workspace and run its stages in this process.
+
+    Args:
+        root: the workspace.
+        key: options of `dwell prepare`.
+    """
+    with chdir(root):
+        app(["prepare", *key], standalone_mode=False)
+        paths = declared(root)
+        for stage in stage_graph(root):
+            kind, _, model = stage.partition("@")
+            with only(root, paths[stage]):
+                app(["stage", kind, *(["--recipe", model] if model else [])], standalone_mode=False)
 
 
 def declared(root: Path) -> Mapping[str, tuple[Path, ...]]:
@@ -68,8 +72,3 @@ def _others(root: Path, paths: tuple[Path, ...]) -> list[Path]:
 def _move(file: Path, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     os.renames(file, to)
-
-
-if __name__ == "__main__":
-    app(["prepare", *sys.argv[1:]], standalone_mode=False)
-    run_night(Path.cwd())

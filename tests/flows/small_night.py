@@ -56,7 +56,7 @@ def tiny_params() -> dict[str, Any]:
 def make_workspace(root: Path, params: dict[str, Any]) -> Path:
     """Copy the project's code and stage graph to `root`, a git and DVC repository of its own."""
     root.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignore = shutil.ignore_patterns("*.egg-info")
     for name in ("tasks", "models", "flows"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore", "pyproject.toml"):

@@ -1,11 +1,10 @@
 """The servers that dwell starts answer nobody without the password, which only its owner can read."""
 
-import contextlib
 import os
-import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,13 +74,9 @@ def test_the_server_takes_no_change_without_a_token_of_its_own(prefect_server: d
 
 
 @pytest.mark.slow
-def test_the_embedded_server_is_guarded_too(tmp_path: Path, prefect_server: dict[str, str]) -> None:
+def test_the_embedded_server_is_guarded_too(tmp_path: Path, embedded_home: Callable[[Path], Path]) -> None:
     """On 127.0.0.1, with the password of the workspace: its own client is answered, nobody else."""
-    home = tmp_path / ".dwell/prefect"
-    home.mkdir(parents=True)
-    tables = sqlite3.connect(Path(prefect_server["PREFECT_HOME"]) / "prefect.db")
-    with contextlib.closing(tables) as made, contextlib.closing(sqlite3.connect(home / "prefect.db")) as copy:
-        made.backup(copy)  # to make them anew takes half a minute
+    embedded_home(tmp_path)
     code = (
         "from pathlib import Path; from flows import environment; environment.prepare(Path.cwd())\n"
         "import requests, os\n"

@@ -1,6 +1,7 @@
 """Processes that are killed, and commands given at the wrong moment, on a small simulated world without a server."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tasks.core.files import hash_tree, remove
 from tasks.core.layout import Workspace
 from tasks.core.processes import RUN
 from tasks.night.lock import holding
-from tests.flows.small_night import dwell, make_workspace, run, tiny_params
+from tests.flows.small_night import dwell, run
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +24,12 @@ FIRST_STAGES = ("ingest", "validate", "features", "table")
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def begun(by_hand: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A night that got as far as its table."""
-    root = make_workspace(tmp_path_factory.mktemp("faults") / "workspace", tiny_params())
-    dwell(root, "prepare", "--as-of", "2026-01-15")
-    for stage in FIRST_STAGES:
-        dwell(root, "stage", stage)
+    root = tmp_path_factory.mktemp("faults") / "workspace"
+    shutil.copytree(by_hand, root)
+    for folder in ("artifacts", "metrics", "plots"):
+        remove(root / folder)
     return root
 
 

@@ -1,20 +1,21 @@
 """Whole nights on a small simulated world: a server, a worker and a deployment; three drivers, one result; a way back."""
 
-import contextlib
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tasks.core.files import hash_tree
-from tests.flows.declared import run_night
+from tests.flows import golden
 from tests.flows.small_night import dwell, make_workspace, run, tiny_params
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def outputs(root: Path) -> dict[str, str]:
     return {name: hash_tree(root / name) for name in OUTPUTS}
 
 
-def lock(root: Path) -> object:
+def lock(root: Path) -> dict[str, Any]:
     return yaml.safe_load((root / "dvc.lock").read_text())
 
 
@@ -82,7 +83,20 @@ def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str
     assert "nightly/nightly" in listed.stdout
     archive = night / "nights/simulator/2026-01-15"
     assert (archive / "report.html").stat().st_size > 10_000
+    stages = list(lock(night)["stages"])
+    assert stages == sorted(stages), "whichever of two ended first"
     assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
+
+
+def test_a_night_has_the_bytes_it_had_elsewhere(night: Path) -> None:
+    """A change that is meant to move numbers records them anew: `python -m tests.flows.golden`."""
+    recorded = json.loads(golden.FILE.read_text())
+    data = golden.hashes(night, golden.DATA)
+    assert data == {part: recorded[part] for part in data}
+    if golden.maker() != recorded["maker"]:
+        pytest.skip(f"models were recorded on a processor of {recorded['maker']}, this is one of {golden.maker()}")
+    models = golden.hashes(night, golden.MODELS)
+    assert models == {part: recorded[part] for part in models}
 
 
 def test_after_the_flow_dvc_has_nothing_to_do_and_forced_stages_give_the_same_hashes(night: Path) -> None:
@@ -96,12 +110,11 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_forced_stages_give_the_same_ha
     assert outputs(night) == before
 
 
-def test_the_command_line_makes_the_same_bytes_of_declared_inputs_alone(night: Path, tmp_path: Path) -> None:
+def test_the_command_line_makes_the_same_bytes_of_declared_inputs_alone(
+    night: Path, by_hand: Path, tmp_path: Path
+) -> None:
     """Every stage anew, in another folder; what DVC would lock there is what it locked after the flow."""
-    root = make_workspace(tmp_path / "by_hand", tiny_params())
-    dwell(root, "prepare")
-    with contextlib.chdir(root):
-        run_night(root)
+    root = shutil.copytree(by_hand, tmp_path / "by_hand")
     assert outputs(root) == outputs(night)
     committed = run(["dvc", "commit", "--force"], root)
     assert committed.returncode == 0, committed.stdout[-2000:]
@@ -151,12 +164,17 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert json.loads((archive / "decision.json").read_text())["kind"] == "forced"
     assert "A person overruled the gate: the judge day was a holiday." in (archive / "report.html").read_text()
     dwell(night, "rollback", "--reason", "test")
+    gone = dwell(night, "retire", "--reason", "its window is gone")
+    assert "is retired (from night 2026-01-17 on)" in gone
+    assert "retired     -" in dwell(night, "status")
+    dwell(night, "rollback", "--reason", "test")
     again = dwell(night, "prepare", "--as-of", "2026-01-16")
     assert key["champion"] in again, "a night that was decided keeps the champion it had then"
 
 
-def test_a_refused_night_says_why_and_loses_nothing(night: Path) -> None:
-    """Without a server: the flow brings its own, whose database is new."""
+def test_a_refused_night_says_why_and_loses_nothing(night: Path, embedded_home: Callable[[Path], Path]) -> None:
+    """Without a server: the flow brings its own."""
+    embedded_home(night)
     before = outputs(night)
     params = yaml.safe_load((night / "params.yaml").read_text())
     (night / "params.yaml").write_text(yaml.safe_dump(params | {"validation": {"tables": {"min_rows": 10**6}}}))

@@ -9,7 +9,7 @@ import pytest
 from tasks.core.errors import ConfigError, ContractError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.config import GatePolicy
-from tasks.gate.decision import Decision, headline, load_decision, write_decision
+from tasks.gate.decision import Decision, Retired, headline, load_decision, write_decision
 from tasks.gate.evidence import Step
 from tasks.gate.gate import decide
 from tasks.gate.inputs import GateInputs, configuration_hash
@@ -43,6 +43,20 @@ def test_first_night_refuses_without_interval_above_every_baseline(make: Any, ni
     assert (decision.verdict, decision.kind, decision.winner) == ("refuse", None, None)
     assert failed(decision) == [f"beats_{name}" for name in POLICY.trivial_baselines]
     assert "no challenger was good enough" in decision.reason
+
+
+@pytest.mark.parametrize(("delta", "verdict"), [(0.05, "promote"), (0.003, "refuse")])
+def test_a_champion_that_cannot_be_scored_leaves_the_rule_of_a_first_one(
+    make: Any, night: Night, delta: float, verdict: str
+) -> None:
+    retired = Retired(entry="feedfacefeedface", lacks=("{x}", *"abcdefg"))
+    inputs = replace(night(champion=None), retired=retired)
+    decision = decide(inputs, POLICY, EVALUATION, make.scripted({"new": better(make, delta)}, {}))
+    assert (decision.verdict, decision.champion, decision.pinned) == (verdict, None, "feedfacefeedface")
+    assert decision.retired == retired == Decision.model_validate(decision.as_json()).retired
+    assert decision.reason.startswith(
+        "the champion feedfacefeedface is retired: it was trained with {x}, a, b, c, d and 3 more columns, which"
+    )
 
 
 def test_first_night_absolute_guardrails(make: Any, night: Night) -> None:

@@ -112,6 +112,9 @@ GOOD: dict[str, tuple[dict[str, bytes | str], dict[str, Any]]] = {
     "csv": ({"log.csv": csv()}, {}),
     "csv with CRLF and a byte-order mark": ({"log.csv": b"\xef\xbb\xbf" + csv(line_terminator="\r\n").encode()}, {}),
     "quotes everywhere, the empty ones too": ({"log.csv": QUOTED}, {}),
+    "a header with doubled quotes": (
+        {"log.csv": csv().replace("pos", '"""p"", os"', 1)}, {"columns": COLUMNS | {"position": '"p", os'}},
+    ),
     "semicolons": ({"log.csv": csv(separator=";")}, {"delimiter": ";"}),
     "bars": ({"log.txt": csv(separator="|")}, {"delimiter": "|"}),
     "tabs by suffix": ({"log.tsv": csv(separator="\t")}, {}),
@@ -279,6 +282,9 @@ BAD: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
     "a quote that quotes nothing": (
         {"log.csv": csv(PLAIN.with_columns(title=pl.lit("x"))).replace(",x\n", ',"x\n', 1)}, {},
         r"line 2 begins a quoted field that does not end.*where it is an ordinary character, set impressions.quote to ''",
+    ),
+    "a header whose quotes end before a name does": (
+        {"log.csv": csv().replace("title", '""title""', 1)}, {}, r"quotes within its first line can be read in two ways .*set impressions.quote to",
     ),
     "a line broken behind quoted line ends": ({"log.csv": csv() + "1,2\n"}, {}, r"line 62 has 2 fields, the header has 7"),
     "a wrong value behind quoted line ends": (

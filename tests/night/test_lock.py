@@ -21,13 +21,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEAD = Owner(this_process().host, 2**22 - 1, "1")
 
 
-def start(root: Path, body: str) -> "subprocess.Popen[bytes]":
-    """Start a process that holds a workspace and runs `body`; return once it does."""
+def start(root: Path, body: str, command: str = "dwell nightly") -> "subprocess.Popen[bytes]":
+    """Start a process that holds a workspace as `command` and runs `body`; return once it does."""
     code = (
         "import subprocess, sys, time; from pathlib import Path\n"
         "from tasks.core.layout import Workspace; from tasks.night.lock import holding\n"
         f"root = Path({str(root)!r})\n"
-        f"with holding(Workspace(root), 'dwell nightly'):\n    {body}"
+        f"with holding(Workspace(root), {command!r}):\n    {body}"
     )
     child = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, start_new_session=True)
     wait_for(lambda: holder(Workspace(root)) is not None)
@@ -66,9 +66,10 @@ def test_what_holds_the_workspace_may_hold_it_again(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_second_writer_is_refused_by_name_or_waits_its_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A night given by hand is refused beside a backfill; a deployed one waits for its end."""
     workspace = Workspace(tmp_path)
-    child = start(tmp_path, "time.sleep(3)")
-    refused = pytest.raises(NightError, match=rf"by `dwell nightly` \(process {child.pid} on .*: wait until it")
+    child = start(tmp_path, "time.sleep(3)", "dwell backfill")
+    refused = pytest.raises(NightError, match=rf"by `dwell backfill` \(process {child.pid} on .*: wait until it")
     with refused, holding(workspace, "dwell prepare"):
         pytest.fail("two writers")
     with holding(workspace, "dwell nightly", wait=True):

@@ -111,6 +111,39 @@ def test_a_name_may_end_in_its_unit(column: str, unit: str | None) -> None:
     assert unit_of(column) == unit
 
 
+STAMP = pl.from_epoch("ts")
+CLOCKS: dict[str, tuple[pl.DataFrame, Any, str, dict[str, str]]] = {
+    "two columns of ISO text": (
+        LOG.select(pl.exclude("ts"), date=STAMP.dt.to_string("%Y-%m-%d"), time=STAMP.dt.to_string("%H:%M:%S")),
+        ["date", "time"], "UTC", {},
+    ),
+    "two columns, the time first, the day first of its form": (
+        LOG.select(pl.exclude("ts"), clock=STAMP.dt.to_string("%H:%M"), dt=STAMP.dt.to_string("%d/%m/%Y")),
+        ["dt", "clock"], "UTC", {"time_format": "%d/%m/%Y %H:%M"},
+    ),
+    "an offset": (LOG.with_columns(ts=(STAMP + pl.duration(hours=8)).dt.to_string("%Y-%m-%dT%H:%M:%S+08:00")), "ts", "Etc/GMT-8", {}),
+    "two offsets": (
+        LOG.with_columns(ts=STAMP.dt.to_string("%Y-%m-%dT%H:%M:%S") + pl.Series(["+00:00", "Z"] * 30)), "ts", "UTC", {},
+    ),
+    "Z": (LOG.with_columns(ts=STAMP.dt.to_string("%Y-%m-%dT%H:%M:%SZ")), "ts", "UTC", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_how_a_log_tells_the_time_is_found_out(here: Path, name: str) -> None:
+    log, columns, zone, keys = CLOCKS[name]
+    log.write_csv("log.csv")
+    found = onboard(Path("log.csv"))
+    block = plain(found.proposal.block)
+    assert block["timezone"] == zone
+    assert block["impressions"]["columns"]["event_time_ms"] == columns
+    assert {key: value for key, value in block["impressions"].items() if key.startswith("time_")} == keys
+    assert found.after is not None, found.refused
+    assert found.after["event_time_ms"][0] == START * 1000
+    asked = "timezone: UTC is a guess" in "\n".join(found.proposal.questions)
+    assert asked == (zone == "UTC"), "what nobody said is asked"
+
+
 def test_a_folder_of_a_log_and_its_tables(here: Path) -> None:
     for day in range(3):
         folder = here / f"dump/events/day=2024-03-0{day + 1}"

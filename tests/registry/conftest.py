@@ -85,12 +85,12 @@ class Nights:
             metrics={name: {"xauc": 0.67} for name in names},
         )
 
-    def run(self, number: int, winner: str | None = None, **changes: Any) -> Event:
+    def run(self, number: int, winner: str | None = None, rewrite: bool = False, **changes: Any) -> Event:
         """Register night `number` against the champion the registry names for it."""
         as_of = day(number)
         champion = self.registry.champion_for(as_of)
         night = self.artifacts(as_of, champion is not None)
-        return self.registry.register(night, decide(as_of, winner, champion, **changes))
+        return self.registry.register(night, decide(as_of, winner, champion, **changes), rewrite)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from tasks.core.errors import RegistryError
 from tasks.core.files import hash_value
+from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
 from tasks.gate.evidence import Increment, Reign, Step
 from tasks.registry import checkout_champion, read_checkout
@@ -33,7 +34,7 @@ def add(nights: Any, as_of: dt.date, decision: Decide, delta: float, winner: str
 
 
 def reign(nights: Any, as_of: dt.date) -> Reign:
-    return reign_at(nights.registry.path, PinnedReign(as_of, nights.registry.ledger_for(as_of), 7))
+    return reign_at(nights.registry.path, PinnedReign(as_of, nights.registry.ledger_for(as_of), GatePolicy()))
 
 
 def deltas(found: Reign) -> list[float]:
@@ -44,7 +45,7 @@ def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
     assert nights.registry.ledger_for(of_night(1)) == "none"
     assert reign(nights, of_night(1)) == Reign()
     with pytest.raises(RegistryError, match=r"holds no event abc, which run\.yaml pins: `dwell prepare`"):
-        reign_at(nights.registry.path, PinnedReign(of_night(1), "abc", 7))
+        reign_at(nights.registry.path, PinnedReign(of_night(1), "abc", GatePolicy()))
 
 
 def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
@@ -55,7 +56,7 @@ def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
     refreshed = add(nights, of_night(3), decision, 0.3, "a")
     found = reign(nights, of_night(4))
     assert (found.since, found.anchor, deltas(found)) == (of_night(2), first.entry, [0.2, 0.3])
-    pinned = PinnedReign(of_night(4), nights.registry.ledger_for(of_night(4)), 7)
+    pinned = PinnedReign(of_night(4), nights.registry.ledger_for(of_night(4)), GatePolicy())
     checkout_champion(nights.registry.path, refreshed.entry, (), tmp_path / "champion", pinned)
     checkout = read_checkout(tmp_path / "champion")
     assert checkout.reign == found

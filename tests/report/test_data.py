@@ -1,5 +1,6 @@
 """What the page says of the data and of the run itself."""
 
+from tasks.core.machine import this_machine
 from tasks.core.timings import StageCost
 from tasks.report import Operations
 from tasks.report.inputs import Artifacts
@@ -67,6 +68,10 @@ class TestTimings:
         assert "2 stages ran for 1 min 15 s in all; peak memory of a stage 602 MiB; 1 were" in words(section)
         assert texts(tables(section)[0])[0] == ["ingest", "restored", "1 min 05 s", "201"]
         assert texts(tables(section)[0])[2][2:] == ["\N{EN DASH}", "\N{EN DASH}"]
+        here = this_machine()
+        said = words(timings(Operations(stages=stages, timings=taken, machine=here)))
+        assert f"Computed on {here.cpu}, {here.cores} cores" in said
+        assert "Computed on" not in words(section), "archives of earlier versions do not say"
 
     def test_the_stage_of_the_pipeline_holds_none(self) -> None:
         assert "holds no timings" in words(timings(None))

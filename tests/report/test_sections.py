@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.evaluate.off_policy import ExposureOverlap
+from tasks.gate.decision import Retired
 from tasks.report.config import ReportConfig
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
@@ -110,6 +111,14 @@ class TestChallengers:
         assert "There is no champion yet" in words(section)
         against = next(table for table in tables(section) if table.caption.startswith("Against the trivial baselines"))
         assert [row[0] for row in texts(against)] == ["duration table", "item user effects"]
+
+    @pytest.mark.parametrize("night", ["first", "refused"])
+    def test_a_retired_champion_is_named_with_the_reason(self, read: dict[str, Artifacts], night: str) -> None:
+        retired = Retired(entry="feedfacefeedface", lacks=("<b>",))
+        decision = read[night].decision.model_copy(update={"retired": retired, "champion": None})
+        found = replace(read[night], decision=decision, champion=None)
+        assert f"The champion feedfacefeedface was retired: {retired.reason}." in words(challengers(found))
+        assert "feedfacefeedface was retired" in top(found).headline
 
     def test_no_comparison_is_said(self, read: dict[str, Artifacts]) -> None:
         night = read["refused"]

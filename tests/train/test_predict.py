@@ -12,7 +12,7 @@ from tasks.core.errors import ContractError, TrainingError
 from tasks.core.files import hash_file, read_json, write_json
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
-from tasks.predict import Bundle, example_rows, export_bundle, load_bundle, predict_days
+from tasks.predict import Bundle, example_rows, export_bundle, lacking, load_bundle, predict_days
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
@@ -51,6 +51,28 @@ def test_the_judge_table_is_what_evaluation_reads(
     for seed in table.seeds:
         assert ((table.watch_mean(seed) >= 0) & (table.watch_mean(seed) <= table.duration)).all()
         assert np.corrcoef(table.score(seed), table.y)[0, 1] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("taken", "missing"),
+    [((), ()), (("user_decayed_ratio", "activity"), ("activity", "user_decayed_ratio")), (("watch_ms",), ())],
+)
+def test_what_a_night_lacks_of_a_model_is_named(
+    path: Path, features: Path, tmp_path: Path, taken: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    copy = shutil.copytree(features, tmp_path / "features")
+    for day in DAYS.judge:
+        part = partition(copy / "rows", day)
+        pl.read_parquet(part, hive_partitioning=False).drop(taken).write_parquet(part)
+    assert lacking(path, FeatureDays(copy, DAYS.judge)) == missing
+
+
+def test_fields_of_past_events_that_a_night_lacks_are_named(path: Path, features: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(features, tmp_path / "features")
+    about = read_json(copy / "schema.json")
+    about["history"]["fields"] = [name for name in about["history"]["fields"] if name != "tag"]
+    write_json(copy / "schema.json", about)
+    assert lacking(path, FeatureDays(copy, DAYS.judge)) == ("tag of past events",)
 
 
 def test_predictions_repeat_byte_for_byte(path: Path, features: Path, tmp_path: Path) -> None:

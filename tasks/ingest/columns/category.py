@@ -29,6 +29,13 @@ def tags(source: str, dtype: pl.DataType) -> Reading:
     return Reading(source, pl.col(source), category(source, dtype), pl.lit(False))
 
 
+def context(source: str, dtype: pl.DataType) -> Reading:
+    """Return the reading of a category of impressions: text, whatever the type; records are none."""
+    if isinstance(dtype, pl.Struct) or dtype == pl.Object():
+        return Reading.of_no_type(source, dtype, pl.String(), "records are no category: map their fields")
+    return Reading(source, pl.col(source), category(source, dtype), pl.lit(False))
+
+
 def scene(source: str, dtype: pl.DataType, names: Sequence[str]) -> Reading:
     """Return the reading of a column of scenes that have names: a scene is the place of its name in the list.
 

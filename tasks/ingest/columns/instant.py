@@ -143,27 +143,34 @@ def _unit(source: str, values: pl.Series, form: TimeForm, where: str) -> Unit:
         SourceError: naming a value and what it would be in each unit.
     """
     numbers = values.cast(pl.Float64(), strict=False)
-    usable = (numbers.is_finite() & (numbers != 0)).fill_null(False)
-    given, numbers = values.drop_nulls(), numbers.filter(usable)
-    if 2 * len(numbers) < len(given) or numbers.is_empty():
+    usable = _usable(numbers)
+    if 2 * usable.sum() < len(values.drop_nulls()) or not usable.any():
         return form.unit or "ms"
-    fitting = [unit for unit, per_s in UNITS_PER_S.items() if _mostly_plausible(numbers * 1000 / per_s)]
-    if form.unit in fitting:
-        return form.unit
+    fitting = unit_of_times(numbers)
+    if fitting is not None and form.unit in (None, fitting):
+        return fitting
     first = values.filter(usable)[0]
     in_unit = {unit: moment(float(first) * 1000 / per_s) for unit, per_s in UNITS_PER_S.items()}
-    if form.unit is None and len(fitting) == 1:
-        return fitting[0]
     digits = str(int(float(first)))
-    if len(digits) in _DIGITS and not fitting and re.match(r"(19|20)\d\d[01]\d[0-3]\d", digits):
+    if len(digits) in _DIGITS and fitting is None and re.match(r"(19|20)\d\d[01]\d[0-3]\d", digits):
         advice = f"it is a date written as a number: set time_format: '{_DIGITS[len(digits)]}'"
-    elif fitting:
-        advice = f"set time_unit: {fitting[0]}, in which it is {in_unit[fitting[0]]}"
+    elif fitting is not None:
+        advice = f"set time_unit: {fitting}, in which it is {in_unit[fitting]}"
     else:
         advice = "no unit of time_unit makes it a time of this century: map the column that holds times"
     said = ", ".join(f"{when} in {unit}" for unit, when in in_unit.items())
     declared = f" read in time_unit {form.unit} it is {in_unit[form.unit]}" if form.unit else f" it would be {said}"
     raise SourceError(f"{where}: column {source!r} holds {first!r};{declared}: {advice}")
+
+
+def unit_of_times(numbers: pl.Series) -> Unit | None:
+    """Return the unit in which most numbers are times of this century, of which there is one at most."""
+    known = numbers.filter(_usable(numbers))
+    return next((unit for unit, per_s in UNITS_PER_S.items() if _mostly_plausible(known * 1000 / per_s)), None)
+
+
+def _usable(numbers: pl.Series) -> pl.Series:
+    return (numbers.is_finite() & (numbers != 0)).fill_null(False)
 
 
 def _mostly_plausible(times_ms: pl.Series) -> bool:

@@ -53,6 +53,9 @@ class Delimited(Form):
         """
         if not self.names:
             return []
+        if self.layout.header is None and (reason := self._odd_header()):
+            advice = self.setting("quote", "'' if it is an ordinary character", "double the quotes within names")
+            return [f"quotes within its first line can be read in two ways ({reason}): mend them, or {advice}"]
         last, beyond = self.names[-1], f"field {len(self.names) + 1} of {len(self.names)}"
         frame = self._scan([*self.names, beyond], missing_columns="insert")
         try:
@@ -110,11 +113,16 @@ class Delimited(Form):
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def _records(self, after: int | None = None) -> Iterator[Any]:
-        """Open the fields of each line after some lines; None: after the header."""
+    def _records(self, after: int | None = None, strict: bool = False) -> Iterator[Any]:
+        """Open the fields of each line after some lines; None: after the header.
+
+        Where `strict`, fields such as ""name"" are an error, whose quotes Polars takes in another way.
+        """
         quoting: Any = csv.QUOTE_MINIMAL if self.layout.quote else csv.QUOTE_NONE
         with self.plain.text() as stream:
-            records = csv.reader(stream, delimiter=self.delimiter, quotechar=self.layout.quote or None, quoting=quoting)
+            records = csv.reader(
+                stream, delimiter=self.delimiter, quotechar=self.layout.quote or None, quoting=quoting, strict=strict
+            )
             while records.line_num < (self._skipped if after is None else after):
                 next(records)
             yield records
@@ -137,6 +145,15 @@ class Delimited(Form):
                     before = records.line_num
         except (OSError, EOFError, csv.Error) as error:
             yield f"line {before + 1} cannot be read ({error}); mend the line, or deliver the file again"
+
+    def _odd_header(self) -> str | None:
+        """Say what is wrong with quotes of the header that the reader of headers and the one of rows take differently."""
+        try:
+            with self._records(0, strict=True) as records:
+                next((fields for fields in records if fields), None)
+        except csv.Error as error:
+            return str(error)
+        return None
 
     def _open_quote(self) -> list[str]:
         """Return where the last field begins, if it is quoted and does not end."""

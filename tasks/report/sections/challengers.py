@@ -45,9 +45,9 @@ def _introduction(artifacts: Artifacts) -> str:
     decision, champion = artifacts.decision, artifacts.champion
     z, level = decision.policy.bound_z, "differences are challenger minus reference, paired by user on identical rows"
     if champion is None:
-        start = (
-            "There is no champion yet. A first champion has to beat every trivial baseline in XAUC and be calibrated"
-        )
+        retired = decision.retired
+        none = f"The champion {retired.entry} was retired: {retired.reason}" if retired else "There is no champion yet"
+        start = f"{none}. A first champion has to beat every trivial baseline in XAUC and be calibrated"
     else:
         start = f"The champion is {champion.recipe}, promoted in night {champion.as_of} ({champion.kind})"
     return (

@@ -38,13 +38,15 @@ def headline(artifacts: Artifacts) -> str:
     """Say in one sentence what serves tomorrow."""
     decision, day = artifacts.decision, artifacts.scores.day
     if decision.verdict == "refuse":
-        return f"There is no champion, and no challenger was good enough to become the first: nothing serves {day}."
+        none = f"The champion {decision.retired.entry} was retired" if decision.retired else "There is no champion"
+        return f"{none}, and no challenger was good enough to become the first: nothing serves {day}."
     champion = artifacts.champion
     standing = f"{champion.recipe} of night {champion.as_of}" if champion else ""
     if decision.verdict == "keep":
         return f"The champion stays: {standing} serves {day}."
+    before = f"{decision.retired.entry} was retired" if decision.retired else "there was none before"
     said = {
-        "first": "becomes the first champion (there was none before)",
+        "first": f"becomes the first champion ({before})",
         "refresh": f"refitted on newer data, replaces the champion {standing}",
         "refresh_by_age": f"refitted on newer data, replaces the old champion {standing}",
         "upgrade": f"a different recipe, replaces the champion {standing}",

@@ -26,6 +26,11 @@ def timings(operations: Operations | None) -> Section:
         "and show what their last real run took."
     )
     blocks: list[PageBlock] = [Text(text), _table(operations)]
+    if machine := operations.machine:
+        libraries = ", ".join(f"{name} {number}" for name, number in machine.libraries.items())
+        blocks.append(
+            Text(f"Computed on {machine.cpu}, {machine.cores} cores; Python {machine.python}, {libraries}.", "muted")
+        )
     timed = [(name, operations.timings[name].seconds) for name in ran if name in operations.timings]
     if timed:
         said = "; ".join(f"{name} {_duration(value)}" for name, value in timed)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.report import charts
-from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe
-from tasks.report.formatting import Measure, count, listed, measure, number, task
+from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe, FittedTrees
+from tasks.report.formatting import Measure, count, listed, measure, number, plural, task
 from tasks.report.inputs import Artifacts
 from tasks.report.view import (
     Cell,
@@ -20,6 +20,7 @@ from tasks.report.view import (
     fold,
 )
 from tasks.train.curves import Epoch
+from tasks.train.trees.config import TargetName
 from tasks.train.validation_metrics import CalibratedMetrics
 
 _LOSS = Measure("loss", "", 4)
@@ -34,6 +35,13 @@ _DAY: Mapping[str, Callable[[CalibratedMetrics], float]] = {
     "rmse": lambda day: day.rmse,
 }
 """What is shown of the validation day."""
+_TARGETS: Mapping[TargetName, str] = {
+    "log": "the logarithm of watch time",
+    "percentile": "its percentile",
+    "seconds": "seconds",
+    "duration_percentile": "its percentile among equal durations",
+}
+"""What the trees of a score are fitted to."""
 
 
 def training(artifacts: Artifacts) -> Section:
@@ -46,7 +54,10 @@ def training(artifacts: Artifacts) -> Section:
         )
     ]
     for bundle in artifacts.bundles:
-        blocks += _recipe(bundle) if isinstance(bundle, FittedRecipe) else _ensemble(bundle)
+        if isinstance(bundle, FittedRecipe):
+            blocks += _recipe(bundle)
+        else:
+            blocks += _trees(bundle) if isinstance(bundle, FittedTrees) else _ensemble(bundle)
     return Section("training", "Training", tuple(blocks))
 
 
@@ -68,6 +79,30 @@ def _recipe(bundle: FittedRecipe) -> Iterator[PageBlock]:
         yield fold("What the tasks ask of the layers they share", _gradients(bundle, _tasks(bundle)))
 
 
+def _trees(bundle: FittedTrees) -> Iterator[PageBlock]:
+    manifest = bundle.manifest
+    yield Heading(bundle.name, f"seed {manifest.serving_seed} would serve")
+    tried = listed(f"{_TARGETS[name]} ({number(found, measure('xauc'))})" for name, found in manifest.chosen_by.items())
+    trees = listed(map(str, manifest.num_trees[manifest.serving_seed]["score"]))
+    frozen = manifest.frozen_tasks
+    yield Text(
+        f"{count(manifest.rows.fit)} fit rows, {count(manifest.rows.validation)} validation rows. The score is the mean of "
+        f"{plural(manifest.recipe.fits, 'fit')} of boosted trees ({trees} trees), fitted to {_TARGETS[manifest.target]}; "
+        f"tried, with the XAUC of the first fit: {tried}. Read most: {listed(manifest.most_important[:5])}."
+        + (f" Left out for want of positives: {listed(map(task, frozen))}." if frozen else "")
+    )
+    caption = f"XAUC of the first fit of {bundle.name} on the validation day, by number of trees"
+    ranking = [
+        charts.Series(
+            f"seed {seed}", [row.epoch for row in rows], [row.measured["validation_xauc"] for row in rows], place
+        )
+        for place, seed in enumerate(dict.fromkeys(epoch.seed for epoch in bundle.curves))
+        for rows in [_epochs(bundle, seed)]
+    ]
+    yield Charts((Chart(f"{caption}.", charts.lines(ranking, "trees", "XAUC", caption, whole_x=True)),))
+    yield _seeds(bundle)
+
+
 def _ensemble(bundle: FittedEnsemble) -> Iterator[PageBlock]:
     yield Heading(bundle.name, f"seed {bundle.manifest.serving_seed} would serve")
     yield Text(
@@ -77,7 +112,7 @@ def _ensemble(bundle: FittedEnsemble) -> Iterator[PageBlock]:
     yield _seeds(bundle)
 
 
-def _epochs(bundle: FittedRecipe, seed: int) -> list[Epoch]:
+def _epochs(bundle: FittedRecipe | FittedTrees, seed: int) -> list[Epoch]:
     return [epoch for epoch in bundle.curves if epoch.seed == seed]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.heads.duration_groups import duration_cuts
-from tasks.baselines.rows import Floats
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

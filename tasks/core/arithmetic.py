@@ -1,0 +1,70 @@
+"""Which instructions of the CPU sums are made with.
+
+The order in which a kernel adds numbers follows the width of its vectors, so the last bits of a fit depend on the machine
+unless its kernels are named. They are chosen when numpy and torch are loaded: this module imports neither.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Literal, get_args
+
+Arithmetic = Literal["avx2", "portable", "native"]
+DEFAULT: Arithmetic = "avx2"
+
+CAPABILITY = "ATEN_CPU_CAPABILITY"
+"""Environment variable that names the vectors of torch's own kernels."""
+_AVX2 = {
+    CAPABILITY: "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "MKL_CBWR": "AVX2",
+}
+_VARIABLES: dict[Arithmetic, dict[str, str]] = {
+    "avx2": _AVX2,
+    "portable": _AVX2 | {"MKL_CBWR": "COMPATIBLE"},
+    "native": {},
+}
+"""What torch's own kernels, its two libraries and NumPy's are told; on other processors than x86-64 they read none of it."""
+
+
+def pin(arithmetic: Arithmetic) -> None:
+    """Name the kernels in the environment; what this process starts inherits it. Call it before numpy or torch is loaded."""
+    if platform.machine() in ("x86_64", "AMD64"):
+        os.environ.update(_VARIABLES[arithmetic])
+
+
+def pin_default() -> None:
+    """Name the default kernels, unless whoever started this process has named some."""
+    if CAPABILITY not in os.environ:
+        pin(DEFAULT)
+
+
+def pin_for_night(root: Path) -> None:
+    """Name the kernels that the night in a workspace asks for, before anything is loaded that reads them.
+
+    A run.yaml that is missing or damaged is somebody else's to report: then the default holds.
+    """
+    import yaml
+
+    try:
+        asked = yaml.safe_load((root / "run.yaml").read_text(encoding="utf-8"))["arithmetic"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        asked = DEFAULT
+    pin(asked if asked in get_args(Arithmetic) else DEFAULT)
+
+
+def difference(arithmetic: Arithmetic) -> str | None:
+    """Say how this process computes otherwise than a night asks for; None: it does not, or torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None or arithmetic == "native":
+        return None
+    found = torch.backends.cpu.get_cpu_capability()
+    if found == "AVX2":
+        return None
+    return (
+        f"nightly.arithmetic is {arithmetic}, but torch computes with {found} here: the last bits differ from those of "
+        "machines that have AVX2"
+    )

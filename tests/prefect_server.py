@@ -1,0 +1,49 @@
+"""One Prefect server on loopback for all tests that need one: starting it takes as long as a stage."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real Prefect server on loopback; yields the environment variables that reach it."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = _free_port()
+    variables = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log = (home / "server.log").open("w")
+    server = subprocess.Popen(
+        command, env=os.environ | variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        _wait(lambda: requests.get(f"{variables['PREFECT_API_URL']}/health", timeout=2).ok, 120, "the Prefect server")
+        yield variables
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    for _ in range(int(seconds * 2)):
+        try:
+            if ready():
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.5)
+    raise TimeoutError(f"{what} did not start within {seconds:g} s")
