@@ -114,14 +114,19 @@ class Reign(Document):
             increment
             for increment in (*self.increments, *tonight)
             if increment.recipe_hash == recipe_hash
-            and metric in increment.metrics
             and against in (None, increment.against)
             and reference in (None, increment.reference)
         )
-        by_night: dict[dt.date, Step] = {}
-        for increment in found:
-            by_night.setdefault(increment.night, increment.metrics[metric])
-        return {night: by_night[night] for night in sorted(by_night)}
+        return _by_night(found, metric)
+
+
+def _by_night(increments: Iterable[Increment], metric: str) -> Mapping[dt.date, Step]:
+    """Return the step of every night that defines the metric, in order of time; the first written stands."""
+    found: dict[dt.date, Step] = {}
+    for increment in increments:
+        if metric in increment.metrics:
+            found.setdefault(increment.night, increment.metrics[metric])
+    return {night: found[night] for night in sorted(found)}
 
 
 class Pooled(NamedTuple):
@@ -220,54 +225,63 @@ def weigh(
     Returns:
         configuration -> its evidence; empty of nights that define neither metric.
     """
-    judged = [
-        increment
-        for increment in (*reign.increments, *tonight)
-        if increment.against == "champion" and increment.recipe_hash != champion_hash
-    ]
-    first = min((increment.night for increment in judged), default=None)
-    starting = list(dict.fromkeys(increment.recipe_hash for increment in judged if increment.night == first))
-    later = sorted((increment for increment in judged if increment.recipe_hash not in starting), key=lambda i: i.night)
-    newcomers = list(dict.fromkeys(increment.recipe_hash for increment in later))
-    found = {name: _processes(reign, name, tonight) for name in (*starting, *newcomers)}
-    e_values = {name: combined(list(metrics.values())) for name, metrics in found.items() if metrics}
+    judged: dict[str, list[Increment]] = {}
+    for increment in (*reign.increments, *tonight):
+        if increment.against == "champion" and increment.recipe_hash != champion_hash:
+            judged.setdefault(increment.recipe_hash, []).append(increment)
+    since = {name: min(increment.night for increment in increments) for name, increments in judged.items()}
+    first = min(since.values(), default=None)
+    starting = [name for name, night in since.items() if night == first]
+    newcomers = sorted((name for name in since if name not in starting), key=since.__getitem__)
+    found = {name: metrics for name in (*starting, *newcomers) if (metrics := _metrics(judged[name]))}
+    e_values = {name: combined([metric.process for metric in metrics]) for name, metrics in found.items()}
     shared = policy.significance * (1 - NEWCOMERS)
     better = set(rejected({name: e_values[name] for name in starting if name in e_values}, shared))
-    alphas = {name: shared / len(starting) for name in starting}
+    alphas = dict.fromkeys(starting, shared / max(1, len(starting)))
     for place, name in enumerate(newcomers, start=1):
         alphas[name] = policy.significance * NEWCOMERS * 6 / (math.pi * place) ** 2
         if e_values.get(name, 0) >= 1 / alphas[name]:
             better.add(name)
     return {
-        name: _evidence(reign, name, tonight, metrics, alphas[name], name in better, name in starting, policy)
+        name: _evidence(metrics, alphas[name], name in better, name in starting, policy)
         for name, metrics in found.items()
-        if metrics
     }
 
 
-def _processes(reign: Reign, recipe_hash: str, tonight: Sequence[Increment]) -> dict[str, Process]:
-    found = {name: reign.steps(recipe_hash, name, against="champion", tonight=tonight) for name in TESTED}
-    return {
-        name: Process.of([step.delta for step in steps], [step.standard_error for step in steps])
-        for name, steps in found.items()
-        if steps
-    }
+class _Metric(NamedTuple):
+    """One metric over the nights of one challenger."""
+
+    name: str
+    process: Process
+    autocorrelation: float
+
+
+def _metrics(increments: Sequence[Increment]) -> list[_Metric]:
+    found = []
+    for name in TESTED:
+        steps = _by_night(increments, name).values()
+        if steps:
+            deltas = [step.delta for step in steps]
+            process = Process.of(deltas, [step.standard_error for step in steps])
+            found.append(_Metric(name, process, autocorrelation(deltas)))
+    return found
 
 
 def _evidence(
-    reign: Reign,
-    recipe_hash: str,
-    tonight: Sequence[Increment],
-    processes: Mapping[str, Process],
-    alpha: float,
-    superior: bool,
-    is_starting: bool,
-    policy: GatePolicy,
+    metrics: Sequence[_Metric], alpha: float, superior: bool, is_starting: bool, policy: GatePolicy
 ) -> ReignEvidence:
-    metrics = []
-    for name, process in processes.items():
-        steps = reign.steps(recipe_hash, name, against="champion", tonight=tonight)
-        metrics.append(
+    processes = [metric.process for metric in metrics]
+    lasting = any(metric.autocorrelation > policy.autocorrelation_limit for metric in metrics)
+    earliest = max(policy.upgrade_days, policy.autocorrelated_days) if lasting else policy.upgrade_days
+    return ReignEvidence(
+        nights=max(process.nights for process in processes),
+        first_decision=earliest,
+        slot="starting" if is_starting else "newcomer",
+        threshold=1 / alpha,
+        e_value=combined(processes),
+        superior=superior,
+        nights_needed=nights_needed(processes, 1 / alpha, earliest),
+        metrics=tuple(
             MetricEvidence(
                 name=name,
                 nights=process.nights,
@@ -276,18 +290,8 @@ def _evidence(
                 variance_source=process.source,
                 e_value=process.e_value,
                 lower=process.lower(policy.significance),
-                autocorrelation=autocorrelation([step.delta for step in steps]),
+                autocorrelation=correlation,
             )
-        )
-    lasting = any((metric.autocorrelation or 0) > policy.autocorrelation_limit for metric in metrics)
-    earliest = max(policy.upgrade_days, policy.autocorrelated_days) if lasting else policy.upgrade_days
-    return ReignEvidence(
-        nights=max(process.nights for process in processes.values()),
-        first_decision=earliest,
-        slot="starting" if is_starting else "newcomer",
-        threshold=1 / alpha,
-        e_value=combined(list(processes.values())),
-        superior=superior,
-        nights_needed=nights_needed(list(processes.values()), 1 / alpha, earliest),
-        metrics=tuple(metrics),
+            for name, process, correlation in metrics
+        ),
     )

@@ -6,6 +6,7 @@ probability alpha at most.
 Source: docs/methods/metrics.md#evidence-over-nights.
 """
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -160,8 +161,11 @@ def nights_needed(processes: Sequence[Process], threshold: float, earliest: int)
     def reached(nights: int) -> bool:
         return math.fsum(process.after(nights) for process in processes) / len(processes) >= threshold
 
-    seen = max(process.nights for process in processes)
-    return next((nights for nights in range(max(earliest, seen), HORIZON) if reached(nights)), None)
+    first = max(earliest, *(process.nights for process in processes))
+    if first >= HORIZON or not reached(HORIZON):
+        return None
+    # From its start at 1 the E of a positive mean falls and then rises for good, so it crosses a threshold above 1 once.
+    return bisect.bisect_left(range(HORIZON + 1), True, lo=first, key=reached)
 
 
 def rejected(e_values: Mapping[str, float], alpha: float) -> frozenset[str]:

@@ -45,6 +45,7 @@ def tiny_params() -> dict[str, Any]:
     harmless = {"tolerance": 0.5, "floor": -1.0}
     params["gate"] |= {
         "refresh_xauc_margin": 0.5,
+        "anchor_margin": 0.5,
         "rmse_ratio": 2.0,
         "mae_seconds": 60.0,
         "dce_slack": 10,

@@ -4,7 +4,7 @@ Source: docs/methods/metrics.md#self-tests.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
+from tasks.gate.evidence import Reign
 from tasks.gate.gate import decide, gate
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 
@@ -42,15 +43,27 @@ def test_champion_against_itself_passes_as_refresh(model: Model) -> None:
     assert (xauc.value, xauc.standard_error) == (0.0, 0.0)
 
 
+def last_night(tables: Sequence[tuple[Path, Path]], policy: GatePolicy) -> GateInputs:
+    """Judge a challenger on one night after the other, each of which hands its increments on; return the last one's inputs."""
+    days: list[JudgeDay] = []
+    reign = Reign(since=AS_OF, anchor="e0")
+    for number, (candidate, champion) in enumerate(tables):
+        night = AS_OF + dt.timedelta(days=number)
+        days.append(
+            JudgeDay(night, (Contender("new", "new", candidate),), Contender("old", "old", champion, entry="e0"))
+        )
+        inputs = GateInputs(days[-1], evidence=tuple(days[:-1]), reign=reign)
+        if number < len(tables) - 1:
+            increments = decide(inputs, policy, EVALUATION).challengers[0].increments
+            reign = reign.model_copy(update={"increments": (*reign.increments, *increments)})
+    return inputs
+
+
 @pytest.mark.slow
 def test_champion_against_itself_is_refused_as_upgrade(model: Model) -> None:
     tables = [model("champion", day=day, seeds=(0, 1, 2)) for day in range(2)]
-    days = [
-        JudgeDay(AS_OF - dt.timedelta(days=1 - i), (Contender("new", "other", path),), Contender("old", "old", path))
-        for i, path in enumerate(tables)
-    ]
     policy = POLICY.model_copy(update={"upgrade_days": 2})
-    decision = decide(GateInputs(days[1], evidence=(days[0],)), policy, EVALUATION)
+    decision = decide(last_night([(path, path) for path in tables], policy), policy, EVALUATION)
     assert failed(decision) == {"superior"}
 
 
@@ -60,17 +73,13 @@ def test_another_fit_of_equal_quality_passes(model: Model) -> None:
 
 @pytest.mark.slow
 def test_better_recipe_is_an_upgrade_and_the_reverse_is_not(model: Model) -> None:
-    days = []
-    for i in range(3):
-        good, poor = (model(name, noise, i, (0, 1, 2)) for name, noise in (("good", 0.2), ("poor", 0.9)))
-        challengers = (Contender("good", "good", good),)
-        days.append(JudgeDay(AS_OF - dt.timedelta(days=2 - i), challengers, Contender("poor", "poor", poor)))
+    tables = [(model("good", 0.2, day, (0, 1, 2)), model("poor", 0.9, day, (0, 1, 2))) for day in range(3)]
     policy = POLICY.model_copy(update={"upgrade_days": 3})
-    inputs = GateInputs(days[2], evidence=tuple(days[:2]))
+    inputs = last_night(tables, policy)
     decision = decide(inputs, policy, EVALUATION)
-    assert (decision.winner, decision.kind) == ("good", "upgrade")
+    assert (decision.winner, decision.kind) == ("new", "upgrade")
     assert decision.challengers[0].compared[1].rows == 3 * 7_500
-    reversal = decide(inputs.swapped("good"), policy, EVALUATION)
+    reversal = decide(inputs.swapped("new"), policy, EVALUATION)
     assert reversal.verdict == "keep"
     assert {"superior", "xauc_margin", "xgauc_margin"} <= failed(reversal)
 

@@ -33,8 +33,9 @@ def add(nights: Any, as_of: dt.date, decision: Decide, delta: float, winner: str
     return nights.registry.register(nights.artifacts(as_of, champion is not None), decided)
 
 
-def reign(nights: Any, as_of: dt.date) -> Reign:
-    return reign_at(nights.registry.path, PinnedReign(as_of, nights.registry.ledger_for(as_of), GatePolicy()))
+def reign(nights: Any, as_of: dt.date, policy: GatePolicy | None = None) -> Reign:
+    pinned = PinnedReign(as_of, nights.registry.ledger_for(as_of), policy or GatePolicy())
+    return reign_at(nights.registry.path, pinned)
 
 
 def deltas(found: Reign) -> list[float]:
@@ -87,3 +88,62 @@ def test_events_without_increments_hash_as_they_did_before_there_were_any(nights
     event = nights.run(1, winner="a")
     former = event.model_dump(mode="json", exclude={"hash", "increments"})
     assert event.hash == hash_value(former)
+
+
+def anchored(
+    nights: Any, of_night: Any, decision: Decide, count: int, delta: float, policy: GatePolicy | None = None
+) -> list[Any]:
+    """Refresh the champion every night; each refit differs from the entry that began the reign by `delta`."""
+    events = [add(nights, of_night(1), decision, 0.0, "a")]
+    for number in range(2, count + 2):
+        as_of = of_night(number)
+        anchor = reign(nights, as_of, policy).anchor or ""
+        step = Step(delta=delta, standard_error=0.001)
+        increment = Increment(
+            night=as_of, recipe_hash="recipe-a", against="anchor", reference=anchor, metrics={"xauc": step}
+        )
+        decided = decision(as_of, "a", nights.registry.champion_for(as_of))
+        first, second = decided.challengers
+        verdicts = (first.model_copy(update={"increments": (increment,)}), second)
+        decided = decided.model_copy(update={"challengers": verdicts})
+        events.append(nights.registry.register(nights.artifacts(as_of, True), decided))
+    return events
+
+
+def test_an_anchor_gives_way_to_a_later_entry_shown_to_be_no_worse(
+    nights: Any, of_night: Any, decision: Decide
+) -> None:
+    events = anchored(nights, of_night, decision, 30, 0.0)
+    assert reign(nights, of_night(29)).anchor == events[0].entry
+    assert reign(nights, of_night(30)).anchor == events[28].entry
+    assert reign(nights, of_night(32)).anchor == events[28].entry
+
+
+def test_an_anchor_stays_while_the_refits_may_lie_below_it(nights: Any, of_night: Any, decision: Decide) -> None:
+    events = anchored(nights, of_night, decision, 30, -0.0018)
+    assert reign(nights, of_night(32)).anchor == events[0].entry
+
+
+def test_a_retirement_ends_a_reign_and_a_replay_adds_nothing(nights: Any, of_night: Any, decision: Decide) -> None:
+    add(nights, of_night(1), decision, 0.0, "a")
+    add(nights, of_night(2), decision, 0.2)
+    add(nights, of_night(4), decision, 0.4)
+    replayed = add(nights, of_night(3), decision, 0.9)
+    assert (replayed.kind, replayed.increments) == ("replayed", ())
+    assert deltas(reign(nights, of_night(5))) == [0.2, 0.4]
+    nights.registry.retire("it was fitted on a broken log")
+    assert reign(nights, of_night(5)) == Reign()
+    add(nights, of_night(5), decision, 0.0, "a")
+    add(nights, of_night(6), decision, 0.6)
+    found = reign(nights, of_night(7))
+    assert (found.since, deltas(found)) == (of_night(6), [0.6])
+
+
+def test_the_anchor_of_a_reign_may_fall_by_two_margins_and_no_further(
+    nights: Any, of_night: Any, decision: Decide
+) -> None:
+    policy = GatePolicy(anchor_nights=2, anchor_margin=0.004, significance=0.99)
+    events = anchored(nights, of_night, decision, 14, -0.0015, policy)
+    assert reign(nights, of_night(16), policy).anchor == events[10].entry, (
+        "five steps of .0015 are .0075, a sixth would pass .008"
+    )
