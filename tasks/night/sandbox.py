@@ -15,7 +15,7 @@ _CACHE = ".dvc/cache"
 
 
 def make_sandbox(workspace: Workspace, name: str) -> Path:
-    """Copy a workspace: code, stage graph and configuration as they are on disk, registry and archived nights.
+    """Copy a workspace: code, stage graph, configuration and run key as they are on disk, registry and archived nights.
 
     It is a git repository of its own, reads sources where they lie, and has the same content in its cache of DVC (linked, so
     that neither can take it from the other), so that stages whose inputs are those of a night here need not run again.
@@ -36,7 +36,9 @@ def make_sandbox(workspace: Workspace, name: str) -> Path:
         raise ConfigError(f"{target} exists already: work in it, remove it (rm -r {target}), or choose another name")
     with writing(target) as folder:
         folder.mkdir()
-        for file in _own_files(root):
+        for file in (*_own_files(root), Path(workspace.run_key.name)):
+            if not (root / file).is_file():
+                continue
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / file, folder / file)
         for written in ("registry", "nights"):
@@ -60,7 +62,7 @@ def _own_files(root: Path) -> list[Path]:
     )  # fmt: skip
     if found.returncode:
         raise NightError(f"git cannot list the files of {root} ({found.stderr.strip()}): a sandbox is a copy of them")
-    return [Path(name) for name in found.stdout.split("\0") if name and (root / name).is_file()]
+    return [Path(name) for name in found.stdout.split("\0") if name]
 
 
 def _sources(workspace: Workspace) -> set[Path]:
