@@ -79,19 +79,6 @@ class Reign(Document):
     increments: tuple[Increment, ...] = ()
     """of the reign's nights, in the order written; those against baselines of the last nights only, of any reign"""
 
-    def steps(
-        self,
-        recipe_hash: str,
-        metric: str = "xauc",
-        *,
-        against: Against | None = None,
-        reference: str | None = None,
-        tonight: Iterable[Increment] = (),
-    ) -> tuple[Step, ...]:
-        """Return the nights of one configuration, in order of time (see `by_night`)."""
-        found = self.by_night(recipe_hash, metric, against=against, reference=reference, tonight=tonight)
-        return tuple(found.values())
-
     def by_night(
         self,
         recipe_hash: str,

@@ -241,7 +241,8 @@ def _pooled(tonight: Tonight, inputs: GateInputs, reference: str | None, nights:
         reference: entry or baseline.
         nights: how many at most; None: all.
     """
-    steps = inputs.reign.steps(tonight.challenger.recipe_hash, reference=reference or "", tonight=tonight.increments)
+    recipe_hash, increments = tonight.challenger.recipe_hash, tonight.increments
+    steps = list(inputs.reign.by_night(recipe_hash, reference=reference or "", tonight=increments).values())
     return Pooled.of(steps[-nights:] if nights else steps)
 
 

@@ -40,7 +40,7 @@ def reign(nights: Any, as_of: dt.date, policy: GatePolicy | None = None) -> Reig
 
 
 def deltas(found: Reign) -> list[float]:
-    return [step.delta for step in found.steps("recipe-b", against="champion")]
+    return [step.delta for step in found.by_night("recipe-b", against="champion").values()]
 
 
 def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
