@@ -68,7 +68,8 @@ def test_its_configuration_is_that_of_its_members(tmp_path: Path) -> None:
 
     def named(**changes: Any) -> str:
         params = Params.model_validate(params_of(["blend"], **changes))
-        return configuration_hash(*configuration_of(params, "blend"))
+        recipe_of = lambda name: params.recipe(name).model_dump(mode="json")  # noqa: E731
+        return configuration_hash(*configuration_of(params, "blend", recipe_of))
 
     own = named()
     assert named(training__seeds=[5, 6]) == own
