@@ -45,7 +45,7 @@ class ValidationRows:
     @classmethod
     def of(cls, table: TrainingTable) -> "ValidationRows":
         """Read them from a table."""
-        labels, user = watch_labels(table, "validation"), table.columns("validation")["user_id"]
+        labels, user = watch_labels(table, "validation"), table.column("validation", "user_id")
         return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat())
 
 
