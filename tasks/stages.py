@@ -10,15 +10,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tasks.config import Params, load_params
+from tasks.config import Params, is_trees, load_params
 from tasks.core.days import Days
 from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
-from tasks.core.layout import ANCHOR_TABLE, JUDGE_TABLE, Workspace
+from tasks.core.layout import ANCHOR_TABLE, BUNDLE_MANIFEST, JUDGE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
-from tasks.train.trees.config import TreesRecipe
 
 
 @dataclass(frozen=True)
@@ -277,14 +276,20 @@ def _headline(evaluation: Any) -> dict[str, float]:
     return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
 
 
-def configuration_of(params: Params, name: str) -> list[Any]:
-    """Return what defines a challenger: recipe and training settings, or those of every member and what joins them."""
+def configuration_of(params: Params, name: str, recipe_of: Callable[[str], Any]) -> list[Any]:
+    """Return what defines a challenger: recipe and training settings, or those of every member and what joins them.
+
+    Args:
+        params: the configuration.
+        name: the challenger's.
+        recipe_of: returns a recipe by name with all its defaults, as JSON values.
+    """
     if name not in params.nightly.ensembles:
-        recipe, training = params.recipe(name), params.training_of(name)
-        counts = training.calibration if isinstance(recipe, TreesRecipe) else training
-        return [block.model_dump(mode="json") for block in (recipe, counts)]
+        recipe, training = recipe_of(name), params.training_of(name)
+        counts = training.calibration if is_trees(recipe) else training
+        return [recipe, counts.model_dump(mode="json")]
     joined = params.ensemble(name)
-    members = [configuration_of(params, member) for member in joined.members]
+    members = [configuration_of(params, member, recipe_of) for member in joined.members]
     return [joined.model_dump(mode="json"), params.training.calibration.model_dump(mode="json"), members]
 
 
@@ -311,8 +316,12 @@ def _gate_inputs(night: Night) -> Any:
     table = workspace.predictions("champion") / ANCHOR_TABLE
     anchor = table if table.is_file() else None
 
+    def recipe_of(name: str) -> Any:
+        # As it was fitted; to parse it from params.yaml would load torch.
+        return read_document(workspace.bundle(name) / BUNDLE_MANIFEST, dict[str, Any], f"train@{name}")["recipe"]
+
     def contender(name: str) -> Contender:
-        own = configuration_of(params, name)
+        own = configuration_of(params, name, recipe_of)
         seeds = read_document(
             workspace.challenger(name) / FILE, dict[int, FittedMetrics | CalibratedMetrics], f"that fits {name}"
         )

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests, and how they are dealt to workers."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -38,6 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the folders that hold most slow tests: begun last, they would run alone."""
     slow = Counter(item.path.parent for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: ("flows" not in item.path.parts, -slow[item.path.parent]))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files whose tests are all left out: what only they import (Prefect, Optuna) takes seconds."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text() or None
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it lives to the end, and would be looked through again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """dvc.yaml against the code: a stage depends on every module it can import, or a changed module would go unnoticed."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import yaml
 
 from models.components import REGISTRIES
 from models.recipe import Recipe
-from tasks.core.imports import import_closure, imported, names_imported
+from tasks.core.imports import import_closure, imported, names_imported, source_file
 from tasks.stages import STAGES
 from tasks.train.code import recipe_files
 
@@ -90,6 +92,16 @@ def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     }
     uncovered = {file for file in uncovered if not any(file == d or file.startswith(f"{d}/") for d in dependencies)}
     assert uncovered - {"models/__init__.py"} == set()
+
+
+@pytest.mark.slow
+def test_stages_that_run_no_model_do_not_load_torch() -> None:
+    """Two seconds of every stage, each in a process of its own."""
+    without = ("ingest", "validate", "features", "table", "champion", "gate")
+    modules = {module for stage in without for module in stage_modules(stage) if source_file(module)}
+    code = f"import importlib, sys\nfor name in {sorted(modules)}: importlib.import_module(name)\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert len(modules) > 10 and done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("stage", ["ingest", "validate", "features"])

@@ -20,7 +20,7 @@ from benchmarks.watchtime.r0 import r0_testbed, refreshed
 from benchmarks.watchtime.reference import LIGHTGBM, RANK_AVERAGE, REFERENCES
 from benchmarks.watchtime.testbed import Testbed
 from models.calibration import pooled_level
-from models.heads.duration_groups import duration_cuts
+from models.duration_groups import duration_cuts
 from models.recipe import Recipe
 from tasks.core.files import read_json
 from tasks.evaluate.estimate import Draw

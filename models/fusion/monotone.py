@@ -9,7 +9,6 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from models.calibration.curve import Curve
 from models.fusion.base import WATCH_TIME, Array, Fusion, Scores, Signs
@@ -37,6 +36,8 @@ class MonotoneFusion(Fusion):
             worth: what showing the row was worth, [rows].
             user: code 0 .. U-1 of each row's user.
         """
+        from scipy.optimize import nnls  # half a second to load: for who fits one, not for who serves by it
+
         knots = {task: _knots(day[task], bounded=task != WATCH_TIME) for task in signs}
         pieces = [sign * _pieces(day[task], knots[task]) for task, sign in signs.items()]
         columns = np.concatenate(pieces, axis=1)

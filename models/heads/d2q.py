@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.component import ComponentConfig
+from models.duration_groups import duration_cuts
 from models.heads.base import Head, LabelState, TrainLabels
-from models.heads.duration_groups import duration_cuts
 from models.ranges import Groups
 
 NUM_QUANTILE_POINTS = 101

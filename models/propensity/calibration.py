@@ -7,8 +7,6 @@ represents.
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from models.propensity.base import Bools, Floats, PropensityState
 
@@ -49,6 +47,8 @@ def calibrated(kind: Literal["platt", "isotonic"], state: PropensityState, prope
     """Return calibrated propensities, [rows] in (0, 1]; NaN stays NaN."""
     if kind == "isotonic":
         return np.interp(propensity, state["x"], state["y"])
+    from scipy.special import expit
+
     slope, intercept = state["coefficients"]
     found: Floats = expit(slope * _log_odds(propensity) + intercept)
     return found
@@ -61,6 +61,9 @@ def _log_odds(propensity: Floats) -> Floats:
 
 def _platt(log_odds: Floats, observed: Bools, stands_for: Floats) -> Floats:
     """Return slope and intercept of the weighted logistic regression with Platt's smoothed targets."""
+    from scipy.optimize import minimize  # half a second to load: for who fits a curve
+    from scipy.special import expit
+
     positives, negatives = stands_for[observed].sum(), stands_for[~observed].sum()
     # Platt's targets instead of 0 and 1: with separable rows the slope would run to infinity.
     target = np.where(observed, (positives + 1) / (positives + 2), 1 / (negatives + 2))

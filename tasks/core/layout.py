@@ -29,6 +29,8 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
+BUNDLE_MANIFEST = "manifest.json"
+"""File name of what a bundle says of itself; `tasks.train.manifest` has its content."""
 JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
 ANCHOR_TABLE = "anchor.parquet"

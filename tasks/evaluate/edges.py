@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.heads.duration_groups import duration_cuts
+from models.duration_groups import duration_cuts
 
 
 def fit_duration_edges(table: Path, groups: int) -> list[float]:

@@ -72,13 +72,14 @@ def open_columns(folder: Path) -> dict[str, Array]:
     The pages that were read count as this process's memory until the maps are dropped, so a reader that
     walks through a large table should open it anew for every part.
     """
-    return {path.stem: _map(path) for path in sorted(folder.glob("*.npy"))}
+    return {path.stem: open_column(folder, path.stem) for path in sorted(folder.glob("*.npy"))}
 
 
-def _map(path: Path) -> Array:
-    with path.open("rb") as stream:
+def open_column(folder: Path, name: str) -> Array:
+    """Map one column of a folder into memory, read-only; see `open_columns`."""
+    with (folder / f"{name}.npy").open("rb") as stream:
         npy.read_magic(stream)
-        shape, _, _ = npy.read_array_header_1_0(stream)
-    if 0 in shape:  # an empty file cannot be mapped
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
-    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        shape, _, dtype = npy.read_array_header_1_0(stream)
+        if 0 in shape:  # an empty file cannot be mapped
+            return np.empty(shape, dtype)
+        return np.memmap(stream, dtype, mode="r", offset=stream.tell(), shape=shape)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.schema import InputSchema
 from tasks.core.errors import ContractError
 from tasks.core.files import read_json, write_json
-from tasks.table.columns import open_columns
+from tasks.table.columns import open_column, open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.unobserved import PairPopulation
@@ -119,3 +119,7 @@ class TrainingTable:
     def columns(self, split: str) -> dict[str, Any]:
         """Return the columns of a split as memory maps, see `open_columns`."""
         return open_columns(self.split(split))
+
+    def column(self, split: str, name: str) -> Any:
+        """Return one column of a split as a memory map."""
+        return open_column(self.split(split), name)

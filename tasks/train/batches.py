@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.batch import Batch, History
-from tasks.table.columns import Array, open_columns
+from tasks.table.columns import Array, open_column, open_columns
 from tasks.train.order import shard_visits
 
 
@@ -121,7 +121,7 @@ class Split:
         self._with_history = with_history
         self._extra = dict(extra or {})
         self._seen_after = seen_after
-        self.num_rows = len(open_columns(folder)["ids"])
+        self.num_rows = len(open_column(folder, "ids"))
 
     def with_column(self, name: str, values: Array) -> "Split":
         """Return the same split with one more column, held in memory."""
@@ -131,8 +131,7 @@ class Split:
 
     def read(self, begin: int, end: int, order: NDArray[np.int64] | None = None) -> EncodedRows:
         """Read rows [begin, end), permuted by `order`; the memory maps are dropped again."""
-        mapped = open_columns(self.folder)
-        columns = {name: _take(mapped[name], begin, end, order) for name in self._names}
+        columns = {name: _take(open_column(self.folder, name), begin, end, order) for name in self._names}
         columns |= {name: _take(values, begin, end, order) for name, values in self._extra.items()}
         history: dict[str, Array] = {}
         if self._with_history:

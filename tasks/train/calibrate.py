@@ -16,9 +16,9 @@ from models.calibration import (
     MedianCalibrator,
     pooled_level,
 )
+from models.duration_groups import duration_cuts
 from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.base import TrainLabels
-from models.heads.duration_groups import duration_cuts
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig
 from tasks.train.labels import watch_labels
@@ -45,7 +45,7 @@ class ValidationRows:
     @classmethod
     def of(cls, table: TrainingTable) -> "ValidationRows":
         """Read them from a table."""
-        labels, user = watch_labels(table, "validation"), table.columns("validation")["user_id"]
+        labels, user = watch_labels(table, "validation"), table.column("validation", "user_id")
         return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat())
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.heads.duration_groups import duration_cuts
+from models.duration_groups import duration_cuts
 
 Floats = NDArray[np.float64]
 

@@ -5,9 +5,10 @@ from pydantic import ConfigDict, Field
 from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.core.document import Document
+from tasks.core.layout import BUNDLE_MANIFEST
 from tasks.train.config import TrainingConfig
 
-FILE = "manifest.json"
+FILE = BUNDLE_MANIFEST
 
 
 class FitDays(Document):

@@ -21,7 +21,7 @@ from models.propensity.diagnostics import (
 from models.propensity.fit import propensities
 from models.recipe import Recipe
 from models.weights import effective_sample_size, share_of_largest
-from tasks.table.columns import open_columns
+from tasks.table.columns import open_column
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.table.unobserved import FOLDER as UNOBSERVED
@@ -127,10 +127,9 @@ def _balance(
 
 def _chunks(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield dense features and ids of a folder's rows, a part at a time from maps of its own."""
-    size = len(open_columns(folder)["ids"])
+    size = len(open_column(folder, "ids"))
     for begin in range(0, size, _CHUNK):
-        columns = open_columns(folder)
-        yield columns["dense"][begin : begin + _CHUNK], columns["ids"][begin : begin + _CHUNK]
+        yield open_column(folder, "dense")[begin : begin + _CHUNK], open_column(folder, "ids")[begin : begin + _CHUNK]
 
 
 def _small_fields(preprocessor: Preprocessor) -> list[tuple[str, str, int, int]]:

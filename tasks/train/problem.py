@@ -149,12 +149,12 @@ def _levels(table: TrainingTable, recipe: Recipe) -> dict[str, NDArray[np.int64]
     schema = table.schema
     names = [name for name, _ in schema.fields]
     columns = {field: names.index(field) for field in recipe.head_fields if field in names}
-    ids = table.columns("fit")["ids"]
+    ids = table.column("fit", "ids")
     return {field: ids[:, column].astype(np.int64) - schema.offsets[column] for field, column in columns.items()}
 
 
 def _positives(table: TrainingTable) -> dict[str, int]:
     total = np.zeros(len(table.tasks), dtype=np.int64)
     for begin in range(0, table.metadata.rows["fit"], _CHUNK):
-        total += table.columns("fit")["labels"][begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
+        total += table.column("fit", "labels")[begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
     return dict(zip(table.tasks, total.tolist(), strict=True))

@@ -12,7 +12,7 @@ from models.propensity.fit import fit_propensity as fit_model
 from models.propensity.fit import propensities
 from models.recipe import WATCH_TIME, Recipe
 from tasks.core.errors import TrainingError
-from tasks.table.columns import Array, open_columns
+from tasks.table.columns import Array, open_column, open_columns
 from tasks.table.training_table import TrainingTable
 from tasks.table.unobserved import FOLDER as UNOBSERVED
 from tasks.train.batches import Split
@@ -102,13 +102,13 @@ class _Rows:
         self._fields = [name for name, _ in table.schema.fields]
         self._dense = list(table.schema.dense_names)
         self._flat = [name for name, values in open_columns(folder).items() if values.ndim == 1]
-        self._size = len(open_columns(folder)["ids"])
+        self._size = len(open_column(folder, "ids"))
 
     def __len__(self) -> int:
         return self._size
 
     def column(self, name: str) -> Array:
-        return open_columns(self._folder)[name]
+        return open_column(self._folder, name)
 
     def constant(self, value: float) -> Floats:
         """Return one value for every row; it takes the memory of one."""

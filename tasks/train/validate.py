@@ -11,7 +11,7 @@ from models.ranker import Ranker, RankerOutputs
 from models.recipe import WATCH_TIME
 from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.table.columns import open_columns
+from tasks.table.columns import open_column
 from tasks.train.batches import Split
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
@@ -51,7 +51,7 @@ def validate(ranker: Ranker, population: Population, config: TrainingConfig, dev
                 totals[task] = totals.get(task, 0.0) + float(loss) * len(shown)
             scores.append(ranker.predict(shown.to(device.name)).score_B.double().cpu().numpy())
     impressions = population.impressions
-    watch_s = open_columns(impressions.folder)["watch_s"].astype(np.float64)
+    watch_s = open_column(impressions.folder, "watch_s").astype(np.float64)
     losses = {task: total / impressions.num_rows for task, total in totals.items()}
     return Validation(losses, xauc(watch_s, np.concatenate(scores)).value)
 

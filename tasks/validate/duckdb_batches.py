@@ -85,7 +85,7 @@ class SuiteRunner:
         for number, rule in enumerate(rules):
             rule.expectation.meta = {"number": number}
         suite = gx.ExpectationSuite(name=name, expectations=[rule.expectation for rule in rules])
-        found = batch.validate(suite, result_format="SUMMARY").to_json_dict()["results"]
+        found = batch.validate(suite, result_format="BASIC").to_json_dict()["results"]
         by_number = {result["expectation_config"]["meta"]["number"]: result for result in found}
         return [_verdict(rule, name, by_number[number]) for number, rule in enumerate(rules)]
 

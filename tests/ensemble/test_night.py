@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.stages import stage_graph
 from tasks.config import Params, load_params
 from tasks.core.layout import Workspace
 from tasks.gate.inputs import configuration_hash
@@ -33,10 +32,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(make_workspace(tmp_path_factory.mktemp("night") / "w", params_of(["blend"])))
 
 
+def graph_of(workspace: Workspace) -> dict[str, list[str]]:
+    from flows.stages import stage_graph  # loads Prefect, which takes seconds
+
+    return stage_graph(workspace.root)
+
+
 @pytest.mark.slow
 def test_it_waits_for_its_members_and_is_judged_like_them(workspace: Workspace) -> None:
     prepare_night(workspace)
-    graph = stage_graph(workspace.root)
+    graph = graph_of(workspace)
     assert {"train@d2q", "train@wlr_mmoe", "table"} <= set(graph["ensemble@blend"])
     assert "ensemble@blend" in graph["evaluate_ensemble@blend"]
     assert not {name for name in graph["ensemble@blend"] if name.startswith("evaluate")}
@@ -51,7 +56,7 @@ def test_a_night_without_it_has_no_such_stage_and_forgets_the_bundle(workspace: 
     assert workspace.challenger("blend") == workspace.ensemble("blend")
     workspace.params.write_text(yaml.safe_dump(params_of([])))
     prepare_night(workspace)
-    assert not any("ensemble" in name for name in stage_graph(workspace.root))
+    assert not any("ensemble" in name for name in graph_of(workspace))
     assert not workspace.ensemble("blend").exists()
     assert not workspace.predictions("blend").exists()
     assert workspace.bundle("d2q").exists()
@@ -63,7 +68,8 @@ def test_its_configuration_is_that_of_its_members(tmp_path: Path) -> None:
 
     def named(**changes: Any) -> str:
         params = Params.model_validate(params_of(["blend"], **changes))
-        return configuration_hash(*configuration_of(params, "blend"))
+        recipe_of = lambda name: params.recipe(name).model_dump(mode="json")  # noqa: E731
+        return configuration_hash(*configuration_of(params, "blend", recipe_of))
 
     own = named()
     assert named(training__seeds=[5, 6]) == own

@@ -74,6 +74,7 @@ def test_page_is_sound_and_fetches_nothing(pages: dict[str, str], name: str) -> 
     assert "http" not in pages[name] and "@import" not in pages[name] and "@font-face" not in pages[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["first", "later", "refused"])
 def test_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) -> None:
     found = Elements(pages[name]).found

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prefect.artifacts import Artifact
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.registry.conftest import Nights, day
 
 
 @pytest.fixture
 def server(prefect_server: dict[str, str]) -> Iterator[None]:
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # takes seconds to load
+
     with temporary_settings({PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}):
         yield
 
@@ -26,6 +26,8 @@ def nights(tmp_path: Any) -> Nights:
 
 @pytest.mark.slow
 def test_the_latest_artifact_of_prefect_is_the_one_written_last(server: None) -> None:
+    from prefect.artifacts import Artifact
+
     for night in ("2022-05-05", "2022-05-02"):
         Artifact(key="thread-champion", type="markdown", data=night).create(_sync=True)
     found = Artifact.get("thread-champion", _sync=True)

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 import yaml
-from prefect.server.schemas.schedules import CronSchedule
 
 from tasks.core.days import Days
 from tasks.ingest import ingest
@@ -48,6 +47,8 @@ def _ms(day: dt.date, zone: str) -> int:
 
 
 def dates(cron: str, zone: str, start: dt.datetime) -> list[dt.datetime]:
+    from prefect.server.schemas.schedules import CronSchedule  # takes seconds to load
+
     return [date.astimezone(dt.UTC) for date in asyncio.run(CronSchedule(cron=cron, timezone=zone).get_dates(3, start))]
 
 

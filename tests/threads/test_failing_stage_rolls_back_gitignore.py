@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.exceptions import ReproductionError
-from dvc.repo import Repo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def after_a_failure(root: Path, *commands: list[str]) -> str:
     """Let one stage make data/raw, the next one fail; return what git would add then."""
+    from dvc.exceptions import ReproductionError
+    from dvc.repo import Repo
+
     (root / ".dvc").mkdir()
     (root / ".dvc/config").write_text("[core]\n    analytics = false\n")
     (root / "data").mkdir()

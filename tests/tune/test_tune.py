@@ -117,10 +117,14 @@ def test_every_trial_has_its_line(tuned: Tuned) -> None:
     assert (given_up["epochs"] <= 3).all() and given_up["xauc"].is_null().all()
 
 
-def test_the_same_inputs_give_the_same_bytes_and_a_longer_search_goes_on(
+def test_the_same_inputs_give_the_same_bytes_a_longer_search_goes_on_and_the_judge_day_is_not_read(
     expected: tuple[str, str], make_workspace: MakeWorkspace
 ) -> None:
     again = make_workspace()
+    shutil.rmtree(again.table / "judge")
+    about = read_json(again.table / "table.json")
+    about["hashes"]["judge"], about["rows"]["judge"] = hash_value("other"), 0
+    write_json(again.table / "table.json", about)
     short = tune(again, "small", trials=4)
     assert [row.index for row in short.found.rows] == [0, 1, 2, 3]
     assert output(tune(again, "small")) == expected
@@ -148,15 +152,6 @@ def test_a_killed_search_ends_with_the_same_bytes(expected: tuple[str, str], mak
     journal.with_name("journal.log.lock").touch()
     assert output(tune(workspace, "small")) == expected
     assert not list(journal.parent.glob("checkpoints/*"))
-
-
-def test_the_judge_day_is_not_read(expected: tuple[str, str], make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace()
-    shutil.rmtree(workspace.table / "judge")
-    about = read_json(workspace.table / "table.json")
-    about["hashes"]["judge"], about["rows"]["judge"] = hash_value("other"), 0
-    write_json(workspace.table / "table.json", about)
-    assert output(tune(workspace, "small")) == expected
 
 
 def test_another_table_or_space_is_another_search(make_workspace: MakeWorkspace) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.user_statistics import UserBinSums, UserInfluence, UserSums
@@ -42,6 +41,8 @@ class Interval:
         Raises:
             ValueError: if the level is out of (0, 1).
         """
+        from scipy.special import ndtri  # half a second to load: for whoever measures, not for every reader
+
         half_width = float(ndtri(0.5 + _checked(level) / 2)) * error
         return cls(value, error, value - half_width, value + half_width)
 

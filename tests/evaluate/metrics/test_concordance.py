@@ -46,6 +46,7 @@ def test_tables_of_different_length_are_refused():
         row_concordance(np.arange(3), np.zeros(2), one_group(3))
 
 
+@pytest.mark.slow
 def test_influence_standard_errors_equal_explicit_user_resamples():
     generator = np.random.default_rng(7)
     user = np.repeat(np.arange(250), generator.integers(1, 9, 250))

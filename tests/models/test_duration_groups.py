@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.heads.duration_groups import duration_cuts
+from models.duration_groups import duration_cuts
 
 
 def test_groups_have_equal_sizes() -> None:
