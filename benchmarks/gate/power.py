@@ -42,8 +42,8 @@ def _followed(cell: Cell, settings: Settings, chunk: int, worlds: int) -> list[F
     promotions = first_promotions(cell, settings, chunk, worlds)
     if cell.rule == "former":
         return [Followed(one, None) for one in promotions]
-    lives = drawn(cell, settings, chunk, worlds)
-    needed = [evidence_of(lives, world, FORECAST_NIGHT - 1, cell.policy)[0].nights_needed for world in range(worlds)]
+    nights = drawn(cell, settings, chunk, worlds).increments
+    needed = [evidence_of(nights, world, FORECAST_NIGHT - 1, cell.policy)[0].nights_needed for world in range(worlds)]
     return [Followed(*both) for both in zip(promotions, needed, strict=True)]
 
 

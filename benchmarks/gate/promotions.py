@@ -138,7 +138,7 @@ def _agree(lives: Lives, world: int, night: int, named: Sequence[int], policy: G
     Raises:
         RuntimeError: if it does not.
     """
-    judged = [k for k, one in enumerate(evidence_of(lives, world, night, policy)) if upgraded(one, policy)]
+    judged = [k for k, one in enumerate(evidence_of(lives.increments, world, night, policy)) if upgraded(one, policy)]
     if judged != list(named):
         raise RuntimeError(f"night {night + 1}: running sums call {named} better, weigh calls {judged}")
 

@@ -48,11 +48,13 @@ class Refreshed(NamedTuple):
         level_N: the champion's true XAUC above the first one's, after each night.
         kind_N: "refresh", "refresh_by_age" or "" (kept).
         anchors: how often the anchor moved.
+        lost: what the moves have spent, as the reign counts it.
     """
 
     level_N: FloatArray
     kind_N: Sequence[str]
     anchors: int
+    lost: float
 
 
 def refreshed(cell: Refits, settings: Settings, chunk: int, worlds: int) -> list[Refreshed]:
@@ -81,7 +83,7 @@ class _Reign:
         for night in range(YEAR):
             kinds.append(self._night(night))
             levels.append(self.level[self.champion])
-        return Refreshed(np.array(levels), kinds, self.moves)
+        return Refreshed(np.array(levels), kinds, self.moves, self.lost)
 
     def _night(self, night: int) -> str:
         refit = self.level[self.champion] + self.cell.change

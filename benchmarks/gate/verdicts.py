@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from benchmarks.gate.bank import pooled
 from benchmarks.gate.lives import Lives
+from benchmarks.gate.paths import Increments
 from tasks.evaluate.catalogue import TESTED
 from tasks.evaluate.comparison import Comparison
 from tasks.gate.config import GatePolicy
@@ -17,10 +18,10 @@ FIRST_NIGHT = dt.date(2022, 5, 1)
 CHAMPION = "champion"
 
 
-def evidence_of(lives: Lives, world: int, night: int, policy: GatePolicy) -> Sequence[ReignEvidence]:
+def evidence_of(increments: Increments, world: int, night: int, policy: GatePolicy) -> Sequence[ReignEvidence]:
     """Return what the ledger of a reign says on every challenger after this night, counted from 0."""
-    delta, error = lives.increments.delta_WKTN[world], lives.increments.error_WKTN[world]
-    increments = tuple(
+    delta, error = increments.delta_WKTN[world], increments.error_WKTN[world]
+    kept = tuple(
         Increment.model_construct(
             night=FIRST_NIGHT + dt.timedelta(days=day),
             recipe_hash=str(challenger),
@@ -36,7 +37,7 @@ def evidence_of(lives: Lives, world: int, night: int, policy: GatePolicy) -> Seq
         for day in range(night + 1)
         for challenger in range(delta.shape[0])
     )
-    reign = Reign.model_construct(since=FIRST_NIGHT, anchor="e0", increments=increments)
+    reign = Reign.model_construct(since=FIRST_NIGHT, anchor="e0", increments=kept)
     found = weigh(reign, (), CHAMPION, policy)
     return [found[str(challenger)] for challenger in range(delta.shape[0])]
 
