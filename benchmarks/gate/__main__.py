@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.gate import drift, false_promotions, power, prior, restarts, small_logs
-from benchmarks.gate.lives import Banks, Days
+from benchmarks.gate.lives import BANKED, Banks
 from benchmarks.gate.promotions import Settings
 from benchmarks.parts.part import Table
 from benchmarks.parts.report import write_part
@@ -25,7 +25,6 @@ PARTS: Mapping[str, Callable[[Settings], list[Table]]] = {
     "small_logs": small_logs.run,
     "prior": prior.run,
 }
-BANKED: tuple[Days, ...] = ("none", "independent")
 QUICK_WORLDS, QUICK_NIGHTS, QUICK_MODELS = 3, 1, 6
 HERE = Path(__file__).resolve().parent
 

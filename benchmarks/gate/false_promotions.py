@@ -1,9 +1,9 @@
 """How often equal challengers are promoted: on the first night that decides, within a month, within a year."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from benchmarks.gate.lives import DAYS, YEAR
-from benchmarks.gate.promotions import Cell, Promotion, Settings, by_night, first_promotions, over_worlds, share
+from benchmarks.gate.lives import BANKED, DAYS, YEAR, Days
+from benchmarks.gate.promotions import Cell, Promotion, Rule, Settings, by_night, first_promotions, over_worlds, share
 from benchmarks.parts.part import Table
 from tasks.gate.config import GatePolicy
 from tasks.report import charts
@@ -15,6 +15,14 @@ WAITS = {
     "waits above .3 (default)": GatePolicy(),
     "never decides before night 28": GatePolicy(upgrade_days=28),
 }
+DRAWN: tuple[tuple[Days, Rule, int, bool], ...] = (
+    ("none", "former", 0, False),
+    ("independent", "former", 0, True),
+    ("none", "gate", 1, False),
+    ("independent", "gate", 1, True),
+    ("ar6", "gate", 2, True),
+)
+"""Days, rule, colour, whether dashed."""
 Found = Sequence[Promotion | None]
 
 
@@ -30,7 +38,7 @@ def _rules(settings: Settings) -> Table:
         [DAYS[cell.days], str(cell.challengers), NAMES[cell.rule], *(share(by_night(one, n)) for n in NIGHTS)]
         for cell, one in found.items()
     ]
-    bank = {days: settings.banks.of(days) for days in ("none", "independent")}
+    bank = {days: settings.banks.of(days) for days in BANKED}
     sizes = "; ".join(
         f"{DAYS[days]}: s.e. of a night {one.typical_errors[0]:.5f} XAUC, {one.typical_errors[1]:.5f} XGAUC, "
         f"deviation between nights {one.spreads[0]:.5f}, {one.spreads[1]:.5f}"
@@ -51,19 +59,14 @@ def _rules(settings: Settings) -> Table:
     )
 
 
-def _figure(found: dict[Cell, Found]) -> str:
-    shown = [("none", 5, "former", False), ("independent", 5, "former", True)]
-    shown += [(days, 5, "gate", dashed) for days, dashed in (("none", False), ("independent", True))]
-    shown.append(("ar6", 5, "gate", True))
+def _figure(found: Mapping[Cell, Found]) -> str:
     nights = [7, 14, 30, 60, 90, 180, YEAR]
     series = []
-    for days, k, rule, dashed in shown:
-        one = found[Cell(k, days, rule=rule)]
+    for days, rule, colour, dashed in DRAWN:
+        one = found[Cell(5, days, rule=rule)]
         values = [100 * sum(by_night(one, night)) / len(one) for night in nights]
-        colour = 0 if rule == "former" else 2 if days == "ar6" else 1
-        series.append(
-            charts.Series(f"{'before' if rule == 'former' else 'now'}, {DAYS[days]}", nights, values, colour, dashed)
-        )
+        name = f"{'before' if rule == 'former' else 'now'}, {DAYS[days]}"
+        series.append(charts.Series(name, nights, values, colour, dashed))
     return charts.lines(series, "night", "% of worlds", "False promotions of five equal challengers against nights")
 
 

@@ -25,6 +25,8 @@ DAYS: dict[Days, str] = {
     "ar3": "AR(.3) days",
     "ar6": "AR(.6) days",
 }
+BANKED: tuple[Days, ...] = ("none", "independent")
+"""Those whose nights are all from real tables."""
 AUTOCORRELATION: dict[Days, float] = {"ar3": 0.3, "ar6": 0.6}
 YEAR = 365
 

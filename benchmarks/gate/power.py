@@ -7,14 +7,13 @@ import numpy as np
 
 from benchmarks.gate.bank import GAINS
 from benchmarks.gate.false_promotions import NAMES
-from benchmarks.gate.lives import DAYS, YEAR, Days
+from benchmarks.gate.lives import BANKED, DAYS, YEAR
 from benchmarks.gate.promotions import Cell, Promotion, Settings, drawn, first_promotions, over_worlds, share
 from benchmarks.gate.verdicts import evidence_of
 from benchmarks.parts.part import Table
 from tasks.report import charts
 
 NIGHTS = (30, 90, YEAR)
-SHOWN_DAYS: tuple[Days, ...] = ("none", "independent")
 FORECAST_NIGHT = 7
 
 
@@ -30,7 +29,7 @@ def run(settings: Settings) -> list[Table]:
     cells = [
         Cell(k, days, gain, rule)
         for gain in GAINS
-        for days in SHOWN_DAYS
+        for days in BANKED
         for k in settings.challengers
         for rule in ("former", "gate")
     ]
@@ -91,7 +90,7 @@ def _figure(found: dict[Cell, list[Followed]]) -> str:
     nights = [7, 10, 14, 21, 30, 45, 60, 90, 120, 180]
     series = []
     for colour, gain in enumerate(GAINS):
-        for days in SHOWN_DAYS:
+        for days in BANKED:
             one = found[Cell(5, days, gain)]
             values = [100 * sum(_right(one, night)) / len(one) for night in nights]
             series.append(charts.Series(f"{gain:+.3f}, {DAYS[days]}", nights, values, colour, days != "none"))

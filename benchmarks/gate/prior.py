@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.gate.bank import GAINS
-from benchmarks.gate.lives import DAYS, YEAR, Days
+from benchmarks.gate.lives import BANKED, DAYS, YEAR
 from benchmarks.gate.promotions import Cell, Settings, by_night, first_promotions, over_worlds, share
 from benchmarks.parts.part import Table
 
@@ -13,7 +13,6 @@ PRECISIONS: dict[float | None, str] = {
     0.25: "a quarter of it",
     4.0: "four times it",
 }
-SHOWN_DAYS: tuple[Days, ...] = ("none", "independent")
 CHALLENGERS = 5
 
 
@@ -21,13 +20,13 @@ def run(settings: Settings) -> list[Table]:
     """Return error and speed with each prior."""
     cells = [
         Cell(CHALLENGERS, days, gain, precision=precision)
-        for days in SHOWN_DAYS
+        for days in BANKED
         for precision in PRECISIONS
         for gain in (None, *GAINS)
     ]
     found = dict(zip(cells, over_worlds(first_promotions, cells, settings), strict=True))
     rows = []
-    for days in SHOWN_DAYS:
+    for days in BANKED:
         for precision, name in PRECISIONS.items():
             equal = found[Cell(CHALLENGERS, days, None, precision=precision)]
             medians = []

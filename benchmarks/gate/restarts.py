@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.gate.lives import DAYS, YEAR, Days, draw
+from benchmarks.gate.lives import BANKED, DAYS, YEAR, Days, draw
 from benchmarks.gate.promotions import Cell, Settings, called_better, first_in, over_worlds, share
 from benchmarks.parts.part import Table
 
@@ -30,9 +30,7 @@ class Year(NamedTuple):
 
 def run(settings: Settings) -> list[Table]:
     """Return false promotions of equal challengers per year and per reign."""
-    cells = [
-        Reigns(k, days, longest) for days in ("none", "independent") for longest in REIGNS for k in settings.challengers
-    ]
+    cells = [Reigns(k, days, longest) for days in BANKED for longest in REIGNS for k in settings.challengers]
     found = dict(zip(cells, over_worlds(_years, cells, settings), strict=True))
     rows, numbers = [], {}
     for cell, years in found.items():
