@@ -89,9 +89,15 @@ class Lives:
 
 
 def draw(
-    banks: Banks, days: Days, worlds: int, challengers: int, rng: np.random.Generator, gain: float | None = None
+    banks: Banks,
+    days: Days,
+    worlds: int,
+    challengers: int,
+    rng: np.random.Generator,
+    gain: float | None = None,
+    nights: int = YEAR,
 ) -> Lives:
-    """Draw worlds of a year.
+    """Draw worlds.
 
     Args:
         banks: nights to draw from.
@@ -100,26 +106,27 @@ def draw(
         challengers: K.
         rng: what draws.
         gain: XAUC by which the first challenger is truly better; None: all are equal.
+        nights: N.
     """
     bank = banks.of(days)
-    night_WN = rng.integers(0, len(bank.nights), (worlds, YEAR))
-    model_WNS = rng.random((worlds, YEAR, bank.equal)).argsort(axis=-1)[..., : 1 + challengers]
+    night_WN = rng.integers(0, len(bank.nights), (worlds, nights))
+    model_WNS = rng.random((worlds, nights, bank.equal)).argsort(axis=-1)[..., : 1 + challengers]
     if gain is not None:
         model_WNS[..., 1] = bank.better(gain)
     at = night_WN[..., None], model_WNS[..., 1:], model_WNS[..., :1]
     delta, error = (np.moveaxis(table[at], 1, -1) for table in (bank.deltas, bank.errors))
     if days in AUTOCORRELATION:
-        delta = delta + _lasting(AUTOCORRELATION[days], bank.typical_errors, (worlds, challengers), rng)
+        delta = delta + _lasting(AUTOCORRELATION[days], bank.typical_errors, (worlds, challengers, nights), rng)
     return Lives(bank, night_WN, model_WNS, Increments(delta, error))
 
 
-def _lasting(rho: float, size_T: FloatArray, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+def _lasting(rho: float, size_T: FloatArray, shape: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
     """Return [W, K, T, N] autoregressive effects of days on differences, with the standard deviation of a night's s.e."""
-    worlds, challengers = shape
-    shock = rng.normal(0, np.sqrt(1 - rho**2), (worlds, 1 + challengers, YEAR))
+    worlds, challengers, nights = shape
+    shock = rng.normal(0, np.sqrt(1 - rho**2), (worlds, 1 + challengers, nights))
     effect = np.empty_like(shock)
     effect[..., 0] = shock[..., 0] / np.sqrt(1 - rho**2)
-    for night in range(1, YEAR):
+    for night in range(1, nights):
         effect[..., night] = rho * effect[..., night - 1] + shock[..., night]
     difference = (effect[:, 1:] - effect[:, :1]) / np.sqrt(2)
     lasting: FloatArray = difference[:, :, None, :] * size_T[:, None]

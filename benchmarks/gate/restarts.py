@@ -67,7 +67,7 @@ def _years(cell: Reigns, settings: Settings, chunk: int, worlds: int) -> list[Ye
     begun, reigns, wrong = np.zeros(worlds, dtype=int), np.zeros(worlds, dtype=int), np.zeros(worlds, dtype=int)
     rule = Cell(cell.challengers, cell.days)
     while (going := np.flatnonzero(begun < YEAR)).size:
-        lives = draw(settings.banks, cell.days, going.size, cell.challengers, rng)
+        lives = draw(settings.banks, cell.days, going.size, cell.challengers, rng, nights=cell.longest)
         found = called_better(rule, lives)
         for place, world in enumerate(going):
             last = min(cell.longest, YEAR - begun[world])
