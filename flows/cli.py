@@ -1,6 +1,5 @@
 """The `dwell` command line. It only wires: every command calls what the flows and stages call."""
 
-import contextlib
 import datetime as dt
 import importlib.metadata
 import json
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows import environment
+from flows import environment, operating
+from flows.options import AsOf, Data, Port, Rewrite, Source, date, named
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
-from tasks.core.names import checked_name
 from tasks.core.processes import own_run
 from tasks.core.system_errors import in_words
 
 if TYPE_CHECKING:
-    from tasks.registry import Registry
+    pass
 
 app = typer.Typer(
     name="dwell",
@@ -44,66 +43,15 @@ def root(
     """Nightly, evidence-gated watch-time models for short-video recommendation."""
 
 
-def _name(value: str | None) -> str | None:
-    return None if value is None else checked_name(value)
-
-
-FirstNight = Annotated[
-    dt.datetime | None,
-    typer.Option(
-        "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
-    ),
-]
-AsOf = Annotated[
-    dt.datetime | None,
-    typer.Option(
-        "--as-of",
-        formats=["%Y-%m-%d"],
-        help="Night T: fit up to T-2, calibrate on T-1, judge on T. Default: the source's last day.",
-    ),
-]
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--source", callback=_name, help="A name below `sources` in params.yaml. Default: the one params.yaml chooses."
-    ),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Read the source from this path instead of the one in params.yaml.")
-]
-
-
-Rewrite = Annotated[
-    bool,
-    typer.Option(
-        "--rewrite", help="Let nights that later ones follow decide who serves; without it they change nothing."
-    ),
-]
-Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
-
-
 def _address(port: int) -> None:
     os.environ.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
-
-
-def _date(value: dt.datetime | None) -> dt.date | None:
-    return value.date() if value else None
-
-
-def _registry(source: str | None) -> "Registry":
-    """Return the registry of a source; None: of the default one."""
-    from tasks.config import load_params
-    from tasks.registry import Registry
-
-    workspace = Workspace()
-    return Registry(workspace.registry(source or load_params(workspace.params).default_source))
 
 
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="A folder or a file of a log: CSV, JSON lines, Parquet; gz, zst, bz2.")],
     write: Annotated[
-        str | None, typer.Option("--write", callback=_name, help="Also add the source to params.yaml under this name.")
+        str | None, typer.Option("--write", callback=named, help="Also add the source to params.yaml under this name.")
     ] = None,
     timezone: Annotated[
         str | None,
@@ -129,7 +77,7 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 
     params = load_params(Workspace().params)
     config = params.source_at(source or params.default_source, data)
-    for line in run(config, params.window, params.validation, Workspace().scratch, _date(as_of)).lines():
+    for line in run(config, params.window, params.validation, Workspace().scratch, date(as_of)).lines():
         typer.echo(line)
 
 
@@ -139,7 +87,7 @@ def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrit
     from flows.nightly import nightly as flow
 
     with environment.flow_run(Path.cwd()):
-        outcome = flow(as_of=_date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
+        outcome = flow(as_of=date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -167,7 +115,7 @@ def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
     from tasks.night.lock import holding
 
     with holding(Workspace(), "dwell prepare"):
-        key = prepare_night(Workspace(), _date(as_of), source, data)
+        key = prepare_night(Workspace(), date(as_of), source, data)
     typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
 
 
@@ -175,7 +123,7 @@ def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> Non
 def stage(
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml: ingest, validate, features, table, train, ...")],
     recipe: Annotated[
-        str | None, typer.Option("--recipe", callback=_name, help="Recipe or ensemble, for stages run per model.")
+        str | None, typer.Option("--recipe", callback=named, help="Recipe or ensemble, for stages run per model.")
     ] = None,
 ) -> None:
     """Run one stage of the night in run.yaml here, without DVC and Prefect."""
@@ -195,7 +143,7 @@ def simulate(
         int | None, typer.Option(help="Impressions per day. Default: as in params.yaml.", min=1)
     ] = None,
     source: Annotated[
-        str, typer.Option(callback=_name, help="The simulator's settings: a name below `sources` in params.yaml.")
+        str, typer.Option(callback=named, help="The simulator's settings: a name below `sources` in params.yaml.")
     ] = "simulator",
     truth: Annotated[
         bool, typer.Option(help="Also write the true exposure probability and expected watch time of every row.")
@@ -237,7 +185,7 @@ def benchmark(
 
 @app.command()
 def tune(
-    recipe: Annotated[str, typer.Argument(callback=_name, help="A name below `recipes` in params.yaml.")],
+    recipe: Annotated[str, typer.Argument(callback=named, help="A name below `recipes` in params.yaml.")],
     trials: Annotated[
         int | None, typer.Option(help="Trials in all, those of earlier runs included. Default: tuning.trials.", min=2)
     ] = None,
@@ -307,115 +255,8 @@ def schema(
     typer.echo(json.dumps(json_schema(part), indent=2))
 
 
-@app.command()
-def rollback(
-    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
-    source: Source = None,
-    to: Annotated[
-        str | None, typer.Option(help="Registry entry to return to. Default: the champion before the present one.")
-    ] = None,
-    as_of: FirstNight = None,
-) -> None:
-    """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
-    from tasks.night.lock import holding
-
-    book = _registry(source)
-    with holding(Workspace(), "dwell rollback"):
-        event = book.rollback(to=to, reason=reason, as_of=_date(as_of))
-    typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
-
-
-@app.command()
-def retire(
-    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
-    source: Source = None,
-    as_of: FirstNight = None,
-) -> None:
-    """Take the champion away: the next night makes a first one. Reversible: `dwell rollback`."""
-    from tasks.night.lock import holding
-
-    book = _registry(source)
-    with holding(Workspace(), "dwell retire"):
-        event = book.retire(reason, _date(as_of))
-    typer.echo(f"champion {event.previous} is retired (from night {event.as_of} on); `dwell rollback` brings it back")
-
-
-@app.command()
-def promote(
-    challenger: Annotated[str, typer.Argument(help="A challenger of the night in run.yaml.")],
-    reason: Annotated[str, typer.Option(help="Why the gate is overruled; it stays with the entry for ever.")],
-) -> None:
-    """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
-    from tasks.core.run_key import load_run_key
-    from tasks.night.lock import holding
-    from tasks.night.publish import promote as force
-
-    workspace = Workspace()
-    with holding(workspace, "dwell promote"):
-        event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
-    typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
-
-
-@app.command()
-def status(source: Source = None) -> None:
-    """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
-    from tasks.core.run_key import load_run_key
-    from tasks.night.lock import holder
-
-    workspace = Workspace()
-    if (held := holder(workspace)) is not None:
-        typer.echo(f"at work: {held}")
-    book = _registry(source)
-    if workspace.run_key.exists():
-        key = load_run_key(workspace.run_key)
-        typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
-    typer.echo(str(book.status()))
-
-
-@app.command()
-def clean(
-    keep_nights: Annotated[
-        int | None, typer.Option(help="Archived nights to keep of each source. Default: nightly.keep_nights.", min=1)
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only said what would go.")] = False,
-) -> None:
-    """Remove what old nights left: archives, evidence, DVC's cache, Prefect's history. Registry entries always stay."""
-    from tasks.config import load_params
-    from tasks.night.lock import holding
-    from tasks.retention import plan
-
-    workspace = Workspace()
-    with holding(workspace, "dwell clean"):
-        found = plan(workspace, keep_nights or load_params(workspace.params).nightly.keep_nights)
-        typer.echo("nothing to remove" if found.is_empty else str(found))
-        if yes:
-            found.carry_out()
-        elif not found.is_empty:
-            typer.echo("nothing was removed: add --yes to do so")
-
-
-@app.command()
-def doctor(
-    mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without loss.")] = False,
-) -> None:
-    """Look at environment, services, locks, leftovers, ledgers, registry and disk; every finding comes with its remedy."""
-    from tasks.doctor import diagnose
-    from tasks.night.lock import holder, holding
-
-    workspace, grave = Workspace(), False
-    if (held := holder(workspace)) is not None:
-        typer.echo(f"at work: {held}")
-    with holding(workspace, "dwell doctor", sweeping=False) if mend else contextlib.nullcontext():
-        for finding in diagnose(workspace, at_rest=held is None):
-            if mend and finding.mend is not None:
-                typer.echo(f"mended: {finding.problem}: {finding.mend()}")
-                continue
-            grave |= finding.grave
-            can = " (`dwell doctor --mend` does it)" if finding.mend else ""
-            typer.echo(f"{'problem' if finding.grave else 'notice'}: {finding}{can}")
-    typer.echo("a night cannot be trusted before the problems are mended" if grave else "a night can run")
-    if grave:
-        raise typer.Exit(1)
+for command in operating.COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:

@@ -20,9 +20,11 @@ from prefect.states import Cancelled
 
 from flows.notify import notify
 from flows.stages import run_stages, stage_graph
-from tasks.config import load_params
+from tasks.config import Params, load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.night.calendar import note_failure
 from tasks.night.dvc_files import set_aside_damage, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
@@ -57,20 +59,29 @@ def nightly(
             logger.warning(damage)
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
-        nightly_config = params.nightly
-        outcomes = run_stages(
-            stage_graph(workspace.root),
-            workspace.root,
-            nightly_config.parallel_stages,
-            nightly_config.stage_timeout_minutes,
-            nightly_config.stage_retries,
-        )
-        sort_lock(workspace.root / "dvc.lock")
-        outcome = publish(workspace, key, outcomes, rewrite)
-        _clean(workspace, nightly_config.keep_nights, logger)
+        try:
+            outcome = _decide(workspace, params, key, rewrite)
+        except Exception as error:
+            note_failure(workspace, key, error)
+            raise
+        _clean(workspace, params.nightly.keep_nights, logger)
     create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
     create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
     return outcome
+
+
+def _decide(workspace: Workspace, params: Params, key: RunKey, rewrite: bool) -> Outcome:
+    """Run the stages of a night whose key is settled, and publish what they made."""
+    nightly_config = params.nightly
+    outcomes = run_stages(
+        stage_graph(workspace.root),
+        workspace.root,
+        nightly_config.parallel_stages,
+        nightly_config.stage_timeout_minutes,
+        nightly_config.stage_retries,
+    )
+    sort_lock(workspace.root / "dvc.lock")
+    return publish(workspace, key, outcomes, rewrite)
 
 
 def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:

@@ -141,6 +141,14 @@ class Workspace:
     def scratch(self) -> Path:
         return self.root / ".dwell"
 
+    def failure(self, source: str, as_of: dt.date) -> Path:
+        """Return the note on a night that failed."""
+        return self.scratch / "failed" / source / f"{as_of.isoformat()}.json"
+
+    def sandbox(self, name: str) -> Path:
+        """Return a workspace beside this one, for experiments."""
+        return self.scratch / "sandboxes" / name
+
     def why_no_source(self, path: Path) -> str | None:
         """Return why a source cannot lie at a path: nights write there, or what they write lies below it."""
         if not str(path).isprintable():

@@ -43,6 +43,12 @@ def making(folder: Path, day: dt.date, key: str) -> Iterator[tuple[Path, Manifes
         write_json(temporary / MANIFEST, manifest)
 
 
+def outputs(folder: Path) -> dict[str, str]:
+    """Return day -> hash of what its partition holds, as the manifests of `making` say under "output"."""
+    manifests = sorted(folder.glob(f"day=*/{MANIFEST}"))
+    return {path.parent.name.removeprefix("day="): str(read_json(path).get("output")) for path in manifests}
+
+
 def keep_only(folder: Path, days: Collection[dt.date]) -> None:
     """Remove the partitions (folders or Parquet files) of other days: what stands is a function of this run alone."""
     kept = {f"day={day.isoformat()}" for day in days}

@@ -26,7 +26,7 @@ class RunKey(Block):
     evidence: tuple[str, ...] = ()
     """registry ids of earlier judge tables that guardrails may pool"""
     ledger: str = "none"
-    """hash of the ledger's last event that the night may read: its evidence over a reign's nights"""
+    """name of the ledger's events that the night may read: the evidence over a reign's nights"""
 
 
 def load_run_key(path: Path) -> RunKey:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tasks.config import Params, load_params
 from tasks.core.document import read_optional
-from tasks.core.files import read_json, writing
+from tasks.core.files import read_json, remove, writing
 from tasks.core.layout import Workspace
 from tasks.core.machine import this_machine
+from tasks.core.manifest import product_hash
+from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
@@ -80,6 +82,7 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     archive = _place(workspace, key, decision, event)
     _compare_with_archived(archive, workspace.root / "dvc.lock")
     _archive(workspace, params, key, decision, _operations(workspace, stages), archive)
+    remove(workspace.failure(key.source, key.as_of))
     return Outcome(
         key.as_of,
         key.source,
@@ -101,8 +104,8 @@ def _place(workspace: Workspace, key: RunKey, decision: Decision, event: Event) 
 def _remark(event: Event, later: tuple[dt.date, ...], rewrite: bool) -> str | None:
     if event.kind == "replayed":
         return (
-            f"a replay: nights up to {later[-1]} are decided, so it changes nothing; --rewrite lets it count, and asks for "
-            "those nights again"
+            f"a replay: nights up to {later[-1]} are decided, so it changes nothing (`dwell sandbox NAME` makes a place for "
+            "experiments); --rewrite lets it count, and asks for those nights again"
         )
     if rewrite and later:
         nights = f"night {later[0]}" if len(later) == 1 else f"nights {later[0]} to {later[-1]}"
@@ -138,7 +141,13 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
 
 
 def _operations(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
-    return Operations(stages=dict(stages), timings=timings(workspace), machine=this_machine())
+    return Operations(
+        stages=dict(stages),
+        timings=timings(workspace),
+        machine=this_machine(),
+        code=product_hash(),
+        days=outputs(workspace.raw / "impressions"),
+    )
 
 
 def _compare_with_archived(archive: Path, lock: Path) -> None:

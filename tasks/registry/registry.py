@@ -33,7 +33,7 @@ class Registry:
         return replay.evidence_for(self.path, as_of, days)
 
     def ledger_for(self, as_of: dt.date) -> str:
-        """Return the hash of the last event that night `as_of` may read (see `reign.ledger_for`)."""
+        """Return the name of the events that night `as_of` may read (see `reign.ledger_for`)."""
         return reign.ledger_for(self.path, as_of)
 
     def register(self, night: record.NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:

@@ -1,6 +1,6 @@
 """The reign of a champion's configuration as the ledger tells it: when it began, what began it, and its nights' evidence.
 
-Everything is a function of a night and of a prefix of the ledger, which the hash of its last event names.
+Everything is a function of a night and of the first events of the ledger, which run.yaml names by a hash of what they say.
 """
 
 import datetime as dt
@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import RegistryError
+from tasks.core.files import hash_value
 from tasks.gate.config import GatePolicy
 from tasks.gate.evidence import Increment, Reign, Step
 from tasks.gate.evidence_process import Process
 from tasks.registry.entry import ENTRIES, read_manifest
 from tasks.registry.ledger import LEDGER, Event, read_ledger
-from tasks.registry.replay import WITHOUT_A_NIGHT, changes, current, succession
+from tasks.registry.replay import WITHOUT_A_NIGHT, WITHOUT_EFFECT, changes, current, succession
 
 NO_LEDGER = "none"
-"""Stands for the hash of the last event where there is none."""
+"""Name of no event."""
 _REFRESHES = ("refresh", "refresh_by_age")
 
 
@@ -27,7 +28,7 @@ class PinnedReign:
 
     Attributes:
         as_of: the night that is about to be decided.
-        ledger: hash of the last event that it may read, or "none".
+        ledger: name of the events that it may read (`ledger_for`), or "none".
         policy: how many nights are compared with baselines together, and when the anchor moves.
     """
 
@@ -37,13 +38,30 @@ class PinnedReign:
 
 
 def ledger_for(registry: Path, as_of: dt.date) -> str:
-    """Return the hash of the last event that took effect before night `as_of` was decided; "none" if there is none.
+    """Return the name of the events up to the last that took effect before night `as_of` was decided; "none": of no event.
+
+    It is a hash of what they say without when they were written, so that equal histories have equal names.
 
     Raises:
         RegistryError: if the ledger was tampered with.
     """
-    known = [event.hash for event in read_ledger(registry) if event.effective_from <= as_of]
+    events = _with_effect(registry)
+    known = [name for event, name in zip(events, _names(events), strict=True) if event.effective_from <= as_of]
     return known[-1] if known else NO_LEDGER
+
+
+def _with_effect(registry: Path) -> list[Event]:
+    """Return the events but for replays: a night run again after later ones does not change what those may read."""
+    return [event for event in read_ledger(registry) if event.kind not in WITHOUT_EFFECT]
+
+
+def _names(events: Sequence[Event]) -> Iterator[str]:
+    """Yield, per event, the name of all up to it."""
+    name = NO_LEDGER
+    for event in events:
+        said = event.model_dump(mode="json", exclude={"recorded_at", "previous_hash", "hash"})
+        name = hash_value([name, said])
+        yield name
 
 
 def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
@@ -54,13 +72,14 @@ def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
     """
     if pinned.ledger == NO_LEDGER:
         return Reign()
-    events = read_ledger(registry)
-    last = next((event.sequence for event in events if event.hash == pinned.ledger), None)
-    if last is None:
+    events = _with_effect(registry)
+    length = next((count for count, name in enumerate(_names(events), start=1) if name == pinned.ledger), None)
+    if length is None:
         raise RegistryError(
-            f"{registry / LEDGER} holds no event {pinned.ledger}, which run.yaml pins: `dwell prepare` writes the right one"
+            f"{registry / LEDGER} does not begin with the events {pinned.ledger}, which run.yaml pins: `dwell prepare` "
+            "writes the right name"
         )
-    known = events[: last + 1]
+    known = events[:length]
     began = _began(registry, known, pinned.as_of)
     since = began.effective_from if began else None
     written = list(_first_written(known, pinned.as_of))

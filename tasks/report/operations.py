@@ -1,5 +1,7 @@
 """How a night went as a computation. Kept apart from the artifacts, because no two runs take equally long."""
 
+from pydantic import Field
+
 from tasks.core.document import Document
 from tasks.core.machine import Machine
 from tasks.core.timings import StageCost
@@ -16,3 +18,7 @@ class Operations(Document):
     """Stage -> what its last real run in this workspace took."""
     machine: Machine | None = None
     """What it was computed with; nights archived by earlier versions do not say."""
+    code: str | None = None
+    """Hash of the code that made it."""
+    days: dict[str, str] = Field(default_factory=dict)
+    """Day of its window -> hash of the rows that arrived on it."""

@@ -69,13 +69,15 @@ def make_workspace(root: Path, params: dict[str, Any]) -> Path:
     return root
 
 
-def run(arguments: list[str], root: Path, **environment_variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: list[str], root: Path, timeout_s: float = 600, **environment_variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a Python module of the test environment in a workspace; the result holds its merged output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=root,
         env=os.environ | {"PATH": path, "PREFECT_HOME": str(root / ".dwell/prefect")} | environment_variables,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
 
 

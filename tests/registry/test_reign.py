@@ -13,7 +13,8 @@ from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
 from tasks.gate.evidence import Increment, Reign, Step
 from tasks.registry import checkout_champion, read_checkout
-from tasks.registry.reign import PinnedReign, reign_at
+from tasks.registry.reign import PinnedReign, _names, reign_at
+from tests.registry.conftest import Nights
 
 Decide = Callable[..., Decision]
 
@@ -45,7 +46,9 @@ def deltas(found: Reign) -> list[float]:
 def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
     assert nights.registry.ledger_for(of_night(1)) == "none"
     assert reign(nights, of_night(1)) == Reign()
-    with pytest.raises(RegistryError, match=r"holds no event abc, which run\.yaml pins: `dwell prepare`"):
+    with pytest.raises(
+        RegistryError, match=r"does not begin with the events abc, which run\.yaml pins: `dwell prepare`"
+    ):
         reign_at(nights.registry.path, PinnedReign(of_night(1), "abc", GatePolicy()))
 
 
@@ -128,7 +131,9 @@ def test_a_retirement_ends_a_reign_and_a_replay_adds_nothing(nights: Any, of_nig
     add(nights, of_night(1), decision, 0.0, "a")
     add(nights, of_night(2), decision, 0.2)
     add(nights, of_night(4), decision, 0.4)
+    before = nights.registry.ledger_for(of_night(5))
     replayed = add(nights, of_night(3), decision, 0.9)
+    assert nights.registry.ledger_for(of_night(5)) == before
     assert (replayed.kind, replayed.increments) == ("replayed", ())
     assert deltas(reign(nights, of_night(5))) == [0.2, 0.4]
     nights.registry.retire("it was fitted on a broken log")
@@ -147,3 +152,19 @@ def test_the_anchor_of_a_reign_may_fall_by_two_margins_and_no_further(
     assert reign(nights, of_night(16), policy).anchor == events[10].entry, (
         "five steps of .0015 are .0075, a sixth would pass .008"
     )
+
+
+def test_equal_histories_have_one_name_whenever_they_were_written(
+    of_night: Any, decision: Decide, tmp_path: Path
+) -> None:
+    names = []
+    for place in ("here", "there", "otherwise"):
+        nights = Nights(tmp_path / place)
+        first = add(nights, of_night(1), decision, 0.0, "a")
+        add(nights, of_night(2), decision, 0.2 if place != "otherwise" else 0.3)
+        events = nights.registry.history()
+        assert events[0] == first
+        changed = [event.model_copy(update={"recorded_at": "another time"}) for event in events]
+        assert list(_names(changed)) == list(_names(events))
+        names.append(nights.registry.ledger_for(of_night(3)))
+    assert names[0] == names[1] != names[2]

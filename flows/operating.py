@@ -1,0 +1,164 @@
+"""Commands for whoever keeps nights running: who serves, what came of every night, what is left behind."""
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.options import FirstNight, Source, date, named
+from tasks.core.layout import Workspace
+
+if TYPE_CHECKING:
+    from tasks.registry import Registry
+
+
+def _registry(source: str | None) -> "Registry":
+    """Return the registry of a source; None: of the default one."""
+    from tasks.config import load_params
+    from tasks.registry import Registry
+
+    workspace = Workspace()
+    return Registry(workspace.registry(source or load_params(workspace.params).default_source))
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
+    source: Source = None,
+    to: Annotated[
+        str | None, typer.Option(help="Registry entry to return to. Default: the champion before the present one.")
+    ] = None,
+    as_of: FirstNight = None,
+) -> None:
+    """Make an earlier champion the champion again. Reversible: roll back to the later entry."""
+    from tasks.night.lock import holding
+
+    book = _registry(source)
+    with holding(Workspace(), "dwell rollback"):
+        event = book.rollback(to=to, reason=reason, as_of=date(as_of))
+    typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
+
+
+def retire(
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
+    source: Source = None,
+    as_of: FirstNight = None,
+) -> None:
+    """Take the champion away: the next night makes a first one. Reversible: `dwell rollback`."""
+    from tasks.night.lock import holding
+
+    book = _registry(source)
+    with holding(Workspace(), "dwell retire"):
+        event = book.retire(reason, date(as_of))
+    typer.echo(f"champion {event.previous} is retired (from night {event.as_of} on); `dwell rollback` brings it back")
+
+
+def promote(
+    challenger: Annotated[str, typer.Argument(help="A challenger of the night in run.yaml.")],
+    reason: Annotated[str, typer.Option(help="Why the gate is overruled; it stays with the entry for ever.")],
+) -> None:
+    """Make a challenger of the night in run.yaml champion from the next night on, whatever the gate said of it."""
+    from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holding
+    from tasks.night.publish import promote as force
+
+    workspace = Workspace()
+    with holding(workspace, "dwell promote"):
+        event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
+    typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
+
+
+def status(source: Source = None) -> None:
+    """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
+    from tasks.core.run_key import load_run_key
+    from tasks.night.lock import holder
+
+    workspace = Workspace()
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
+    book = _registry(source)
+    if workspace.run_key.exists():
+        key = load_run_key(workspace.run_key)
+        typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
+    typer.echo(str(book.status()))
+
+
+def calendar(
+    source: Source = None,
+    nights: Annotated[
+        int, typer.Option(help="How many nights to show, up to the last that could have run.", min=1)
+    ] = 30,
+) -> None:
+    """Show what came of every night: decided, missing, failed; what has changed since, and the command that fills the holes."""
+    from tasks.config import load_params
+    from tasks.core.errors import SourceError
+    from tasks.ingest import default_as_of
+    from tasks.night.calendar import calendar as look
+    from tasks.night.lock import holder
+
+    workspace = Workspace()
+    params = load_params(workspace.params)
+    name = source or params.default_source
+    latest = None
+    with contextlib.suppress(SourceError):  # its data are gone: what was decided stands in the ledger
+        latest = default_as_of(params.named_source(name))
+    for line in look(workspace, name, latest, nights, holder(workspace) is not None).lines():
+        typer.echo(line)
+
+
+def sandbox(name: Annotated[str, typer.Argument(callback=named, help="What to call it.")]) -> None:
+    """Make a workspace for experiments: nights in it, of any date and configuration, change nothing here."""
+    from tasks.night.lock import holding
+    from tasks.night.sandbox import make_sandbox
+
+    workspace = Workspace()
+    with holding(workspace, "dwell sandbox"):
+        folder = make_sandbox(workspace, name)
+    typer.echo(f"{folder} is a workspace of its own: cd there, run what you like; rm -r removes it")
+
+
+def clean(
+    keep_nights: Annotated[
+        int | None, typer.Option(help="Archived nights to keep of each source. Default: nightly.keep_nights.", min=1)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only said what would go.")] = False,
+) -> None:
+    """Remove what old nights left: archives, evidence, DVC's cache, Prefect's history. Registry entries always stay."""
+    from tasks.config import load_params
+    from tasks.night.lock import holding
+    from tasks.retention import plan
+
+    workspace = Workspace()
+    with holding(workspace, "dwell clean"):
+        found = plan(workspace, keep_nights or load_params(workspace.params).nightly.keep_nights)
+        typer.echo("nothing to remove" if found.is_empty else str(found))
+        if yes:
+            found.carry_out()
+        elif not found.is_empty:
+            typer.echo("nothing was removed: add --yes to do so")
+
+
+def doctor(
+    mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without loss.")] = False,
+) -> None:
+    """Look at environment, services, locks, leftovers, ledgers, registry and disk; every finding comes with its remedy."""
+    from tasks.doctor import diagnose
+    from tasks.night.lock import holder, holding
+
+    workspace, grave = Workspace(), False
+    if (held := holder(workspace)) is not None:
+        typer.echo(f"at work: {held}")
+    with holding(workspace, "dwell doctor", sweeping=False) if mend else contextlib.nullcontext():
+        for finding in diagnose(workspace, at_rest=held is None):
+            if mend and finding.mend is not None:
+                typer.echo(f"mended: {finding.problem}: {finding.mend()}")
+                continue
+            grave |= finding.grave
+            can = " (`dwell doctor --mend` does it)" if finding.mend else ""
+            typer.echo(f"{'problem' if finding.grave else 'notice'}: {finding}{can}")
+    typer.echo("a night cannot be trusted before the problems are mended" if grave else "a night can run")
+    if grave:
+        raise typer.Exit(1)
+
+
+COMMANDS = (rollback, retire, promote, status, calendar, sandbox, clean, doctor)
+"""In the order of the help."""

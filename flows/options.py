@@ -1,0 +1,53 @@
+"""Options that several commands share, and what becomes of their values."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.core.names import checked_name
+
+
+def named(value: str | None) -> str | None:
+    """Check a name; None stays None."""
+    return None if value is None else checked_name(value)
+
+
+FirstNight = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="First night it counts for. Default: after the last one recorded."
+    ),
+]
+AsOf = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=["%Y-%m-%d"],
+        help="Night T: fit up to T-2, calibrate on T-1, judge on T. Default: the source's last day.",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source", callback=named, help="A name below `sources` in params.yaml. Default: the one params.yaml chooses."
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Read the source from this path instead of the one in params.yaml.")
+]
+
+
+Rewrite = Annotated[
+    bool,
+    typer.Option(
+        "--rewrite", help="Let nights that later ones follow decide who serves; without it they change nothing."
+    ),
+]
+Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
+
+
+def date(value: dt.datetime | None) -> dt.date | None:
+    """Return the day of a point in time."""
+    return value.date() if value else None

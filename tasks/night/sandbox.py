@@ -1,0 +1,79 @@
+"""A workspace beside this one, for experiments: whatever runs in it, the nights, ledger and champion here stay as they are."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tasks.config import load_params
+from tasks.core.errors import ConfigError, NightError
+from tasks.core.files import writing
+from tasks.core.layout import Workspace
+from tasks.ingest import data_path
+
+_CACHE = ".dvc/cache"
+
+
+def make_sandbox(workspace: Workspace, name: str) -> Path:
+    """Copy a workspace: code, stage graph, configuration and run key as they are on disk, registry and archived nights.
+
+    It is a git repository of its own, reads sources where they lie, and has the same content in its cache of DVC (linked, so
+    that neither can take it from the other), so that stages whose inputs are those of a night here need not run again.
+
+    Args:
+        workspace: whose copy is made.
+        name: of the sandbox.
+
+    Returns:
+        its folder.
+
+    Raises:
+        ConfigError: if there is one of that name.
+        NightError: if git cannot say what belongs to the workspace.
+    """
+    target, root = workspace.sandbox(name), workspace.root.resolve()
+    if target.exists():
+        raise ConfigError(f"{target} exists already: work in it, remove it (rm -r {target}), or choose another name")
+    with writing(target) as folder:
+        folder.mkdir()
+        for file in (*_own_files(root), Path(workspace.run_key.name)):
+            if not (root / file).is_file():
+                continue
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / file, folder / file)
+        for written in ("registry", "nights"):
+            if (root / written).is_dir():
+                shutil.copytree(root / written, folder / written)
+        for place in _sources(workspace):
+            if not (folder / place).exists():
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                (folder / place).symlink_to(root / place)
+        if (root / _CACHE).is_dir():
+            shutil.copytree(root / _CACHE, folder / _CACHE, copy_function=_link)
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return target
+
+
+def _own_files(root: Path) -> list[Path]:
+    """Return the files git tracks or would track, as they are on disk; what nights write is ignored by it."""
+    found = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if found.returncode:
+        raise NightError(f"git cannot list the files of {root} ({found.stderr.strip()}): a sandbox is a copy of them")
+    return [Path(name) for name in found.stdout.split("\0") if name]
+
+
+def _sources(workspace: Workspace) -> set[Path]:
+    """Return the places of data inside the workspace, which the copy has to see at the same path."""
+    paths = {data_path(source) for source in load_params(workspace.params).sources.values()}
+    return {path for path in paths if not path.is_absolute() and (workspace.root / path).exists()}
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file of the cache, which nothing changes in place, a second name; copy it where that cannot be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
