@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all")
-    parser.add_argument("--worlds", type=int, default=1000, help="of every cell; drift and small logs take a fifth")
+    parser.add_argument("--worlds", type=int, default=1000, help="of every cell; drift and small logs take a twentieth")
     parser.add_argument("--bank-nights", type=int, default=12, help="nights of real comparisons that worlds draw from")
     parser.add_argument("--processes", type=int, default=2, help="at work together; they change no figure")
     parser.add_argument("--seed", type=int, default=0, help="of all worlds")

@@ -42,15 +42,19 @@ def superior(increments: Increments, policy: GatePolicy, precision_WKT: FloatArr
     first = PRIOR_NIGHTS * error[..., 0] ** 2 if precision_WKT is None else precision_WKT
     evidence = np.exp(log_e(total, variance, first[..., None])).mean(axis=2)
     better = closed(np.moveaxis(evidence, -1, 1), policy.significance * (1 - NEWCOMERS))
-    nights = np.arange(1, delta.shape[-1] + 1)
-    kept = np.ones(evidence.shape, dtype=bool)
+    world, night, challenger = np.nonzero(better)
+    at = world, challenger, slice(None), night
+    kept = np.ones(world.size, dtype=bool)
     for metric, margin in enumerate((policy.pooled_xauc_margin, policy.pooled_xgauc_margin)):
         # The lower bound of the mean reaches -margin where E, the sum moved by it, reaches 1 / alpha.
-        moved = log_e(total[:, :, metric] + nights * margin, variance[:, :, metric], first[:, :, metric, None])
-        kept &= moved >= -np.log(policy.significance)
-    lasting = (autocorrelation_path(delta) > policy.autocorrelation_limit).any(axis=2)
+        moved = total[at][:, metric] + (night + 1) * margin
+        prior = first[world, challenger, metric]
+        kept &= log_e(moved, variance[at][:, metric], prior) >= -np.log(policy.significance)
+    some, place = np.unique(world, return_inverse=True)
+    lasting = (autocorrelation_path(delta[some]) > policy.autocorrelation_limit).any(axis=2)[place, challenger, night]
     earliest = np.where(lasting, max(policy.upgrade_days, policy.autocorrelated_days), policy.upgrade_days)
-    return better & np.moveaxis(kept & (nights >= earliest), -1, 1)
+    better[world, night, challenger] = kept & (night + 1 >= earliest)
+    return better
 
 
 def log_e(total: FloatArray, variance: FloatArray, precision: FloatArray) -> FloatArray:

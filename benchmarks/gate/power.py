@@ -15,13 +15,21 @@ from tasks.report import charts
 
 NIGHTS = (30, 90, YEAR)
 FORECAST_NIGHT = 7
+FORECAST_SHARE = 5
+"""One world in so many is asked."""
+
+
+class Forecast(NamedTuple):
+    """The nights that night 7 said were needed in all; None: no number would do."""
+
+    nights: int | None
 
 
 class Followed(NamedTuple):
-    """One world: its first promotion, and the nights that night 7 said were needed."""
+    """One world: its first promotion, and a forecast where it was asked for."""
 
     promotion: Promotion | None
-    needed: int | None
+    forecast: Forecast | None
 
 
 def run(settings: Settings) -> list[Table]:
@@ -42,8 +50,11 @@ def _followed(cell: Cell, settings: Settings, chunk: int, worlds: int) -> list[F
     if cell.rule == "former":
         return [Followed(one, None) for one in promotions]
     nights = drawn(cell, settings, chunk, worlds).increments
-    needed = [evidence_of(nights, world, FORECAST_NIGHT - 1, cell.policy)[0].nights_needed for world in range(worlds)]
-    return [Followed(*both) for both in zip(promotions, needed, strict=True)]
+    found = [Followed(one, None) for one in promotions]
+    for world in range(0, worlds, FORECAST_SHARE):
+        evidence = evidence_of(nights, world, FORECAST_NIGHT - 1, cell.policy)[0]
+        found[world] = Followed(promotions[world], Forecast(evidence.nights_needed))
+    return found
 
 
 def _right(found: Sequence[Followed], night: int) -> list[bool]:
@@ -102,12 +113,13 @@ def _forecast(found: dict[Cell, list[Followed]]) -> Table:
     for cell, followed in found.items():
         if cell.rule == "former":
             continue
-        known = [one.needed for one in followed if one.needed is not None]
+        asked = [one.forecast.nights for one in followed if one.forecast is not None]
+        known = [nights for nights in asked if nights is not None]
         quartiles = np.percentile(known, [25, 50, 75]) if known else [np.nan] * 3
         decided = [one.promotion.night for one in followed if one.promotion is not None]
         rows.append(
             [
-                f"{cell.gain:+.3f}", DAYS[cell.days], str(cell.challengers), share([one.needed is None for one in followed]),
+                f"{cell.gain:+.3f}", DAYS[cell.days], str(cell.challengers), share([nights is None for nights in asked]),
                 f"{np.mean(known):.0f}", f"{quartiles[1]:.0f} [{quartiles[0]:.0f}, {quartiles[2]:.0f}]",
                 f"{np.mean(decided):.0f}", f"{np.median(decided):.0f}",
             ]

@@ -21,6 +21,8 @@ Rule = Literal["former", "gate"]
 CHALLENGERS = (1, 5, 20)
 CHUNK = 50
 """Worlds that are computed together."""
+HELD_AGAINST = 10
+"""One world in so many has its decisive nights held against `weigh` where a challenger is truly better; all have where none is."""
 T = TypeVar("T")
 C = TypeVar("C")
 
@@ -124,7 +126,7 @@ def first_in(cell: Cell, lives: Lives, world: int, found_NK: BoolArray) -> Promo
     """Return the first that also holds its guardrails. Of several on one night the last is taken: a wrong one, if any."""
     for night in np.flatnonzero(found_NK.any(axis=1)):
         named = np.flatnonzero(found_NK[night])
-        if cell.rule == "gate" and cell.precision is None:
+        if cell.rule == "gate" and cell.precision is None and (cell.gain is None or world % HELD_AGAINST == 0):
             _agree(lives, world, int(night), named.tolist(), cell.policy)
         passed = [k for k in named.tolist() if guarded(lives, world, int(night), k, cell.policy)]
         if passed:
