@@ -51,8 +51,10 @@ def superior(increments: Increments, policy: GatePolicy, precision_WKT: FloatArr
         prior = first[world, challenger, metric]
         kept &= log_e(moved, variance[at][:, metric], prior) >= -np.log(policy.significance)
     some, place = np.unique(world, return_inverse=True)
-    lasting = (autocorrelation_path(delta[some]) > policy.autocorrelation_limit).any(axis=2)[place, challenger, night]
-    earliest = np.where(lasting, max(policy.upgrade_days, policy.autocorrelated_days), policy.upgrade_days)
+    lasting: BoolArray = np.any(autocorrelation_path(delta[some]) > policy.autocorrelation_limit, axis=2)
+    earliest = np.where(
+        lasting[place, challenger, night], max(policy.upgrade_days, policy.autocorrelated_days), policy.upgrade_days
+    )
     better[world, night, challenger] = kept & (night + 1 >= earliest)
     return better
 
