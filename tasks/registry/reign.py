@@ -115,12 +115,26 @@ def _moves(nights: Mapping[dt.date, Step], lost: float, policy: GatePolicy) -> t
     """Return the first night on which the anchor may move, and what is lost by then; None: it stays."""
     steps = list(nights.items())
     for count in range(policy.anchor_nights, len(steps) + 1):
-        seen = [step for _, step in steps[:count]]
-        process = Process.of([step.delta for step in seen], [step.standard_error for step in seen])
-        spent = lost + max(0.0, -process.mean)
-        if process.lower(policy.significance) >= -policy.anchor_margin / 2 and spent <= 2 * policy.anchor_margin:
+        spent = loss_of_moving([step for _, step in steps[:count]], lost, policy)
+        if spent is not None:
             return steps[count - 1][0], spent
     return None
+
+
+def loss_of_moving(steps: Sequence[Step], lost: float, policy: GatePolicy) -> float | None:
+    """Return what is lost in all if the anchor moves after these nights of refits against it; None: it may not move.
+
+    Args:
+        steps: the nights, in order.
+        lost: by the moves before.
+        policy: nights needed, and the margin.
+    """
+    if len(steps) < policy.anchor_nights:
+        return None
+    process = Process.of([step.delta for step in steps], [step.standard_error for step in steps])
+    spent = lost + max(0.0, -process.mean)
+    shown = process.lower(policy.significance) >= -policy.anchor_margin / 2 and spent <= 2 * policy.anchor_margin
+    return spent if shown else None
 
 
 def _began(registry: Path, events: Sequence[Event], as_of: dt.date) -> Event | None:
