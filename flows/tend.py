@@ -8,6 +8,7 @@ looks at what stands, again and again.
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 from prefect.client.orchestration import SyncPrefectClient
@@ -27,40 +28,47 @@ from prefect.states import AwaitingRetry, Crashed
 FLOWS = ("nightly", "backfill")
 RUNS = 3
 """How often a run whose process dies is begun in all."""
-SILENT = dt.timedelta(seconds=90)
-"""How long nothing may be heard of a process on another machine; it gives a sign of life every 30 s."""
-CLAIMED = dt.timedelta(seconds=120)
-"""How long a worker may take from claiming a run to its process."""
 _LATELY = dt.timedelta(days=1)
 
 
-def tend(
-    client: SyncPrefectClient,
-    flows: Iterable[str] = FLOWS,
-    silent: dt.timedelta = SILENT,
-    claimed: dt.timedelta = CLAIMED,
-) -> list[str]:
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait before a run is taken for dead.
+
+    Attributes:
+        silent: how long nothing may be heard of a process on another machine; it gives a sign of life every 30 s.
+        claimed: how long a worker may take from claiming a run to its process.
+        crashed: how long a worker may take to say Crashed a second time, as it does when the run's hooks have ended.
+    """
+
+    silent: dt.timedelta = dt.timedelta(seconds=90)
+    claimed: dt.timedelta = dt.timedelta(seconds=120)
+    crashed: dt.timedelta = dt.timedelta(seconds=60)
+
+
+def tend(client: SyncPrefectClient, flows: Iterable[str] = FLOWS, patience: Patience = Patience()) -> list[str]:
     """Mark dead runs as Crashed, and make crashed ones due again.
 
     Args:
         client: of the server.
         flows: names of the flows whose deployed runs are meant.
-        silent: how long nothing may be heard of a run that no process here belongs to.
-        claimed: how long a run may be claimed without a process.
+        patience: with runs of which no process lives on this machine; the others are let be.
 
     Returns:
         A line for each run, of what was done.
     """
-    named, done, now = FlowFilter(name=FlowFilterName(any_=list(flows))), [], dt.datetime.now(dt.UTC)
+    named, done, now = FlowFilter(name=FlowFilterName(any_=list(flows))), list[str](), dt.datetime.now(dt.UTC)
     begun, living = _runs(client, named, StateType.PENDING, StateType.RUNNING), set(_of_living_processes())
     for run in begun:
-        patience = claimed if run.state_type == StateType.PENDING else silent
-        if str(run.id) not in living and not _heard_of(client, run, now - patience):
+        wait = patience.claimed if run.state_type == StateType.PENDING else patience.silent
+        if str(run.id) not in living and not _heard_of(client, run, now - wait):
             done += _set(
-                client, run, Crashed(message=f"no process of it lives here, and nothing was heard of it for {patience}")
+                client, run, Crashed(message=f"no process of it lives here, and nothing was heard of it for {wait}")
             )
-    for run in _runs(client, named, StateType.CRASHED, ended=FlowRunFilterEndTime(after_=now - _LATELY)):
-        if run.run_count < RUNS:
+    now = dt.datetime.now(dt.UTC)
+    lately = FlowRunFilterEndTime(after_=now - _LATELY, before_=now - patience.crashed)
+    for run in _runs(client, named, StateType.CRASHED, ended=lately):
+        if str(run.id) not in living and run.run_count < RUNS:
             done += _set(client, run, AwaitingRetry(scheduled_time=now, message="its process had died"))
     return done
 

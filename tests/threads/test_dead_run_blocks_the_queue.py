@@ -21,11 +21,11 @@ from prefect.events.filters import EventFilter, EventIDFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Pending, Running, Scheduled
 
-from flows.tend import RUNS, tend
+from flows.tend import RUNS, Patience, tend
 
 pytestmark = pytest.mark.slow
 
-AT_ONCE = dt.timedelta(0)
+AT_ONCE = Patience(*[dt.timedelta(0)] * 3)
 DEATHS: dict[str, tuple[State[None], ...]] = {"claimed": (Pending(),), "running": (Pending(), Running())}
 """What died -> the states its run had been brought to."""
 
@@ -66,7 +66,7 @@ def test_a_dead_night_blocks_the_next_one_until_it_is_tended(client: SyncPrefect
     assert bring(client, following, Pending()) == "AwaitingConcurrencySlot", "the bare tool"
     assert tend(client, [flow]) == [], "it may be young, or of another machine"
     assert now(client, dead) == reached
-    assert len(tend(client, [flow], silent=AT_ONCE, claimed=AT_ONCE)) == 2
+    assert len(tend(client, [flow], patience=AT_ONCE)) == 2
     assert now(client, dead) == "AwaitingRetry"
     crashed = next(state for state in client.read_flow_run_states(dead) if state.is_crashed())
     assert str(crashed.message).startswith("no process of it lives here")
@@ -78,11 +78,15 @@ def test_a_night_that_lives_here_is_let_be(client: SyncPrefectClient) -> None:
     bring(client, run, Pending(), Running())
     process = subprocess.Popen(["sleep", "600"], env=os.environ | {"PREFECT__FLOW_RUN_ID": str(run)})
     try:
-        assert tend(client, ["thread-here"], silent=AT_ONCE) == []
+        assert tend(client, ["thread-here"], patience=AT_ONCE) == []
+        bring(client, run, Crashed())
+        assert tend(client, ["thread-here"], patience=AT_ONCE) == [], (
+            "its worker said so of the process before this one"
+        )
     finally:
         process.kill()
         process.wait()
-    assert len(tend(client, ["thread-here"], silent=AT_ONCE)) == 2
+    assert len(tend(client, ["thread-here"], patience=AT_ONCE)) == 1
 
 
 def test_a_night_that_is_heard_of_from_elsewhere_is_let_be(client: SyncPrefectClient) -> None:
@@ -94,15 +98,16 @@ def test_a_night_that_is_heard_of_from_elsewhere_is_let_be(client: SyncPrefectCl
     written = EventFilter(id=EventIDFilter(id=[heartbeat.id]))
     while not client.read_events(written, limit=1).events:
         time.sleep(0.2)
-    assert tend(client, ["thread-elsewhere"], silent=dt.datetime.now(dt.UTC) - before) == []
-    assert len(tend(client, ["thread-elsewhere"], silent=AT_ONCE)) == 2
+    assert tend(client, ["thread-elsewhere"], patience=Patience(silent=dt.datetime.now(dt.UTC) - before)) == []
+    assert len(tend(client, ["thread-elsewhere"], patience=AT_ONCE)) == 2
 
 
 def test_a_night_that_dies_again_and_again_is_given_up(client: SyncPrefectClient) -> None:
     (run,) = due(client, "thread-given-up")
     for count in range(1, RUNS + 1):
         bring(client, run, Pending(), Running(), Crashed())
-        assert len(tend(client, ["thread-given-up"])) == (count < RUNS)
+        assert tend(client, ["thread-given-up"]) == [], "its worker has not said it twice"
+        assert len(tend(client, ["thread-given-up"], patience=AT_ONCE)) == (count < RUNS)
     assert now(client, run) == "Crashed"
     assert client.read_flow_run(run).run_count == RUNS
 
