@@ -48,14 +48,14 @@ class Faults:
 
 
 def _servers(faults: Faults, chance: random.Random) -> Iterator[Case]:
-    yield from kills.of_servers(faults.begun("embedded"), faults.expected, 4, chance)
-    yield from deployed.of_deployed(faults.begun("deployed"), faults.expected, deployed.NIGHTS, chance)
+    yield from kills.of_servers(faults.begun("embedded"), faults.expected, 3, chance)
+    yield from deployed.of_deployed(faults.begun("deployed"), faults.expected, deployed.PARTS, chance)
 
 
 KINDS: Mapping[str, Callable[[Faults, random.Random], Iterator[Case]]] = {
     "stages": lambda f, chance: kills.of_stages(f.finished("stages"), f.expected, 2, chance),
-    "dvc": lambda f, chance: kills.of_dvc(f.finished("dvc"), f.expected, 10, chance),
-    "nights": lambda f, chance: kills.of_nights(f.begun("nights"), f.expected, 5, chance),
+    "dvc": lambda f, chance: kills.of_dvc(f.finished("dvc"), f.expected, 14, chance),
+    "nights": lambda f, chance: kills.of_nights(f.begun("nights"), f.expected, 4, chance),
     "servers": _servers,
     "workers": lambda f, chance: kills.of_workers(f.finished("workers"), f.expected, 6, chance),
     "refusals": lambda f, chance: refusals.injected(f.finished("refusals"), f.expected),

@@ -17,8 +17,8 @@ from benchmarks.faults import world
 from benchmarks.faults.kills import Case, failures, unlike
 from benchmarks.faults.world import AS_OF, STAGES
 
-NIGHTS = (("server", "worker", "process", "server"), ("worker", "service", "server", "process"))
-"""What is killed in one night after another; a night whose process dies three times is given up."""
+PARTS = ("server", "worker", "process", "server", "service", "worker")
+"""What is killed in one night, one after another; a night whose process dies three times is given up."""
 _PORT = 4313
 _PATIENCE_S = 1800
 _PARTS = {
@@ -81,35 +81,27 @@ class Service:
         return ""
 
     def kill(self, part: str) -> None:
-        """Kill one part of it, and it alone, as soon as there is one."""
-        while True:
+        """Kill one part of it, and it alone, as soon as there is one.
+
+        Raises:
+            TimeoutError: if there is none for a long time.
+        """
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
             for process in psutil.process_iter():
                 with contextlib.suppress(psutil.Error, OSError):
-                    words = process.cmdline()
-                    if Path(process.cwd()).is_relative_to(self.root) and set(_PARTS[part]) <= set(words):
+                    if Path(process.cwd()).is_relative_to(self.root) and set(_PARTS[part]) <= set(process.cmdline()):
                         process.kill()
                         return
             time.sleep(0.1)
+        raise TimeoutError(f"there is no {part} to be killed")
 
 
-def of_deployed(
-    root: Path, expected: dict[str, str], nights: Sequence[Sequence[str]], chance: random.Random
-) -> Iterator[Case]:
-    """Kill parts of deployed nights, one after another."""
-    with Service(root):
-        problems = failures(world.finish(root, "-m", "flows.cli", "deploy", "--port", str(_PORT)))
-    for parts in nights:
-        fresh = world.copy(root, root.with_name("fresh-deployed"))
-        yield from _night(root, expected, parts, chance, problems)
-        world.replace(root, fresh)
-        problems = []
-
-
-def _night(
-    root: Path, expected: dict[str, str], parts: Sequence[str], chance: random.Random, problems: list[str]
-) -> Iterator[Case]:
+def of_deployed(root: Path, expected: dict[str, str], parts: Sequence[str], chance: random.Random) -> Iterator[Case]:
+    """Kill parts of a deployed night, one after another; what is found wrong is charged to the kill before it."""
     found, seen = list[Case](), set[str]()
     with Service(root) as service:
+        problems = failures(world.finish(root, "-m", "flows.cli", "deploy", "--port", str(_PORT)))
         run = service.begin_night()
         for number, part in enumerate(parts):
             _wait(root, service, run, int(len(STAGES) * (number + chance.random()) / len(parts)))

@@ -65,12 +65,6 @@ def copy(world: Path, root: Path) -> Path:
     return root
 
 
-def replace(root: Path, by: Path) -> None:
-    """Put one workspace in the place of another."""
-    shutil.rmtree(root)
-    by.rename(root)
-
-
 def environment(root: Path, **variables: str) -> dict[str, str]:
     """Return what processes in a workspace are started with."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
