@@ -1,7 +1,7 @@
 """Faults thrown into small nights: kills and refusals of the machine, each held against an undisturbed twin.
 
 python -m benchmarks.faults                # all: results/KIND.md are written beside this file, and results/summary.md
-python -m benchmarks.faults kills          # what is killed: stages, dvc, nights, servers, workers
+python -m benchmarks.faults kills          # what is killed: servers, nights, dvc, stages, workers
 python -m benchmarks.faults stages dvc     # some kinds
 """
 
@@ -61,7 +61,7 @@ KINDS: Mapping[str, Callable[[Faults, random.Random], Iterator[Case]]] = {
     "refusals": lambda f, chance: refusals.injected(f.finished("refusals"), f.expected),
     "disks": lambda f, chance: refusals.full_disks(f.finished("disks"), f.expected),
 }
-KILLS = ("stages", "dvc", "nights", "servers", "workers")
+KILLS = ("servers", "nights", "dvc", "stages", "workers")
 
 
 def main() -> int:
