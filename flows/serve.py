@@ -61,7 +61,7 @@ class _Part:
 
     def end_rest(self) -> None:
         """End what it started and left when it died."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
@@ -80,7 +80,8 @@ def serve(port: int = 4200) -> int:
     server = _Part(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment)
     parts = [server]
     try:
-        _wait_for(f"{origin}/api/health", server)
+        if not _answers(f"{origin}/api/health", server):
+            return 1
         worker = _Part(["worker", "start", "--pool", POOL, "--type", "process"], environment)
         parts.append(worker)
         tended = -float("inf")
@@ -114,13 +115,14 @@ def _tend(api: str) -> None:
         _log.warning("the server did not say which runs have died: %s", error)
 
 
-def _wait_for(url: str, server: _Part) -> None:
-    """Wait until a server answers, or has ended."""
+def _answers(url: str, server: _Part) -> bool:
+    """Wait until a server answers; False: it has ended before."""
     while not server.has_ended:
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=2).ok:
-                return
+                return True
         time.sleep(0.5)
+    return False
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
