@@ -104,8 +104,9 @@ def of_deployed(root: Path, expected: dict[str, str], parts: Sequence[str], chan
         problems = failures(world.finish(root, "-m", "flows.cli", "deploy", "--port", str(_PORT)))
         run = service.begin_night()
         for number, part in enumerate(parts):
-            _wait(root, service, run, int(len(STAGES) * (number + chance.random()) / len(parts)))
-            time.sleep(5 * chance.random())
+            stages, moment = int(len(STAGES) * (number + chance.random()) / len(parts)), 5 * chance.random()
+            _wait(root, service, run, stages)
+            time.sleep(moment)
             if found:
                 found[-1].problems += unlike(root, expected, seen)
             when = f"after {world.stages_done(root)} stages"

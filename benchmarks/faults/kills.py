@@ -77,11 +77,12 @@ def _again_and_again(
     """Kill a night, or one child of it, run it again, kill it later; what a run finds wrong is charged to the kill before it."""
     found, seen = list[Case](), set[str]()
     for number in range(kills):
+        stages, moment = int(len(STAGES) * (number + chance.random()) / kills), 5 * chance.random()
         night = world.start(root, *NIGHTLY)
         victim = psutil.Process(night.pid) if child is None else _child(night, child)
-        while night.poll() is None and world.stages_done(root) < int(len(STAGES) * (number + chance.random()) / kills):
+        while night.poll() is None and world.stages_done(root) < stages:
             time.sleep(0.2)
-        time.sleep(5 * chance.random())
+        time.sleep(moment)
         if found:
             found[-1].problems += unlike(root, expected, seen)
         when = f"after {world.stages_done(root)} stages" + ("" if night.poll() is None else " (had ended)")
