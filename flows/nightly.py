@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
+from flows.artifacts import show
 from flows.notify import notify
 from flows.stages import run_stages, stage_graph
 from tasks.config import load_params
@@ -68,8 +69,8 @@ def nightly(
         sort_lock(workspace.root / "dvc.lock")
         outcome = publish(workspace, key, outcomes, rewrite)
         _clean(workspace, nightly_config.keep_nights, logger)
-    create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
-    create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
+    show(create_markdown_artifact, "decision", markdown=outcome.summary_markdown(), description=f"night {key.as_of}")
+    show(create_link_artifact, "report", link=outcome.report.resolve().as_uri(), link_text=f"report of {key.as_of}")
     return outcome
 
 

@@ -120,16 +120,17 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
 
 def stages_done(root: Path) -> int:
     """Return how many stages of a night DVC has written down."""
-    return len(_locked(root))
+    return len(locked(root))
 
 
 def of_ended_stages(root: Path, lines: list[str]) -> list[str]:
     """Return the differences that concern outputs of stages that DVC has written down."""
-    outputs = [out["path"] for stage in _locked(root).values() for out in stage.get("outs", ())]
+    outputs = [out["path"] for stage in locked(root).values() for out in stage.get("outs", ())]
     return [line for line in lines if any(Path(line.split(" ", 1)[1]).is_relative_to(output) for output in outputs)]
 
 
-def _locked(root: Path) -> dict[str, Any]:
+def locked(root: Path) -> dict[str, Any]:
+    """Return stage -> what DVC has written down of it."""
     with contextlib.suppress(OSError, yaml.YAMLError, TypeError, KeyError):  # it is being written
         return dict(yaml.safe_load((root / "dvc.lock").read_text())["stages"])
     return {}
