@@ -141,8 +141,11 @@ def left_unfinished(root: Path) -> list[str]:
     return sorted(path.name for path in (root / SCRATCH / "tmp").glob("*"))
 
 
-def orphans(root: Path, patience_s: float = 5) -> list[str]:
-    """Return the processes that still run in a workspace a while after what started them has died."""
+def orphans(root: Path, patience_s: float = 30) -> list[str]:
+    """Return the processes that still run in a workspace a while after what started them has died.
+
+    A stage whose DVC dies ends as soon as it has imported what tells it so: seconds on a busy machine.
+    """
     until = time.monotonic() + patience_s
     while running := _running(root):
         if time.monotonic() > until:
