@@ -1,7 +1,7 @@
 """Faults thrown into small nights: kills and refusals of the machine, each held against an undisturbed twin.
 
 python -m benchmarks.faults                # all: results/KIND.md are written beside this file, and results/summary.md
-python -m benchmarks.faults kills          # what is killed: servers, nights, dvc, stages, workers
+python -m benchmarks.faults kills          # what is killed: servers, embedded, nights, dvc, stages, workers
 python -m benchmarks.faults stages dvc     # some kinds
 """
 
@@ -50,21 +50,17 @@ class Faults:
         return world.copy(self.fresh, self.scratch / name)
 
 
-def _servers(faults: Faults, chance: random.Random) -> Iterator[Case]:
-    yield from kills.of_servers(faults.begun("embedded"), faults.expected, 3, chance)
-    yield from deployed.of_deployed(faults.begun("deployed"), faults.expected, deployed.PARTS, chance)
-
-
 KINDS: Mapping[str, Callable[[Faults, random.Random], Iterator[Case]]] = {
     "stages": lambda f, chance: kills.of_stages(f.finished("stages"), f.expected, 2, chance),
     "dvc": lambda f, chance: kills.of_dvc(f.finished("dvc"), f.expected, 14, chance),
     "nights": lambda f, chance: kills.of_nights(f.begun("nights"), f.expected, 4, chance),
-    "servers": _servers,
+    "embedded": lambda f, chance: kills.of_servers(f.begun("embedded"), f.expected, 3, chance),
+    "servers": lambda f, chance: deployed.of_deployed(f.begun("servers"), f.expected, deployed.PARTS, chance),
     "workers": lambda f, chance: kills.of_workers(f.finished("workers"), f.expected, 6, chance),
     "refusals": lambda f, chance: refusals.injected(f.finished("refusals"), f.expected),
     "disks": lambda f, chance: refusals.full_disks(f.finished("disks"), f.expected),
 }
-KILLS = ("servers", "nights", "dvc", "stages", "workers")
+KILLS = ("servers", "embedded", "nights", "dvc", "stages", "workers")
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,6 @@ from benchmarks.faults.world import AS_OF, STAGES
 
 PARTS = ("server", "worker", "process", "server", "service", "worker")
 """What is killed in one night, one after another; a night whose process dies three times is given up."""
-_PORT = 4313
 _PATIENCE_S = 1800
 _PARTS = {
     "service": ("flows.cli", "serve"),
@@ -34,7 +34,10 @@ class Service:
     """`dwell serve`, started again whenever it has ended: what a service manager does, and all that it does."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.api = root, f"http://127.0.0.1:{_PORT}/api"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = str(free.getsockname()[1])
+        self.root, self.api = root, f"http://127.0.0.1:{self.port}/api"
         self._stopping, self._thread = threading.Event(), threading.Thread(target=self._keep)
 
     def __enter__(self) -> "Service":
@@ -52,7 +55,7 @@ class Service:
         with (self.root / "service.log").open("a") as log:
             while not self._stopping.is_set():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "flows.cli", "serve", "--port", str(_PORT)], cwd=self.root,
+                    [sys.executable, "-m", "flows.cli", "serve", "--port", self.port], cwd=self.root,
                     env=world.environment(self.root), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
                 self._process.wait()
@@ -65,7 +68,7 @@ class Service:
 
     def begin_night(self) -> str:
         """Let the deployment run a night; return the id of the run."""
-        command = ["prefect", "--port", str(_PORT), "deployment", "run", "nightly/nightly", "--param", f"as_of={AS_OF}"]
+        command = ["prefect", "--port", self.port, "deployment", "run", "nightly/nightly", "--param", f"as_of={AS_OF}"]
         done = world.finish(self.root, "-m", "flows.cli", *command)
         found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.output)
         assert found, done.output
@@ -101,7 +104,7 @@ def of_deployed(root: Path, expected: dict[str, str], parts: Sequence[str], chan
     """Kill parts of a deployed night, one after another; what is found wrong is charged to the kill before it."""
     found, seen = list[Case](), set[str]()
     with Service(root) as service:
-        problems = failures(world.finish(root, "-m", "flows.cli", "deploy", "--port", str(_PORT)))
+        problems = failures(world.finish(root, "-m", "flows.cli", "deploy", "--port", service.port))
         run = service.begin_night()
         for number, part in enumerate(parts):
             stages, moment = int(len(STAGES) * (number + chance.random()) / len(parts)), 5 * chance.random()
