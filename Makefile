@@ -83,7 +83,7 @@ audit: $(STAMP) ## what is installed fits together; ONLINE=1 also asks for known
 serve: $(STAMP) ## a Prefect server on 127.0.0.1:4200 and a worker, until Ctrl-C
 	$(BIN)/dwell serve
 
-deploy: $(STAMP) ## register work pool, deployments and the dead-run automation with that server
+deploy: $(STAMP) ## register work pool and deployments with that server
 	$(BIN)/dwell deploy
 
 benchmark-r0: $(STAMP) ## KuaiRand-Pure, protocol R0 (DATA=path/to/KuaiRand-Pure); about an hour on 2 cores

@@ -221,7 +221,7 @@ def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) 
 
 @app.command()
 def deploy(port: Port = 4200) -> None:
-    """Register work pool, deployments and the dead-run automation with a running server; harmless to repeat."""
+    """Register work pool and deployments with a running server; harmless to repeat."""
     _address(port)
     from flows.deploy import deploy as run
 

@@ -24,6 +24,8 @@ _QUIET = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86_400),
     # a run whose machine died is told from a slow one by its heartbeat (see infra/README.md)
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # who holds the one slot of a deployment, a server still knows after it has died
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 
 

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
+from flows.artifacts import show
 from flows.notify import notify
 from flows.stages import run_stages, stage_graph
 from tasks.config import Params, load_params
@@ -65,8 +66,8 @@ def nightly(
             note_failure(workspace, key, error)
             raise
         _clean(workspace, params.nightly.keep_nights, logger)
-    create_markdown_artifact(markdown=outcome.summary_markdown(), key="decision", description=f"night {key.as_of}")
-    create_link_artifact(link=outcome.report.resolve().as_uri(), key="report", link_text=f"report of {key.as_of}")
+    show(create_markdown_artifact, "decision", markdown=outcome.summary_markdown(), description=f"night {key.as_of}")
+    show(create_link_artifact, "report", link=outcome.report.resolve().as_uri(), link_text=f"report of {key.as_of}")
     return outcome
 
 

@@ -1,23 +1,73 @@
-"""A Prefect server on loopback and one process worker, ended together: a small installation in one command."""
+"""A Prefect server on loopback and one process worker: a small installation in one command.
+
+Either is started again when it dies, and runs whose processes have died are tended (`flows.tend`).
+"""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 
+import httpx
 import requests
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import POOL
+from flows.tend import tend
+
+_TEND_S = 15
+_BRIEF_S = 20
+"""What ends sooner than this after its start is not started again: it cannot run here."""
+_log = logging.getLogger(__name__)
+
+
+class _Part:
+    """One process with all that it starts, in a session of its own so that Ctrl-C reaches only us."""
+
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.command = [sys.executable, "-m", "prefect", *arguments]
+        self.start()
+
+    def start(self) -> None:
+        """Start it; where a non-interactive shell started us in the background, with SIGINT as it was before."""
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    @property
+    def was_brief(self) -> bool:
+        return time.monotonic() - self.begun < _BRIEF_S
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=30)
+        self.end_rest()
+
+    def end_rest(self) -> None:
+        """End what it started and left when it died."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def serve(port: int = 4200) -> int:
     """Run the server and a worker in the foreground until interrupted; return the exit status.
 
-    A worker that a non-interactive shell starts in the background ignores SIGINT and cannot be stopped cleanly, so
-    both are started from here with signals restored, and each in its own session so that Ctrl-C reaches only us.
     The password that `environment.prepare` sets guards the server; a browser asks for it.
     """
     origin = f"http://127.0.0.1:{port}"
@@ -26,42 +76,53 @@ def serve(port: int = 4200) -> int:
         "PREFECT_SERVER_UI_API_URL": f"{origin}/api",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origin,
     }
-    prefect = [sys.executable, "-m", "prefect"]
     signal.signal(signal.SIGTERM, _interrupt)
-    children = [_start([*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment)]
+    server = _Part(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment)
+    parts = [server]
     try:
-        _wait_for(f"{origin}/api/health", children[0])
-        children.append(_start([*prefect, "worker", "start", "--pool", POOL, "--type", "process"], environment))
-        while all(child.poll() is None for child in children):
+        if not _answers(f"{origin}/api/health", server):
+            return 1
+        worker = _Part(["worker", "start", "--pool", POOL, "--type", "process"], environment)
+        parts.append(worker)
+        tended = -float("inf")
+        while not any(part.has_ended and part.was_brief for part in parts):
+            if server.has_ended:
+                _log.warning("the server has ended and is started again")
+                server.end_rest()  # it holds the port
+                server.start()
+            if worker.has_ended:  # a night it had started goes on
+                _log.warning("the worker has ended and is started again")
+                worker.start()
+            if time.monotonic() - tended > _TEND_S:
+                _tend(f"{origin}/api")
+                tended = time.monotonic()
             time.sleep(1)
         return 1
     except KeyboardInterrupt:
         return 0
     finally:
-        for child in reversed(children):
-            child.send_signal(signal.SIGINT)
-            try:
-                child.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        for part in reversed(parts):
+            part.end()
 
 
-def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server answers, or has ended."""
-    while server.poll() is None:
+def _tend(api: str) -> None:
+    """Tend what has died; a server that does not answer now is asked again."""
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            for line in tend(client):
+                _log.warning(line)
+    except (httpx.HTTPError, RuntimeError) as error:
+        _log.warning("the server did not say which runs have died: %s", error)
+
+
+def _answers(url: str, server: _Part) -> bool:
+    """Wait until a server answers; False: it has ended before."""
+    while not server.has_ended:
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=2).ok:
-                return
+                return True
         time.sleep(0.5)
-
-
-def _start(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    return False
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

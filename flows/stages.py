@@ -22,6 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.artifacts import show
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.night.dvc_files import damaged_lock
 
@@ -100,7 +101,8 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
     if returncode != 0:
         raise _failure(stage, returncode, lines, timeout_minutes)
     outcome = _outcome(lines)
-    create_markdown_artifact(
+    show(
+        create_markdown_artifact,
         markdown=f"**{stage}** {outcome} in {time.monotonic() - started:.1f} s\n\n```\n"
         + "\n".join(lines[-20:])
         + "\n```",

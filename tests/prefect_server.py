@@ -1,12 +1,15 @@
 """One Prefect server on loopback for all tests that need one: starting it takes as long as a stage."""
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -30,6 +33,21 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         log.close()
+
+
+@pytest.fixture
+def embedded_home(prefect_server: dict[str, str]) -> Callable[[Path], Path]:
+    """Return a function that gives a workspace the tables of an embedded server: to make them anew takes half a minute."""
+
+    def make(root: Path) -> Path:
+        home = root / ".dwell/prefect"
+        home.mkdir(parents=True, exist_ok=True)
+        tables = sqlite3.connect(Path(prefect_server["PREFECT_HOME"]) / "prefect.db")
+        with contextlib.closing(tables) as made, contextlib.closing(sqlite3.connect(home / "prefect.db")) as copy:
+            made.backup(copy)
+        return home
+
+    return make
 
 
 def _free_port() -> int:

@@ -35,51 +35,63 @@ class Case:
 
 def of_stages(root: Path, expected: dict[str, str], per_stage: int, chance: random.Random) -> Iterator[Case]:
     """Kill every stage of a finished night, with and without its output standing, and run it again."""
+    whole_s = world.processor_seconds(root)
     for stage, output in STAGES.items():
-        remove(root / output)
-        whole = world.finish(root, "-m", "tasks", *stage.split()).seconds
         for number in range(per_stage):
             if number % 2 == 0:
                 remove(root / output)
-            moment = whole * (0.25 + 0.75 * (number + chance.random()) / per_stage)
-            yield _killed(root, expected, f"stage {stage}", moment, ("-m", "tasks", *stage.split()))
+            used_s = whole_s[stage.replace(" --recipe ", "@")] * (0.2 + 0.75 * (number + chance.random()) / per_stage)
+            process = world.start(root, "-m", "tasks", *stage.split())
+            world.wait_until_used(process, used_s)
+            yield _killed(
+                root, expected, f"stage {stage}", f"{used_s:.1f} CPU-s", process, ("-m", "tasks", *stage.split())
+            )
 
 
 def of_dvc(root: Path, expected: dict[str, str], kills: int, chance: random.Random) -> Iterator[Case]:
     """Kill DVC alone while it runs a stage; the stage has to end with it."""
     names = ["features", "table", "train@d2q", "gate"]
     for number in range(kills):
-        command = ("-m", "dvc", "repro", "--single-item", names[number % len(names)])
-        moment = 1 + 5 * chance.random()
-        yield _killed(root, expected, f"dvc repro {names[number % len(names)]}", moment, (*command, "--force"), command)
+        name = names[number % len(names)]
+        process = world.start(root, "-m", "dvc", "repro", "--single-item", name, "--force")
+        _child(process, "tasks")
+        moment = 4 * chance.random()
+        time.sleep(moment)
+        what, when = f"dvc repro {name}", f"{moment:.1f} s after the stage's start"
+        yield _killed(root, expected, what, when, process, ("-m", "dvc", "repro", "--single-item", name))
 
 
-def of_nights(
-    root: Path, expected: dict[str, str], kills: int, whole_s: float, chance: random.Random
-) -> Iterator[Case]:
-    """Kill the process of a night again and again, each time later in it, until one run comes to its end."""
-    found = []
-    for number in range(kills):
-        moment = whole_s * (0.1 + 0.9 * (number + chance.random()) / kills)
-        killed = world.kill(world.start(root, *NIGHTLY), moment)
-        found.append(
-            Case("engine of a night", f"after {moment:.1f} s" + ("" if killed else " (had ended)"), world.orphans(root))
-        )
-    yield from _ended(root, expected, found)
+def of_nights(root: Path, expected: dict[str, str], kills: int, chance: random.Random) -> Iterator[Case]:
+    """Kill the process of a night again and again, each time later in it."""
+    yield from _again_and_again(root, expected, kills, chance, "engine of a night", None)
 
 
 def of_servers(root: Path, expected: dict[str, str], kills: int, chance: random.Random) -> Iterator[Case]:
-    """Kill the embedded server of a night."""
-    found = []
-    for _ in range(kills):
+    """Kill the embedded server of a night again and again."""
+    yield from _again_and_again(root, expected, kills, chance, "embedded server", "uvicorn")
+
+
+def _again_and_again(
+    root: Path, expected: dict[str, str], kills: int, chance: random.Random, what: str, child: str | None
+) -> Iterator[Case]:
+    """Kill a night, or one child of it, run it again, kill it later; what a run finds wrong is charged to the kill before it."""
+    found, seen = list[Case](), set[str]()
+    for number in range(kills):
+        stages, moment = int(len(STAGES) * (number + chance.random()) / kills), 5 * chance.random()
         night = world.start(root, *NIGHTLY)
-        server = _child(night, "uvicorn")
-        time.sleep(12 * chance.random())
-        if server is not None:
-            server.kill()
-        night.wait(600)
-        found.append(Case("embedded server", "", world.orphans(root)))
-    yield from _ended(root, expected, found)
+        victim = psutil.Process(night.pid) if child is None else _child(night, child)
+        while night.poll() is None and world.stages_done(root) < stages:
+            time.sleep(0.2)
+        time.sleep(moment)
+        if found:
+            found[-1].problems += unlike(root, expected, seen)
+        when = f"after {world.stages_done(root)} stages" + ("" if night.poll() is None else " (had ended)")
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
+            victim.kill()  # type: ignore[union-attr]
+        night.wait(900)
+        found.append(Case(what, when, world.orphans(root)))
+    found[-1].problems += failures(world.finish(root, *NIGHTLY)) + unlike(root, expected, seen, ended=True)
+    yield from found
 
 
 def of_workers(root: Path, expected: dict[str, str], kills: int, chance: random.Random) -> Iterator[Case]:
@@ -100,39 +112,51 @@ def of_workers(root: Path, expected: dict[str, str], kills: int, chance: random.
             stage.kill()
             stage.wait()
             problems = world.orphans(root)
-            problems += _failures(world.finish(root, "-m", "tasks", "features"))
+            problems += failures(world.finish(root, "-m", "tasks", "features"))
         what = "Dask worker" if number % 2 == 0 else "stage with Dask workers"
-        yield Case(what, "", problems + _state(root, expected))
+        yield Case(what, "", problems + state(root, expected))
 
 
 def _killed(
     root: Path,
     expected: dict[str, str],
     what: str,
-    moment: float,
-    command: tuple[str, ...],
-    again: tuple[str, ...] = (),
+    when: str,
+    process: "subprocess.Popen[str]",
+    again: tuple[str, ...],
 ) -> Case:
-    """Kill a command, run it again, and say what is wrong then."""
-    killed = world.kill(world.start(root, *command), moment)
-    problems = world.orphans(root) + _failures(world.finish(root, *(again or command)))
-    when = f"after {moment:.1f} s" + ("" if killed else " (had ended)")
-    return Case(what, when, problems + _state(root, expected))
+    """Kill a command now, run it again, and say what is wrong then."""
+    ended = process.poll() is not None
+    process.kill()
+    process.wait()
+    problems = world.orphans(root) + failures(world.finish(root, *again))
+    return Case(what, when + (" (had ended)" if ended else ""), problems + state(root, expected))
 
 
-def _ended(root: Path, expected: dict[str, str], found: list[Case]) -> Iterator[Case]:
-    """Let the night end undisturbed; what is wrong then is charged to the last case."""
-    problems = _failures(world.finish(root, *NIGHTLY)) + _state(root, expected)
-    found[-1].problems.extend(problems)
-    yield from found
-
-
-def _failures(done: world.Finished) -> list[str]:
+def failures(done: world.Finished) -> list[str]:
+    """Return what went wrong with a command that had to succeed."""
     return [] if done.status == 0 else [f"the rerun failed: {done.output[-300:]}"]
 
 
-def _state(root: Path, expected: dict[str, str]) -> list[str]:
+def state(root: Path, expected: dict[str, str]) -> list[str]:
+    """Return what is otherwise than in the undisturbed twin, left unfinished, or runs on."""
     return world.differences(expected, world.snapshot(root)) + world.left_unfinished(root) + world.orphans(root)
+
+
+def unlike(root: Path, expected: dict[str, str], seen: set[str], ended: bool = False) -> list[str]:
+    """Return what is otherwise than in the undisturbed twin and was not seen before.
+
+    Args:
+        root: where a night runs.
+        expected: the twin's files.
+        seen: what was found before; what is found is added.
+        ended: whether the night has; else only outputs of stages that have ended are looked at.
+    """
+    found = world.differences(expected, world.snapshot(root))
+    found = found + world.left_unfinished(root) if ended else world.of_ended_stages(root, found)
+    new = [line for line in found if line not in seen]
+    seen.update(new)
+    return new
 
 
 def _child(parent: "subprocess.Popen[str]", word: str) -> psutil.Process | None:

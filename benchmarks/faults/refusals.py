@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.faults import world
 from benchmarks.faults.inject import KINDS
-from benchmarks.faults.kills import Case, _failures, _state
+from benchmarks.faults.kills import Case, failures, state
 from benchmarks.faults.world import STAGES
 from tasks.core.files import remove
 
@@ -59,10 +59,8 @@ def _refused(
         problems.append(f"no remedy: {done.error_lines}")
     if filler is not None:
         filler.unlink()
-    problems += _failures(world.finish(root, "-m", "tasks", *stage.split()))
-    return Case(
-        f"stage {stage}", f"{kind}: `{(done.error_lines or ['-'])[0][:160]}`", problems + _state(root, expected)
-    )
+    problems += failures(world.finish(root, "-m", "tasks", *stage.split()))
+    return Case(f"stage {stage}", f"{kind}: `{(done.error_lines or ['-'])[0][:160]}`", problems + state(root, expected))
 
 
 @contextlib.contextmanager

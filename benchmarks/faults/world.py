@@ -1,14 +1,15 @@
 """A small finished night, what it consists of to the byte, and what must not be there beside it."""
 
+import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
@@ -88,15 +89,17 @@ def finish(root: Path, *arguments: str, **variables: str) -> Finished:
     return Finished(done.returncode, done.stdout, time.monotonic() - begun)
 
 
-def kill(process: "subprocess.Popen[str]", after_s: float) -> bool:
-    """Kill one process, and it alone, after a time; False: it had ended by itself."""
-    try:
-        process.wait(after_s)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
-    return False
+def processor_seconds(root: Path) -> dict[str, float]:
+    """Return stage -> seconds of a processor that it took in the archived night."""
+    operations = json.loads((root / f"nights/simulator/{AS_OF}/operations.json").read_text())
+    return {stage: timing["cpu_seconds"] for stage, timing in operations["timings"].items()}
+
+
+def wait_until_used(process: "subprocess.Popen[str]", seconds: float) -> None:
+    """Wait until a process has used a processor for so long, whatever else runs on the machine, or has ended."""
+    with contextlib.suppress(psutil.Error):
+        while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < seconds:
+            time.sleep(0.02)
 
 
 def snapshot(root: Path) -> dict[str, str]:
@@ -115,13 +118,34 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     )
 
 
+def stages_done(root: Path) -> int:
+    """Return how many stages of a night DVC has written down."""
+    return len(locked(root))
+
+
+def of_ended_stages(root: Path, lines: list[str]) -> list[str]:
+    """Return the differences that concern outputs of stages that DVC has written down."""
+    outputs = [out["path"] for stage in locked(root).values() for out in stage.get("outs", ())]
+    return [line for line in lines if any(Path(line.split(" ", 1)[1]).is_relative_to(output) for output in outputs)]
+
+
+def locked(root: Path) -> dict[str, Any]:
+    """Return stage -> what DVC has written down of it."""
+    with contextlib.suppress(OSError, yaml.YAMLError, TypeError, KeyError):  # it is being written
+        return dict(yaml.safe_load((root / "dvc.lock").read_text())["stages"])
+    return {}
+
+
 def left_unfinished(root: Path) -> list[str]:
     """Return what lies below `.dwell/tmp` though nothing runs."""
     return sorted(path.name for path in (root / SCRATCH / "tmp").glob("*"))
 
 
-def orphans(root: Path, patience_s: float = 5) -> list[str]:
-    """Return the processes that still run in a workspace a while after what started them has died."""
+def orphans(root: Path, patience_s: float = 30) -> list[str]:
+    """Return the processes that still run in a workspace a while after what started them has died.
+
+    A stage whose DVC dies ends as soon as it has imported what tells it so: seconds on a busy machine.
+    """
     until = time.monotonic() + patience_s
     while running := _running(root):
         if time.monotonic() > until:
