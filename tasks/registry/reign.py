@@ -4,7 +4,7 @@ Everything is a function of a night and of the first events of the ledger, which
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,29 +95,28 @@ def _anchor(reign: Reign, configuration: str, began: str, events: Sequence[Event
     """Return the entry that refreshes are held to: the one that began the reign, or a later one that took its place.
 
     A model of last year says little about today's rows, so after every `anchor_nights` on which the refits were shown not to
-    lie half a margin below the anchor, the champion of that night takes its place. What was lost by all such steps together
-    is bounded by twice the margin.
+    lie half a margin below the anchor, the champion of that night takes its place. What its moves count as lost is bounded by
+    twice the margin.
     """
     anchor, lost = began, 0.0
-    while True:
-        nights = reign.by_night(configuration, reference=anchor)
-        moved = _moves(nights, lost, policy)
-        if moved is None:
-            return anchor
-        night, lost = moved
+    while (moved := _moved(reign, configuration, anchor, lost, events, policy)) is not None:
+        anchor, lost = moved
+    return anchor
+
+
+def _moved(
+    reign: Reign, configuration: str, anchor: str, lost: float, events: Sequence[Event], policy: GatePolicy
+) -> tuple[str, float] | None:
+    """Return the entry that takes the anchor's place first, and what is lost by then; None: none does."""
+    steps: list[Step] = []
+    for night, step in reign.by_night(configuration, reference=anchor).items():
+        steps.append(step)
+        spent = loss_of_moving(steps, lost, policy)
+        if spent is None:
+            continue
         standing = current(succession(events, night + dt.timedelta(days=1)))
-        if standing is None or standing == anchor:
-            return anchor
-        anchor = standing
-
-
-def _moves(nights: Mapping[dt.date, Step], lost: float, policy: GatePolicy) -> tuple[dt.date, float] | None:
-    """Return the first night on which the anchor may move, and what is lost by then; None: it stays."""
-    steps = list(nights.items())
-    for count in range(policy.anchor_nights, len(steps) + 1):
-        spent = loss_of_moving([step for _, step in steps[:count]], lost, policy)
-        if spent is not None:
-            return steps[count - 1][0], spent
+        if standing is not None and standing != anchor:
+            return standing, spent
     return None
 
 

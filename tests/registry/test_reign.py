@@ -94,9 +94,15 @@ def test_events_without_increments_hash_as_they_did_before_there_were_any(nights
 
 
 def anchored(
-    nights: Any, of_night: Any, decision: Decide, count: int, delta: float, policy: GatePolicy | None = None
+    nights: Any,
+    of_night: Any,
+    decision: Decide,
+    count: int,
+    delta: float,
+    policy: GatePolicy | None = None,
+    refused: int = 0,
 ) -> list[Any]:
-    """Refresh the champion every night; each refit differs from the entry that began the reign by `delta`."""
+    """Refresh the champion every night but the first few; each refit differs from the entry that began the reign by `delta`."""
     events = [add(nights, of_night(1), decision, 0.0, "a")]
     for number in range(2, count + 2):
         as_of = of_night(number)
@@ -105,7 +111,7 @@ def anchored(
         increment = Increment(
             night=as_of, recipe_hash="recipe-a", against="anchor", reference=anchor, metrics={"xauc": step}
         )
-        decided = decision(as_of, "a", nights.registry.champion_for(as_of))
+        decided = decision(as_of, "a" if number > refused + 1 else None, nights.registry.champion_for(as_of))
         first, second = decided.challengers
         verdicts = (first.model_copy(update={"increments": (increment,)}), second)
         decided = decided.model_copy(update={"challengers": verdicts})
@@ -120,6 +126,15 @@ def test_an_anchor_gives_way_to_a_later_entry_shown_to_be_no_worse(
     assert reign(nights, of_night(29)).anchor == events[0].entry
     assert reign(nights, of_night(30)).anchor == events[28].entry
     assert reign(nights, of_night(32)).anchor == events[28].entry
+
+
+def test_an_anchor_that_is_the_champion_still_gives_way_to_the_next_one(
+    nights: Any, of_night: Any, decision: Decide
+) -> None:
+    policy = GatePolicy(anchor_nights=2, significance=0.99)
+    events = anchored(nights, of_night, decision, 5, 0.0, policy, refused=3)
+    assert reign(nights, of_night(5), policy).anchor == events[0].entry
+    assert reign(nights, of_night(6), policy).anchor == events[4].entry
 
 
 def test_an_anchor_stays_while_the_refits_may_lie_below_it(nights: Any, of_night: Any, decision: Decide) -> None:
