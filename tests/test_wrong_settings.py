@@ -59,7 +59,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "missing block": (instead("\nnightly:\n", "\nnight:\n"), "default_source", "nightly: missing; add the key"),
     # types
     "text for a number": (below("window", "  fit_days: six").replace("  fit_days: 6 #", "  #"), "six", "window.fit_days: Input should be a valid integer"),
-    "quoted number": (instead("max_epochs: 3", 'max_epochs: "3"'), 'max_epochs: "3"', "training.max_epochs: Input should be a valid integer (got '3')"),
+    "quoted number": (instead("max_epochs: 12", 'max_epochs: "3"'), 'max_epochs: "3"', "training.max_epochs: Input should be a valid integer (got '3')"),
     "truth value for a number": (instead("  threads: 1 #", "  threads: yes #"), "threads: yes", "training.threads: Input should be a valid integer (got True)"),
     "window that no run looks back on": (instead("lookback_days: 7", "lookback_days: 3"), "lookback_days: 3", "window.lookback_days: features.groups.user.windows: 7 days is longer than the lookback of 3 days"),
     "fraction of a day": (instead("lookback_days: 7", "lookback_days: 7.5"), "7.5", "window.lookback_days: Input should be a valid integer"),
@@ -71,7 +71,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "number for a date": (instead('"2026-01-01"', "0"), "start_day", "sources.simulator.start_day: a day is written"),
     "day of the year 1": (instead('"2026-01-01"', '"0001-01-01"'), "start_day", "sources.simulator.start_day: Input should be greater than or equal to"),
     "list for one": (instead("title: dwell", "title: [a, b]"), "title", "report.title: Input should be a valid string"),
-    "one for a list": (instead("recipes: [d2q, wlr_mmoe] #", "recipes: d2q #"), "recipes: d2q", "nightly.recipes: Input should be a valid tuple"),
+    "one for a list": (instead("recipes: [four_heads, trees] #", "recipes: d2q #"), "recipes: d2q", "nightly.recipes: Input should be a valid tuple"),
     "text for a block": (instead("table:\n  min_count: 2\n  duration_buckets: 30\n", "table: small\n"), "table: small", "table: Input should be a valid dictionary"),
     "recipe without a body": (below("recipes", "  empty: 3"), "empty", "recipes.empty: Input should be a valid dictionary"),
     # numbers
@@ -87,7 +87,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "batch without end": (instead("batch_size: 1024", "batch_size: 99999999999"), "batch_size", "training.batch_size: Input should be less than or equal to"),
     "negative seed": (instead("seeds: [0, 1, 2]", "seeds: [0, -1]"), "seeds", "training.seeds.1: Input should be greater than or equal to 0"),
     "seed twice": (instead("seeds: [0, 1, 2]", "seeds: [1, 1]"), "seeds", "training.seeds: seeds must be distinct"),
-    "no step size": (instead("learning_rate: 0.001", "learning_rate: 0"), "learning_rate: 0\n", "training.learning_rate: Input should be greater than 0"),
+    "no step size": (instead("learning_rate: 0.0003", "learning_rate: 0"), "learning_rate: 0 #", "training.learning_rate: Input should be greater than 0"),
     "share beyond one": (instead("max_quarantined_share: 0.2", "max_quarantined_share: 20"), "share: 20", "validation.tables.max_quarantined_share: Input should be less than or equal to 1"),
     "limits in the wrong order": (below("validation", "  x: 1").replace("  x: 1\n", "").replace("    min_rows: 1000\n", "    min_rows: 1000\n    drift: {warn: 1, stop: 0.5}\n"), "drift", "validation.tables.drift: stop must not be below warn"),
     "no time at all": (instead("stage_timeout_minutes: 120", "stage_timeout_minutes: 0"), "stage_timeout", "nightly.stage_timeout_minutes: Input should be greater than 0"),
@@ -106,8 +106,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "baselines": (below("recipes", "  baselines: {}"), "baselines: {}", "recipes.baselines: name 'baselines' is taken by dwell itself"),
     "a baseline": (below("recipes", "  lightgbm: {}"), "lightgbm: {}", "recipes.lightgbm: a baseline has that name too"),
     "recipe and ensemble": (below("recipes", "  blend: {}"), "blend: {members", "ensembles.blend: a recipe has that name too"),
-    "unknown recipe": (instead("recipes: [d2q, wlr_mmoe] #", "recipes: [d2q, wlr] #"), "[d2q, wlr]", "nightly.recipes: unknown recipe 'wlr'; did you mean"),
-    "recipe named twice": (instead("recipes: [d2q, wlr_mmoe] #", "recipes: [d2q, d2q] #"), "[d2q, d2q]", "nightly.recipes: 'd2q' stands twice: keep one"),
+    "unknown recipe": (instead("recipes: [four_heads, trees] #", "recipes: [four_heads, tree] #"), "[four_heads, tree]", "nightly.recipes: unknown recipe 'tree'; did you mean"),
+    "recipe named twice": (instead("recipes: [four_heads, trees] #", "recipes: [trees, trees] #"), "[trees, trees]", "nightly.recipes: 'trees' stands twice: keep one"),
     "unknown source": (instead("default_source: simulator", "default_source: simulater"), "default_source", "default_source: unknown source 'simulater'; did you mean 'simulator'?"),
     "unknown baseline": (instead("item_user_effects, lightgbm]", "item_user_effects, lightgbn]"), "lightgbn", "baselines.enabled.3: Input should be 'constant', 'duration_table', 'item_user_effects' or 'lightgbm'"),
     "unknown label": (below("evaluation", "  relevance: [long_veiw]"), "long_veiw", "evaluation.relevance.0: Input should be 'skip'"),
@@ -127,7 +127,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "all columns": (below("sources", MINE, '    users: {files: "u.csv", categoricals: [city, "*"], columns: {user_id: uid}}'), "city", "sources.mine.users.categoricals.1: '*' would name several columns"),
     # YAML
     "tab": (instead("  fit_days: 6", "\tfit_days: 6"), "\tfit_days", "not valid YAML: while scanning for the next token found character that cannot start any token; the line begins with a tab"),
-    "open bracket": (instead("seeds: [0, 1, 2]", "seeds: [0, 1, 2"), "max_epochs: 3", "not valid YAML: while parsing a flow sequence"),
+    "open bracket": (instead("seeds: [0, 1, 2]", "seeds: [0, 1, 2"), "max_epochs: 12", "not valid YAML: while parsing a flow sequence"),
     "merge marker": (instead("\nwindow:\n", "\n<<<<<<< HEAD\nwindow:\n"), "<<<<<<<", "a merge marker of git (<<<<<<<): settle the merge first"),
     "object of Python": (instead("title: dwell", "title: !!python/object/apply:os.system [id]"), "os.system", "not valid YAML: could not determine a constructor"),
     "unknown anchor": (instead("title: dwell", "title: *nothing"), "*nothing", "not valid YAML: found undefined alias"),
@@ -170,8 +170,8 @@ def test_a_wrong_setting_is_named_by_its_line_and_nothing_is_touched(workspace: 
     ("content", "message"),
     [
         (SHIPPED.encode("utf-16"), "is written in UTF-16: save it as UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:139: the byte 0xfc is no UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:139: the byte 0xc8 is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:146: the byte 0xfc is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:146: the byte 0xc8 is no UTF-8"),
         (SHIPPED.replace("dwell\n", "a\0b\n").encode(), "params.yaml"),
         (b"#" * (1 << 20) + b"\n#", "is larger than 1048576 bytes"),
         (b"", "must hold a mapping of keys, got nothing"),
@@ -189,7 +189,7 @@ def test_a_folder_and_a_missing_file_are_named(workspace: Workspace) -> None:
 
 def test_all_that_is_wrong_is_said_at_once_by_line(workspace: Workspace) -> None:
     text = instead("fit_days: 6", "fit_days: 1").replace("{kind: wlr}", "{kind: wlr, scale_s: 0}")
-    text = text.replace("[d2q, wlr_mmoe] #", "[d2q, wlr] #").replace("title: dwell", "titel: dwell")
+    text = text.replace("[four_heads, trees] #", "[four_heads, tree] #").replace("title: dwell", "titel: dwell")
     said = refused(workspace, lambda path: path.write_text(text, encoding="utf-8")).splitlines()
     keys = [line.split(": ")[1] for line in said]
     assert keys == ["window.fit_days", "nightly.recipes", "recipes.wlr_mmoe.head.scale_s", "report.titel"]
@@ -203,7 +203,7 @@ def test_all_that_is_wrong_is_said_at_once_by_line(workspace: Workspace) -> None
         SHIPPED,
         "\ufeff" + SHIPPED,
         SHIPPED.replace("\n", "\r\n"),
-        instead("learning_rate: 0.001", "learning_rate: 1e-3"),
+        instead("learning_rate: 0.0003", "learning_rate: 3e-4"),
         instead("  ple: #", "  ple: &ple #").replace(
             "\nensembles:", "  wider: {<<: *ple, tower: {hidden: [8]}}\n\nensembles:"
         ),
@@ -214,4 +214,4 @@ def test_what_is_right_is_read(tmp_path: Path, text: str) -> None:
 
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8", newline="")
     params = load_params(tmp_path / "params.yaml")
-    assert params.training.learning_rate == 1e-3
+    assert params.training.learning_rate == 3e-4

@@ -22,7 +22,12 @@ def small_params() -> dict[str, Any]:
     params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["sources"]["simulator"] |= {"users": 300, "videos": 200, "impressions_per_day": 3000}
     params["nightly"] |= {"recipes": ["d2q"], "stage_retries": 0}
-    params["training"] |= {"seeds": [0], "max_epochs": 2, "calibration": {"min_rows": 100, "max_tre": 10}}
+    params["training"] |= {
+        "seeds": [0],
+        "max_epochs": 2,
+        "learning_rate": 0.001,
+        "calibration": {"min_rows": 100, "max_tre": 10},
+    }
     params["evaluation"] |= {"replicates": 100, "truth_rows": 2000}
     params["baselines"] |= {"enabled": ["constant", "duration_table"]}
     params["gate"] |= {
