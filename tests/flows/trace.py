@@ -31,6 +31,7 @@ def trace(scratch: Path) -> dict[str, str]:
     _forget_the_code()
     params = small_params()
     params["nightly"] |= {"recipes": ["d2q", "wlr_mmoe", "trees"], "ensembles": ["blend", "blend_trees"]}
+    params["ensembles"] |= {"blend_trees": {"members": ["d2q", "trees"]}}
     simulated = make_workspace(scratch / "simulator", params)
     found = _night(simulated, "first", "--as-of", "2026-01-15")
     found |= _night(simulated, "second", "--as-of", "2026-01-16")
