@@ -46,21 +46,30 @@ def ledger_for(registry: Path, as_of: dt.date) -> str:
     return known[-1] if known else NO_LEDGER
 
 
+def pinned_events(registry: Path, ledger: str) -> tuple[Event, ...]:
+    """Return the events up to the one of a hash; none for "none".
+
+    Raises:
+        RegistryError: if the ledger was tampered with or does not hold that event.
+    """
+    if ledger == NO_LEDGER:
+        return ()
+    events = read_ledger(registry)
+    last = next((event.sequence for event in events if event.hash == ledger), None)
+    if last is None:
+        raise RegistryError(
+            f"{registry / LEDGER} holds no event {ledger}, which run.yaml pins: `dwell prepare` writes the right one"
+        )
+    return events[: last + 1]
+
+
 def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
     """Return the reign that stands on a night.
 
     Raises:
         RegistryError: if the ledger was tampered with or does not hold the event pinned, or an entry cannot be read.
     """
-    if pinned.ledger == NO_LEDGER:
-        return Reign()
-    events = read_ledger(registry)
-    last = next((event.sequence for event in events if event.hash == pinned.ledger), None)
-    if last is None:
-        raise RegistryError(
-            f"{registry / LEDGER} holds no event {pinned.ledger}, which run.yaml pins: `dwell prepare` writes the right one"
-        )
-    known = events[: last + 1]
+    known = pinned_events(registry, pinned.ledger)
     began = _began(registry, known, pinned.as_of)
     since = began.effective_from if began else None
     written = list(_first_written(known, pinned.as_of))

@@ -1,0 +1,53 @@
+"""The nowcast: what a day should show, its impressions known and its labels not used.
+
+Source: docs/methods/forecast.md#nowcast.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tasks.forecast.intervals import bounds, errors
+from tasks.forecast.law import Law, seeded_pairs
+from tasks.forecast.measured import JudgedRows
+from tasks.registry.forecast import Bounds, Metric, NightForecast
+
+
+def nowcast(
+    rows: JudgedRows, labelled: JudgedRows, past: Sequence[NightForecast], between_nights: Mapping[Metric, float]
+) -> dict[Metric, Bounds]:
+    """Return XAUC, seconds watched and skip rate that a model's predictions promise; skips where it predicts them.
+
+    Args:
+        rows: the model's predictions of the day; labels are not read.
+        labelled: those of an earlier day that it was not trained on.
+        past: records of earlier nights.
+        between_nights: spread of the metrics between earlier nights.
+    """
+    # A night's law and a night's labels err alike: of a difference of both, the variance is that of one twice.
+    sampling = {metric: math.sqrt(2) * error for metric, error in labelled.errors(len(rows)).items()}
+    said: dict[Metric, float] = {"xauc": expected_xauc(rows, labelled)}
+    promised, before, came = rows.predicted(), labelled.predicted(), labelled.came()
+    for metric, value in promised.items():
+        said[metric] = value * came[metric] / before[metric] if before[metric] else float("nan")
+    return {
+        metric: bounds(value, errors(past, "nowcast", metric), sampling[metric], between_nights.get(metric, 0.0))
+        for metric, value in said.items()
+        if math.isfinite(value)
+    }
+
+
+def expected_xauc(rows: JudgedRows, labelled: JudgedRows) -> float:
+    """Return the XAUC that the law of some labelled rows lets expect of others, the mean over seeds.
+
+    Args:
+        rows: those without labels.
+        labelled: predictions of the same model.
+    """
+    first_P, second_P = seeded_pairs(len(rows))
+    found = []
+    for seed in rows.table.seeds:
+        law = Law.fit(labelled.watch, labelled.score(seed), labelled.duration)
+        found.append(law.xauc(rows.score(seed), rows.duration, first_P, second_P))
+    return float(np.mean(found))
