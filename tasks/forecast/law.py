@@ -27,14 +27,12 @@ class Law:
         score_cuts: per duration group, inner edges of its score bins.
         first_cell: per duration group, the number of its first cell.
         more_CC: chance that a label of the first cell lies above one of the second, in the unit of XAUC.
-        mean_C: mean label, seconds.
     """
 
     duration_cuts: FloatArray
     score_cuts: tuple[FloatArray, ...]
     first_cell: IntArray
     more_CC: FloatArray
-    mean_C: FloatArray
 
     @classmethod
     def fit(cls, watch_B: FloatArray, score_B: FloatArray, duration_B: FloatArray) -> "Law":
@@ -61,8 +59,7 @@ class Law:
         rows_C = np.maximum(count_CL.sum(axis=1), 1)
         below_CL = np.cumsum(count_CL, axis=1) - count_CL
         more_CC = count_CL @ below_CL.T / np.outer(rows_C, rows_C)  # whole numbers: no BLAS, no order of sums
-        mean_C = np.bincount(cell_B, watch_B, num_cells) / rows_C
-        return cls(duration_cuts, tuple(score_cuts), first_cell, more_CC, mean_C)
+        return cls(duration_cuts, tuple(score_cuts), first_cell, more_CC)
 
     def cells(self, score_B: FloatArray, duration_B: FloatArray) -> IntArray:
         """Return the cell of each row, labelled or not."""

@@ -52,7 +52,10 @@ def day_rows(day: dt.date, share: float = 0.2, level: float = 1.0) -> pl.DataFra
         "watch_ms": np.rint(1000 * watch_s).astype(np.int64),
         "duration_ms": np.rint(1000 * duration_s).astype(np.int64),
         "scene": scene,
-        **{name: np.zeros(ROWS, dtype=np.int8) for name in ("hour", "is_new_user", "is_new_video", "popularity", *LABELS)},
+        **{
+            name: np.zeros(ROWS, dtype=np.int8)
+            for name in ("hour", "is_new_user", "is_new_video", "popularity", *LABELS)
+        },
         "skip": (watch_s < 3).astype(np.int8),
         "policy": np.where(np.arange(ROWS) % 20 == 0, "random", "standard"),
         "exposure_probability": np.full(ROWS, np.nan),

@@ -66,7 +66,9 @@ def test_errors_are_said_minus_came() -> None:
 )
 def test_an_alarm_is_far_off_once_or_off_twice_in_three_nights(z: list[float], why: str | None) -> None:
     found = alarms(nights(z))
-    assert [(alarm.series, alarm.metric, alarm.why) for alarm in found] == ([("forecast", "skip_rate", why)] if why else [])
+    assert [(alarm.series, alarm.metric, alarm.why) for alarm in found] == (
+        [("forecast", "skip_rate", why)] if why else []
+    )
     assert not found or found[0].z == pytest.approx(z[-1])
 
 

@@ -90,7 +90,13 @@ CASES: dict[str, tuple[Callable[[Nights], dict[str, Any]], str, str, str, str]] 
     "every model was refused": (lambda _: {"champion": None, "serves": None}, "sk", "sk", "", ""),
     "a person promoted another recipe": (another, "xsk", "sk", "xsk", "xsk"),
     "the night before was missed": (lambda nights: {"past": tuple(nights.past[:-1])}, "xsk", "", "xsk", "xsk"),
-    "no evidence": (lambda nights: {"champion": replace(nights.inputs().champion, earlier=None)}, "xsk", "xsk", "", "xsk"),
+    "no evidence": (
+        lambda nights: {"champion": replace(nights.inputs().champion, earlier=None)},
+        "xsk",
+        "xsk",
+        "",
+        "xsk",
+    ),
     "skips are not predicted": (without("skip"), "xsk", "xsk", "xs", "xsk"),
     "replays are counted": (lambda _: {"truncate_watch": False}, "xsk", "xsk", "xk", "xsk"),
 }
@@ -111,7 +117,9 @@ def test_what_is_said_and_judged(tomorrow: More, case: str) -> None:
     found = nights.judge(**change(nights))
     letters = {"x": "xauc", "s": "seconds", "k": "skip_rate"}
     for said, expected in zip(
-        (found.realised, found.forecast, found.nowcast, found.tomorrow), (realised, forecast, nowcast, next_day), strict=True
+        (found.realised, found.forecast, found.nowcast, found.tomorrow),
+        (realised, forecast, nowcast, next_day),
+        strict=True,
     ):
         assert said.keys() == {letters[letter] for letter in expected}
     assert (found.rows is None) == (found.reached is None) == (not next_day)

@@ -14,7 +14,9 @@ def model(number: int) -> Served:
     return Served(recipe="d2q", recipe_hash="hash", made=DAY + dt.timedelta(days=number))
 
 
-def record(number: int, served: int | None, came: float | None, serves: int | None, reached: float | None) -> NightForecast:
+def record(
+    number: int, served: int | None, came: float | None, serves: int | None, reached: float | None
+) -> NightForecast:
     """Return the night of a day, with the models by the nights that fitted them."""
     return NightForecast(
         night=DAY + dt.timedelta(days=number),
