@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
+from tasks.core.predictions import prediction_columns
 from tasks.gate.decision import Decision
 from tasks.registry.checkout import Checkout
 from tasks.registry.forecast import NightForecast, Served
@@ -12,17 +15,18 @@ from tasks.registry.forecast import NightForecast, Served
 
 @dataclass(frozen=True)
 class Model:
-    """A model with its predictions of the night's day, and of an earlier day that it was not trained on.
+    """A model with its predictions of the night's day, and of earlier days that it was not trained on.
 
     Attributes:
         served: which it is.
         judged: prediction table of the night's day.
-        earlier: that of the latest earlier judge day; None where the evidence at hand holds none.
+        earlier: those of earlier judge days by it, or by other fits of its configuration, oldest first; none of them was
+            trained on the day.
     """
 
     served: Served
     judged: Path
-    earlier: Path | None = None
+    earlier: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,19 @@ class ForecastInputs:
 
 
 def standing(checkout: Checkout, judged: Path) -> Model | None:
-    """Return the champion with its table of the night's day, and of the latest night before that the evidence holds."""
+    """Return the champion with its table of the night's day, and those of earlier nights that the evidence holds."""
     entry = checkout.entry
     if entry is None:
         return None
     served = Served(recipe=entry.recipe, recipe_hash=entry.recipe_hash, made=entry.as_of)
-    for day in reversed(checkout.evidence):
-        found = [one for one in day.challengers if day.as_of == entry.as_of and one.recipe_hash == entry.recipe_hash]
-        if day.champion is not None and day.champion.entry == checkout.champion:
-            found.append(day.champion)
-        if found:
-            return Model(served, judged, found[0].predictions)
-    return Model(served, judged)
+    earlier, seeds = list[Path](), _seeds(judged)
+    for day in checkout.evidence:
+        fits = (
+            [day.champion] if day.champion is not None and day.champion.entry == checkout.champion else day.challengers
+        )
+        tables = [fit.predictions for fit in fits if fit.recipe_hash == entry.recipe_hash]
+        earlier += [table for table in tables[:1] if _seeds(table) == seeds]
+    return Model(served, judged, tuple(earlier))
 
 
 def winning(decision: Decision, judged: Path) -> Model:
@@ -72,3 +77,7 @@ def winning(decision: Decision, judged: Path) -> Model:
     assert decision.winner_recipe_hash is not None
     served = Served(recipe=decision.winner, recipe_hash=decision.winner_recipe_hash, made=decision.as_of)
     return Model(served, judged)
+
+
+def _seeds(table: Path) -> set[int]:
+    return {column.seed for column in prediction_columns(pl.read_parquet_schema(table))}

@@ -81,13 +81,14 @@ class JudgedRows:
     users: Groups
 
     @classmethod
-    def read(cls, name: str, path: Path) -> "JudgedRows":
-        """Read a judge table.
+    def read(cls, name: str, *paths: Path) -> "JudgedRows":
+        """Read judge tables, one a day.
 
         Raises:
-            ContractError: if it or a column is missing.
+            ContractError: if one or a column is missing.
+            PredictionError: if they hold different seeds or labels.
         """
-        table = PredictionTable.read(name, [path])
+        table = PredictionTable.read(name, paths)
         index = logged_rows(table)
         return cls(table, index, Groups(table.user, table.num_users).subset(index))
 

@@ -21,18 +21,23 @@ def nowcast(
 
     Args:
         rows: the model's predictions of the day; labels are not read.
-        labelled: those of an earlier day that it was not trained on.
+        labelled: those of earlier days that it was not trained on.
         past: records of earlier nights.
         between_nights: spread of the metrics between earlier nights.
     """
-    # A night's law and a night's labels err alike: of a difference of both, the variance is that of one twice.
-    sampling = {metric: math.sqrt(2) * error for metric, error in labelled.errors(len(rows)).items()}
+    # The day's own labels err as those of the law do, by the number of rows.
+    both = math.sqrt(1 + len(labelled) / len(rows))
     said: dict[Metric, float] = {"xauc": expected_xauc(rows, labelled)}
-    promised, before, came = rows.predicted(), labelled.predicted(), labelled.came()
+    sampling, promised, before, came = (
+        labelled.errors(len(rows)),
+        rows.predicted(),
+        labelled.predicted(),
+        labelled.came(),
+    )
     for metric, value in promised.items():
         said[metric] = value * came[metric] / before[metric] if before[metric] else float("nan")
     return {
-        metric: bounds(value, errors(past, "nowcast", metric), sampling[metric], between_nights.get(metric, 0.0))
+        metric: bounds(value, errors(past, "nowcast", metric), both * sampling[metric], between_nights.get(metric, 0.0))
         for metric, value in said.items()
         if math.isfinite(value)
     }

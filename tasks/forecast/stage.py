@@ -93,12 +93,12 @@ def _nowcast(
     if champion is None or judged is None:
         notes.append(f"no model served {inputs.night}: there is no nowcast of it")
         return {}
-    if champion.earlier is None:
+    if not champion.earlier:
         notes.append("no evidence of an earlier night holds the champion's predictions: there is no nowcast")
         return {}
     before = [day for day in days if day.day < inputs.night][-WEEK:]
     levels = [level for record in inputs.past[-WEEK:] if (level := record.realised.get("xauc")) is not None]
-    labelled = JudgedRows.read("champion", champion.earlier)
+    labelled = JudgedRows.read("champion", *champion.earlier)
     found = nowcast(judged, labelled, inputs.past, between_nights(levels, before))
     if "skip_rate" not in found:
         notes.append(f"{champion.served.recipe} does not predict skips: there is no nowcast of their rate")

@@ -99,7 +99,7 @@ class Nights:
     def inputs(self, **changes: Any) -> ForecastInputs:
         """Return what the last night's forecast reads."""
         day, before = self.days[-1], self.days[-2]
-        champion = Model(served(before), self.table(day), self.table(before))
+        champion = Model(served(before), self.table(day), tuple(map(self.table, self.days[-7:-1])))
         fields: dict[str, Any] = {
             "days": tuple(self.days[-8:]),
             "features": self.root / "features",

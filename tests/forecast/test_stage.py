@@ -62,7 +62,7 @@ def without(task: str) -> Callable[[Nights], dict[str, Any]]:
 
     def change(nights: Nights) -> dict[str, Any]:
         champion = nights.inputs().champion
-        for path in (champion.judged, champion.earlier):
+        for path in (champion.judged, *champion.earlier):
             frame = pl.read_parquet(path).drop(f"p_{task}_s0")
             path.unlink()
             frame.write_parquet(path)
@@ -91,7 +91,7 @@ CASES: dict[str, tuple[Callable[[Nights], dict[str, Any]], str, str, str, str]] 
     "a person promoted another recipe": (another, "xsk", "sk", "xsk", "xsk"),
     "the night before was missed": (lambda nights: {"past": tuple(nights.past[:-1])}, "xsk", "", "xsk", "xsk"),
     "no evidence": (
-        lambda nights: {"champion": replace(nights.inputs().champion, earlier=None)},
+        lambda nights: {"champion": replace(nights.inputs().champion, earlier=())},
         "xsk",
         "xsk",
         "",
