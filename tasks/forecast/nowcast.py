@@ -39,17 +39,19 @@ def nowcast(
     return {
         metric: bounds(value, errors(past, "nowcast", metric), both * sampling[metric], between_nights.get(metric, 0.0))
         for metric, value in said.items()
-        if math.isfinite(value)
+        if math.isfinite(value + sampling[metric])
     }
 
 
 def expected_xauc(rows: JudgedRows, labelled: JudgedRows) -> float:
-    """Return the XAUC that the law of some labelled rows lets expect of others, the mean over seeds.
+    """Return the XAUC that the law of some labelled rows lets expect of others, the mean over seeds; NaN without a pair.
 
     Args:
         rows: those without labels.
         labelled: predictions of the same model.
     """
+    if len(rows) < 2:
+        return math.nan
     first_P, second_P = seeded_pairs(len(rows))
     found = []
     for seed in rows.table.seeds:

@@ -4,6 +4,7 @@ Source: docs/methods/forecast.md.
 """
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -33,7 +34,7 @@ def forecast(inputs: ForecastInputs, out: Path) -> NightForecast:
     days = day_totals(inputs.features, inputs.days[-WEEK - 1 :], inputs.truncate_watch)
     champion, serves, notes = inputs.champion, inputs.serves, list[str]()
     judged = JudgedRows.read("champion", champion.judged) if champion else None
-    serving = JudgedRows.read(serves.served.recipe, serves.judged) if serves else None
+    serving = judged if serves is champion else JudgedRows.read(serves.served.recipe, serves.judged) if serves else None
     record = NightForecast(
         night=inputs.night,
         served=champion.served if champion else None,
@@ -42,7 +43,7 @@ def forecast(inputs: ForecastInputs, out: Path) -> NightForecast:
         nowcast=_nowcast(inputs, days, judged, notes),
         day=inputs.night + _DAY,
         serves=serves.served if serves else None,
-        reached=serving.xauc[0] if serving else None,
+        reached=serving.xauc[0] if serving and math.isfinite(serving.xauc[0]) else None,
         rows=None,
         tomorrow={},
         coverage={},
@@ -53,7 +54,8 @@ def forecast(inputs: ForecastInputs, out: Path) -> NightForecast:
         week = days[-WEEK:]
         levels = carried(serving.xauc[0], record.served, record.realised.get("xauc"), inputs.past)
         said = tomorrow(serving, levels, week, inputs.past)
-        record = record.model_copy(update={"rows": fmean(day.rows for day in week), "tomorrow": said})
+        rows = fmean(day.rows for day in week) if said else None
+        record = record.model_copy(update={"rows": rows, "tomorrow": said})
     else:
         notes.append(f"every model was refused, nothing serves {record.day}: nothing is forecast")
     nights = (*inputs.past, record)
@@ -67,7 +69,7 @@ def forecast(inputs: ForecastInputs, out: Path) -> NightForecast:
 
 def _realised(night: dt.date, days: Sequence[DayTotals], judged: JudgedRows | None) -> dict[Metric, float]:
     totals = next((day for day in days if day.day == night), None)
-    found: dict[Metric, float] = {} if judged is None else {"xauc": judged.xauc[0]}
+    found: dict[Metric, float] = {"xauc": judged.xauc[0]} if judged and math.isfinite(judged.xauc[0]) else {}
     return found if totals is None else {**found, "seconds": totals.seconds, "skip_rate": totals.skip_rate}
 
 

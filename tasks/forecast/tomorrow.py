@@ -44,7 +44,7 @@ def tomorrow(
             between.get(metric, 0.0),
         )
         for metric, value in said.items()
-        if math.isfinite(value)
+        if math.isfinite(value + sampling[metric])
     }
 
 

@@ -49,4 +49,4 @@ def summary(record: NightForecast) -> Iterator[str]:
         f"{LABELS[metric]} {shown(metric, said.value)} {interval(metric, said)}"
         for metric, said in in_order(record.tomorrow)
     ]
-    yield f"forecast of {record.day}: {', '.join(parts) or 'nothing, for nothing serves'}"
+    yield f"forecast of {record.day}: {', '.join(parts) or 'none'}"

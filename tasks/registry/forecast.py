@@ -49,9 +49,10 @@ class Bounds(Document):
         return self.lower <= realised <= self.upper
 
     def z(self, realised: float) -> float:
-        """Return what came minus what was said, in standard deviations as the interval tells them."""
+        """Return what came minus what was said, in standard deviations as the interval tells them; 99 at most."""
         gap = realised - self.value
-        return gap / (self.half_width / NORMAL_90) if self.half_width > 0 else 0.0 if gap == 0 else float("inf")
+        deviation = max(self.half_width / NORMAL_90, abs(gap) / 99)
+        return gap / deviation if deviation else 0.0
 
 
 class Coverage(Document):

@@ -72,6 +72,11 @@ def test_an_alarm_is_far_off_once_or_off_twice_in_three_nights(z: list[float], w
     assert not found or found[0].z == pytest.approx(z[-1])
 
 
+def test_a_series_without_spread_is_off_by_99_at_most() -> None:
+    exact = Bounds(raw=0.2, value=0.2, half_width=0.0)
+    assert [exact.z(came) for came in (0.2, 0.3, 0.1)] == pytest.approx([0, 99, -99])
+
+
 def test_a_night_without_a_value_raises_no_alarm() -> None:
     quiet = nights([0.0])[0].model_copy(update={"realised": {}})
     assert alarms([*nights([5.0]), quiet]) == []

@@ -48,4 +48,4 @@ def test_a_first_night_says_what_it_lacks_and_a_refused_one_that_nothing_is_fore
     assert "No model served 2026-01-15: there is no nowcast of it." in words(first)
     assert [table.caption[:8] for table in tables(first)] == ["Forecast"]
     assert tables(forecast(read["refused"].forecast)) == []
-    assert list(summary(read["refused"].forecast)) == ["forecast of 2026-01-16: nothing, for nothing serves"]
+    assert list(summary(read["refused"].forecast)) == ["forecast of 2026-01-16: none"]
