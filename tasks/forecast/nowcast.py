@@ -27,15 +27,11 @@ def nowcast(
     """
     # The day's own labels err as those of the law do, by the number of rows.
     both = math.sqrt(1 + len(labelled) / len(rows))
+    sampling, before, came = labelled.errors(len(rows)), labelled.predicted(), labelled.came()
     said: dict[Metric, float] = {"xauc": expected_xauc(rows, labelled)}
-    sampling, promised, before, came = (
-        labelled.errors(len(rows)),
-        rows.predicted(),
-        labelled.predicted(),
-        labelled.came(),
-    )
-    for metric, value in promised.items():
-        said[metric] = value * came[metric] / before[metric] if before[metric] else float("nan")
+    for metric, promised in rows.predicted().items():
+        if before.get(metric):  # a fit whose skips were too few to learn promises none
+            said[metric] = promised * came[metric] / before[metric]
     return {
         metric: bounds(value, errors(past, "nowcast", metric), both * sampling[metric], between_nights.get(metric, 0.0))
         for metric, value in said.items()

@@ -103,7 +103,9 @@ def _nowcast(
     labelled = JudgedRows.read("champion", *champion.earlier)
     found = nowcast(judged, labelled, inputs.past, between_nights(levels, before))
     if "skip_rate" not in found:
-        notes.append(f"{champion.served.recipe} does not predict skips: there is no nowcast of their rate")
+        notes.append(
+            f"{champion.served.recipe} does not predict skips on every night: there is no nowcast of their rate"
+        )
     if judged.table.truncate_watch != inputs.truncate_watch:
         notes.append("the champion counts replays otherwise than this night: there is no nowcast of seconds")
         del found["seconds"]
