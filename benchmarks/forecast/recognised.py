@@ -5,6 +5,7 @@ for rows whose labels are not read. Shapes: B rows, S labelled rows, F features.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -12,12 +13,12 @@ from sklearn.isotonic import IsotonicRegression
 
 from tasks.evaluate.metrics import point
 from tasks.evaluate.metrics.classification import auc
-from tasks.evaluate.metrics.inputs import FloatArray
+from tasks.evaluate.metrics.inputs import Array, FloatArray
 from tasks.forecast.law import Law, seeded_pairs
 from tasks.forecast.measured import JudgedRows
 
 SEED = 0
-TREES: Mapping[str, object] = {
+TREES: Mapping[str, Any] = {
     "n_estimators": 60,
     "num_leaves": 15,
     "min_child_samples": 40,
@@ -55,7 +56,7 @@ def recognised(labelled: JudgedRows, rows: JudgedRows) -> Estimates:
     mean_loss = {}
     for name, loss_S in losses.items():
         trees = lightgbm.LGBMRegressor(**TREES, random_state=SEED).fit(inputs_SF, loss_S)
-        mean_loss[name] = float(np.mean(trees.predict(inputs_BF)))
+        mean_loss[name] = float(np.mean(np.asarray(trees.predict(inputs_BF))))
     return {
         "mae": mean_loss["mae"],
         "rmse": float(np.sqrt(max(mean_loss["rmse"], 0))),
@@ -113,11 +114,11 @@ def _calibrated(labelled: JudgedRows, rows: JudgedRows) -> FloatArray:
     return mapped_B
 
 
-def _isotonic(chance: FloatArray, label: np.ndarray) -> IsotonicRegression:  # type: ignore[type-arg]
+def _isotonic(chance: FloatArray, label: Array) -> IsotonicRegression:
     return IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(chance, label)
 
 
-def _ece(chance: FloatArray, label: np.ndarray, bins: int = 10) -> float:  # type: ignore[type-arg]
+def _ece(chance: FloatArray, label: Array, bins: int = 10) -> float:
     bin_of = np.minimum((chance * bins).astype(int), bins - 1)
     gap = np.bincount(bin_of, chance - label, bins)
     return float(np.abs(gap).sum() / label.size)
@@ -128,7 +129,7 @@ def _seconds(rows: JudgedRows) -> tuple[FloatArray, FloatArray, FloatArray]:
     return rows.watch, rows.table.watch_mean(seed)[rows.index], rows.table.watch_median(seed)[rows.index]
 
 
-def _skip(rows: JudgedRows) -> np.ndarray:  # type: ignore[type-arg]
+def _skip(rows: JudgedRows) -> Array:
     return rows.table.label("skip")[rows.index]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tasks.core.layout import partition_days
+from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.simulate.config import SimulatorConfig
 
 START = dt.date(2026, 1, 1)
@@ -49,7 +50,7 @@ def bend(impressions: Path, world: Bend) -> None:
         world(pl.read_parquet(path, hive_partitioning=False), (day - START).days).write_parquet(path)
 
 
-def _thinned(rows: pl.DataFrame, kept_B: np.ndarray, number: int) -> pl.DataFrame:  # type: ignore[type-arg]
+def _thinned(rows: pl.DataFrame, kept_B: FloatArray, number: int) -> pl.DataFrame:
     return rows.filter(np.random.default_rng(number).random(rows.height) < kept_B)
 
 

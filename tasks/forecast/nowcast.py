@@ -15,25 +15,31 @@ from tasks.registry.forecast import Bounds, Metric, NightForecast
 
 
 def nowcast(
-    rows: JudgedRows, labelled: JudgedRows, past: Sequence[NightForecast], between_nights: Mapping[Metric, float]
+    rows: JudgedRows,
+    labelled: JudgedRows,
+    own: JudgedRows,
+    past: Sequence[NightForecast],
+    between_nights: Mapping[Metric, float],
 ) -> dict[Metric, Bounds]:
     """Return XAUC, seconds watched and skip rate that a model's predictions promise; skips where it predicts them.
 
     Args:
         rows: the model's predictions of the day; labels are not read.
-        labelled: those of earlier days that it was not trained on.
+        labelled: those of earlier days by fits of its configuration, none trained on its day.
+        own: those of the latest of these days.
         past: records of earlier nights.
         between_nights: spread of the metrics between earlier nights.
     """
-    # The day's own labels err as those of the law do, by the number of rows.
-    both = math.sqrt(1 + len(labelled) / len(rows))
-    sampling, before, came = labelled.errors(len(rows)), labelled.predicted(), labelled.came()
+    # The day's own labels err as those that were learnt from, by the number of rows.
+    law, ratio = (math.sqrt(1 + len(learnt) / len(rows)) for learnt in (labelled, own))
+    sampling, before, came = own.errors(len(rows)), own.predicted(), own.came()
+    sampling = {metric: ratio * error for metric, error in sampling.items()} | {"xauc": law * labelled.xauc[1]}
     said: dict[Metric, float] = {"xauc": expected_xauc(rows, labelled)}
     for metric, promised in rows.predicted().items():
         if before.get(metric):  # a fit whose skips were too few to learn promises none
             said[metric] = promised * came[metric] / before[metric]
     return {
-        metric: bounds(value, errors(past, "nowcast", metric), both * sampling[metric], between_nights.get(metric, 0.0))
+        metric: bounds(value, errors(past, "nowcast", metric), sampling[metric], between_nights.get(metric, 0.0))
         for metric, value in said.items()
         if math.isfinite(value + sampling[metric])
     }

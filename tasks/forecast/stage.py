@@ -100,8 +100,8 @@ def _nowcast(
         return {}
     before = [day for day in days if day.day < inputs.night][-WEEK:]
     levels = [level for record in inputs.past[-WEEK:] if (level := record.realised.get("xauc")) is not None]
-    labelled = JudgedRows.read("champion", *champion.earlier)
-    found = nowcast(judged, labelled, inputs.past, between_nights(levels, before))
+    labelled, own = (JudgedRows.read("champion", *days) for days in (champion.earlier, champion.earlier[-1:]))
+    found = nowcast(judged, labelled, own, inputs.past, between_nights(levels, before))
     if "skip_rate" not in found:
         notes.append(
             f"{champion.served.recipe} does not predict skips on every night: there is no nowcast of their rate"

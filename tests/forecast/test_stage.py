@@ -110,8 +110,8 @@ CASES: dict[str, tuple[Callable[[Nights], dict[str, Any]], str, str, str, str]] 
         "xs",
         "xsk",
     ),
-    "an earlier fit had too few skips": (
-        lambda nights: without_skips(nights, nights.inputs().champion.earlier[2]),
+    "the law's last fit had too few skips": (
+        lambda nights: without_skips(nights, nights.inputs().champion.earlier[-1]),
         "xsk",
         "xsk",
         "xs",
@@ -126,7 +126,7 @@ NOTES = {
     "a person promoted another recipe": "XAUC of 2026-01-24 was forecast for d2q of night 2026-01-23, and forced of night 2026-01-23 served",
     "no evidence": "no evidence of an earlier night holds the champion's predictions",
     "skips are not predicted": "d2q does not predict skips",
-    "an earlier fit had too few skips": "d2q does not predict skips",
+    "the law's last fit had too few skips": "d2q does not predict skips",
 }
 
 
