@@ -174,6 +174,28 @@ def gate(night: Night, recipe: str | None) -> Any:
     return result
 
 
+def forecast(night: Night, recipe: str | None) -> Any:
+    from tasks.core.predictions import read_bound
+    from tasks.forecast.inputs import ForecastInputs, standing, winning
+    from tasks.forecast.stage import forecast as run
+    from tasks.forecast.words import summary
+    from tasks.gate.decision import load_decision
+    from tasks.registry import read_checkout
+
+    workspace = night.workspace
+    checkout, decision = read_checkout(workspace.champion), load_decision(workspace.gate)
+    champion = None if decision.retired is not None else standing(checkout, workspace.judge_table("champion"))
+    inputs = ForecastInputs(
+        night.days.modelled,
+        workspace.features,
+        champion,
+        winning(decision, workspace.judge_table(decision.winner)) if decision.winner else champion,
+        checkout.forecasts,
+        read_bound(workspace.judge_table(decision.challengers[0].name)),
+    )
+    return "; ".join(summary(run(inputs, workspace.forecast)))
+
+
 def oracle(night: Night, recipe: str | None) -> Any:
     from tasks.oracle.stage import oracle as run
     from tasks.registry import read_checkout
@@ -224,6 +246,7 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "evaluate_ensemble": evaluate_ensemble,
     "evaluate_champion": evaluate_champion,
     "gate": gate,
+    "forecast": forecast,
     "oracle": oracle,
     "score": score,
     "report": report,

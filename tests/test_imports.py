@@ -25,6 +25,7 @@ ORDER = (
     "tasks.score",
     "tasks.gate",
     "tasks.registry",
+    "tasks.forecast",
     "tasks.report",
     "tasks.tune",
     "tasks.config",

@@ -6,12 +6,13 @@ data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.pa
 data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
-artifacts/champion/              champion     bundles of champion and anchor, evidence, reign.json: copied from the registry
+artifacts/champion/              champion     bundles of champion and anchor, evidence, reign.json, forecasts.json: copied from the registry
 artifacts/code/NAME.json         code         hash of the part of models/ that a challenger runs
 artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
 artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
 artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
 artifacts/gate/                  gate         decision.json
+artifacts/forecast/              forecast     what is forecast of the next day, and how earlier forecasts came true
 artifacts/oracle/                oracle       simulated sources: every model under uniform exposure
 artifacts/scores/                score        next day's scores and top-k lists
 artifacts/report/                report       report.html
@@ -105,6 +106,10 @@ class Workspace:
     @property
     def gate(self) -> Path:
         return self.root / "artifacts/gate"
+
+    @property
+    def forecast(self) -> Path:
+        return self.root / "artifacts/forecast"
 
     @property
     def oracle(self) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.config import Params, load_params
-from tasks.core.document import read_optional
+from tasks.core.document import read_document, read_optional
 from tasks.core.files import read_json, remove, writing
 from tasks.core.layout import Workspace
 from tasks.core.machine import this_machine
@@ -17,17 +17,20 @@ from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
+from tasks.forecast.words import summary as forecast_summary
 from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.night.belonging import refuse_others
 from tasks.night.dvc_files import damaged_lock
 from tasks.night.reproduced import explanation, other_bytes
 from tasks.registry import Registry, force, register
+from tasks.registry.forecast import FILE as FORECAST_FILE
+from tasks.registry.forecast import NightForecast
 from tasks.registry.ledger import Event
 from tasks.report import Operations, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
 
 _log = logging.getLogger(__name__)
-_PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores")
+_PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores", "artifacts/forecast")
 """What registry and archive are made of."""
 
 
@@ -83,11 +86,12 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     _compare_with_archived(archive, workspace.root / "dvc.lock")
     _archive(workspace, params, key, decision, _operations(workspace, stages), archive)
     remove(workspace.failure(key.source, key.as_of))
+    forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
     return Outcome(
         key.as_of,
         key.source,
         decision,
-        _headline(workspace, params.nightly.challengers),
+        (*_headline(workspace, params.nightly.challengers), *forecast_summary(forecast)),
         archive / "report.html",
         _remark(event, registry.invalidated(key.as_of), rewrite),
     )

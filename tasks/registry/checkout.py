@@ -12,11 +12,14 @@ from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import copy_files
 from tasks.registry.entry import BUNDLE, ENTRIES, Entry, read_entry
 from tasks.registry.evidence import EVIDENCE, read_evidence
+from tasks.registry.forecast import NightForecast
+from tasks.registry.forecasts import forecasts_at
 from tasks.registry.ledger import NO_CHAMPION
 from tasks.registry.reign import NO_LEDGER, PinnedReign, reign_at
 
 CHAMPION_FILE = "champion.json"
 REIGN_FILE = "reign.json"
+FORECASTS_FILE = "forecasts.json"
 _ENTRY = "entry"
 _ANCHOR = "anchor"
 
@@ -32,6 +35,7 @@ class Checkout:
         evidence: earlier judge days, oldest first.
         reign: what the ledger says of the champion's reign.
         anchor: model bundle of the entry that began it; None where that is the champion.
+        forecasts: records of the last nights, oldest first.
     """
 
     champion: str | None
@@ -40,6 +44,7 @@ class Checkout:
     evidence: tuple[JudgeDay, ...]
     reign: Reign
     anchor: Path | None
+    forecasts: tuple[NightForecast, ...]
 
     def contender(self, predictions: Path) -> Contender | None:
         """Return the champion with its judge table of this night; None on the first night."""
@@ -78,6 +83,7 @@ def checkout_champion(
         if Path(identity).name != identity:
             raise RegistryError(f"{identity!r} is no registry id; `dwell prepare` writes the right ones into run.yaml")
     reign = reign_at(registry, pinned_reign) if pinned_reign else Reign()
+    forecasts = forecasts_at(registry, pinned_reign.as_of, pinned_reign.ledger) if pinned_reign else ()
     anchor = None if reign.anchor == pinned else reign.anchor
     with writing(out) as folder:
         folder.mkdir(parents=True)
@@ -94,6 +100,7 @@ def checkout_champion(
         ledger = pinned_reign.ledger if pinned_reign else NO_LEDGER
         write_json(folder / CHAMPION_FILE, {"champion": pinned, "evidence": list(evidence), "ledger": ledger})
         reign.write(folder / REIGN_FILE)
+        write_json(folder / FORECASTS_FILE, [record.as_json() for record in forecasts])
     return CheckoutResult(pinned, entry.recipe if entry else None, tuple(evidence))
 
 
@@ -109,8 +116,9 @@ def read_checkout(folder: Path) -> Checkout:
     pinned = read_json(path)
     evidence = tuple(read_evidence(folder / EVIDENCE / identity, identity) for identity in pinned["evidence"])
     champion, reign = pinned["champion"], read_document(folder / REIGN_FILE, Reign, "champion")
+    forecasts = read_document(folder / FORECASTS_FILE, tuple[NightForecast, ...], "champion")
     if champion is None:
-        return Checkout(None, None, None, evidence, reign, None)
+        return Checkout(None, None, None, evidence, reign, None, forecasts)
     entry = read_entry(folder / _ENTRY, champion)
     anchor = folder / _ANCHOR / BUNDLE if reign.anchor not in (None, champion) else None
-    return Checkout(champion, entry, folder / _ENTRY / BUNDLE, evidence, reign, anchor)
+    return Checkout(champion, entry, folder / _ENTRY / BUNDLE, evidence, reign, anchor, forecasts)

@@ -20,6 +20,7 @@ from tasks.core.errors import RegistryError, StorageError
 from tasks.core.files import hash_value, read_json, sync_folder, write_json
 from tasks.core.settings import Block
 from tasks.gate.evidence import Increment
+from tasks.registry.forecast import NightForecast
 
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
@@ -52,6 +53,8 @@ class Event(Block):
     reason: str
     increments: tuple[Increment, ...] = ()
     """what the night adds to the evidence on its challengers; events of earlier versions have none"""
+    forecast: NightForecast | None = None
+    """what the night forecast, and how earlier forecasts came true; events of earlier versions have none"""
     recorded_at: str
     """wall clock, UTC; for people, no logic reads it"""
     previous_hash: str
@@ -61,7 +64,7 @@ class Event(Block):
 
     def expected_hash(self) -> str:
         """Return the hash that the content of this event calls for."""
-        later = set() if self.increments else {"increments"}
+        later = {name for name in ("increments", "forecast") if not getattr(self, name)}
         return hash_value(self.model_dump(mode="json", exclude={"hash", *later}))
 
 
@@ -84,6 +87,7 @@ class NewEvent(Block):
     evidence: str | None = None
     reason: str
     increments: tuple[Increment, ...] = ()
+    forecast: NightForecast | None = None
 
 
 @contextlib.contextmanager

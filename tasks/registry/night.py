@@ -1,11 +1,14 @@
 """Gather what a night leaves in its workspace for the registry."""
 
+from tasks.core.document import read_optional
 from tasks.core.errors import RegistryError
 from tasks.core.files import hash_file, hash_value, read_json
 from tasks.core.layout import Workspace
 from tasks.core.manifest import product_hash
 from tasks.gate.decision import Decision
 from tasks.registry.entry import Provenance
+from tasks.registry.forecast import FILE as FORECAST_FILE
+from tasks.registry.forecast import NightForecast
 from tasks.registry.record import NightArtifacts
 
 
@@ -29,6 +32,7 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
         champion_predictions=workspace.judge_table("champion") if decision.champion else None,
         provenance=provenance(workspace),
         metrics={name: read_json(path) for name, path in metrics.items() if path.exists()},
+        forecast=read_optional(workspace.forecast / FORECAST_FILE, NightForecast, "forecast"),
     )
 
 

@@ -14,6 +14,7 @@ from tasks.core.errors import RegistryError
 from tasks.gate.decision import Decision
 from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
 from tasks.registry.evidence import add_evidence
+from tasks.registry.forecast import NightForecast
 from tasks.registry.ledger import NO_CHAMPION, Event, EventKind, NewEvent, append, locked, read_ledger
 from tasks.registry.replay import BY_A_PERSON, WITHOUT_EFFECT, counts, current, invalidated, last_night, succession
 
@@ -32,6 +33,7 @@ class NightArtifacts:
         champion_predictions: the champion's judge table.
         provenance: content hashes of data, code and configuration.
         metrics: challenger -> its headline metrics.
+        forecast: what the night forecast.
     """
 
     source: str
@@ -40,6 +42,7 @@ class NightArtifacts:
     champion_predictions: Path | None
     provenance: Provenance
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    forecast: NightForecast | None = None
 
 
 def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
@@ -166,7 +169,8 @@ def _record(
         if bundle is None:
             raise RegistryError(f"night {decision.as_of}: no bundle was given for the winner {decision.winner}")
         entry = add_entry(registry, night.source, decision, bundle, night.provenance, dict(metrics))
-    return append(registry, _of_night(decision, kind, entry, standing, evidence))
+    event = _of_night(decision, kind, entry, standing, evidence)
+    return append(registry, event.model_copy(update={"forecast": night.forecast}))
 
 
 def _replay(registry: Path, night: NightArtifacts, decision: Decision, events: Sequence[Event], missed: bool) -> Event:

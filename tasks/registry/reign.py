@@ -64,22 +64,31 @@ def _names(events: Sequence[Event]) -> Iterator[str]:
         yield name
 
 
+def pinned_events(registry: Path, ledger: str) -> tuple[Event, ...]:
+    """Return the events of a name; none for "none".
+
+    Raises:
+        RegistryError: if the ledger was tampered with or does not begin with those events.
+    """
+    if ledger == NO_LEDGER:
+        return ()
+    events = _with_effect(registry)
+    length = next((count for count, name in enumerate(_names(events), start=1) if name == ledger), None)
+    if length is None:
+        raise RegistryError(
+            f"{registry / LEDGER} does not begin with the events {ledger}, which run.yaml pins: `dwell prepare` "
+            "writes the right name"
+        )
+    return tuple(events[:length])
+
+
 def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
     """Return the reign that stands on a night.
 
     Raises:
         RegistryError: if the ledger was tampered with or does not hold the event pinned, or an entry cannot be read.
     """
-    if pinned.ledger == NO_LEDGER:
-        return Reign()
-    events = _with_effect(registry)
-    length = next((count for count, name in enumerate(_names(events), start=1) if name == pinned.ledger), None)
-    if length is None:
-        raise RegistryError(
-            f"{registry / LEDGER} does not begin with the events {pinned.ledger}, which run.yaml pins: `dwell prepare` "
-            "writes the right name"
-        )
-    known = events[:length]
+    known = pinned_events(registry, pinned.ledger)
     began = _began(registry, known, pinned.as_of)
     since = began.effective_from if began else None
     written = list(_first_written(known, pinned.as_of))

@@ -13,6 +13,8 @@ from tasks.oracle.document import SUMMARY as ORACLE_FILE
 from tasks.oracle.document import OracleResult, TrueMetrics
 from tasks.registry.entry import BUNDLE, Entry
 from tasks.registry.entry import MANIFEST as ENTRY_FILE
+from tasks.registry.forecast import FILE as FORECAST_FILE
+from tasks.registry.forecast import NightForecast
 from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe, read_bundle
 from tasks.report.measured import MeasuredModel
 from tasks.score.fusion.document import FILE as FUSION_FILE
@@ -38,6 +40,7 @@ class Artifacts:
         scores: `artifacts/scores/summary.json`.
         top_k: the lists of tomorrow; None where nothing serves.
         hashes: judge table -> SHA-256, and that of the data summary.
+        forecast: `artifacts/forecast/forecast.json`.
         fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
     """
 
@@ -49,6 +52,7 @@ class Artifacts:
     scores: ScoreSummary
     top_k: Path | None
     hashes: Mapping[str, str]
+    forecast: NightForecast
     fusion: FusionDocument | None = None
 
     @classmethod
@@ -75,6 +79,7 @@ class Artifacts:
             top_k=existing(workspace.scores / "top_k.parquet", "score") if scores.model else None,
             hashes={"data summary": hash_file(summary)}
             | {f"judge table of {model.name}": hash_file(model.folder / JUDGE_TABLE) for model in models},
+            forecast=read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast"),
             fusion=read_optional(workspace.scores / FUSION_FILE, FusionDocument, "score"),
         )
 

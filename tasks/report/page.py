@@ -20,6 +20,7 @@ from tasks.report.sections.challengers import challengers
 from tasks.report.sections.data import drift, volume
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
+from tasks.report.sections.forecast import forecast
 from tasks.report.sections.fusion import fusion
 from tasks.report.sections.glossary import glossary
 from tasks.report.sections.leaders import leaders
@@ -110,6 +111,7 @@ def _sections(
         drift(artifacts.validation),
         expectations(artifacts.validation),
         *fusion(artifacts),
+        forecast(artifacts.forecast),
         scores(artifacts.scores, lists),
         timings(operations),
         lineage(artifacts, key),

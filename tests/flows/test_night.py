@@ -154,6 +154,11 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert f"night 2026-01-16 of simulator: {decision['verdict'].upper()}" in second.stdout
     assert decision["reason"] in second.stdout
     assert "XAUC 0." in second.stdout
+    assert "forecast of 2026-01-17: XAUC 0." in second.stdout
+    events = map(json.loads, (night / "registry/simulator/ledger.jsonl").read_text().splitlines())
+    first, last = (event["forecast"] for event in events if event["forecast"])
+    assert last["forecast"] == first["tomorrow"], "what the first night said is judged by the second"
+    assert last["realised"].keys() == last["nowcast"].keys() == first["tomorrow"].keys()
 
     status = dwell(night, "status")
     assert key["champion"] in status or decision["verdict"] == "promote"

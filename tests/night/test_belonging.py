@@ -21,7 +21,8 @@ PARAMS = Params.model_validate(
 STAGES = (
     ("ingest", "data/raw"), ("validate", "data/validated"), ("features", "data/features"), ("table", "data/table"),
     ("train", "artifacts/models/recipes/d2q"), ("evaluate", "artifacts/predictions/d2q"),
-    ("evaluate_champion", "artifacts/predictions/champion"), ("gate", "artifacts/gate"), ("score", "artifacts/scores"),
+    ("evaluate_champion", "artifacts/predictions/champion"), ("gate", "artifacts/gate"), ("forecast", "artifacts/forecast"),
+    ("score", "artifacts/scores"),
 )  # fmt: skip
 
 

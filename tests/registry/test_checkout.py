@@ -14,7 +14,7 @@ def test_first_night(nights: Any, tmp_path: Path) -> None:
     out = tmp_path / "champion"
     result = checkout_champion(nights.registry.path, None, (), out)
     assert (result.champion, result.recipe, result.evidence) == (None, None, ())
-    assert {path.name for path in out.iterdir()} == {"champion.json", "reign.json"}
+    assert {path.name for path in out.iterdir()} == {"champion.json", "reign.json", "forecasts.json"}
     checkout = read_checkout(out)
     assert checkout.champion is None
     assert checkout.contender(tmp_path / "judge.parquet") is None

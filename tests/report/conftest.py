@@ -26,6 +26,7 @@ from tasks.gate.decision import Decision, write_decision
 from tasks.gate.gate import decide
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 from tasks.oracle.document import OracleResult
+from tasks.registry.forecast import Alarm, Bounds, Coverage, NightForecast, Served
 from tasks.report.inputs import Artifacts
 from tasks.score.summary import ScoreSummary
 from tasks.train.config import TrainingConfig
@@ -172,6 +173,29 @@ def write_scores(folder: Path, model: str | None) -> None:
     pl.DataFrame(columns).write_parquet(folder / "top_k.parquet")
 
 
+def write_forecast(folder: Path, served: bool, serves: bool) -> None:
+    """Write what is forecast: of a night with a champion also what was said of its day, skips far off."""
+    model = Served(recipe="d2q", recipe_hash="recipe-d2q", made=AS_OF - dt.timedelta(days=1))
+    values = {"xauc": (0.66, 0.01), "seconds": (12_345.0, 900.0), "skip_rate": (0.21, 0.01)}
+    said = {name: Bounds(raw=value, value=value, half_width=half) for name, (value, half) in values.items()}
+    came = {"xauc": 0.655, "seconds": 12_900.0, "skip_rate": 0.26}
+    NightForecast(
+        night=AS_OF,
+        served=model if served else None,
+        realised=came if served else {},
+        forecast=said if served else {},
+        nowcast={"xauc": said["xauc"]} if served else {},
+        day=AS_OF + dt.timedelta(days=1),
+        serves=model if serves else None,
+        reached=0.66 if serves else None,
+        rows=1_500.4 if serves else None,
+        tomorrow=said if serves else {},
+        coverage={"forecast": {"skip_rate": Coverage(held=17, judged=20)}} if served else {},
+        notes=() if served else ("no model served 2026-01-15: there is no nowcast of it",),
+        alarms=(Alarm(series="forecast", metric="skip_rate", z=8.22, why="far"),) if served else (),
+    ).write(folder / "forecast.json")
+
+
 def write_champion(folder: Path) -> None:
     """Write the checked-out champion, an earlier d2q."""
     entry = {
@@ -224,6 +248,7 @@ def build(root: Path, champion: bool, random_share: float, baselines: bool, poli
     write_decision(workspace.gate, decision)
     data_summary().write(workspace.validated / "summary.json")
     write_scores(workspace.scores, decision.winner or ("d2q" if champion else None))
+    write_forecast(workspace.forecast, champion, decision.verdict != "refuse")
     key = RunKey(
         as_of=AS_OF, source="simulator", data="tasks/simulate", champion="entry-of-d2q" if champion else "none"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from tasks.forecast.words import alarm
 from tasks.gate.compared import Delta
 from tasks.gate.decision import ChallengerVerdict, Decision
 from tasks.report.fitted import FittedBundle
@@ -134,6 +135,7 @@ def attention(artifacts: Artifacts) -> Iterator[str]:
     if not artifacts.decision.expectations_passed:
         yield "Data expectations failed on this night's data; nothing can be promoted."
     yield from _data_warnings(artifacts.validation)
+    yield from (sentence(alarm(artifacts.forecast, found)) for found in artifacts.forecast.alarms)
     for verdict in artifacts.decision.challengers:
         if verdict.warnings:
             yield sentence(f"{verdict.name}: {'; '.join(verdict.warnings)}", verdict.name)
