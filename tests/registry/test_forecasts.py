@@ -89,7 +89,7 @@ def test_the_stage_champion_checks_out_what_run_yaml_pins(
     checkout_champion(nights.registry.path, None, (), tmp_path / "champion", pinned)
     assert read_checkout(tmp_path / "champion").forecasts == (record(of_night(1), 0.1),)
     assert read_json(tmp_path / "champion/forecasts.json")[0]["notes"] == ["so it is"]
-    with pytest.raises(RegistryError, match="holds no event abc"):
+    with pytest.raises(RegistryError, match="does not begin with the events abc"):
         forecasts_at(nights.registry.path, of_night(2), "abc")
 
 
