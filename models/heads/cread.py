@@ -87,7 +87,7 @@ class Cread(ThresholdHead):
 
     def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return the loss with soft targets, Huber's averaged over the law, [B]."""
-        above_BJ, law_BN = statistics_BS.split([self.num_outputs, NUM_NODES], dim=1)
+        above_BJ, law_BN = torch.split(statistics_BS, [self.num_outputs, NUM_NODES], dim=1)
         node_BN = nodes(self.longest(duration_B)) / self.scale
         restored_BN = (self.decode_mean(out_BO, duration_B) / self.scale).unsqueeze(1).expand_as(node_BN)
         restoration_BN = functional.huber_loss(restored_BN, node_BN, reduction="none")

@@ -85,7 +85,8 @@ class Cwm(LinearLoss):
         index_B = INDEX_BOUND * (part_B / (1 - complete_B).clamp(min=CLAMP)).clamp(-1, 1)
         seen_B = (f_B - index_B).square() / (2 * sigma**2)
         censored_B = functional.softplus(-(f_B - self.index(duration_B)) / sigma)
-        return complete_B * censored_B + (1 - complete_B) * seen_B
+        loss_B: Tensor = complete_B * censored_B + (1 - complete_B) * seen_B
+        return loss_B
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the index, [B]: the order of the seconds before clipping."""

@@ -63,4 +63,4 @@ def learning_loss(links: Links, raw_BS: Tensor, statistics_BS: Tensor) -> Tensor
 
 
 def _split(links: Links, value_BS: Tensor) -> Sequence[Tensor]:
-    return value_BS.split([width for _, width in links], dim=1)
+    return torch.split(value_BS, [width for _, width in links], dim=1)

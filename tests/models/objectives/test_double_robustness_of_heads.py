@@ -7,7 +7,7 @@ Shape legend: B rows, C cells, N values of watch time, O outputs of a head, S st
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -31,6 +31,27 @@ RIGHT_P = torch.tensor([0.15, 0.6, 0.3, 0.8, 0.2, 0.5])
 WRONG_P = {"too small and too large": RIGHT_P.flip(0), "too large": torch.full((6,), 0.9)}
 COUNT = 1000
 """Train rows of a cell: probabilities are multiples of 1 / 1000."""
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ordinal": {"thresholds": 20},
+    "cread": {"thresholds": 20},
+    "hazard": {"thresholds": 20},
+    "tpm": {"depth": 3},
+    "cqe": {"quantiles": 9},
+    "egmn": {"components": 3},
+    "hegm": {"components": 3},
+}
+"""Heads of fewer outputs, whose searches are shorter."""
+
+INTERPOLATED = ("vr_l1", "vr_huber", "vr_phuber", "cqe", "cread", "egmn", "hegm")
+"""Heads whose expected loss is exact on nodes only."""
+
+ROUGH = ("cqe", "egmn", "hegm")
+"""Heads whose risk has kinks or is not convex: searches of one function end apart by a hundredth of what is at stake."""
+
+QUICK = ("tr_log", "ordinal", "vr_l1")
+"""One head of each kind: a latent label, several statistics, a finite law."""
+EVERY_HEAD = [head if head in QUICK else pytest.param(head, marks=pytest.mark.slow) for head in HEADS]
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,7 @@ def problem(kind: str, values: str = "on nodes", alike: bool = False) -> Problem
         alike: whether every cell is the first one.
     """
     duration_C = torch.tensor([10.0, 10, 30, 30, 90, 90])
-    share_N = torch.linspace(0, 1, 201)
+    share_N = torch.linspace(0, 1, 48)
     watch_CN = nodes(duration_C) if values == "on nodes" else duration_C.unsqueeze(1) * share_N
     viewers = [(0.3, 0.1, -1.0), (0.05, 0.35, 1.0)] * 3
     chance_CN = torch.stack([law(watch_N, *viewer) for watch_N, viewer in zip(watch_CN, viewers, strict=True)])
@@ -116,7 +137,7 @@ def problem(kind: str, values: str = "on nodes", alike: bool = False) -> Problem
     counts = torch.round(chance_CN * COUNT).long().flatten().numpy()
     watch, duration = watch_CN.flatten().double().numpy(), duration_C.double().numpy().repeat(watch_CN.shape[1])
     labels = TrainLabels(np.repeat(watch, counts), np.repeat(duration, counts))
-    config = HEADS[kind].Config()
+    config = HEADS[kind].Config(**SMALL.get(kind, {}))
     return Problem(HEADS[kind](config, HEADS[kind].fit_state(config, labels)), duration_C, watch_CN, chance_CN)
 
 
@@ -133,7 +154,7 @@ def minimised(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> Te
         value.backward()
         return value
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return found.detach()
 
 
@@ -172,7 +193,7 @@ def gradient_error(cells: Problem, objective: Any, raw_CS: Tensor, propensity_C:
     return ((found_CO - true_CO).norm() / true_CO.norm()).item()
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", EVERY_HEAD)
 def test_the_imputation_learns_the_mean_of_the_statistics(head: str) -> None:
     cells = problem(head)
     times = cells.watch_CN.shape[1]
@@ -181,7 +202,7 @@ def test_the_imputation_learns_the_mean_of_the_statistics(head: str) -> None:
     torch.testing.assert_close(cells.head.expected_statistics(learned(head)), mean_CS, rtol=0, atol=5e-3)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", EVERY_HEAD)
 @pytest.mark.parametrize("kind", JOINT)
 def test_one_right_model_gives_the_gradient_of_the_risk(kind: str, head: str) -> None:
     """At any outputs: so the optimum is that of full information, however few outputs the cells share."""
@@ -190,13 +211,12 @@ def test_one_right_model_gives_the_gradient_of_the_risk(kind: str, head: str) ->
     p_right = gradient_error(cells, objective(), frozen(cells), RIGHT_P)
     m_right = gradient_error(cells, objective(), learned(head), wrong_C)
     neither = gradient_error(cells, objective(), frozen(cells), wrong_C)
-    print(f"ERR {head:10s} {kind:9s} {p_right:.2e} {m_right:.2e} {neither:.2e}")
     assert p_right < 1e-4
     assert m_right < 0.01
-    assert neither > 0.1
+    assert neither > 0.3
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", EVERY_HEAD)
 @pytest.mark.parametrize("kind", JOINT)
 def test_every_weighting_learns_the_same_imputation(kind: str, head: str) -> None:
     cells, objective = problem(head), build_objective(kind)
@@ -208,12 +228,7 @@ def test_every_weighting_learns_the_same_imputation(kind: str, head: str) -> Non
             return found
 
         there, elsewhere = (gradient(loss, raw_CS).norm() for raw_CS in (learned(head), frozen(cells)))
-        print(f"IMP {head:10s} {kind:9s} {there:.2e} {elsewhere:.2e}")
         assert there < 0.01 * elsewhere
-
-
-INTERPOLATED = ("vr_l1", "vr_huber", "vr_phuber", "cqe", "cread", "egmn", "hegm")
-"""Heads whose expected loss is exact on nodes only."""
 
 
 def regret(cells: Problem, head: str, values: str, raw_CS: Tensor, propensity_C: Tensor) -> float:
@@ -224,16 +239,17 @@ def regret(cells: Problem, head: str, values: str, raw_CS: Tensor, propensity_C:
         found: Tensor = objective.risk(cells.rows(out_CO, raw_CS, propensity_C))
         return found
 
-    best_CO, found_CO = least(head, values), minimised(estimate, start, steps=40)
+    best_CO, found_CO = least(head, values), minimised(estimate, start, steps=30)
     return (cells.risk(found_CO) - cells.risk(best_CO)).item()
 
 
 @cache
 def least(kind: str, values: str) -> Tensor:
     cells = problem(kind, values)
-    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps=40)
+    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "values"), [*((head, "on nodes") for head in HEADS), *((head, "between") for head in INTERPOLATED)]
 )
@@ -242,10 +258,13 @@ def test_one_right_model_gives_the_optimum(head: str, values: str) -> None:
     p_right = regret(cells, head, values, frozen(cells), RIGHT_P)
     m_right = regret(cells, head, values, learned(head, values), wrong_C)
     neither = regret(cells, head, values, frozen(cells), wrong_C)
-    print(f"OPT {head:10s} {values:9s} {p_right:.2e} {m_right:.2e} {neither:.2e}")
+    tolerance = 0.03 if head in ROUGH else 1e-3
+    assert abs(p_right) < tolerance * neither
+    assert abs(m_right) < tolerance * neither
+    assert neither > 0.02
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", EVERY_HEAD)
 def test_a_fixed_imputation_is_right_where_one_law_holds_everywhere(head: str) -> None:
     wrong_C = WRONG_P["too small and too large"]
     errors = []
@@ -255,11 +274,10 @@ def test_a_fixed_imputation_is_right_where_one_law_holds_everywhere(head: str) -
         objective(cells.rows(cells.random(cells.head.num_outputs, seed=1), frozen(cells), wrong_C))
         errors.append(gradient_error(cells, objective, frozen(cells), wrong_C))
         assert gradient_error(cells, objective, frozen(cells), RIGHT_P) < 1e-4
-    print(f"DR  {head:10s} {errors[0]:.2e} {errors[1]:.2e}")
     assert errors[0] < 1e-4 < 0.1 < errors[1]
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", EVERY_HEAD)
 def test_no_imputation_reaches_the_optimum_of_stable_dr(head: str) -> None:
     """Its prediction is weighted, not corrected: a wrong p̂ moves weight between cells and a right one none."""
     cells, objective = problem(head), build_objective("stable_dr")
@@ -269,3 +287,29 @@ def test_no_imputation_reaches_the_optimum_of_stable_dr(head: str) -> None:
     found_CO = gradient(lambda out_CO: objective.risk(cells.rows(out_CO, frozen(cells), wrong_C)), out_CO)
     true_CO = gradient(cells.risk, out_CO) * (weight_C / weight_C.mean()).unsqueeze(1)
     torch.testing.assert_close(found_CO, true_CO, rtol=1e-3, atol=1e-6)
+
+
+def test_a_pseudo_label_in_seconds_is_not_enough() -> None:
+    """Jensen: the transform of the mean share is not the mean of the transform, and a wrong p lets the difference in."""
+    cells, objective, wrong_C = problem("tr_log"), build_objective("dr_jl"), WRONG_P["too large"]
+    share_C = (cells.chance_CN * cells.watch_CN).sum(dim=1) / cells.duration_C
+
+    def estimate(out_CO: Tensor) -> Tensor:
+        rows = cells.rows(out_CO, torch.logit(share_C).unsqueeze(1), wrong_C)
+        duration_B = cells.duration_C.repeat_interleave(cells.watch_CN.shape[1])
+        duration_B = torch.cat([duration_B, cells.duration_C])
+        in_seconds = replace(
+            rows,
+            expected_statistics=lambda raw_BS: cells.head.statistics(
+                torch.sigmoid(raw_BS[:, 0]) * duration_B, duration_B
+            ),
+        )
+        found: Tensor = objective.risk(in_seconds)
+        return found
+
+    best_CO = least("tr_log", "on nodes")
+    off_C = cells.head.score(minimised(estimate, best_CO, steps=30), cells.duration_C) - cells.head.score(
+        best_CO, cells.duration_C
+    )
+    assert (off_C > 0.03).all()
+    assert off_C.max() > 1
