@@ -29,6 +29,9 @@ from tests.models.objectives.conftest import build_objective, rows_of
 JOINT = [kind for kind, c in OBJECTIVES.items() if issubclass(c, JointDoublyRobust) and kind != "stable_dr"]
 RIGHT_P = torch.tensor([0.15, 0.6, 0.3, 0.8, 0.2, 0.5])
 WRONG_P = {"too small and too large": RIGHT_P.flip(0), "too large": torch.full((6,), 0.9)}
+LEARNED = 0.01
+"""Largest relative error of a gradient under a learned imputation. The search for the latter ends, in float32, with
+probabilities within .003; where they are small it is the flat end of a cross-entropy."""
 COUNT = 1000
 """Train rows of a cell: probabilities are multiples of 1 / 1000."""
 
@@ -212,8 +215,8 @@ def test_one_right_model_gives_the_gradient_of_the_risk(kind: str, head: str) ->
     m_right = gradient_error(cells, objective(), learned(head), wrong_C)
     neither = gradient_error(cells, objective(), frozen(cells), wrong_C)
     assert p_right < 1e-4
-    assert m_right < 0.01
-    assert neither > 0.3
+    assert m_right < LEARNED
+    assert neither > 20 * LEARNED
 
 
 @pytest.mark.parametrize("head", EVERY_HEAD)
@@ -239,14 +242,14 @@ def regret(cells: Problem, head: str, values: str, raw_CS: Tensor, propensity_C:
         found: Tensor = objective.risk(cells.rows(out_CO, raw_CS, propensity_C))
         return found
 
-    best_CO, found_CO = least(head, values), minimised(estimate, start, steps=30)
+    best_CO, found_CO = least(head, values), minimised(estimate, start, steps=20)
     return (cells.risk(found_CO) - cells.risk(best_CO)).item()
 
 
 @cache
 def least(kind: str, values: str) -> Tensor:
     cells = problem(kind, values)
-    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps=30)
+    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps=20)
 
 
 @pytest.mark.slow
@@ -261,7 +264,14 @@ def test_one_right_model_gives_the_optimum(head: str, values: str) -> None:
     tolerance = 0.03 if head in ROUGH else 1e-3
     assert abs(p_right) < tolerance * neither
     assert abs(m_right) < tolerance * neither
-    assert neither > 0.02
+    assert neither > 0.01
+
+
+@pytest.mark.parametrize("head", EVERY_HEAD)
+def test_error_imputation_is_right_where_the_imputation_is(head: str) -> None:
+    cells, eib = problem(head), build_objective("eib")
+    assert gradient_error(cells, eib, learned(head), WRONG_P["too large"]) < LEARNED
+    assert gradient_error(cells, eib, frozen(cells), RIGHT_P) > 20 * LEARNED
 
 
 @pytest.mark.parametrize("head", EVERY_HEAD)
