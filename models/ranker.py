@@ -1,6 +1,6 @@
 """The ranker: one recipe as one torch module, from a batch to losses or predictions.
 
-Shape legend: B rows, F categorical fields, E encoder output width, O outputs of a head.
+Shape legend: B rows, F categorical fields, E encoder output width, O outputs of a head, S statistics of a label.
 """
 
 import math
@@ -86,9 +86,9 @@ class Ranker(nn.Module):
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
         self.adversaries = ByTask(self._adversaries(head_state))
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
-        for bound in self.objectives.values():
-            bound.bind(schema)
-        self.auxiliary = ByTask({task: self._auxiliary_towers() for task in self.tasks})
+        for task, bound in self.objectives.items():
+            bound.bind(schema, self._num_statistics(task))
+        self.auxiliary = ByTask({task: self._auxiliary_towers(task) for task in self.tasks})
         weights = {task: recipe.weight(task) for task in self.tasks}
         self.balance = BALANCES[recipe.balance.kind](recipe.balance, weights)
         for task in set(self.tasks) - set(self.trained_tasks):
@@ -211,6 +211,10 @@ class Ranker(nn.Module):
         head = self._unbound_head(task)
         return 1 if head is None else head.num_outputs
 
+    def _num_statistics(self, task: str) -> int:
+        head = self._unbound_head(task)
+        return 1 if head is None else head.num_statistics
+
     def _own_encoder(self) -> Encoder:
         """Return an encoder of what tasks may read."""
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
@@ -229,13 +233,16 @@ class Ranker(nn.Module):
             return {}
         return {task: DurationAdversary(config, self.trunk.width, durations) for task in self.recipe.heads}
 
-    def _auxiliary_towers(self) -> nn.ModuleDict:
+    def _auxiliary_towers(self, task: str) -> nn.ModuleDict:
         first, dropout = self.backbone.shape.width, self.recipe.tower.dropout
         second = 0 if self.second_encoder is None else self.second_encoder.shape.width
         width = {"shared": first, "detached": first, "second": second, "both": first + second}
+        outputs = {"logit": 1, "statistics": self._num_statistics(task)}
         return nn.ModuleDict(
             {
-                tower.name: Tower(TowerConfig(hidden=tower.hidden, dropout=dropout), width[tower.reads], 1)
+                tower.name: Tower(
+                    TowerConfig(hidden=tower.hidden, dropout=dropout), width[tower.reads], outputs[tower.gives]
+                )
                 for tower in self._objective.auxiliary_towers
             }
         )
@@ -260,14 +267,16 @@ class Ranker(nn.Module):
         return flat_BE
 
     def _auxiliary(self, task: str, encoded_BE: Tensor, second_BE: Tensor | None) -> dict[str, Tensor]:
-        """Return the logits of a task's auxiliary towers, each [B]."""
+        """Return the outputs of a task's auxiliary towers, each [B], or [B, S] where it gives statistics."""
         inputs: dict[str, Tensor] = {"shared": encoded_BE, "detached": encoded_BE.detach()}
         if second_BE is not None:
             inputs |= {"second": second_BE, "both": torch.cat([encoded_BE.detach(), second_BE], dim=1)}
-        return {
-            tower.name: self.auxiliary[task][tower.name](inputs[tower.reads])[:, 0]
+        raw = {
+            tower.name: self.auxiliary[task][tower.name](inputs[tower.reads])
             for tower in self._objective.auxiliary_towers
         }
+        logits = [tower.name for tower in self._objective.auxiliary_towers if tower.gives == "logit"]
+        return raw | {name: raw[name][:, 0] for name in logits}
 
     def _raw(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.trunk.couple({task: self.towers[task](h[task]) for task in self.tasks})
@@ -287,7 +296,10 @@ class Ranker(nn.Module):
             propensity_B=ones_B if batch.propensity_B is None or self._always_seen(task) else batch.propensity_B,
             random_B=torch.zeros_like(ones_B, dtype=torch.bool) if batch.random_B is None else batch.random_B,
             loss_for=partial(self._row_loss, task, batch),
-            label_of=partial(self._label_of, task, batch),
+            statistics_for=partial(self._statistics, task, batch),
+            expected_statistics=partial(self._expected_statistics, task, batch),
+            statistics_loss=partial(self._statistics_loss, task, batch),
+            expected_loss=partial(self._expected_loss, task, batch),
             share_of=partial(self._share, task, batch),
             share_label_B=self._share_label(task, batch, label_B),
             latent_label_B=self._latent_label(task, batch, label_B),
@@ -331,20 +343,35 @@ class Ranker(nn.Module):
         """Return the label as a share in [0, 1]: of the duration for watch time."""
         return (label_B / batch.duration_B).clamp(0, 1) if self._learns_watch_time(task) else label_B
 
-    def _label_of(self, task: str, batch: Batch, logit_B: Tensor) -> Tensor:
-        """Return an auxiliary tower's logits on the scale of the task's label, [B]."""
-        share_B = torch.sigmoid(logit_B.float())
-        return share_B * batch.duration_B if self._learns_watch_time(task) else share_B
-
     def _latent_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor | None:
         head = self._head(task, batch)
         return label_B if head is None else head.latent_label(label_B, batch.duration_B)
 
-    def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, target_B: Tensor) -> Tensor:
+    def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, label_B: Tensor) -> Tensor:
         head = self._head(task, batch)
-        if head is not None:
-            return head.loss(out_BO, target_B, batch.duration_B)
-        return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
+        return _log_loss(out_BO, label_B) if head is None else head.loss(out_BO, label_B, batch.duration_B)
+
+    def _statistics(self, task: str, batch: Batch, label_B: Tensor) -> Tensor:
+        head = self._head(task, batch)
+        return label_B.unsqueeze(1) if head is None else head.statistics(label_B, batch.duration_B)
+
+    def _expected_statistics(self, task: str, batch: Batch, raw_BS: Tensor) -> Tensor:
+        head = self._head(task, batch)
+        return torch.sigmoid(raw_BS.float()) if head is None else head.expected_statistics(raw_BS)
+
+    def _statistics_loss(self, task: str, batch: Batch, raw_BS: Tensor, label_B: Tensor) -> Tensor:
+        head = self._head(task, batch)
+        return _log_loss(raw_BS, label_B) if head is None else head.statistics_loss(raw_BS, label_B, batch.duration_B)
+
+    def _expected_loss(self, task: str, batch: Batch, out_BO: Tensor, statistics_BS: Tensor) -> Tensor:
+        head = self._head(task, batch)
+        if head is None:
+            return _log_loss(out_BO, statistics_BS[:, 0])
+        return head.expected_loss(out_BO, statistics_BS, batch.duration_B)
+
+
+def _log_loss(out_BO: Tensor, target_B: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
 
 
 def _refuse_non_finite(losses: dict[str, Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 A head is a `torch.nn.Module` whose label state (quantiles, thresholds, scales ...) was fitted on train rows only and
 is held in buffers, so that it travels with `state_dict`, `torch.export` and the device. Units are seconds throughout.
+
+Shape legend: B rows, O outputs of a head, S statistics of a label.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +18,8 @@ from torch import Tensor, nn
 
 from models.component import ComponentConfig
 from models.heads.completion import is_complete
+from models.heads.finite_law import NUM_NODES, node_weights, nodes
+from models.heads.links import LAW, Links, expectations, learning_loss
 
 LabelState = dict[str, NDArray[Any]]
 """What a head learned from train labels: name -> array (a scalar is an array of shape ()). Saved as safetensors."""
@@ -104,6 +108,44 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return the unit-free loss of every row, [B]."""
+
+    @property
+    def links(self) -> Links:
+        """The ranges of the label's statistics."""
+        return ((LAW, NUM_NODES),)
+
+    @property
+    def num_statistics(self) -> int:
+        """Numbers that say of a label what its loss needs to know."""
+        return sum(width for _, width in self.links)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return what the loss needs to know of a label, [B, S], such that its mean suffices for the expected loss.
+
+        By default the label as a law on nodes between 0 and `longest`.
+        """
+        return node_weights(watch_B, self.longest(duration_B))
+
+    def expected_statistics(self, raw_BS: Tensor) -> Tensor:
+        """Return what the outputs of a network say of E[statistics | x], [B, S]."""
+        return expectations(self.links, raw_BS)
+
+    def statistics_loss(self, raw_BS: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the loss under which such a network learns, [B]."""
+        return learning_loss(self.links, raw_BS, self.statistics(watch_B, duration_B))
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the loss to be expected of outputs under expected statistics, [B].
+
+        For every law of the label and all outputs it is E[loss(out, y)], up to a term without the outputs: so its least
+        value lies where that of the expected loss does, whether or not the law is one that the head can state. A head
+        whose loss is linear in no few functions of the label takes this default: the mean over nodes, exact for laws on
+        them, and else for the loss interpolated between them.
+        """
+        node_BN = nodes(self.longest(duration_B))
+        times = node_BN.shape[1]
+        loss_B = self.loss(out_BO.repeat_interleave(times, 0), node_BN.flatten(), duration_B.repeat_interleave(times))
+        return (statistics_BS * loss_B.view_as(node_BN)).sum(dim=1)
 
     @abstractmethod
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:

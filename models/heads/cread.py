@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.heads.base import LabelState, TrainLabels
+from models.heads.finite_law import NUM_NODES, nodes
 from models.heads.label_scale import label_scale
+from models.heads.links import LAW, SHARE, Links
 from models.heads.survival import log_survival
 from models.heads.threshold_head import ThresholdHead
 from models.heads.thresholds import ThresholdConfig, hazard_logits, survival_logits
@@ -72,13 +74,32 @@ class Cread(ThresholdHead):
         """Return (sum of cross-entropies + Huber + disorder) / J of every row, [B]."""
         restored_B = self.decode_mean(out_BO, duration_B) / self.scale
         restoration_B = functional.huber_loss(restored_B, watch_B / self.scale, reduction="none")
+        return self._loss(out_BO, self.exceeds(watch_B).float(), restoration_B)
+
+    @property
+    def links(self) -> Links:
+        """One per node of the curve for the cross-entropies, and a finite law for Huber's loss."""
+        return ((SHARE, self.num_outputs), (LAW, NUM_NODES))
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return 1[y > t_j], and the label as a finite law, [B, S]."""
+        return torch.cat([self.exceeds(watch_B).float(), super().statistics(watch_B, duration_B)], dim=1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the loss with soft targets, Huber's averaged over the law, [B]."""
+        above_BJ, law_BN = torch.split(statistics_BS, [self.num_outputs, NUM_NODES], dim=1)
+        node_BN = nodes(self.longest(duration_B)) / self.scale
+        restored_BN = (self.decode_mean(out_BO, duration_B) / self.scale).unsqueeze(1).expand_as(node_BN)
+        restoration_BN = functional.huber_loss(restored_BN, node_BN, reduction="none")
+        return self._loss(out_BO, above_BJ, (law_BN * restoration_BN).sum(dim=1))
+
+    def _loss(self, out_BO: Tensor, above_BJ: Tensor, restoration_B: Tensor) -> Tensor:
         disorder_B = functional.relu(self.survival(out_BO).diff(dim=1)).sum(dim=1)
         penalties_B: Tensor = self.config.restoration_weight * restoration_B + self.config.order_weight * disorder_B
-        return self._cross_entropy(self.logits(out_BO), watch_B).mean(dim=1) + penalties_B / self.num_outputs
+        return self._cross_entropy(self.logits(out_BO), above_BJ).mean(dim=1) + penalties_B / self.num_outputs
 
-    def _cross_entropy(self, logit_BJ: Tensor, watch_B: Tensor) -> Tensor:
-        above_BJ = self.exceeds(watch_B)
+    def _cross_entropy(self, logit_BJ: Tensor, above_BJ: Tensor) -> Tensor:
         if not self.config.monotone_survival:
-            return functional.binary_cross_entropy_with_logits(logit_BJ, above_BJ.float(), reduction="none")
+            return functional.binary_cross_entropy_with_logits(logit_BJ, above_BJ, reduction="none")
         log_p_BJ = log_survival(logit_BJ)
-        return -torch.where(above_BJ, log_p_BJ, log_complement(log_p_BJ))
+        return -(above_BJ * log_p_BJ + (1 - above_BJ) * log_complement(log_p_BJ))

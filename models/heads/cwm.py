@@ -12,12 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import ANY, SHARE, Links
 from models.logspace import logit_of_log
 from models.ranges import Seconds, Weight
 
 CLAMP = 1e-6
 """Interest is kept this far from 0 and 1; with the default cost every play below 1.9 s counts as 1.9 s."""
+
+INDEX_BOUND = 16.0
+"""More than any index that the clamp lets through; a power of two, so that dividing by it rounds nothing."""
 
 
 class CwmConfig(ComponentConfig):
@@ -30,7 +35,7 @@ class CwmConfig(ComponentConfig):
     """Noise of the index, on the logit scale."""
 
 
-class Cwm(Head):
+class Cwm(LinearLoss):
     """Interest r(w) = exp(-K / (w + 1)), regressed on the logit scale; complete plays are censored at the duration.
 
     Source: arXiv 2406.07932; docs/methods/watch_time.md#counterfactual-watch-model. Differs from public code: one mean
@@ -63,12 +68,25 @@ class Cwm(Head):
         log_r_B = (-self.cost / (watch_B + 1)).clamp(math.log(CLAMP), math.log1p(-CLAMP))
         return logit_of_log(log_r_B)
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """Two: complete or not, and the index of incomplete rows."""
+        return ((SHARE, 1), (ANY, 1))
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return c = 1[complete] and (1 - c) z, as a share of its bound, [B, 2]."""
+        complete_B = self.censored(watch_B, duration_B).float()
+        return torch.stack([complete_B, (1 - complete_B) * self.index(watch_B) / INDEX_BOUND], dim=1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return (f - z)^2 / (2 sigma^2) of incomplete and -log s((f - z_d) / sigma) of complete rows, [B]."""
         f_B, sigma = out_BO[:, 0].float(), self.config.sigma
-        seen_B = (f_B - self.index(watch_B)).square() / (2 * sigma**2)
+        complete_B, part_B = statistics_BS.unbind(dim=1)
+        index_B = INDEX_BOUND * (part_B / (1 - complete_B).clamp(min=CLAMP)).clamp(-1, 1)
+        seen_B = (f_B - index_B).square() / (2 * sigma**2)
         censored_B = functional.softplus(-(f_B - self.index(duration_B)) / sigma)
-        return torch.where(self.censored(watch_B, duration_B), censored_B, seen_B)
+        loss_B: Tensor = complete_B * censored_B + (1 - complete_B) * seen_B
+        return loss_B
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the index, [B]: the order of the seconds before clipping."""

@@ -15,6 +15,8 @@ from torch.nn import functional
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.duration_seconds import look_up, pooled_seconds, second_of
+from models.heads.linear_loss import LatentRegression, LinearLoss
+from models.heads.links import SHARE, Links
 from models.heads.two_gaussians import two_means
 from models.ranges import Number, Whole
 
@@ -87,7 +89,7 @@ class D2coAConfig(D2coConfig):
     kind: Literal["d2co_a"] = "d2co_a"
 
 
-class D2coA(D2co):
+class D2coA(D2co, LatentRegression):
     """A label: r = (w - m-) / (m+ - m-) under the squared error; affine, so the mean is native."""
 
     Config = D2coAConfig
@@ -97,10 +99,6 @@ class D2coA(D2co):
         """Return r, [B]: 0 at m-, 1 at m+, not clipped."""
         skipped_B, watched_B = self.means(duration_B)
         return (watch_B - skipped_B) / (watched_B - skipped_B)
-
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return (f - r)^2 of every row, [B]."""
-        return (out_BO[:, 0].float() - self.latent_label(watch_B, duration_B)).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the mean in seconds before clipping, [B]."""
@@ -127,7 +125,7 @@ class D2coSConfig(D2coConfig):
         return value
 
 
-class D2coS(D2co):
+class D2coS(D2co, LinearLoss):
     """S label: r = clip((e^(a w) - e^(a m-)) / (e^(a m+) - e^(a m-)), 0, 1) under the cross-entropy.
 
     The inverse of E[r | x] is near the median at best, and never outside [m-, m+]; the mean comes from the calibrator.
@@ -158,10 +156,18 @@ class D2coS(D2co):
         seconds_B: Tensor = end_B + torch.log(least_B - share_B * torch.expm1(exponent_B)) / a
         return seconds_B
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """One: r."""
+        return ((SHARE, 1),)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return r, [B, 1]."""
+        return self.label(watch_B, duration_B).unsqueeze(1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return the cross-entropy between r and s(f) of every row, [B]."""
-        label_B = self.label(watch_B, duration_B)
-        return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), label_B, reduction="none")
+        return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), statistics_BS[:, 0], reduction="none")
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the logit of r, [B].

@@ -4,7 +4,7 @@ Shape legend: B rows, O outputs of a head, G duration groups, V distinct (group,
 Q quantile points of a group.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from models.component import ComponentConfig
 from models.duration_groups import duration_cuts
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
+from models.heads.linear_loss import PercentileRegression
 from models.ranges import Groups
 
 NUM_QUANTILE_POINTS = 101
@@ -27,7 +28,7 @@ class D2qConfig(ComponentConfig):
     """Equal-frequency duration groups: 10 suits 10^5 rows, 30-60 full logs."""
 
 
-class D2q(Head):
+class D2q(PercentileRegression):
     """Regresses s(f) on the mid-rank ECDF U_k(y) of the row's duration group k and decodes by the group's quantiles.
 
     Source: Zhan et al., KDD 2022 (arXiv 2206.06003); docs/methods/watch_time.md#d2q. Differs from public code: ties get
@@ -37,8 +38,6 @@ class D2q(Head):
     """
 
     Config = D2qConfig
-    # There is no native mean whose order the score could share.
-    monotone: ClassVar[bool] = False
     cuts: Tensor
     keys: Tensor
     cumulative: Tensor
@@ -79,11 +78,6 @@ class D2q(Head):
         for name in ("cuts", "span_ms", "keys", "cumulative", "starts", "quantiles"):
             self.register_buffer(name, torch.tensor(state[name]))
 
-    @property
-    def num_outputs(self) -> int:
-        """One."""
-        return 1
-
     def group(self, duration_B: Tensor) -> Tensor:
         """Return the duration group of every row, int64 [B]; an unseen duration falls in the nearest one."""
         return torch.bucketize(duration_B.double(), self.cuts)
@@ -107,10 +101,6 @@ class D2q(Head):
         lower_s_B = self.quantiles[group_B, lower_B]
         upper_s_B = self.quantiles[group_B, lower_B + 1]
         return torch.lerp(lower_s_B, upper_s_B, position_B - lower_B)
-
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return (s(f) - U_k(y))^2 of every row, [B]."""
-        return (torch.sigmoid(out_BO[:, 0].float()) - self.target(watch_B, duration_B)).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return icdf_k(s(f)) in seconds, [B]."""

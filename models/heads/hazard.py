@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from models.heads.base import TrainLabels
 from models.heads.completion import is_complete
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import SHARE, Links
 from models.heads.survival import log_survival, survival_at
 from models.heads.threshold_head import ThresholdHead
 from models.heads.thresholds import ThresholdConfig, hazard_logits
@@ -24,7 +26,7 @@ class HazardConfig(ThresholdConfig):
     kind: Literal["hazard"] = "hazard"
 
 
-class Hazard(ThresholdHead):
+class Hazard(ThresholdHead, LinearLoss):
     """h_0 = P(y = 0), h_j = P(y <= t_j | y > t_(j-1)); a complete play is censored at the duration.
 
     Source: docs/methods/watch_time.md#discrete-hazards-with-censoring, after SWaT (arXiv 2408.07759). The curve says
@@ -43,8 +45,13 @@ class Hazard(ThresholdHead):
         """Return S_j = prod_{i <= j} (1 - h_i), [B, J]."""
         return torch.exp(log_survival(self.logits(out_BO)))
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return the negative log-likelihood of every row, [B].
+    @property
+    def links(self) -> Links:
+        """Two per node: survived, and stopped there. With censoring one does not follow from the other."""
+        return ((SHARE, 2 * self.num_outputs),)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return which nodes were survived and where the row stopped, 0 or 1, [B, 2 J].
 
         Every node that lies below the watch time was survived; the first other one is where the row stopped, unless the
         play is complete: then the label ends with the video, unless it counts replays. A longer watch than the last node
@@ -53,9 +60,13 @@ class Hazard(ThresholdHead):
         survived_BJ = self.exceeds(watch_B)
         reached_BJ = functional.pad(survived_BJ[:, :-1], (1, 0), value=True)
         stopped_BJ = reached_BJ & ~survived_BJ & ~self.censored(watch_B, duration_B).unsqueeze(1)
+        return torch.cat([survived_BJ, stopped_BJ], dim=1).float()
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the negative log-likelihood of every row, [B]."""
+        survived_BJ, stopped_BJ = statistics_BS.chunk(2, dim=1)
         logit_BJ = self.logits(out_BO)
-        survived_nll_BJ = torch.where(survived_BJ, functional.softplus(logit_BJ), 0.0)
-        return (survived_nll_BJ + torch.where(stopped_BJ, functional.softplus(-logit_BJ), 0.0)).sum(dim=1)
+        return (survived_BJ * functional.softplus(logit_BJ) + stopped_BJ * functional.softplus(-logit_BJ)).sum(dim=1)
 
     def survival_after(self, out_BO: Tensor, seconds_B: Tensor) -> Tensor:
         """Return P(watch > t | x) at one time per row, [B]; at the duration it is P(watch >= duration | x)."""

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.heads.base import TrainLabels
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import SHARE, Links
 from models.heads.threshold_head import ThresholdHead
 from models.heads.thresholds import ThresholdConfig, survival_logits
 
@@ -22,7 +24,7 @@ class OrdinalConfig(ThresholdConfig):
     kind: Literal["ordinal"] = "ordinal"
 
 
-class Ordinal(ThresholdHead):
+class Ordinal(ThresholdHead, LinearLoss):
     """p_m = s(f_m) for 1[y > t_m]; the mean is sum_m p_m (t_m - t_(m-1)).
 
     Source: docs/methods/watch_time.md#ordinal-regression. The plain form, kept as it is known: the sum takes each bin's
@@ -47,10 +49,19 @@ class Ordinal(ThresholdHead):
         """Return p at the nodes, [B, J]; 1 at 0 s."""
         return functional.pad(torch.sigmoid(self.logits(out_BO)), (1, 0), value=1.0)
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """One per threshold above 0."""
+        return ((SHARE, self.num_outputs),)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return 1[y > t_m], [B, M]."""
+        return self.exceeds(watch_B)[:, 1:].float()
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return the mean cross-entropy of the thresholds of every row, [B]."""
-        above_BM = self.exceeds(watch_B)[:, 1:].float()
-        return functional.binary_cross_entropy_with_logits(self.logits(out_BO), above_BM, reduction="none").mean(dim=1)
+        logit_BM = self.logits(out_BO)
+        return functional.binary_cross_entropy_with_logits(logit_BM, statistics_BS, reduction="none").mean(dim=1)
 
     def integral(self, out_BO: Tensor, upper_B: Tensor) -> Tensor:
         """Return the integral of the steps p_m on (t_(m-1), t_m] up to `upper_B`, seconds [B]."""

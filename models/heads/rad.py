@@ -7,7 +7,7 @@ K keys of a view (levels of its field, times the duration tiers of a user), V di
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from models.component import ComponentConfig
 from models.duration_groups import duration_cuts
-from models.heads.base import LONGEST, Head, LabelState, TrainLabels
+from models.heads.base import LONGEST, LabelState, TrainLabels
+from models.heads.linear_loss import PercentileRegression
 from models.ranges import Copies, Groups, Rows, Weight
 
 NUM_QUANTILE_POINTS = 101
@@ -68,7 +69,7 @@ class _Cohorts:
         return torch.lerp(_level(self.group_BQ, watch_B), _level(self.own_BQ, watch_B), self.own_B)
 
 
-class Rad(Head):
+class Rad(PercentileRegression):
     """Squared error of s(f) against the percentile of the row's watch time in its cohort; decodes by its inverse.
 
     RAD-UV takes the probits of both percentiles, averages them by precision and goes back through Phi. Our reading of a
@@ -80,8 +81,6 @@ class Rad(Head):
     """
 
     Config = RadConfig
-    # There is no native mean whose order the score could share.
-    monotone: ClassVar[bool] = False
     group_cuts: Tensor
     group_quantiles: Tensor
     tier_cuts: Tensor
@@ -127,21 +126,15 @@ class Rad(Head):
                 self.register_buffer(name, torch.tensor(value))
         self._levels: Mapping[str, Tensor] = {}
 
-    @property
-    def num_outputs(self) -> int:
-        """One."""
-        return 1
-
     def of(self, level_of: Callable[[str], Tensor]) -> Self:
         """Return the head for the rows whose levels of a field `level_of` gives; the head itself knows no cohort."""
         bound = copy.copy(self)
         bound._levels = {field: level_of(field) for field in self.config.fields}
         return bound
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return (s(f) - percentile)^2 of every row, [B]."""
-        percentile_B = _percentile(self._views(duration_B), watch_B.float())
-        return (torch.sigmoid(out_BO[:, 0].float()) - percentile_B).square()
+    def target(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the percentile of every row's watch time in its cohort, [B]."""
+        return _percentile(self._views(duration_B), watch_B.float())
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the seconds that stand as far up as predicted, before clipping, and a trace of the prediction itself.

@@ -46,9 +46,9 @@ class ResD2q(D2q):
         shift_B1: Tensor = self.duration_term(torch.log1p(duration_B).unsqueeze(1) / LOG_DURATION_SCALE)
         return out_BO.float() + shift_B1.float()
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return (s(f + g(d)) - U_k(y))^2 of every row, [B]."""
-        return super().loss(self._shifted(out_BO, duration_B), watch_B, duration_B)
+        return super().expected_loss(self._shifted(out_BO, duration_B), statistics_BS, duration_B)
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return icdf_k(s(f + g(d))) in seconds, [B]."""

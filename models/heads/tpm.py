@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import LAW, POSITIVE, Links
 from models.heads.survival import survival_median
 from models.ranges import Seconds, WeightOrNone, Whole
 
@@ -36,7 +38,7 @@ class TpmConfig(ComponentConfig):
     """Seconds that labels are divided by; null takes the train rows' 90th percentile."""
 
 
-class Tpm(Head):
+class Tpm(LinearLoss):
     """Leaves at train percentiles; p(leaf) is the product of the answers along the path.
 
     Source: Lin et al., KDD 2023 (arXiv 2306.03392); docs/methods/watch_time.md#tree-based-progressive-regression. The
@@ -92,12 +94,22 @@ class Tpm(Head):
         """Return log p(leaf), [B, L]."""
         return functional.logsigmoid(out_BO.float()[:, self.path_nodes] * self.path_signs).sum(dim=2)
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """One per leaf, and the watch time."""
+        return ((LAW, self.num_outputs + 1), (POSITIVE, 1))
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the leaf as 0 and 1, and the watch time in units of `scale`, [B, L + 1]."""
+        leaf_BL = functional.one_hot(self.leaf(watch_B), self.num_outputs + 1).float()
+        return torch.cat([leaf_BL, (watch_B / self.scale).unsqueeze(1)], dim=1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return leaf cross-entropy + squared error of the mean + standard deviation of every row, [B]."""
         log_mass_BL = self.log_mass(out_BO)
-        cross_entropy_B = -log_mass_BL.gather(1, self.leaf(watch_B).unsqueeze(1))[:, 0]
+        cross_entropy_B = -(statistics_BS[:, :-1] * log_mass_BL).sum(dim=1)
         mean_B, variance_B = self._moments(torch.exp(log_mass_BL), duration_B)
-        error_B = ((mean_B - watch_B) / self.scale).square()
+        error_B = (mean_B / self.scale - statistics_BS[:, -1]).square()
         spread_B = (variance_B / self.scale.square()).clamp(min=_LEAST_VARIANCE).sqrt()
         penalties_B: Tensor = self.config.mean_weight * error_B + self.config.spread_weight * spread_B
         return cross_entropy_B + penalties_B

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
+from models.heads.linear_loss import LatentRegression
 
 
-class TransformedRegression(Head):
+class TransformedRegression(LatentRegression):
     """Squared error between f and the standardised transform of the seconds.
 
     Source: docs/methods/watch_time.md#transformed-regression. The usual form regresses T(y) itself. Here f regresses
@@ -57,18 +58,9 @@ class TransformedRegression(Head):
     def back(transformed: Tensor) -> Tensor:
         """Return the seconds in T's range of a value of T, at least 0."""
 
-    @property
-    def num_outputs(self) -> int:
-        """One."""
-        return 1
-
     def latent_label(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return the standardised transform of the seconds, [B]; `log_sigma` of a latent model is on this scale."""
         return (self.transform(watch_B) - self.centre) / self.spread
-
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return (f - standardised T(y))^2 of every row, [B]."""
-        return (out_BO[:, 0].float() - self.latent_label(watch_B, duration_B)).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the predicted transform, [B]: the order of the seconds, and no order lost below 0 s."""

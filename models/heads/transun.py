@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import ANY, SHARE, Links
 from models.heads.transformed_regression import TrLog, TrLogConfig
 from models.ranges import Seconds, Weight
 
@@ -26,7 +28,7 @@ class TransunConfig(ComponentConfig):
     """Score: the transformed prediction, or the mean as in the paper."""
 
 
-class Transun(Head):
+class Transun(LinearLoss):
     """f regresses log(1 + y), z regresses y / (b + eps), b = T^-1(f) without gradient; mean = z (b + eps).
 
     Source: TranSUN, docs/methods/watch_time.md#transun: unbiased because b is a function of x. Two differences: b is
@@ -59,11 +61,22 @@ class Transun(Head):
         base_B = self.transformed.decode_median(out_BO.detach(), duration_B)
         return base_B + float(self.config.offset_s)
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """Two: T(y), and y as a share of `longest`."""
+        return ((ANY, 1), (SHARE, 1))
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return T(y) and y / longest, [B, 2]."""
+        transformed_B1 = self.transformed.statistics(watch_B, duration_B)
+        return torch.cat([transformed_B1, (watch_B / self.longest(duration_B)).unsqueeze(1)], dim=1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return (f - T(y))^2 + (z - y / (b + eps))^2 of every row, [B]."""
-        ratio_B = watch_B / self.divisor(out_BO, duration_B)
+        ratio_B = statistics_BS[:, 1] * self.longest(duration_B) / self.divisor(out_BO, duration_B)
         correction_B = (out_BO[:, 1].float() - ratio_B).square()
-        return self.transformed.loss(out_BO, watch_B, duration_B) + float(self.config.ratio_weight) * correction_B
+        transformed_B = self.transformed.expected_loss(out_BO, statistics_BS, duration_B)
+        return transformed_B + float(self.config.ratio_weight) * correction_B
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return what `rank_by` names, [B], before clipping."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 from models.component import ComponentConfig
 from models.heads.base import Head, LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.heads.links import POSITIVE, Links
 from models.ranges import Seconds
 
 
@@ -77,6 +78,19 @@ class VrMse(ValueRegression):
     def row_loss(self, predicted_B: Tensor, target_B: Tensor) -> Tensor:
         """Return (predicted - target)^2, [B]."""
         return (predicted_B - target_B).square()
+
+    @property
+    def links(self) -> Links:
+        """One: the watch time."""
+        return ((POSITIVE, 1),)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the watch time in units of `scale`, [B, 1]."""
+        return (watch_B / self.scale).unsqueeze(1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
+        """Return the squared error against the mean, [B]."""
+        return self.row_loss(functional.softplus(out_BO[:, 0].float()), statistics_BS[:, 0])
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return E[watch | x] in seconds, [B]."""

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
 from models.heads.label_scale import label_scale
+from models.heads.linear_loss import LinearLoss
+from models.heads.links import POSITIVE, Links
 from models.ranges import Seconds
 
 LOGIT_BOUNDS = (-10.0, 5.0)
@@ -27,7 +29,7 @@ class WlrConfig(ComponentConfig):
     """Seconds that labels are divided by; null takes the train rows' 90th percentile."""
 
 
-class Wlr(Head):
+class Wlr(LinearLoss):
     """Every row once as a positive of weight y and once as a negative of weight 1; exp(f) = E[y | x] at the optimum.
 
     Source: docs/methods/watch_time.md#weighted-logistic-regression, the two-copy form (as in the public code of DADF).
@@ -53,10 +55,19 @@ class Wlr(Head):
         """One."""
         return 1
 
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+    @property
+    def links(self) -> Links:
+        """One: y, a weight; below 0 it would have no least loss."""
+        return ((POSITIVE, 1),)
+
+    def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
+        """Return y in units of `scale`, [B, 1]."""
+        return (watch_B / self.scale).unsqueeze(1)
+
+    def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return -(y log s(f) + log(1 - s(f))) of every row, [B], y in units of `scale`."""
         f_B = out_BO[:, 0].float()
-        return watch_B / self.scale * functional.softplus(-f_B) + functional.softplus(f_B)
+        return statistics_BS[:, 0] * functional.softplus(-f_B) + functional.softplus(f_B)
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the mean in seconds before clipping, [B], so that no order is lost at the duration."""

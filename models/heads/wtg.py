@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.component import ComponentConfig
-from models.heads.base import Head, LabelState, TrainLabels
+from models.heads.base import LabelState, TrainLabels
 from models.heads.duration_seconds import look_up, pooled_seconds, second_of
 from models.heads.label_scale import MIN_SCALE_S
+from models.heads.linear_loss import LatentRegression
 from models.ranges import Rows
 
 
@@ -25,7 +26,7 @@ class WtgConfig(ComponentConfig):
     """A duration second with fewer train rows is pooled with its neighbours."""
 
 
-class Wtg(Head):
+class Wtg(LatentRegression):
     """Squared error on (y - mean_d) / sd_d; the inverse is affine, so the mean is native.
 
     Source: Zheng et al., MM 2022 (arXiv 2208.05190); docs/methods/watch_time.md#watch-time-gain. The standard deviation
@@ -66,18 +67,9 @@ class Wtg(Head):
         self.register_buffer("mean", torch.tensor(state["mean"]))
         self.register_buffer("spread", torch.tensor(state["spread"]))
 
-    @property
-    def num_outputs(self) -> int:
-        """One."""
-        return 1
-
     def latent_label(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return the gain, [B]."""
         return (watch_B - look_up(self.mean, duration_B)) / look_up(self.spread, duration_B)
-
-    def loss(self, out_BO: Tensor, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return (f - gain)^2 of every row, [B]."""
-        return (out_BO[:, 0].float() - self.latent_label(watch_B, duration_B)).square()
 
     def score(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
         """Return the mean in seconds before clipping, [B]."""

@@ -4,7 +4,7 @@ D is the population a recipe learns about (`models.selection`), O its observed p
 every row says how much of D it stands for, so a mean over D is a weighted sum over the batch, however the batch was
 drawn: sum_i weight_i f_i, with f_i multiplied by o_i where it needs the label.
 
-Shape legend: B rows, E width of an encoder's output, O outputs of a head.
+Shape legend: B rows, E width of an encoder's output, O outputs of a head, S statistics of a label.
 """
 
 from abc import ABC, abstractmethod
@@ -27,17 +27,19 @@ encoder, which no task reads; or the tasks' encoder without gradient beside the 
 
 @dataclass(frozen=True)
 class AuxiliaryTower:
-    """A request for a network beside the task's own, with one logit per row: an imputation, an exposure model ...
+    """A request for a network beside the task's own: an imputation, an exposure model ...
 
     Attributes:
-        name: key of its logits in `TaskRows.auxiliary`.
+        name: key of its outputs in `TaskRows.auxiliary`.
         hidden: widths of its hidden layers.
         reads: encoder output it reads. The second encoder alone sees the fields that the recipe sets apart.
+        gives: one logit per row, or one output per statistic of the task's label.
     """
 
     name: str
     hidden: Widths = (64,)
     reads: TowerInput = "detached"
+    gives: Literal["logit", "statistics"] = "logit"
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,19 @@ class TaskRows:
         weight_B: float32, the share of D that the row stands for; sums to 1 over the batch.
         propensity_B: float32 in (0, 1], probability of observation, as given: not clipped, 1 on random rows.
         random_B: bool, True on rows that were exposed uniformly at random: they stand for all rows alike.
-        loss_for: (raw outputs [B, O], targets [B]) -> row losses [B], for pseudo-labels. It passes gradients to the
-            targets where the label's transform is smooth; that of D2Q is a step function, so `imputation.squared_gap`
-            learns the pseudo-label itself for watch time.
-        label_of: logits [B] of an auxiliary tower -> values on the label's scale (sigmoid; for watch time, of the
-            duration).
+        loss_for: (raw outputs [B, O], labels [B]) -> row losses [B].
+        statistics_for: labels [B] -> what the loss needs to know of them, [B, S], so that its mean suffices for the
+            expected loss: a 0/1 label itself; of watch time `Head.statistics`.
+        expected_statistics: outputs [B, S] of an auxiliary tower -> E[statistics | x], inside their range, [B, S].
+        statistics_loss: (outputs [B, S] of the tower, labels [B]) -> row losses [B] under which the tower learns them.
+        expected_loss: (raw outputs [B, O], expected statistics [B, S]) -> expected row losses [B], up to a term without
+            the raw outputs.
         share_of: raw outputs [B, O] -> expected label on the unit scale, differentiable (a probability; for watch time
             the head's mean over the duration), None where the head has no native mean.
         share_label_B: the label on that scale, in [0, 1].
         latent_label_B: label on the scale of the raw output for models of a latent index: 0/1, or the head's
             transformed watch time (`Head.latent_label`); None where the head has none.
-        auxiliary: name -> logits [B] of the towers the objective asked for.
+        auxiliary: name -> outputs of the towers the objective asked for, [B], or [B, S] of one that gives statistics.
         encoded_BE: the tasks' encoder output.
         second_BE: the second encoder's output, None where no tower reads it.
         level_of: name of a categorical field -> its code in every row, int64 [B], 0 is "unknown"; None outside a ranker.
@@ -79,7 +83,10 @@ class TaskRows:
     propensity_B: Tensor
     random_B: Tensor
     loss_for: Callable[[Tensor, Tensor], Tensor]
-    label_of: Callable[[Tensor], Tensor]
+    statistics_for: Callable[[Tensor], Tensor]
+    expected_statistics: Callable[[Tensor], Tensor]
+    statistics_loss: Callable[[Tensor, Tensor], Tensor]
+    expected_loss: Callable[[Tensor, Tensor], Tensor]
     share_of: Callable[[Tensor], Tensor | None]
     share_label_B: Tensor
     latent_label_B: Tensor | None
@@ -125,8 +132,12 @@ class Objective(nn.Module, ABC):
     def __init__(self, config: Any, options: PropensityOptions) -> None:
         super().__init__()
 
-    def bind(self, schema: InputSchema) -> None:
-        """Make room for what depends on the input, a parameter per level of a field; called once, before training.
+    def bind(self, schema: InputSchema, num_statistics: int) -> None:
+        """Make room for what depends on input and task; called once, before training.
+
+        Args:
+            schema: shape of the input, for a parameter per level of a field.
+            num_statistics: S of the task's label.
 
         Raises:
             ValueError: if the input lacks what the objective is configured to read.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
-from models.objectives.imputation import IMPUTATION, imputed_error, squared_gap, weighted_mean
+from models.objectives.imputation import IMPUTATION, imputation_gap, imputed_error, weighted_mean
 from models.objectives.weights import PropensityWeights
 from models.propensity.base import PropensityOptions
 from models.ranges import Weight
@@ -76,7 +76,7 @@ class JointDoublyRobust(DoublyRobust):
 
     def gap(self, rows: TaskRows) -> Tensor:
         """Return what the imputation step minimises, [B]."""
-        return squared_gap(rows, rows.auxiliary["imputation"])
+        return imputation_gap(rows, rows.auxiliary["imputation"])
 
     def imputation_loss(self, rows: TaskRows) -> Tensor:
         """Return the weighted mean of the gap over O, which trains the imputation."""

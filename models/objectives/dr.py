@@ -1,6 +1,6 @@
 """Doubly robust with a fixed imputation: the mean label.
 
-Shape legend: B rows.
+Shape legend: B rows, S statistics of a label.
 """
 
 from typing import Literal
@@ -11,10 +11,8 @@ from torch import Tensor
 from models.component import ComponentConfig
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import DoublyRobust
-from models.objectives.imputation import imputed_error
 from models.propensity.base import PropensityOptions
-
-LOGIT_EPS = 1e-6
+from models.schema import InputSchema
 
 
 class DrConfig(ComponentConfig):
@@ -26,18 +24,22 @@ class DrConfig(ComponentConfig):
 class Dr(DoublyRobust):
     """L_DR with ê = loss(r̂, m), m the mean label of the observed rows trained on so far.
 
-    Source: docs/methods/debias.md#doubly-robust-with-a-fixed-imputation. For watch time m is the mean share watched,
-    times the row's duration.
+    Source: docs/methods/debias.md#doubly-robust-with-a-fixed-imputation. For watch time m is the mean of what the head's
+    loss is linear in: of the latent label, of exceeding each threshold ...
     """
 
     Config = DrConfig
-    mean_share: Tensor
+    mean_S: Tensor
     steps: Tensor
 
     def __init__(self, config: DrConfig, options: PropensityOptions) -> None:
         super().__init__(config, options)
-        self.register_buffer("mean_share", torch.full((), 0.5, dtype=torch.float64))
+        self.register_buffer("mean_S", torch.full((1,), 0.5, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def bind(self, schema: InputSchema, num_statistics: int) -> None:
+        """Make room for the mean of every statistic."""
+        self.mean_S = self.mean_S.expand(num_statistics).clone()
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""
@@ -47,15 +49,17 @@ class Dr(DoublyRobust):
 
     def imputed(self, rows: TaskRows) -> Tensor:
         """Return ê under the mean label, [B]."""
-        logit = torch.logit(self.mean_share, eps=LOGIT_EPS).to(rows.loss_B.dtype)
-        return imputed_error(rows, logit.expand_as(rows.loss_B))
+        mean_S = self.mean_S.to(rows.loss_B.dtype)
+        return rows.expected_loss(rows.out_BO, mean_S.expand(len(rows.loss_B), -1))
 
     def diagnostics(self) -> dict[str, float]:
-        """Return the mean label, as a share."""
-        return {"mean_share": float(self.mean_share)}
+        """Return the mean label, where one number says it."""
+        return {"mean_label": float(self.mean_S)} if len(self.mean_S) == 1 else {}
 
+    @torch.no_grad()
     def _learn(self, rows: TaskRows) -> None:
         seen = (rows.observed_B.sum() > 0).long()
         self.steps += seen
-        step = (rows.observed_mean(rows.share_label_B).detach() - self.mean_share) / self.steps.clamp(min=1)
-        self.mean_share += seen * step
+        statistics_BS = rows.statistics_for(rows.label_B)
+        batch_S = torch.stack([rows.observed_mean(statistic_B) for statistic_B in statistics_BS.unbind(dim=1)])
+        self.mean_S += seen * (batch_S - self.mean_S) / self.steps.clamp(min=1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import Objective, TaskRows
-from models.objectives.imputation import IMPUTATION, imputed_error, squared_gap
+from models.objectives.imputation import IMPUTATION, imputation_gap, imputed_error
 from models.propensity.base import PropensityOptions
 from models.ranges import Weight
 
@@ -38,7 +38,7 @@ class Eib(Objective):
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""
-        learned = rows.observed_mean(squared_gap(rows, rows.auxiliary["imputation"]))
+        learned = rows.observed_mean(imputation_gap(rows, rows.auxiliary["imputation"]))
         return self.risk(rows) + self.imputation * learned
 
     def risk(self, rows: TaskRows) -> Tensor:

@@ -27,7 +27,7 @@ class Escm2Dr(LearnedDoublyRobust):
 
     Config = Escm2DrConfig
     config: Escm2DrConfig
-    auxiliary_towers = (AuxiliaryTower("imputation", reads="shared"), SHARED_EXPOSURE)
+    auxiliary_towers = (AuxiliaryTower("imputation", reads="shared", gives="statistics"), SHARED_EXPOSURE)
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss.

@@ -1,6 +1,6 @@
 """Imputed errors: what the loss of a row would be under a pseudo-label, and how the imputation tower learns it.
 
-Shape legend: B rows.
+Shape legend: B rows, S statistics of a label.
 """
 
 import torch
@@ -8,25 +8,29 @@ from torch import Tensor
 
 from models.objectives.base import AuxiliaryTower, TaskRows
 
-IMPUTATION = AuxiliaryTower("imputation", reads="second")
+IMPUTATION = AuxiliaryTower("imputation", reads="second", gives="statistics")
 """A network of its own, as published: it shares nothing with the model it judges."""
 
 
-def imputed_error(rows: TaskRows, logit_B: Tensor) -> Tensor:
-    """Return ê = loss(r̂, m), [B]: gradient reaches the prediction r̂ and not the pseudo-label m = label_of(logit)."""
-    return rows.loss_for(rows.out_BO, rows.label_of(logit_B.detach()))
+def imputed_error(rows: TaskRows, raw_BS: Tensor) -> Tensor:
+    """Return ê, the loss of the prediction r̂ expected under the pseudo-label that the tower's outputs stand for, [B].
+
+    Gradient reaches r̂ and not the pseudo-label.
+    """
+    return rows.expected_loss(rows.out_BO, rows.expected_statistics(raw_BS.detach()))
 
 
-def squared_gap(rows: TaskRows, logit_B: Tensor) -> Tensor:
+def imputation_gap(rows: TaskRows, raw_BS: Tensor) -> Tensor:
     """Return what the imputation step minimises on observed rows, [B]: gradient reaches the pseudo-label alone.
 
-    (e - ê)^2 for a binary task. For watch time (share watched - sigmoid(logit))^2, our reading: some heads transform the
-    label by a step function, through which ê passes no gradient to the pseudo-label; and an error learned directly would
-    pass none to the prediction, which would turn every doubly robust loss into IPS. Any ê keeps L_DR doubly robust.
+    (e - ê)^2 for a binary task, whose label has two values. For watch time the loss under which the tower learns what
+    the head's loss is linear in, (label - m)^2 where that is a latent label; our reading: once they are right ê is
+    E[e | x] for every prediction. The gap of the errors is not least there: a square of errors is no linear function of
+    the label, and the pseudo-label would make up for the label's spread.
     """
     if not rows.binary:
-        return (rows.share_label_B - torch.sigmoid(logit_B.float())).square()
-    imputed_B = rows.loss_for(rows.out_BO.detach(), rows.label_of(logit_B))
+        return rows.statistics_loss(raw_BS, rows.label_B)
+    imputed_B = rows.expected_loss(rows.out_BO.detach(), rows.expected_statistics(raw_BS))
     return (rows.loss_B.detach() - imputed_B).square()
 
 

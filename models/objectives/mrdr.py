@@ -17,8 +17,8 @@ class Mrdr(JointDoublyRobust):
     """L_DR, imputation sum_O (e - ê)^2 (1 - p) / p^2, which estimates the variance of L_DR.
 
     Source: Guo et al., SIGIR 2021, with the loss of docs/methods/debias.md#the-doubly-robust-loss;
-    docs/methods/debias.md#more-robust-doubly-robust. For watch time the gap is that of the share watched
-    (`imputation.squared_gap`), so that the variance is minimised on that scale.
+    docs/methods/debias.md#more-robust-doubly-robust. For watch time the gap is that of what the head's loss
+    is linear in (`imputation.imputation_gap`), so that the variance is minimised on that scale.
     """
 
     Config = MrdrConfig

@@ -69,8 +69,8 @@ class Tdr(JointDoublyRobust):
         """Return (e - e~)^2 of a binary task, with gradient to the pseudo-label alone, [B]."""
         if not rows.binary:
             return super().gap(rows)
-        logit_B = rows.auxiliary["imputation"]
-        imputed_B = rows.loss_for(rows.out_BO.detach(), rows.label_of(logit_B))
+        expected_BS = rows.expected_statistics(rows.auxiliary["imputation"])
+        imputed_B = rows.expected_loss(rows.out_BO.detach(), expected_BS)
         return (rows.loss_B.detach() - imputed_B - self._correction(rows)).square()
 
     def diagnostics(self) -> dict[str, float]:

@@ -106,7 +106,10 @@ class PairModel(nn.Module):
                 propensity_B=batch.propensity_B,
                 random_B=torch.zeros_like(batch.observed_B, dtype=torch.bool),
                 loss_for=self.row_loss,
-                label_of=torch.sigmoid,
+                statistics_for=lambda label_B: label_B.unsqueeze(1),
+                expected_statistics=torch.sigmoid,
+                statistics_loss=self.row_loss,
+                expected_loss=lambda out_BO, statistics_BS: self.row_loss(out_BO, statistics_BS[:, 0]),
                 share_of=self._share,
                 share_label_B=batch.label_B,
                 latent_label_B=batch.label_B,
@@ -114,7 +117,7 @@ class PairModel(nn.Module):
                 user_B=batch.user_B,
                 item_B=batch.item_B,
                 second_BE=second_BE,
-                auxiliary=self._auxiliary_logits(batch.user_B, batch.item_B, encoded_BE, second_BE),
+                auxiliary=self._auxiliary_outputs(batch.user_B, batch.item_B, encoded_BE, second_BE),
             )
         )
         return loss
@@ -132,7 +135,7 @@ class PairModel(nn.Module):
         auxiliary = {}
         if type(self.objective).serves_auxiliary:
             second_BE = None if self.second is None else self.second(user_B, item_B)[1]
-            auxiliary = self._auxiliary_logits(user_B, item_B, encoded_BE, second_BE)
+            auxiliary = self._auxiliary_outputs(user_B, item_B, encoded_BE, second_BE)
         score_B = self.objective.served(logit_B.unsqueeze(1), auxiliary)[:, 0]
         return score_B, self.objective.probability(score_B)
 
@@ -170,10 +173,10 @@ class PairModel(nn.Module):
                 width = first if tower.reads == "shared" else first + second
                 return Tower(TowerConfig(hidden=hidden, dropout=0.0), width, 1)
 
-    def _auxiliary_logits(
+    def _auxiliary_outputs(
         self, user_B: Tensor, item_B: Tensor, encoded_BE: Tensor, second_BE: Tensor | None
     ) -> dict[str, Tensor]:
-        """Return the logits of the auxiliary towers, each [B]."""
+        """Return the logits of the auxiliary towers, each [B], or [B, 1] where it gives the label's one statistic."""
         logits: dict[str, Tensor] = {}
         for tower in self.requested:
             module = self.auxiliary[tower.name]
@@ -184,7 +187,8 @@ class PairModel(nn.Module):
             else:
                 assert second_BE is not None
                 logits[tower.name] = module(torch.cat([encoded_BE.detach(), second_BE], dim=1))[:, 0]
-        return logits
+        imputations = [tower.name for tower in self.requested if tower.gives == "statistics"]
+        return logits | {name: logits[name].unsqueeze(1) for name in imputations}
 
 
 def _scorer(config: ScorerConfig, inputs: PairInputs) -> Scorer:

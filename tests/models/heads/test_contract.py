@@ -15,6 +15,7 @@ import torch
 
 from models.heads import HEADS
 from models.heads.base import LONGEST, Head, LabelState, TrainLabels
+from models.heads.finite_law import nodes
 from tests.tolerance import ulps
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -137,6 +138,14 @@ def test_degenerate_batches(kind: str, name: str, cells: Any) -> None:
         assert loss_B.shape == watch_B.shape
         assert torch.isfinite(loss_B).all()
         assert torch.isfinite(out_BO.grad).all()
+        raw_BS = torch.full((len(watch_B), head.num_statistics), value, requires_grad=True)
+        imputed_B = head.expected_loss(out_BO, head.expected_statistics(raw_BS), duration_B)
+        learned_B = head.statistics_loss(raw_BS, watch_B, duration_B)
+        for row_B in (imputed_B, learned_B):
+            assert row_B.shape == watch_B.shape
+            assert torch.isfinite(row_B).all()
+        for gradient in torch.autograd.grad((imputed_B + learned_B).sum(), [out_BO, raw_BS]):
+            assert torch.isfinite(gradient).all()
         assert torch.isfinite(head.score(out_BO, duration_B)).all()
         for seconds_B in decodes(head, out_BO.detach(), duration_B).values():
             assert ((seconds_B >= 0) & (seconds_B <= duration_B)).all()
@@ -168,6 +177,36 @@ def test_hazards_tell_where_replays_stop() -> None:
     rows = torch.zeros(2000, head.num_outputs, requires_grad=True)
     head.loss(rows, torch.from_numpy(watch).float(), torch.from_numpy(duration).float()).mean().backward()
     assert rows.grad.sum(dim=0).abs().max() < 1e-3
+
+
+INTERPOLATED = {"vr_l1", "vr_huber", "vr_phuber", "cqe", "cread", "egmn", "hegm"}
+"""Heads whose expected loss is that between nodes of a finite law; on the nodes it is exact too."""
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_the_expected_loss_has_the_gradient_of_the_mean_loss(kind: str, cells: Any) -> None:
+    """Under any law of the label, whether or not the head can state it."""
+    head, rng = make(kind, cells.labels), np.random.default_rng(3)
+    duration_N = torch.full((60,), 30.0)
+    watch_N = torch.from_numpy(np.append([0.0, 30.0], rng.uniform(0, 30, 58))).float()
+    if kind in INTERPOLATED:
+        watch_N = nodes(duration_N)[0].repeat(2)[:60]
+    chance_N = torch.from_numpy(rng.dirichlet(np.ones(60))).float()
+    out_1O = torch.randn(1, head.num_outputs, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    mean = (chance_N * head.loss(out_1O.expand(60, -1), watch_N, duration_N)).sum()
+    statistics_1S = (chance_N.unsqueeze(1) * head.statistics(watch_N, duration_N)).sum(dim=0, keepdim=True)
+    expected = head.expected_loss(out_1O, statistics_1S, duration_N[:1]).sum()
+    found, true = (torch.autograd.grad(loss, out_1O)[0] for loss in (expected, mean))
+    torch.testing.assert_close(found, true, rtol=1e-4, atol=1e-5 * true.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_the_loss_of_a_label_is_that_of_its_own_statistics(kind: str, cells: Any) -> None:
+    head = make(kind, cells.labels)
+    watch_B, duration_B = nodes(torch.tensor([10.0, 90.0])).flatten(), torch.tensor([10.0, 90.0]).repeat_interleave(33)
+    out_BO = torch.randn(66, head.num_outputs, generator=torch.Generator().manual_seed(2))
+    found_B = head.expected_loss(out_BO, head.statistics(watch_B, duration_B), duration_B)
+    torch.testing.assert_close(found_B, head.loss(out_BO, watch_B, duration_B), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [1, 7])

@@ -26,7 +26,14 @@ def rows_of(
     random_B: Tensor | None = None,
     **fields: Any,
 ) -> TaskRows:
-    """Return rows with given losses and, where asked, other fields; what no test reads is left plain."""
+    """Return rows with given losses and, where asked, other fields; what no test reads is left plain.
+
+    The label is its own one statistic, and an imputation may be given as logits [B].
+    """
+    auxiliary = dict(fields.pop("auxiliary", {}))
+    if auxiliary.get("imputation", torch.zeros(1, 1)).ndim == 1:
+        auxiliary["imputation"] = auxiliary["imputation"].unsqueeze(1)
+    loss_for = fields.get("loss_for", lambda out_BO, label_B: (out_BO[:, 0] - label_B).square())
     rows = TaskRows(
         out_BO=torch.zeros(len(loss_B), 1),
         label_B=torch.zeros_like(loss_B),
@@ -35,14 +42,18 @@ def rows_of(
         propensity_B=torch.ones_like(loss_B) if propensity_B is None else propensity_B,
         random_B=torch.zeros_like(loss_B, dtype=torch.bool) if random_B is None else random_B,
         weight_B=torch.full_like(loss_B, 1 / len(loss_B)),
-        loss_for=lambda out_BO, target_B: (out_BO[:, 0] - target_B).square(),
-        label_of=torch.sigmoid,
+        loss_for=loss_for,
+        statistics_for=lambda label_B: label_B.unsqueeze(1),
+        expected_statistics=torch.sigmoid,
+        statistics_loss=loss_for,
+        expected_loss=lambda out_BO, statistics_BS: loss_for(out_BO, statistics_BS[:, 0]),
         share_of=lambda out_BO: torch.sigmoid(out_BO[:, 0]),
         share_label_B=torch.zeros_like(loss_B),
         latent_label_B=torch.zeros_like(loss_B),
         encoded_BE=torch.zeros(len(loss_B), 1),
         user_B=torch.arange(len(loss_B)),
         item_B=torch.arange(len(loss_B)),
+        auxiliary=auxiliary,
     )
     return replace(rows, **fields)
 
@@ -52,20 +63,32 @@ def bce(out_BO: Tensor, target_B: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(out_BO[:, 0], target_B, reduction="none")
 
 
-def steps(out_BO: Tensor, target_B: Tensor) -> Tensor:
-    """Return the loss of a watch-time head whose label is a step function of the target, as that of D2Q is."""
-    return (torch.sigmoid(out_BO[:, 0]) - torch.round(10 * target_B) / 10).square()
+def steps(label_B: Tensor) -> Tensor:
+    """Return the one statistic of a watch-time head that learns a step function of the label, as D2Q does, [B, 1]."""
+    return torch.round(10 * label_B.unsqueeze(1)) / 10
+
+
+def squared(out_BO: Tensor, statistics_BS: Tensor) -> Tensor:
+    """Return the loss of such a head for an expected statistic, [B]."""
+    return (torch.sigmoid(out_BO[:, 0]) - statistics_BS[:, 0]).square()
 
 
 def model_rows_of(
     logit_B: Tensor, label_B: Tensor, observed_B: Tensor, propensity_B: Tensor, binary: bool = True, **fields: Any
 ) -> TaskRows:
     """Return rows of a task with one raw output; durations of watch time are 1 s, so labels are shares."""
-    loss_for = bce if binary else steps
     out_BO = logit_B.unsqueeze(1)
+    if binary:
+        loss_B, loss = bce(out_BO, label_B), {"loss_for": bce}
+    else:
+        loss = {
+            "statistics_for": steps, "expected_loss": squared,
+            "statistics_loss": lambda raw_BS, label_B: squared(raw_BS, steps(label_B)),
+        }  # fmt: skip
+        loss_B = squared(out_BO, steps(label_B))
     return rows_of(
-        loss_for(out_BO, label_B), observed_B, propensity_B,
-        **{"out_BO": out_BO, "label_B": label_B, "share_label_B": label_B, "loss_for": loss_for, "binary": binary, **fields},
+        loss_B, observed_B, propensity_B,
+        **{"out_BO": out_BO, "label_B": label_B, "share_label_B": label_B, "binary": binary, **loss, **fields},
     )  # fmt: skip
 
 

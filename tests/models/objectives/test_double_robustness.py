@@ -40,7 +40,7 @@ class Nuisances:
         imputed_B, propensity_B = self.imputed_B[at_B], self.propensity_B[at_B]
         return task_rows(
             self.problem.loss_B[at_B], self.problem.observed_B[at_B], propensity_B,
-            loss_for=lambda out_BO, target_B: imputed_B,
+            expected_loss=lambda out_BO, statistics_BS: imputed_B,
             auxiliary={"imputation": torch.zeros_like(imputed_B), "exposure": torch.logit(propensity_B)},
             **fields,
         )  # fmt: skip

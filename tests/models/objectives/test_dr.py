@@ -22,12 +22,12 @@ def test_the_mean_label_is_learned_in_training_only(
     first = rows_with(model_rows, [1, 0, 1, 1], [1, 1, 0, 0])
     second = rows_with(model_rows, [1, 1, 0, 0], [1, 1, 1, 1])
     dr.eval()(first)
-    assert dr.diagnostics() == {"mean_share": 0.5}
+    assert dr.diagnostics() == {"mean_label": 0.5}
     dr.train()(rows_with(model_rows, [1, 1, 1, 1], [0, 0, 0, 0]))
-    assert dr.diagnostics() == {"mean_share": 0.5}
+    assert dr.diagnostics() == {"mean_label": 0.5}
     for rows, mean in ((rows_with(model_rows, [1, 1, 1, 0], [1, 1, 1, 1]), 0.75), (second, 0.625)):
         dr(rows)
-        assert dr.diagnostics() == {"mean_share": pytest.approx(mean)}
+        assert dr.diagnostics() == {"mean_label": pytest.approx(mean)}
 
 
 def test_by_hand(model_rows: Callable[..., Any], objective_of: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.objectives import OBJECTIVES
 from models.objectives.doubly_robust import JointDoublyRobust
-from models.objectives.imputation import imputed_error, squared_gap, weighted_mean
+from models.objectives.imputation import imputation_gap, imputed_error, weighted_mean
 
 JOINT = [kind for kind, c in OBJECTIVES.items() if issubclass(c, JointDoublyRobust)]
 PROPENSITY_B = torch.tensor([0.1, 0.25, 0.5, 0.8, 0.5, 0.4])
@@ -123,8 +123,8 @@ def test_unobserved_rows_teach_the_prediction(
     rows = model_rows(logit_B, LABEL_B, OBSERVED_B, PROPENSITY_B, binary, auxiliary=auxiliary)
     gradient_B = torch.autograd.grad(objective_of("dr_jl").risk(rows), logit_B, retain_graph=True)[0]
     assert (gradient_B[OBSERVED_B == 0] != 0).all()
-    assert reached(imputed_error(rows, auxiliary["imputation"]).sum(), logit_B, auxiliary) == {"prediction"}
-    assert reached(squared_gap(rows, auxiliary["imputation"]).sum(), logit_B, auxiliary) == {"imputation"}
+    assert reached(imputed_error(rows, rows.auxiliary["imputation"]).sum(), logit_B, auxiliary) == {"prediction"}
+    assert reached(imputation_gap(rows, rows.auxiliary["imputation"]).sum(), logit_B, auxiliary) == {"imputation"}
 
 
 def test_a_mean_without_weights_is_nothing(task_rows: Callable[..., Any]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
+from models.heads import HEADS
 from models.objectives import OBJECTIVES
 from models.ranker import Ranker
 
@@ -39,6 +40,19 @@ def test_auxiliary_towers_are_built_trained_and_separate_per_task(
         assert all(g is not None and torch.isfinite(g).all() for g in gradients_of(model.auxiliary["skip"][tower.name]))
         assert all(g is None for g in gradients_of(model.auxiliary["watch_time"][tower.name]))
     assert any(g is not None and g.abs().sum() > 0 for g in gradients_of(model.auxiliary["skip"]))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_imputation_of_watch_time_says_what_the_heads_loss_needs(
+    head: str, ranker: Callable[..., Ranker], batch: Callable[..., Batch]
+) -> None:
+    """And its own step trains it, whichever the head; that of a binary task has one logit."""
+    model, rows = ranker({**recipe_of("dr_jl"), "head": {"kind": head}}).eval(), batch(20, unobserved=True)
+    widths = {task: found.auxiliary["imputation"].shape[1] for task, found in model.task_rows(rows).items()}
+    assert widths == {"watch_time": model.head.num_statistics, "skip": 1}
+    model.losses(rows)["watch_time"].backward()
+    gradients = gradients_of(model.auxiliary["watch_time"]["imputation"])
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
 
 
 @pytest.mark.parametrize(

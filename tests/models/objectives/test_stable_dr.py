@@ -10,7 +10,7 @@ from torch import Tensor
 
 def rows_with(task_rows: Callable[..., Any], problem: Any, exposure_B: Tensor, imputed_B: Tensor) -> Any:
     return task_rows(
-        problem.loss_B, problem.observed_B, loss_for=lambda out_BO, target_B: imputed_B,
+        problem.loss_B, problem.observed_B, expected_loss=lambda out_BO, statistics_BS: imputed_B,
         auxiliary={"imputation": torch.zeros_like(imputed_B), "exposure": exposure_B},
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_imbalance_by_hand_and_its_gradient(task_rows: Callable[..., Any], objec
     exposure_B = torch.logit(torch.tensor([0.5, 0.25, 0.8])).requires_grad_()
     imputed_B = torch.tensor([1.0, 2.0, 6.0], requires_grad=True)
     rows = task_rows(
-        torch.ones(3), torch.tensor([1.0, 1.0, 0.0]), loss_for=lambda out_BO, target_B: imputed_B,
+        torch.ones(3), torch.tensor([1.0, 1.0, 0.0]), expected_loss=lambda out_BO, statistics_BS: imputed_B,
         auxiliary={"imputation": torch.zeros(3), "exposure": exposure_B},
     )  # fmt: skip
     imbalance = objective_of("stable_dr").imbalance(rows)
