@@ -1,6 +1,7 @@
 """Run a partition function over its tasks: in this process, or on a Dask cluster. The bytes are the same."""
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,9 @@ from tasks.features.config import ClusterAddress, ClusterConfig, NoCluster
 
 _POLL_S, _ALONE_S = 2.0, 30.0
 """How often workers are looked for, and how long a cluster may have none: a nanny restarts one within seconds."""
+_STARTS = 3
+"""Attempts to start a local cluster."""
+_log = logging.getLogger(__name__)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -31,7 +35,7 @@ def partition_map(config: ClusterConfig) -> Iterator[Map]:
     run again elsewhere, so it must be idempotent.
 
     Raises:
-        MachineError: if workers keep dying under a task, or none is left.
+        MachineError: if workers keep dying under a task or before they have registered, or none is left.
     """
     if isinstance(config, NoCluster):
         yield lambda function, tasks: [function(task) for task in tasks]
@@ -84,12 +88,28 @@ def _cluster(config: ClusterConfig, distributed: Any) -> Iterator[Any]:
         return
     assert config.kind == "local"
     threads = max(1, (os.cpu_count() or 1) // config.workers)
-    with distributed.LocalCluster(
-        n_workers=config.workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        worker_dashboard_address=None,
-        env={"POLARS_MAX_THREADS": str(threads)},
-    ) as cluster:
+    with _started(config.workers, {"POLARS_MAX_THREADS": str(threads)}, distributed) as cluster:
         yield cluster
+
+
+def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any:
+    """Return a running local cluster; one whose worker dies before it has registered does not come up, and is begun again."""
+    attempt = 1
+    while True:
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                env=environment,
+            )
+        except (RuntimeError, OSError, TimeoutError) as error:
+            if attempt == _STARTS:
+                raise MachineError(
+                    f"a local Dask cluster of {workers} workers did not start in {_STARTS} attempts ({error}): its workers are out "
+                    "of memory or were killed; name fewer in cluster.workers, or set cluster: {kind: none}"
+                ) from error
+            attempt += 1
+            _log.warning("the local Dask cluster did not start (%s): attempt %d of %d", error, attempt, _STARTS)

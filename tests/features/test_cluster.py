@@ -1,5 +1,6 @@
 """A Dask cluster whose workers die: the work is done elsewhere, or the stage ends and says why; it never waits for ever."""
 
+import contextlib
 import os
 import threading
 import time
@@ -24,6 +25,16 @@ def empty() -> Iterator[str]:
         yield running.scheduler_address
 
 
+def workers_below() -> list[psutil.Process]:
+    """Return the processes of workers below this one."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "spawn_main" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 def test_without_a_worker_it_ends(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_ALONE_S", 1.0)
     with (
@@ -43,7 +54,21 @@ def test_a_task_that_kills_every_worker_ends_the_stage() -> None:
 
 def test_a_killed_worker_is_replaced() -> None:
     with partition_map(LocalCluster(workers=1)) as run:
-        workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+        workers = workers_below()
         assert workers
         threading.Timer(1, workers[-1].kill).start()
         assert run(time.sleep, [2, 2]) == [None, None]
+
+
+def test_a_worker_killed_while_it_starts_delays_the_cluster(caplog: pytest.LogCaptureFixture) -> None:
+    def kill_the_first() -> None:
+        while not (starting := workers_below()):
+            time.sleep(0.02)
+        starting[-1].kill()
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    with partition_map(LocalCluster(workers=1)) as run:
+        assert run(abs, [-1, -2]) == [1, 2]
+    killer.join()
+    assert "did not start" in caplog.text
