@@ -47,7 +47,9 @@ def _introduction(artifacts: Artifacts) -> str:
     if champion is None:
         retired = decision.retired
         none = f"The champion {retired.entry} was retired: {retired.reason}" if retired else "There is no champion yet"
-        start = f"{none}. A first champion has to beat every trivial baseline in XAUC and be calibrated"
+        start = (
+            f"{none}. A first champion has to beat every trivial baseline in XAUC, reach the others and be calibrated"
+        )
     else:
         start = f"The champion is {champion.recipe}, promoted in night {champion.as_of} ({champion.kind})"
     return (
@@ -160,13 +162,13 @@ def _against_baselines(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iter
         rows.append(TableRow((Cell(artifacts.label(pair.reference)), *cells)))
     first = verdict.compared[0]
     yield PageTable(
-        f"Against the trivial baselines: {plural(first.rows, 'row')} of {plural(first.users, 'user')}",
+        f"Against the baselines: {plural(first.rows, 'row')} of {plural(first.users, 'user')}",
         heads,
         tuple(rows),
     )
     drawn = difference_chart(
         [(artifacts.label(pair.reference), d) for pair in verdict.compared if (d := pair.delta("xauc"))],
-        f"XAUC of {verdict.name} minus that of each trivial baseline",
+        f"XAUC of {verdict.name} minus that of each baseline",
     )
     if drawn:
         yield drawn

@@ -71,7 +71,7 @@ def reasons(decision: Decision) -> Iterator[str]:
 
 def _of_challenger(verdict: ChallengerVerdict, decision: Decision) -> str:
     rule = {
-        "first": "beats every trivial baseline and is calibrated",
+        "first": "beats every trivial baseline, reaches the others and is calibrated",
         "refresh": "the champion's own recipe on newer data, is not worse than the champion",
         "refresh_by_age": "the champion's own recipe on newer data, shows no harm against a champion beyond its age",
         "upgrade": "another recipe than the champion's, is better by the evidence of the reign's nights",
