@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tasks.config import load_params
@@ -18,7 +19,7 @@ def make_sandbox(workspace: Workspace, name: str) -> Path:
     """Copy a workspace: code, stage graph, configuration and run key as they are on disk, registry and archived nights.
 
     It is a git repository of its own, reads sources where they lie, and has the same content in its cache of DVC (linked, so
-    that neither can take it from the other), so that stages whose inputs are those of a night here need not run again.
+    that neither can take it from the other) and the outputs of dvc.lock, so that what is not changed need not run again.
 
     Args:
         workspace: whose copy is made.
@@ -51,6 +52,9 @@ def make_sandbox(workspace: Workspace, name: str) -> Path:
         if (root / _CACHE).is_dir():
             shutil.copytree(root / _CACHE, folder / _CACHE, copy_function=_link)
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+        if (folder / "dvc.lock").is_file():
+            checkout = [sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing"]
+            subprocess.run(checkout, cwd=folder, check=True)
     return target
 
 
