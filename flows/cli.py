@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.processes import own_run
 from tasks.core.system_errors import in_words
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="dwell",

@@ -74,12 +74,11 @@ def table(night: Night, recipe: str | None) -> Any:
 
 
 def champion(night: Night, recipe: str | None) -> Any:
-    from tasks.registry import checkout_champion
-    from tasks.registry.reign import PinnedReign
+    from tasks.registry import PinnedLedger, checkout_champion
 
     key, workspace = night.key, night.workspace
-    reign = PinnedReign(key.as_of, key.ledger, night.params.gate)
-    return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion, reign)
+    pinned = PinnedLedger(key.as_of, key.ledger, night.params.gate)
+    return checkout_champion(workspace.registry(key.source), key.champion, key.evidence, workspace.champion, pinned)
 
 
 def code(night: Night, recipe: str | None) -> Any:

@@ -1,5 +1,6 @@
 """Paired differences between the feedback-aware recipe and every other one, on identical rows."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from scipy.stats import norm
 from tasks.evaluate.compare import compare
 from tasks.evaluate.comparison import PairedMetric
 from tasks.evaluate.config import EvaluationConfig
-from tasks.gate.statistics import with_seed_variance
 
 CANDIDATE = "feedback_aware"
 METRICS = {"xauc": "XAUC", "xgauc": "XGAUC", "auc_skip": "skip AUC"}
@@ -34,6 +34,18 @@ def differences(tables: Mapping[str, Path], config: EvaluationConfig) -> dict[st
         }
         found[name]["judged"] = {"rows": comparison.rows, "users": comparison.users}
     return found
+
+
+def with_seed_variance(metric: PairedMetric) -> float:
+    """Return the s.e. of the difference of two seed-averaged models: users and seeds.
+
+    NaN where a side has one seed only: its seed variance is then unknown.
+    """
+    return math.sqrt(
+        metric.standard_error**2
+        + metric.candidate_seed_sd**2 / metric.candidate_num_seeds
+        + metric.reference_seed_sd**2 / metric.reference_num_seeds
+    )
 
 
 def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:

@@ -21,7 +21,8 @@ registry/SOURCE/                 promoted bundles, evidence and the ledger (not 
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
-.dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest)
+.dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest);
+                                 notes on nights that failed, and sandboxes
 
 Every output folder below data/ and artifacts/ that days enter also holds night.json: the night it belongs to.
 """

@@ -100,7 +100,7 @@ def _nowcast(
         return {}
     before = [day for day in days if day.day < inputs.night][-WEEK:]
     levels = [level for record in inputs.past[-WEEK:] if (level := record.realised.get("xauc")) is not None]
-    labelled, own = (JudgedRows.read("champion", *days) for days in (champion.earlier, champion.earlier[-1:]))
+    labelled, own = (JudgedRows.read("champion", *tables) for tables in (champion.earlier, champion.earlier[-1:]))
     found = nowcast(judged, labelled, own, inputs.past, between_nights(levels, before))
     if "skip_rate" not in found:
         notes.append(

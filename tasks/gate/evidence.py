@@ -80,31 +80,21 @@ class Reign(Document):
     """of the reign's nights, in the order written; those against baselines of the last nights only, of any reign"""
 
     def by_night(
-        self,
-        recipe_hash: str,
-        metric: str = "xauc",
-        *,
-        against: Against | None = None,
-        reference: str | None = None,
-        tonight: Iterable[Increment] = (),
+        self, recipe_hash: str, reference: str | None = None, tonight: Iterable[Increment] = ()
     ) -> Mapping[dt.date, Step]:
-        """Return the nights of one configuration, in order of time.
+        """Return what the nights of one configuration say of XAUC, in order of time.
 
         Args:
             recipe_hash: the configuration.
-            metric: the metric; nights that do not define it are left out.
-            against: None: whatever the reference was called that night.
-            reference: entry or baseline; None: any.
+            reference: entry or baseline that it was compared with; None: any.
             tonight: increments that no ledger holds yet.
         """
         found = (
             increment
             for increment in (*self.increments, *tonight)
-            if increment.recipe_hash == recipe_hash
-            and against in (None, increment.against)
-            and reference in (None, increment.reference)
+            if increment.recipe_hash == recipe_hash and reference in (None, increment.reference)
         )
-        return _by_night(found, metric)
+        return _by_night(found, "xauc")
 
 
 def _by_night(increments: Iterable[Increment], metric: str) -> Mapping[dt.date, Step]:

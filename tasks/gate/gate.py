@@ -167,14 +167,14 @@ def _refresh(tonight: Tonight, champion: Contender, inputs: GateInputs, policy: 
         if (inputs.champion_age or 0) > policy.max_age:
             margins, by_age = aged_refresh_checks(since, policy)
             decisive = _pool(tonight, champion, inputs, policy, paired, compared) or judge
-    anchored = _pooled(tonight, inputs, inputs.reign.anchor or champion.entry)
-    last = anchored if by_age else _pooled(tonight, inputs, inputs.reign.anchor or champion.entry, policy.upgrade_days)
+    nights = None if by_age else policy.upgrade_days
+    anchored = _pooled(tonight, inputs, inputs.reign.anchor or champion.entry, nights)
     checks = [
         *evidence_checks(decisive, inputs.tonight.expectations_passed, policy),
         tonight.finite,
         _tasks(tonight.challenger, champion),
         *margins,
-        anchor_check(last, by_age, policy),
+        anchor_check(anchored, by_age, policy),
         *_floor(tonight, inputs, policy),
         *level_checks(judge, policy),
         *relative_checks(decisive, policy),

@@ -5,7 +5,7 @@ Source: docs/methods/metrics.md#promotion-gate.
 
 from collections.abc import Mapping
 
-from tasks.evaluate.catalogue import metric
+from tasks.evaluate.catalogue import TESTED, metric
 from tasks.evaluate.comparison import Comparison
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Check
@@ -161,7 +161,7 @@ def upgrade_checks(evidence: ReignEvidence, policy: GatePolicy) -> list[Check]:
         value=evidence.e_value,
         limit=evidence.threshold,
     )
-    return [superiority, *(_margin_check(name, evidence, policy) for name in ("xauc", "xgauc"))]
+    return [superiority, *(_margin_check(name, evidence, policy) for name in TESTED)]
 
 
 def _margin_check(name: str, evidence: ReignEvidence, policy: GatePolicy) -> Check:

@@ -1,6 +1,7 @@
 """The nights of a source, one line each: what came of each, what has changed since, and the command that fills a hole."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -175,10 +176,7 @@ def _remarks(operations: Operations | None, newest: Mapping[str, str]) -> Iterat
 
 def _runs(nights: Sequence[CalendarNight]) -> Iterator[tuple[dt.date, dt.date]]:
     """Yield first and last of every run of nights that came to no decision."""
-    first: dt.date | None = None
-    for index, night in enumerate(nights):
-        if night.is_hole and first is None:
-            first = night.as_of
-        if first is not None and night.is_hole and (index + 1 == len(nights) or not nights[index + 1].is_hole):
-            yield first, night.as_of
-            first = None
+    for is_hole, run in itertools.groupby(nights, key=lambda night: night.is_hole):
+        found = [night.as_of for night in run]
+        if is_hole:
+            yield found[0], found[-1]

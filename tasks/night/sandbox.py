@@ -30,7 +30,7 @@ def make_sandbox(workspace: Workspace, name: str) -> Path:
 
     Raises:
         ConfigError: if there is one of that name.
-        NightError: if git cannot say what belongs to the workspace.
+        NightError: if git cannot say what belongs to the workspace, or the copy cannot be set up.
     """
     target, root = workspace.sandbox(name), workspace.root.resolve()
     if target.exists():
@@ -51,22 +51,25 @@ def make_sandbox(workspace: Workspace, name: str) -> Path:
                 (folder / place).symlink_to(root / place)
         if (root / _CACHE).is_dir():
             shutil.copytree(root / _CACHE, folder / _CACHE, copy_function=_link)
-        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+        _run(["git", "init", "--quiet"], folder, "git cannot begin a repository in")
         if (folder / "dvc.lock").is_file():
             checkout = [sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing"]
-            subprocess.run(checkout, cwd=folder, check=True)
+            _run(checkout, folder, "DVC cannot check out the outputs of dvc.lock in")
     return target
 
 
 def _own_files(root: Path) -> list[Path]:
     """Return the files git tracks or would track, as they are on disk; what nights write is ignored by it."""
-    found = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if found.returncode:
-        raise NightError(f"git cannot list the files of {root} ({found.stderr.strip()}): a sandbox is a copy of them")
-    return [Path(name) for name in found.stdout.split("\0") if name]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    return [Path(name) for name in _run(command, root, "git cannot list the files of").split("\0") if name]
+
+
+def _run(command: list[str], folder: Path, failing: str) -> str:
+    """Run a command in a folder and return what it prints; `failing` begins the error where it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NightError(f"{failing} {folder} ({done.stderr.strip()}): no sandbox was made")
+    return done.stdout
 
 
 def _sources(workspace: Workspace) -> set[Path]:

@@ -1,5 +1,6 @@
 """The stage `champion`: copy the pinned champion and evidence into the workspace, checked byte for byte."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from tasks.core.document import read_document
 from tasks.core.errors import RegistryError
 from tasks.core.files import read_json, write_json, writing
+from tasks.gate.config import GatePolicy
 from tasks.gate.evidence import Reign
 from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import copy_files
@@ -15,13 +17,28 @@ from tasks.registry.evidence import EVIDENCE, read_evidence
 from tasks.registry.forecast import NightForecast
 from tasks.registry.forecasts import forecasts_at
 from tasks.registry.ledger import NO_CHAMPION
-from tasks.registry.reign import NO_LEDGER, PinnedReign, reign_at
+from tasks.registry.reign import NO_LEDGER, pinned_events, reign_at
 
 CHAMPION_FILE = "champion.json"
 REIGN_FILE = "reign.json"
 FORECASTS_FILE = "forecasts.json"
 _ENTRY = "entry"
 _ANCHOR = "anchor"
+
+
+@dataclass(frozen=True)
+class PinnedLedger:
+    """What of the ledger a night may read, and how it reads the reign.
+
+    Attributes:
+        as_of: the night that is about to be decided.
+        ledger: name of the events that it may read (`ledger_for`), or "none".
+        policy: how many nights are compared with baselines together, and when the anchor moves.
+    """
+
+    as_of: dt.date
+    ledger: str
+    policy: GatePolicy
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,7 @@ class CheckoutResult:
 
 
 def checkout_champion(
-    registry: Path, champion: str | None, evidence: Sequence[str], out: Path, pinned_reign: PinnedReign | None = None
+    registry: Path, champion: str | None, evidence: Sequence[str], out: Path, pinned: PinnedLedger | None = None
 ) -> CheckoutResult:
     """Stage entry: copy what the run key pins. A pure function of the pinned content hashes.
 
@@ -73,35 +90,37 @@ def checkout_champion(
         champion: entry id; None or "none" on the first night.
         evidence: ids of earlier nights' judge tables.
         out: folder to write; replaced as a whole.
-        pinned_reign: night and last event of the ledger that it may read; None: it reads none.
+        pinned: night, and what of the ledger it may read; None: it reads none.
 
     Raises:
         RegistryError: if something pinned is missing or damaged; the message names the file.
     """
-    pinned = None if champion == NO_CHAMPION else champion
-    for identity in (*([pinned] if pinned else []), *evidence):
+    standing = None if champion == NO_CHAMPION else champion
+    for identity in (*([standing] if standing else []), *evidence):
         if Path(identity).name != identity:
             raise RegistryError(f"{identity!r} is no registry id; `dwell prepare` writes the right ones into run.yaml")
-    reign = reign_at(registry, pinned_reign) if pinned_reign else Reign()
-    forecasts = forecasts_at(registry, pinned_reign.as_of, pinned_reign.ledger) if pinned_reign else ()
-    anchor = None if reign.anchor == pinned else reign.anchor
+    reign, forecasts, ledger = Reign(), tuple[NightForecast, ...](), NO_LEDGER
+    if pinned is not None:
+        ledger, known = pinned.ledger, pinned_events(registry, pinned.ledger)
+        reign = reign_at(registry, known, pinned.as_of, pinned.policy)
+        forecasts = forecasts_at(known, pinned.as_of)
+    anchor = None if reign.anchor == standing else reign.anchor
     with writing(out) as folder:
         folder.mkdir(parents=True)
         entry = None
-        if pinned is not None:
-            entry = read_entry(registry / ENTRIES / pinned, pinned)
-            copy_files(registry / ENTRIES / pinned, folder / _ENTRY)
+        if standing is not None:
+            entry = read_entry(registry / ENTRIES / standing, standing)
+            copy_files(registry / ENTRIES / standing, folder / _ENTRY)
         if anchor is not None:
             read_entry(registry / ENTRIES / anchor, anchor)
             copy_files(registry / ENTRIES / anchor, folder / _ANCHOR)
         for identity in evidence:
             read_evidence(registry / EVIDENCE / identity, identity)
             copy_files(registry / EVIDENCE / identity, folder / EVIDENCE / identity)
-        ledger = pinned_reign.ledger if pinned_reign else NO_LEDGER
-        write_json(folder / CHAMPION_FILE, {"champion": pinned, "evidence": list(evidence), "ledger": ledger})
+        write_json(folder / CHAMPION_FILE, {"champion": standing, "evidence": list(evidence), "ledger": ledger})
         reign.write(folder / REIGN_FILE)
         write_json(folder / FORECASTS_FILE, [record.as_json() for record in forecasts])
-    return CheckoutResult(pinned, entry.recipe if entry else None, tuple(evidence))
+    return CheckoutResult(standing, entry.recipe if entry else None, tuple(evidence))
 
 
 def read_checkout(folder: Path) -> Checkout:

@@ -5,7 +5,6 @@ Everything is a function of a night and of the first events of the ledger, which
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import RegistryError
@@ -15,26 +14,11 @@ from tasks.gate.evidence import Increment, Reign, Step
 from tasks.gate.evidence_process import Process
 from tasks.registry.entry import ENTRIES, read_manifest
 from tasks.registry.ledger import LEDGER, Event, read_ledger
-from tasks.registry.replay import WITHOUT_A_NIGHT, WITHOUT_EFFECT, changes, current, succession
+from tasks.registry.replay import WITHOUT_EFFECT, changes, current, decided_in_order, succession
 
 NO_LEDGER = "none"
 """Name of no event."""
 _REFRESHES = ("refresh", "refresh_by_age")
-
-
-@dataclass(frozen=True)
-class PinnedReign:
-    """What settles a reign.
-
-    Attributes:
-        as_of: the night that is about to be decided.
-        ledger: name of the events that it may read (`ledger_for`), or "none".
-        policy: how many nights are compared with baselines together, and when the anchor moves.
-    """
-
-    as_of: dt.date
-    ledger: str
-    policy: GatePolicy
 
 
 def ledger_for(registry: Path, as_of: dt.date) -> str:
@@ -82,21 +66,26 @@ def pinned_events(registry: Path, ledger: str) -> tuple[Event, ...]:
     return tuple(events[:length])
 
 
-def reign_at(registry: Path, pinned: PinnedReign) -> Reign:
+def reign_at(registry: Path, known: Sequence[Event], as_of: dt.date, policy: GatePolicy) -> Reign:
     """Return the reign that stands on a night.
 
+    Args:
+        registry: the registry of one source.
+        known: the events that the night may read (`pinned_events`).
+        as_of: the night that is about to be decided.
+        policy: how many nights are compared with baselines together, and when the anchor moves.
+
     Raises:
-        RegistryError: if the ledger was tampered with or does not hold the event pinned, or an entry cannot be read.
+        RegistryError: if an entry cannot be read.
     """
-    known = pinned_events(registry, pinned.ledger)
-    began = _began(registry, known, pinned.as_of)
+    began = _began(registry, known, as_of)
     since = began.effective_from if began else None
-    written = list(_first_written(known, pinned.as_of))
-    reign = Reign(since=since, increments=tuple(_selected(written, since, pinned.policy.upgrade_days - 1)))
+    written = list(_first_written(known, as_of))
+    reign = Reign(since=since, increments=tuple(_selected(written, since, policy.upgrade_days - 1)))
     if began is None or began.entry is None:
         return reign
     configuration = read_manifest(registry / ENTRIES / began.entry, began.entry).recipe_hash
-    anchor = _anchor(reign, configuration, began.entry, known, pinned.policy)
+    anchor = _anchor(reign, configuration, began.entry, known, policy)
     return reign.model_copy(update={"anchor": anchor})
 
 
@@ -174,13 +163,9 @@ def _first_written(events: Sequence[Event], as_of: dt.date) -> Iterator[Incremen
     A night decided after a later one adds nothing: its challengers may have been chosen by what that day showed.
     """
     written = set()
-    latest = dt.date.min
-    for event in events:
-        in_order = event.as_of >= latest
-        if event.kind not in WITHOUT_A_NIGHT:
-            latest = max(latest, event.as_of)
+    for event in decided_in_order(events):
         for increment in event.increments:
-            if in_order and increment.night < as_of and increment.key not in written:
+            if increment.night < as_of and increment.key not in written:
                 written.add(increment.key)
                 yield increment
 

@@ -1,7 +1,7 @@
 """What the registry said on a given night: the ledger replayed up to it, so that a rerun finds what the first found."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tasks.core.settings import Block
@@ -13,7 +13,7 @@ BY_A_PERSON = ("forced", "rolled_back", "retired")
 WITHOUT_EFFECT = ("replayed",)
 """Events that tell what was done and change nothing."""
 
-WITHOUT_A_NIGHT = ("rolled_back", "retired")
+_WITHOUT_A_NIGHT = ("rolled_back", "retired")
 """Events that decide no night."""
 
 _CHANGING = ("promoted", "lapsed")
@@ -112,12 +112,21 @@ def status(registry: Path) -> RegistryStatus:
 
 def last_night(events: Sequence[Event]) -> dt.date | None:
     """Return the latest night that was decided."""
-    return max((event.as_of for event in events if event.kind not in WITHOUT_A_NIGHT), default=None)
+    return max((event.as_of for event in events if event.kind not in _WITHOUT_A_NIGHT), default=None)
 
 
 def counts(event: Event) -> bool:
     """Whether an event is what a night itself decided: no replay of it, and nothing a person did."""
     return event.kind not in (*BY_A_PERSON, *WITHOUT_EFFECT)
+
+
+def decided_in_order(events: Sequence[Event]) -> Iterator[Event]:
+    """Yield the decisions of nights, without those made after a later night was decided: its data were known by then."""
+    latest = dt.date.min
+    for event in events:
+        if event.kind not in _WITHOUT_A_NIGHT and event.as_of >= latest:
+            latest = event.as_of
+            yield event
 
 
 def invalidated(events: Sequence[Event], as_of: dt.date) -> tuple[dt.date, ...]:

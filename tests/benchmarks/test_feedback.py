@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.feedback.differences import CANDIDATE, METRICS, differences
+from benchmarks.feedback.differences import CANDIDATE, METRICS, differences, with_seed_variance
 from benchmarks.feedback.planted import EVIDENCE, planted
 from benchmarks.feedback.report import NAMES, write_page, write_setting
 from benchmarks.feedback.settings import load_settings
@@ -19,6 +19,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.model import bored
+from tests.gate.conftest import paired
 
 CONFIG = EvaluationConfig(replicates=100)
 PLANTED = {
@@ -205,3 +206,12 @@ def test_boredom_that_the_score_lacks_is_worth_something(tmp_path: Path) -> None
     assert share == pytest.approx(
         {"no event of the topic": rows - both - skips, "plays only": 0, "both": both, "skips only": skips}
     )
+
+
+def test_seed_variance_adds_to_the_paired_one() -> None:
+    metric = paired("xauc", 0.001, 0.0006, candidate_seed_sd=0.0012, reference_seed_sd=0.0009)
+    assert with_seed_variance(metric) == pytest.approx(math.sqrt(0.0006**2 + 0.0012**2 / 3 + 0.0009**2 / 3))
+
+
+def test_unknown_seed_variance_is_undefined() -> None:
+    assert math.isnan(with_seed_variance(paired("xauc", 0.1, 0.0, candidate_seed_sd=math.nan)))

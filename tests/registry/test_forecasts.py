@@ -12,11 +12,11 @@ from tasks.core.errors import RegistryError
 from tasks.core.files import hash_value, read_json
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
-from tasks.registry import checkout_champion, read_checkout
+from tasks.registry import PinnedLedger, checkout_champion, read_checkout
 from tasks.registry.forecast import Bounds, NightForecast
 from tasks.registry.forecasts import NIGHTS, forecasts_at
 from tasks.registry.ledger import Event
-from tasks.registry.reign import PinnedReign
+from tasks.registry.reign import pinned_events
 
 
 def record(night: dt.date, came: float) -> NightForecast:
@@ -41,7 +41,7 @@ def add(nights: Any, decision: Callable[..., Decision]) -> Callable[..., Event]:
 
 
 def known(nights: Any, as_of: dt.date) -> list[float]:
-    found = forecasts_at(nights.registry.path, as_of, nights.registry.ledger_for(as_of))
+    found = forecasts_at(pinned_events(nights.registry.path, nights.registry.ledger_for(as_of)), as_of)
     assert [one.night for one in found] == sorted(one.night for one in found)
     return [one.realised["skip_rate"] for one in found]
 
@@ -84,13 +84,13 @@ def test_the_stage_champion_checks_out_what_run_yaml_pins(
     nights: Any, of_night: Any, add: Callable[..., Event], tmp_path: Path
 ) -> None:
     add(of_night(1), 0.1)
-    pinned = PinnedReign(of_night(2), nights.registry.ledger_for(of_night(2)), GatePolicy())
+    pinned = PinnedLedger(of_night(2), nights.registry.ledger_for(of_night(2)), GatePolicy())
     add(of_night(2), 0.2)
     checkout_champion(nights.registry.path, None, (), tmp_path / "champion", pinned)
     assert read_checkout(tmp_path / "champion").forecasts == (record(of_night(1), 0.1),)
     assert read_json(tmp_path / "champion/forecasts.json")[0]["notes"] == ["so it is"]
     with pytest.raises(RegistryError, match="does not begin with the events abc"):
-        forecasts_at(nights.registry.path, of_night(2), "abc")
+        pinned_events(nights.registry.path, "abc")
 
 
 def test_an_event_with_a_forecast_is_chained_and_one_without_hashes_as_before(

@@ -12,8 +12,8 @@ from tasks.core.files import hash_value
 from tasks.gate.config import GatePolicy
 from tasks.gate.decision import Decision
 from tasks.gate.evidence import Increment, Reign, Step
-from tasks.registry import checkout_champion, read_checkout
-from tasks.registry.reign import PinnedReign, _names, reign_at
+from tasks.registry import PinnedLedger, checkout_champion, read_checkout
+from tasks.registry.reign import _names, pinned_events, reign_at
 from tests.registry.conftest import Nights
 
 Decide = Callable[..., Decision]
@@ -35,12 +35,12 @@ def add(nights: Any, as_of: dt.date, decision: Decide, delta: float, winner: str
 
 
 def reign(nights: Any, as_of: dt.date, policy: GatePolicy | None = None) -> Reign:
-    pinned = PinnedReign(as_of, nights.registry.ledger_for(as_of), policy or GatePolicy())
-    return reign_at(nights.registry.path, pinned)
+    path = nights.registry.path
+    return reign_at(path, pinned_events(path, nights.registry.ledger_for(as_of)), as_of, policy or GatePolicy())
 
 
 def deltas(found: Reign) -> list[float]:
-    return [step.delta for step in found.by_night("recipe-b", against="champion").values()]
+    return [step.delta for step in found.by_night("recipe-b").values()]
 
 
 def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
@@ -49,7 +49,7 @@ def test_no_night_no_reign(nights: Any, of_night: Any) -> None:
     with pytest.raises(
         RegistryError, match=r"does not begin with the events abc, which run\.yaml pins: `dwell prepare`"
     ):
-        reign_at(nights.registry.path, PinnedReign(of_night(1), "abc", GatePolicy()))
+        pinned_events(nights.registry.path, "abc")
 
 
 def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
@@ -60,7 +60,7 @@ def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
     refreshed = add(nights, of_night(3), decision, 0.3, "a")
     found = reign(nights, of_night(4))
     assert (found.since, found.anchor, deltas(found)) == (of_night(2), first.entry, [0.2, 0.3])
-    pinned = PinnedReign(of_night(4), nights.registry.ledger_for(of_night(4)), GatePolicy())
+    pinned = PinnedLedger(of_night(4), nights.registry.ledger_for(of_night(4)), GatePolicy())
     checkout_champion(nights.registry.path, refreshed.entry, (), tmp_path / "champion", pinned)
     checkout = read_checkout(tmp_path / "champion")
     assert checkout.reign == found
