@@ -1,6 +1,7 @@
 """Kill the server, the worker, the process or the whole service of a deployed night; what starts the service again is all its help."""
 
 import contextlib
+import math
 import random
 import re
 import socket
@@ -116,15 +117,15 @@ def of_deployed(root: Path, expected: dict[str, str], parts: Sequence[str], chan
             service.kill(part)
             found.append(Case(f"{part} of a deployed night", when, problems))
             problems = []
-        state = _wait(root, service, run, len(STAGES) + 1)
+        state = _wait(root, service, run)
         if state != "COMPLETED":
             found[-1].problems.append(f"the night did not end: {state or 'no answer'}")
     found[-1].problems += [*unlike(root, expected, seen, ended=True), *world.orphans(root)]
     yield from found
 
 
-def _wait(root: Path, service: Service, run: str, stages: int) -> str:
-    """Wait until a night has done some stages, or has ended; return its state."""
+def _wait(root: Path, service: Service, run: str, stages: float = math.inf) -> str:
+    """Wait until a night has done so many stages, or has ended; return its state."""
     until = time.monotonic() + _PATIENCE_S
     while (state := service.state(run)) not in ("COMPLETED", "FAILED", "CANCELLED") and time.monotonic() < until:
         if stages <= world.stages_done(root) and state == "RUNNING":
