@@ -237,8 +237,8 @@ def schema(
     part: Annotated[str, typer.Option(help="params, recipe or contract")] = "params",
 ) -> None:
     """Print the JSON schema of params.yaml or of a recipe, or the data contract."""
-    from tasks.config import json_schema
     from tasks.core.contract import TABLES
+    from tasks.schema import json_schema
 
     if part == "contract":
         for table, columns in TABLES.items():

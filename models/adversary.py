@@ -23,7 +23,7 @@ _LEAST_SPREAD = 1e-3
 class AdversaryConfig(BaseModel):
     """The adversary of every task that learns watch time (DVR)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weight: Weight = 0.1
     """Strength of the reversed gradient, as a share of the adversary's own."""

@@ -12,7 +12,7 @@ class ComponentConfig(BaseModel):
     Every subclass declares `kind: Literal["<registry key>"] = "<registry key>"`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
 

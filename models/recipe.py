@@ -45,7 +45,7 @@ UNWANTED: frozenset[str] = frozenset({"skip", "hate"})
 class TaskConfig(BaseModel):
     """How one task enters training and fusion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weight: Weight = 1.0
     """Static weight of the task's unit-free loss."""
@@ -58,7 +58,7 @@ class TaskConfig(BaseModel):
 class FurtherHead(BaseModel):
     """One more way to learn watch time, as a task of its own beside `Recipe.head`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     head: HeadConfig
     """How it is learned and decoded."""
@@ -73,7 +73,7 @@ class Recipe(BaseModel):
         ValueError: if `tasks` lacks watch_time.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: EncoderConfig = default_of(ENCODERS, "packed")
     """Ids, dense features and history to vectors."""

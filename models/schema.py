@@ -13,7 +13,7 @@ class InputSchema(BaseModel):
             one each.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fields: tuple[tuple[str, int], ...]
     """Name and number of rows (row 0, "unknown", included) of every categorical field, in packed order."""

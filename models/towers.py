@@ -13,7 +13,7 @@ from models.ranges import Dropout, Widths
 class TowerConfig(BaseModel):
     """Every task gets a tower of its own with these widths."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: Widths = ()
     """Widths of the hidden layers; empty is one linear layer. MMoE is usually given (64,)."""

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
@@ -333,12 +333,3 @@ def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iter
         path: str | None = getattr(source, "path", None)
         if path is not None and (reason := workspace.why_no_source(Path(path))):
             yield Problem(place.below("sources", name, "path"), reason)
-
-
-def json_schema(part: str = "params") -> dict[str, Any]:
-    """Return the JSON schema of params.yaml, or of one recipe (part "recipe")."""
-    if part == "recipe":
-        from models.recipe import Recipe
-
-        return TypeAdapter(Recipe | TreesRecipe).json_schema()
-    return Params.model_json_schema()

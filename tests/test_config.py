@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.config import json_schema, load_params
+from tasks.config import load_params
 from tasks.core.errors import ConfigError
 from tasks.core.run_key import load_run_key
+from tasks.schema import json_schema
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -129,6 +130,13 @@ def test_schemas_hold_every_documented_key() -> None:
     for key in ("lookback_days", "impressions_per_day", "max_quarantined_share", "bound_z", "pool_size"):
         assert key in schema
     assert "num_experts" in json.dumps(json_schema("recipe"))
+
+
+def test_keys_are_described_by_what_stands_below_them_in_the_code_of_the_class_or_of_its_base() -> None:
+    recipe = json_schema("recipe")["$defs"]
+    assert recipe["Recipe"]["properties"]["tower"]["description"] == "Layers of each task's own."
+    base, heir = (recipe[name]["properties"]["scale_s"]["description"] for name in ("VrMseConfig", "VrHuberConfig"))
+    assert base == heir
 
 
 def test_configuration_is_frozen() -> None:

@@ -29,6 +29,7 @@ ORDER = (
     "tasks.report",
     "tasks.tune",
     "tasks.config",
+    "tasks.schema",
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",

@@ -12,7 +12,7 @@ class Calibrator(BaseModel):
     """Maps a head's mean or score to seconds. The ranking score itself is never overwritten."""
 
     # A TRE may be infinite, and JSON has no word for that unless told.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     day: str
     """Day it was fitted on, as the caller names it."""

@@ -13,7 +13,7 @@ MIN_BINS, MAX_BINS = 50, 100
 class Curve(BaseModel):
     """A non-decreasing function, linear between its knots and constant outside them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     x: tuple[float, ...]
     """Knots, in the unit of the score."""

@@ -12,7 +12,7 @@ from models.calibration.rows import CalibrationRows, CalibratorConfig
 class GroupCurves(BaseModel):
     """A curve for all rows, and one for every duration group that has enough of them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     edges: tuple[float, ...]
     """Inner edges of the duration groups in seconds; a duration on an edge belongs to the group above it."""

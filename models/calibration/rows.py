@@ -20,7 +20,7 @@ class CalibrationRefused(ValueError):
 class CalibratorConfig(BaseModel):
     """Variant and guards (docs/methods/watch_time.md#calibration)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: Literal["per_group", "global"] = "per_group"
     """One curve per duration group, or one for all."""

@@ -30,7 +30,7 @@ LOWEST_OFFSET, HIGHEST_OFFSET = 1e-3, 1.0
 class Fusion(BaseModel, ABC):
     """One rule with its parameters: a sum of one term per task."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     signs: dict[str, Literal[-1, 1]]
     """Task -> whether it raises or lowers the score. Terms are summed in the order of names, so that a copy that went

@@ -21,7 +21,7 @@ class ReferenceScores(BaseModel):
     Linear between its knots, so the order of scores between two knots is kept; constant outside them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     score: tuple[float, ...]
     """Knots."""

@@ -13,7 +13,7 @@ from models.fusion.rank_average import ReferenceScores
 class WatchInput(BaseModel, ABC):
     """From a model's watch-time predictions to what a fusion reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @abstractmethod
     def __call__(self, score: Array, mean_s: Array, duration_s: Array) -> Array:

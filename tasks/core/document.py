@@ -20,7 +20,7 @@ class MissingArtifact(DwellError):
 class Document(BaseModel):
     """The base of every JSON file that a stage writes for others: frozen, and a key it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def as_json(self) -> dict[str, Any]:
         """Return the document as JSON values, with the names it has in the file."""

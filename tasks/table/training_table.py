@@ -28,7 +28,7 @@ _REMEDY = "run `dwell prepare` and `dvc repro table` (or `dwell stage` ingest, v
 class TableMetadata(BaseModel):
     """What `table.json` says of a table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     days: Mapping[str, tuple[dt.date, ...]]
     """Arrival days per split."""

@@ -32,7 +32,7 @@ _DRAWN_FROM = ("user_id", "video_id", "event_time_ms", "known_at_ms", "scene", "
 class PairPopulation(BaseModel):
     """How large the population of a split is, and how much of its unobserved part was drawn."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     pairs: int
     """|D|, users times videos summed over days."""

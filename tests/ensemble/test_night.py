@@ -84,7 +84,7 @@ def test_its_configuration_is_that_of_its_members(tmp_path: Path) -> None:
 
 
 def test_the_projects_configuration_describes_it() -> None:
-    from tasks.config import json_schema
+    from tasks.schema import json_schema
 
     schema = json_schema("params")
     assert "ensembles" in schema["properties"]

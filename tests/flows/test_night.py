@@ -1,5 +1,6 @@
 """Whole nights on a small simulated world: a server, a worker and a deployment; three drivers, one result; a way back."""
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -15,8 +16,12 @@ import pytest
 import yaml
 
 from tasks.core.files import hash_tree
+from tasks.core.layout import Workspace
+from tasks.core.run_key import load_run_key
+from tasks.night.publish import publish
 from tests.flows import golden
-from tests.flows.small_night import dwell, make_workspace, run, tiny_params
+from tests.flows.declared import run_night
+from tests.flows.small_night import dwell, run
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +37,22 @@ def lock(root: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str]) -> Iterator[Path]:
+def decided(by_hand: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose first night was run and published by hand; only to be read."""
+    root = shutil.copytree(by_hand, tmp_path_factory.mktemp("decided") / "workspace")
+    committed = run(["dvc", "commit", "--force"], root)
+    assert committed.returncode == 0, committed.stdout[-2000:]
+    with contextlib.chdir(root):
+        publish(Workspace(), load_run_key(Path("run.yaml")), dict.fromkeys(lock(root)["stages"], "ran"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def installation(
+    decided: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str]
+) -> Iterator[Path]:
     """A workspace whose deployments are registered and served by one worker."""
-    root = make_workspace(tmp_path_factory.mktemp("night") / "workspace", tiny_params())
+    root = shutil.copytree(decided, tmp_path_factory.mktemp("night") / "workspace")
     deployed = run(["flows.cli", "deploy"], root, **prefect_server)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
@@ -70,8 +88,8 @@ def test_cron_schedules_the_nights_to_come(installation: Path, prefect_server: d
 
 @pytest.fixture(scope="module")
 def night(installation: Path, prefect_server: dict[str, str]) -> Path:
-    """The first night, run by the worker."""
-    command = ["prefect", "deployment", "run", "nightly/nightly", "--param", "as_of=2026-01-15", "--watch"]
+    """The second night, run by the worker."""
+    command = ["prefect", "deployment", "run", "nightly/nightly", "--param", "as_of=2026-01-16", "--watch"]
     done = run(["flows.cli", *command], installation, **prefect_server)
     assert done.returncode == 0, done.stdout[-2000:] + (installation / "worker.log").read_text()[-3000:]
     assert "Completed" in done.stdout or "finished successfully" in done.stdout
@@ -81,21 +99,21 @@ def night(installation: Path, prefect_server: dict[str, str]) -> Path:
 def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str]) -> None:
     listed = run(["prefect", "deployment", "ls"], night, COLUMNS="200", **prefect_server)
     assert "nightly/nightly" in listed.stdout
-    archive = night / "nights/simulator/2026-01-15"
+    archive = night / "nights/simulator/2026-01-16"
     assert (archive / "report.html").stat().st_size > 10_000
     stages = list(lock(night)["stages"])
     assert stages == sorted(stages), "whichever of two ended first"
     assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
 
 
-def test_a_night_has_the_bytes_it_had_elsewhere(night: Path) -> None:
+def test_a_night_has_the_bytes_it_had_elsewhere(by_hand: Path) -> None:
     """A change that is meant to move numbers records them anew: `python -m tests.flows.golden`."""
     recorded = json.loads(golden.FILE.read_text())
-    data = golden.hashes(night, golden.DATA)
+    data = golden.hashes(by_hand, golden.DATA)
     assert data == {part: recorded[part] for part in data}
     if golden.maker() != recorded["maker"]:
         pytest.skip(f"models were recorded on a processor of {recorded['maker']}, this is one of {golden.maker()}")
-    models = golden.hashes(night, golden.MODELS)
+    models = golden.hashes(by_hand, golden.MODELS)
     assert models == {part: recorded[part] for part in models}
 
 
@@ -111,10 +129,11 @@ def test_after_the_flow_dvc_has_nothing_to_do_and_forced_stages_give_the_same_ha
 
 
 def test_the_command_line_makes_the_same_bytes_of_declared_inputs_alone(
-    night: Path, by_hand: Path, tmp_path: Path
+    night: Path, decided: Path, tmp_path: Path
 ) -> None:
-    """Every stage anew, in another folder; what DVC would lock there is what it locked after the flow."""
-    root = shutil.copytree(by_hand, tmp_path / "by_hand")
+    """Every stage in another folder; what DVC would lock there is what it locked after the flow."""
+    root = shutil.copytree(decided, tmp_path / "by_hand")
+    run_night(root, "--as-of", "2026-01-16")
     assert outputs(root) == outputs(night)
     committed = run(["dvc", "commit", "--force"], root)
     assert committed.returncode == 0, committed.stdout[-2000:]
@@ -141,20 +160,22 @@ def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: P
         assert hash_tree(clone / name) == hash_tree(night / name)
 
 
-def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_undoes_it(
+def test_a_night_given_again_does_nothing_but_print_its_decision_and_a_rollback_undoes_it(
     night: Path, prefect_server: dict[str, str]
 ) -> None:
-    second = run(["flows.cli", "backfill", "--from", "2026-01-16", "--to", "2026-01-16"], night, **prefect_server)
-    assert second.returncode == 0, second.stdout[-3000:]
+    before, locked = outputs(night), lock(night)
+    again = run(["flows.cli", "backfill", "--from", "2026-01-16", "--to", "2026-01-16"], night, **prefect_server)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert (outputs(night), lock(night)) == (before, locked)
     key = yaml.safe_load((night / "run.yaml").read_text())
     assert key["champion"] != "none"
     decision = json.loads((night / "nights/simulator/2026-01-16/decision.json").read_text())
     assert decision["champion"] == key["champion"]
     assert decision["challengers"][0]["rule"] == "refresh"
-    assert f"night 2026-01-16 of simulator: {decision['verdict'].upper()}" in second.stdout
-    assert decision["reason"] in second.stdout
-    assert "XAUC 0." in second.stdout
-    assert "forecast of 2026-01-17: XAUC 0." in second.stdout
+    assert f"night 2026-01-16 of simulator: {decision['verdict'].upper()}" in again.stdout
+    assert decision["reason"] in again.stdout
+    assert "XAUC 0." in again.stdout
+    assert "forecast of 2026-01-17: XAUC 0." in again.stdout
     events = map(json.loads, (night / "registry/simulator/ledger.jsonl").read_text().splitlines())
     first, last = (event["forecast"] for event in events if event["forecast"])
     assert last["forecast"] == first["tomorrow"], "what the first night said is judged by the second"
@@ -173,8 +194,8 @@ def test_the_next_night_prints_its_decision_knows_the_champion_and_a_rollback_un
     assert "is retired (from night 2026-01-17 on)" in gone
     assert "retired     -" in dwell(night, "status")
     dwell(night, "rollback", "--reason", "test")
-    again = dwell(night, "prepare", "--as-of", "2026-01-16")
-    assert key["champion"] in again, "a night that was decided keeps the champion it had then"
+    prepared = dwell(night, "prepare", "--as-of", "2026-01-16")
+    assert key["champion"] in prepared, "a night that was decided keeps the champion it had then"
 
 
 def test_a_refused_night_says_why_and_loses_nothing(night: Path, embedded_home: Callable[[Path], Path]) -> None:

@@ -26,7 +26,7 @@ SCENE = "scene"
 class ReadsConfig(BaseModel):
     """What of the history is read: all of it, or less for an ablation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     feedback: bool = True
     """What the user did: feedback type and watch-ratio bucket. The bucket goes too, because it gives the type away."""

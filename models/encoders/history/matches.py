@@ -18,7 +18,7 @@ SKIP = 1
 class MatchesConfig(BaseModel):
     """Which events are counted, and whether by feedback."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     feedback: bool = True
     """One count per kind of feedback; false: one count of all events."""

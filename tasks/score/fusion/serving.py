@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 class ServingFusion(BaseModel):
     """How watch time enters, and the rule. A row's fused score depends on nothing but the row."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     watch: WatchInputs
     """From score and mean to a scale without seconds."""
