@@ -22,6 +22,8 @@ from benchmarks.faults.world import AS_OF, STAGES
 PARTS = ("server", "worker", "process", "server", "service", "worker")
 """What is killed in one night, one after another; a night whose process dies three times is given up."""
 _PATIENCE_S = 1800
+_ENDING_S = 240
+"""A run's process that ends when its server does asks for it a while longer, to leave its last lines of log there."""
 _PARTS = {
     "service": ("flows.cli", "serve"),
     "server": ("prefect", "server"),
@@ -120,7 +122,7 @@ def of_deployed(root: Path, expected: dict[str, str], parts: Sequence[str], chan
         state = _wait(root, service, run)
         if state != "COMPLETED":
             found[-1].problems.append(f"the night did not end: {state or 'no answer'}")
-    found[-1].problems += [*unlike(root, expected, seen, ended=True), *world.orphans(root)]
+    found[-1].problems += [*unlike(root, expected, seen, ended=True), *world.orphans(root, _ENDING_S)]
     yield from found
 
 
