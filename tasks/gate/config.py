@@ -37,8 +37,8 @@ class GatePolicy(Block):
     """pooled judge days: non-inferiority margin of XGAUC"""
 
     anchor_margin: Number = Field(default=0.004, ge=0, le=1)
-    """refresh: the lower bound of the XAUC difference to the entry that began the reign must reach minus this"""
-    anchor_nights: WindowDays = 28
+    """refresh: the lower bound of the XAUC difference to the reign's anchor must reach minus this"""
+    anchor_nights: WindowDays = 91
     """nights after which an entry of the reign shown not to lie half that margin below takes the anchor's place"""
     max_age: WindowDays = 7
     """age of the champion in days beyond which a refresh is judged on all nights since its promotion, and, while those do

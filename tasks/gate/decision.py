@@ -109,7 +109,7 @@ class Decision(Document):
     reign_since: dt.date | None = None
     """first night that had to beat the champion's configuration"""
     anchor: str | None = None
-    """registry entry that began the reign: refreshes are held to it"""
+    """registry entry that refreshes are held to: the one that began the reign, or a later one that took its place"""
     champion_age: int | None = None
     """days since the night that fitted the champion"""
     challengers: tuple[ChallengerVerdict, ...]

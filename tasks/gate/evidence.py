@@ -75,7 +75,7 @@ class Reign(Document):
     since: dt.date | None = None
     """first night whose challengers had to beat that configuration; None where there is no champion"""
     anchor: str | None = None
-    """entry that began the reign"""
+    """entry that refreshes are held to: the one that began the reign, or a later one that took its place"""
     increments: tuple[Increment, ...] = ()
     """of the reign's nights, in the order written; those against baselines of the last nights only, of any reign"""
 

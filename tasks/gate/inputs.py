@@ -84,7 +84,7 @@ class GateInputs:
         baselines: name -> prediction table of the same rows.
         evidence: judge tables of the last nights, for guardrails that pool them.
         reign: what the ledger keeps of every night of the champion's reign.
-        anchor: prediction table of the entry that began the reign; None where that is the champion itself.
+        anchor: prediction table of the reign's anchor; None where that is the champion itself.
         duration_edges_s: edges of the duration groups of the calibration guardrail, from fit days; None: equal-count
             groups of the judge rows.
         retired: the champion that could not be scored.

@@ -96,7 +96,7 @@ def aged_refresh_checks(since: Pooled, policy: GatePolicy) -> tuple[list[Check],
 
 
 def anchor_check(pooled: Pooled, by_age: bool, policy: GatePolicy) -> Check:
-    """Refresh: small losses of many refreshes end inside one margin, for the entry that began the reign stays the measure.
+    """Refresh: small losses of many refreshes end inside one margin, for the reign's anchor stays the measure.
 
     Args:
         pooled: difference to it over the last nights, or since the champion's promotion.
@@ -107,7 +107,7 @@ def anchor_check(pooled: Pooled, by_age: bool, policy: GatePolicy) -> Check:
     lower = lower_bound(pooled.mean, pooled.standard_error, policy.bound_z)
     value = pooled.mean if by_age else lower
     reason = (
-        f"XAUC {how.difference(pooled.mean)} against the entry that began the reign over {_nights(pooled.nights)}, lower "
+        f"XAUC {how.difference(pooled.mean)} against the reign's anchor over {_nights(pooled.nights)}, lower "
         f"bound {how.difference(lower)} ({'the difference itself ' if by_age else ''}must reach {how.limit(-margin)})"
     )
     return check(

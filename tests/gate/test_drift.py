@@ -76,7 +76,7 @@ def test_a_refit_not_worse_than_the_champion_but_below_the_anchor_is_refused(
         make, night, table, champion=make.paired("xauc", -0.001), anchor=make.paired("xauc", -0.0045), reign=reign
     )
     assert (decision.verdict, failed) == ("keep", ["anchor"])
-    assert "-0.00450 against the entry that began the reign over this night" in decision.reason
+    assert "-0.00450 against the reign's anchor over this night" in decision.reason
     kept = {(item.against, item.reference) for item in decision.challengers[0].increments}
     assert kept == {("champion", "e0"), ("anchor", "a0")}
     near, failed = refreshed(

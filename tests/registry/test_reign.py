@@ -93,6 +93,9 @@ def test_events_without_increments_hash_as_they_did_before_there_were_any(nights
     assert event.hash == hash_value(former)
 
 
+FOUR_WEEKS = GatePolicy(anchor_nights=28)
+
+
 def anchored(
     nights: Any,
     of_night: Any,
@@ -122,10 +125,10 @@ def anchored(
 def test_an_anchor_gives_way_to_a_later_entry_shown_to_be_no_worse(
     nights: Any, of_night: Any, decision: Decide
 ) -> None:
-    events = anchored(nights, of_night, decision, 30, 0.0)
-    assert reign(nights, of_night(29)).anchor == events[0].entry
-    assert reign(nights, of_night(30)).anchor == events[28].entry
-    assert reign(nights, of_night(32)).anchor == events[28].entry
+    events = anchored(nights, of_night, decision, 30, 0.0, FOUR_WEEKS)
+    assert reign(nights, of_night(29), FOUR_WEEKS).anchor == events[0].entry
+    assert reign(nights, of_night(30), FOUR_WEEKS).anchor == events[28].entry
+    assert reign(nights, of_night(32), FOUR_WEEKS).anchor == events[28].entry
 
 
 def test_an_anchor_that_is_the_champion_still_gives_way_to_the_next_one(
@@ -138,8 +141,8 @@ def test_an_anchor_that_is_the_champion_still_gives_way_to_the_next_one(
 
 
 def test_an_anchor_stays_while_the_refits_may_lie_below_it(nights: Any, of_night: Any, decision: Decide) -> None:
-    events = anchored(nights, of_night, decision, 30, -0.0018)
-    assert reign(nights, of_night(32)).anchor == events[0].entry
+    events = anchored(nights, of_night, decision, 30, -0.0018, FOUR_WEEKS)
+    assert reign(nights, of_night(32), FOUR_WEEKS).anchor == events[0].entry
 
 
 def test_a_retirement_ends_a_reign_and_a_replay_adds_nothing(nights: Any, of_night: Any, decision: Decide) -> None:
