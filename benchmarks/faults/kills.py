@@ -104,9 +104,13 @@ def of_workers(root: Path, expected: dict[str, str], kills: int, chance: random.
         remove(root / STAGES["features"])
         stage = world.start(root, "-m", "tasks", "features")
         worker = _child(stage, "spawn_main")
-        time.sleep(2 + 2 * chance.random())
+        moment, ended = 0.5 + 2 * chance.random(), stage.poll() is not None
+        time.sleep(moment)
         if worker is not None and number % 2 == 0:
-            worker.kill()
+            try:
+                worker.kill()
+            except psutil.NoSuchProcess:
+                ended = True
             problems = [] if stage.wait(300) == 0 else ["the stage did not survive its worker"]
         else:
             stage.kill()
@@ -114,7 +118,8 @@ def of_workers(root: Path, expected: dict[str, str], kills: int, chance: random.
             problems = world.orphans(root)
             problems += failures(world.finish(root, "-m", "tasks", "features"))
         what = "Dask worker" if number % 2 == 0 else "stage with Dask workers"
-        yield Case(what, "", problems + state(root, expected))
+        when = f"{moment:.1f} s after the worker's start{' (had ended)' if ended else ''}"
+        yield Case(what, when, problems + state(root, expected))
 
 
 def _killed(
