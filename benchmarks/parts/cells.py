@@ -19,9 +19,9 @@ def mean_sd(values: Values, digits: int = 4) -> str:
     return spread(float(np.mean(values)), _sd(values), lambda number: f"{number:.{digits}f}")
 
 
-def mean_se(values: Values) -> str:
+def mean_se(values: Values, digits: int = 4) -> str:
     """Return a signed mean ± its standard error, which is NaN for one run."""
-    return f"{np.mean(values):+.4f} ± {_sd(values) / np.sqrt(len(values)):.4f}"
+    return f"{np.mean(values):+.{digits}f} ± {_sd(values) / np.sqrt(len(values)):.{digits}f}"
 
 
 def _sd(values: Values) -> float:

@@ -6,6 +6,7 @@ from models.calibration.base import Calibrator
 from models.calibration.curve import Array, isotonic
 from models.calibration.group_curves import GroupCurves
 from models.calibration.rows import CalibrationRefused, CalibrationRows, CalibratorConfig, held_out_users
+from models.calibration.uniform import UniformSlice
 
 
 class MeanCalibrator(Calibrator):
@@ -20,6 +21,8 @@ class MeanCalibrator(Calibrator):
     """Signed TRE of the raw value on the held-out users."""
     tre_after: float
     """The same after calibration by the other users' curves."""
+    uniform: UniformSlice | None = None
+    """What the day's random rows say of these seconds; None where nobody asked them."""
 
     @classmethod
     def fit(
@@ -64,11 +67,24 @@ class MeanCalibrator(Calibrator):
                 f"(limit {config.max_tre}, before calibration {tre_before:+.3f})"
             )
         curves = GroupCurves.fit(rows, edges, config, isotonic)
-        return cls(day=day, curves=curves, level=level, tre_before=tre_before, tre_after=tre_after)
+        uniform = None
+        if rows.random is not None:
+            uniform = UniformSlice.fit(curves.apply(rows.value, rows.duration_s), rows.watch_s, rows.user, rows.random)
+        return cls(day=day, curves=curves, level=level, tre_before=tre_before, tre_after=tre_after, uniform=uniform)
 
     def apply(self, value: Array, duration_s: Array) -> Array:
         """Return calibrated mean seconds, float64 [rows]; see `Calibrator.apply`."""
         return self.curves.clip(self.level * super().apply(value, duration_s), duration_s)
+
+    def apply_uniform(self, value: Array, duration_s: Array) -> Array:
+        """Return mean seconds under uniform exposure, float64 [rows]; see `Calibrator.apply`.
+
+        Raises:
+            ValueError: if the day had too few random rows.
+        """
+        assert self.uniform is not None
+        shifted = self.uniform(super().apply(value, duration_s))
+        return self.curves.clip(self.level * shifted, duration_s)
 
 
 def signed_tre(predicted_s: Array, watch_s: Array) -> float:

@@ -42,6 +42,7 @@ class CalibrationRows:
         duration_s: float64, seconds.
         user: int64, a stable key of the user; not a vocabulary row, in which all unknown users are one.
         bounded: whether the label ends at the duration; false where it counts replays.
+        random: bool, whether the row was exposed uniformly at random; None: nobody asks.
     """
 
     value: Array
@@ -49,14 +50,16 @@ class CalibrationRows:
     duration_s: Array
     user: NDArray[np.int64]
     bounded: bool = True
+    random: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.value)
 
     def where(self, keep: NDArray[np.bool_]) -> "CalibrationRows":
         """Return the rows that `keep` marks."""
+        random = None if self.random is None else self.random[keep]
         return CalibrationRows(
-            self.value[keep], self.watch_s[keep], self.duration_s[keep], self.user[keep], self.bounded
+            self.value[keep], self.watch_s[keep], self.duration_s[keep], self.user[keep], self.bounded, random
         )
 
     def refuse_if_few(self, config: CalibratorConfig) -> None:

@@ -1,7 +1,8 @@
 """The prediction table: the one layout that models and baselines write and every later stage reads.
 
 One row per impression: key, day, label, segments, exposure, feedback; then per seed of the model `score_s<seed>` (what
-ranks), `watch_mean_s<seed>` and `watch_median_s<seed>` (seconds) and `p_<task>_s<seed>` (probabilities).
+ranks), `watch_mean_s<seed>` and `watch_median_s<seed>` (seconds), `watch_mean_uniform_s<seed>` where it is known, and
+`p_<task>_s<seed>` (probabilities).
 """
 
 import re
@@ -29,11 +30,13 @@ ROW_COLUMNS = (*KEY, "day", "y_s", "duration_ms", "watch_ms", *SEGMENTS, "policy
 SCORE, MEAN, MEDIAN = "score", "watch_mean", "watch_median"
 SECONDS_AND_SCORE = (SCORE, MEAN, MEDIAN)
 """Outputs every model has; probabilities of its binary tasks come on top."""
+MEAN_UNIFORM = "watch_mean_uniform"
+"""Mean seconds under uniform exposure, where rows exposed at random tell them; `watch_mean` is that of what is shown."""
 
 _BOUND_KEY = "truncate_watch"
 _SPELLED = {True: "true", False: "false"}
 """Metadata of the file: whether the watch-time label ends at the duration."""
-_COLUMN = re.compile(rf"(?P<output>{SCORE}|{MEAN}|{MEDIAN}|p_.+)_s(?P<seed>\d+)")
+_COLUMN = re.compile(rf"(?P<output>{SCORE}|{MEAN}|{MEDIAN}|{MEAN_UNIFORM}|p_.+)_s(?P<seed>\d+)")
 
 
 def probability(task: str) -> str:
@@ -57,7 +60,7 @@ class PredictionColumn:
 
     Attributes:
         name: as it stands in the table.
-        output: score, watch_mean, watch_median or p_<task>.
+        output: score, watch_mean, watch_median, watch_mean_uniform or p_<task>.
         seed: of the fit.
     """
 

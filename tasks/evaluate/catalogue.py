@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tasks.core.errors import ConfigError
 from tasks.core.labels import LABELS
-from tasks.core.predictions import MEAN, MEDIAN, SCORE, probability
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability
 
 TASK_LABELS = {
     "skip": "fast skip",
@@ -150,6 +150,15 @@ METRICS: Mapping[str, Metric] = {
         _long_views(
             "snips_auc_long_view", "AUC long view, reweighted", "AUC of long views, reweighted in the same way", "snips"
         ),
+        *(
+            Metric(
+                f"{base}_uniform", f"{label}, uniform seconds", f"{label} of the mean seconds under uniform exposure",
+                MEAN_UNIFORM, higher, unit, digits, signed=signed, base=base,
+            )
+            for base, label, higher, unit, digits, signed in (
+                ("rmse", "RMSE", False, "s", 2, False), ("tre_signed", "Total error", None, "%", 1, True),
+            )
+        ),
         _pairs("xauc_new_user", "XAUC, new users", "XAUC of users first seen that day", segment="is_new_user"),
         _pairs("xauc_new_video", "XAUC, new videos", "XAUC of videos first shown that day", segment="is_new_video"),
     )
@@ -181,6 +190,8 @@ SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 """Of these, the ones with their interval, and those printed at the end of a night."""
 MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
 """Metrics that every segment and exposure shows: pair accuracy, errors in seconds and the signed total error."""
+UNIFORM = ("rmse_uniform", "tre_signed_uniform")
+"""Errors of the seconds that hold under uniform exposure."""
 LEADERBOARD = (*MAIN, "dce_max", "auc_skip", "auc_long_view")
 """Columns of the table of all models."""
 CALIBRATION = ("tre_signed", "dce_rel", "dce_max", "pce")

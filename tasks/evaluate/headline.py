@@ -4,7 +4,9 @@ Shapes: B rows, U users.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from tasks.core.predictions import MEAN_UNIFORM
 from tasks.evaluate.catalogue import MAIN, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.influence import grouped_xauc_influence
@@ -63,6 +65,9 @@ def statistic(name: str, rows: Rows, predictions: Predictions, config: Evaluatio
         KeyError: if the model does not predict its task, or it is the metric of a list or of another exposure.
     """
     found = metric(name)
+    if found.column == MEAN_UNIFORM:
+        assert predictions.uniform_mean_B is not None
+        predictions = replace(predictions, mean_B=predictions.uniform_mean_B)
     if found.task is None:
         return WATCH[found.base or name](rows, predictions, config)
     return TASK[found.family](rows.labels[found.task], predictions.probability[found.task], rows, config)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.evaluate.catalogue import UNIFORM
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.headline import main_statistics, statistic
@@ -83,10 +84,13 @@ def exposure_draws(
 
 
 def exposed_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
-    """Return the metrics every exposure shows: the main ones, and AUC of long views where there are enough of them."""
+    """Return the metrics every exposure shows: the main ones, AUC of long views where there are enough of them, and the
+    error of the seconds of uniform exposure where the model has them."""
     found = main_statistics(rows, predictions, config)
     if "long_view" in predictions.probability:
         found["auc_long_view"] = statistic("auc_long_view", rows, predictions, config)
+    if predictions.uniform_mean_B is not None:
+        found |= {name: statistic(name, rows, predictions, config) for name in UNIFORM}
     return _trusted(found, rows, config)
 
 

@@ -76,11 +76,13 @@ class Predictions:
     mean_B: FloatArray
     median_B: FloatArray
     probability: Mapping[str, FloatArray]
+    uniform_mean_B: FloatArray | None = None
 
     def take(self, index: IntArray) -> "Predictions":
         """Return some rows."""
         return replace(
             self,
+            uniform_mean_B=None if self.uniform_mean_B is None else self.uniform_mean_B[index],
             score_B=self.score_B[index],
             mean_B=self.mean_B[index],
             median_B=self.median_B[index],
@@ -121,6 +123,7 @@ def predicted(table: PredictionTable, seed: int, tasks: tuple[str, ...]) -> Pred
         table.watch_mean(seed),
         table.watch_median(seed),
         {task: table.probability(task, seed) for task in tasks},
+        table.watch_mean_uniform(seed),
     )
 
 

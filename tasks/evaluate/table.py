@@ -18,6 +18,7 @@ from tasks.core.errors import ContractError, DwellError
 from tasks.core.labels import LABELS
 from tasks.core.predictions import (
     MEAN,
+    MEAN_UNIFORM,
     MEDIAN,
     ROW_COLUMNS,
     SCORE,
@@ -146,6 +147,13 @@ class PredictionTable:
     def watch_mean(self, seed: int) -> Floats:
         """Return the predicted mean in seconds, clipped to [0, duration]; from 0 on where the label counts replays."""
         return np.clip(self._prediction(column(MEAN, seed)), 0, self._longest)
+
+    def watch_mean_uniform(self, seed: int) -> Floats | None:
+        """Return the predicted mean under uniform exposure, clipped as the mean is; None where the model has none."""
+        name = column(MEAN_UNIFORM, seed)
+        if any(name not in pl.read_parquet_schema(path) for path in self.paths):
+            return None
+        return np.clip(self._prediction(name), 0, self._longest)
 
     def watch_median(self, seed: int) -> Floats:
         """Return the predicted median in seconds, clipped as the mean is."""

@@ -63,9 +63,18 @@ def true_metrics(
 
 def _against(rows: Rows, model: Predictions) -> dict[str, Statistic]:
     """Return what can be said against expected seconds: order, to the millisecond, and the predicted mean."""
+    uniform_B = model.uniform_mean_B
+    uniform = {} if uniform_B is None else _seconds(rows, uniform_B, "_uniform")
     return {
         "xauc": xauc_influence(rows.watch_B, model.score_B, rows.users, "ms"),
         "xgauc": grouped_xauc(rows.watch_B, model.score_B, rows.users, label_unit="ms"),
-        "rmse": point.rmse(rows.watch_B, model.mean_B, rows.units),
-        "tre_signed": point.tre_signed(rows.watch_B, model.mean_B, rows.units),
+        **_seconds(rows, model.mean_B, ""),
+        **uniform,
+    }
+
+
+def _seconds(rows: Rows, mean_B: FloatArray, suffix: str) -> dict[str, Statistic]:
+    return {
+        f"rmse{suffix}": point.rmse(rows.watch_B, mean_B, rows.units),
+        f"tre_signed{suffix}": point.tre_signed(rows.watch_B, mean_B, rows.units),
     }

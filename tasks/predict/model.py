@@ -36,6 +36,12 @@ class Model(ABC, Generic[Encoded]):
         return self.manifest.serving_seed
 
     @property
+    def why_not_uniform(self) -> str | None:
+        """Why the serving seed knows no seconds under uniform exposure; None: it does."""
+        uniform = self.calibrations[self.serving_seed].mean.uniform
+        return "it was calibrated before rows exposed at random were asked" if uniform is None else uniform.refused
+
+    @property
     @abstractmethod
     def seeds(self) -> tuple[int, ...]:
         """Seeds that can predict."""
@@ -84,7 +90,8 @@ class Model(ABC, Generic[Encoded]):
     def predict(
         self, frame: pl.DataFrame, histories: HistoryLoader, where: str, seed: int | None = None
     ) -> Predictions:
-        """Return `score`, `watch_mean`, `watch_median` (seconds) and one `p_<task>` per binary task, float64 [rows].
+        """Return `score`, `watch_mean`, `watch_median` (seconds), one `p_<task>` per binary task, and
+        `watch_mean_uniform` where it is known, float64 [rows].
 
         Args:
             frame: feature rows; hold only as many as fit in memory, the forward pass takes them in parts.

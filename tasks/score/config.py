@@ -1,5 +1,7 @@
 """Configuration of batch scoring."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.ranges import Rows, Threads, Whole, WindowDays
@@ -20,6 +22,9 @@ class ScoreConfig(Block):
     """hour of the served day that candidates are scored for"""
     chunk_pairs: Whole = Field(default=200_000, ge=1000, le=10**8)
     """user-video pairs scored at a time: bounds the memory"""
+    serve_population: Literal["logged", "uniform"] = "logged"
+    """whose mean seconds are served: those of videos as they are shown, or of all videos alike, which the random rows of the
+    validation day tell"""
     fusion: FusionChoice = NoFusion()
     """how objectives are fused into the score that orders lists; none: watch time alone orders them"""
     threads: Threads = 1

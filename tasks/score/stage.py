@@ -9,11 +9,13 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
+from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
+from tasks.core.predictions import MEAN, MEAN_UNIFORM
 from tasks.evaluate.night import MeasuredNight
 from tasks.features.buckets import HOUR_MS, midnight_ms
 from tasks.features.candidates import candidates
-from tasks.predict import export_model, load_model
+from tasks.predict import Predictions, export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.fusion.config import NoFusion
 from tasks.score.fusion.serving import ServingFusion
@@ -58,7 +60,8 @@ def score(
 
     Raises:
         SourceError: if there is no active user or no video to score.
-        ConfigError: if the fusion reads a task that the model does not predict.
+        ConfigError: if the fusion reads a task that the model does not predict, or seconds are to be served that it does
+            not know.
     """
     features, days = night.features, night.days
     if model is None:
@@ -73,6 +76,10 @@ def score(
     users = active_users(features, state_day, source.timezone, config.active_days)
     videos = video_pool(features, state_day, config.pool_size)
     loaded = load_model(model.bundle)
+    if config.serve_population == "uniform" and (reason := loaded.why_not_uniform):
+        raise ConfigError(
+            f"params.yaml: score.serve_population is uniform, but {loaded.manifest.name} does not know those seconds: {reason}"
+        )
     histories = lru_cache(maxsize=1)(source.history)
 
     def scored(fusion: ServingFusion | None) -> Iterator[pl.DataFrame]:
@@ -82,6 +89,7 @@ def score(
             predicted = loaded.predict(rows, histories, "the candidates of the next day")
             if fusion is not None:
                 predicted["fused"] = fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
+            predicted = served_seconds(predicted, config.serve_population)
             columns = [pl.Series(name, values).cast(pl.Float32) for name, values in predicted.items()]
             yield rows.select("user_id", "video_id", "scene").with_columns(columns)
 
@@ -103,6 +111,12 @@ def score(
         )
         summary.write(folder / FILE)
     return summary
+
+
+def served_seconds(predicted: Predictions, population: str) -> Predictions:
+    """Return predictions whose `watch_mean` is that of the population served, and no other."""
+    kept = {name: value for name, value in predicted.items() if name != MEAN_UNIFORM}
+    return kept | {MEAN: predicted[MEAN_UNIFORM]} if population == "uniform" else kept
 
 
 def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int, written: AsWritten) -> int:

@@ -19,6 +19,7 @@ from models.calibration import (
 from models.duration_groups import duration_cuts
 from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.base import TrainLabels
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig
 from tasks.train.labels import watch_labels
@@ -35,18 +36,21 @@ class ValidationRows:
         duration_s: seconds.
         user: user ids.
         day: ISO date.
+        random: whether each row was exposed uniformly at random; None: seconds under uniform exposure are not asked for.
     """
 
     watch_s: Floats
     duration_s: Floats
     user: NDArray[np.int64]
     day: str
+    random: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, table: TrainingTable) -> "ValidationRows":
         """Read them from a table."""
         labels, user = watch_labels(table, "validation"), table.column("validation", "user_id")
-        return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat())
+        random = np.array(table.column("validation", "random")).astype(np.bool_)
+        return cls(labels.watch_s, labels.duration_s, np.array(user), table.validation_day.isoformat(), random)
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,17 @@ class Calibration:
     references: Mapping[str, ReferenceScores] = field(default_factory=dict)
 
     def apply(self, predictions: dict[str, Floats], duration_s: Floats) -> dict[str, Floats]:
-        """Return `score`, `watch_mean`, `watch_median` and the probabilities."""
+        """Return `score`, `watch_mean`, `watch_median`, the probabilities, and `watch_mean_uniform` where it is known."""
         probabilities = {name: value for name, value in predictions.items() if name.startswith("p_")}
         fused = predictions | {"score": _score(predictions, self.references)}
+        uniform = {}
+        if self.mean.uniform is not None and self.mean.uniform.curve is not None:
+            uniform[MEAN_UNIFORM] = self.mean.apply_uniform(fused[self.mean_input], duration_s)
         return {
-            "score": fused["score"],
-            "watch_mean": self.mean.apply(fused[self.mean_input], duration_s),
-            "watch_median": self.median.apply(fused["score"], duration_s),
+            SCORE: fused["score"],
+            MEAN: self.mean.apply(fused[self.mean_input], duration_s),
+            MEDIAN: self.median.apply(fused["score"], duration_s),
+            **uniform,
             **probabilities,
         }
 
@@ -115,7 +123,9 @@ def calibrate(
     mean_input = "mean" if "mean" in predictions else "score"
     guarded = CalibratorConfig(**config.model_dump(exclude={"groups", "level"}))
     relaxed = guarded.model_copy(update={"min_rows": 1})
-    mean_day = CalibrationRows(fused[mean_input], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
+    mean_day = CalibrationRows(
+        fused[mean_input], rows.watch_s, rows.duration_s, rows.user, labels.truncated, rows.random
+    )
     median_day = CalibrationRows(fused["score"], rows.watch_s, rows.duration_s, rows.user, labels.truncated)
     level, refused = 1.0, None
     if config.level == "all_days":

@@ -140,6 +140,18 @@ def test_the_command_line_makes_the_same_bytes_of_declared_inputs_alone(
     assert lock(root) == lock(night)
 
 
+def test_seconds_of_uniform_exposure_are_not_served_where_the_random_rows_do_not_tell_them(
+    decided: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(decided, tmp_path / "uniform")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["score"]["serve_population"] = "uniform"
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    refused = dwell(root, "stage", "score", status=2)
+    assert "score.serve_population is uniform, but d2q does not know those seconds: " in refused
+    assert "were exposed at random on the day: 500 rows of 200 users are needed" in refused
+
+
 def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: Path) -> None:
     def git(*arguments: str, cwd: Path = night) -> None:
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]

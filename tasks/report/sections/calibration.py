@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluate.catalogue import CALIBRATION, metric
+from tasks.evaluate.catalogue import CALIBRATION, UNIFORM, metric
 from tasks.evaluate.reliability import CalibrationBin
 from tasks.report import charts
 from tasks.report.formatting import Measure, count, estimate_cell, measure, number, task
@@ -34,6 +34,7 @@ def calibration(artifacts: Artifacts) -> Section:
         for name, bins in tasks.items()
     ]
     blocks.append(Charts(tuple(drawn)))
+    blocks += _populations(artifacts)
     if not tasks:
         blocks.append(Text(f"{who} predicts no binary task.", "muted"))
     for model in artifacts.fitted:
@@ -65,6 +66,37 @@ def _summary(artifacts: Artifacts) -> PageTable:
         for model in artifacts.models
     )
     return PageTable("Calibration errors with intervals, all seeds averaged", heads, rows)
+
+
+def _populations(artifacts: Artifacts) -> list[PageBlock]:
+    """Say what the seconds of videos as they are shown are worth for videos at large, and what the random rows make of them."""
+    rows = []
+    for model in artifacts.models:
+        for exposure, where in (("logged", "as shown"), ("random", "at random")):
+            found = model.metrics.random_exposure.get(exposure)
+            if found is not None and UNIFORM[0] in found.metrics:
+                cells = (
+                    estimate_cell(name, found.metrics[name])
+                    for name in ("tre_signed", *UNIFORM[1:], "rmse", UNIFORM[0])
+                )
+                rows.append(TableRow((Cell(artifacts.label(model.name)), Cell(where), *cells)))
+    if not rows:
+        return []
+    heads = ("Total error", "the same, uniform seconds", "RMSE", "the same, uniform seconds")
+    caption = "Two kinds of seconds: of videos as they are shown, and of all videos alike"
+    table = PageTable(
+        caption,
+        (TableHead("Model"), TableHead("Rows exposed"), *(TableHead(head, numeric=True) for head in heads)),
+        tuple(rows),
+    )
+    return [
+        Text(
+            "Seconds calibrated on what was shown are too many for videos at large: people were shown what they like. Uniform "
+            "seconds are shifted by the random rows of the validation day, as far as these can tell. "
+            "score.serve_population says which of the two are served; the gate judges those of videos as shown."
+        ),
+        table,
+    ]
 
 
 def _plot(bins: Sequence[CalibrationBin], caption: str, unit: str, how: Measure) -> Chart:
