@@ -56,6 +56,9 @@ class GatePolicy(Block):
     """seeds that challenger and champion need each for an upgrade"""
     significance: Number = Field(default=0.05, gt=0, lt=1)
     """chance that a champion's whole reign promotes any configuration that is not better"""
+    error_for: Literal["reign", "lifetime"] = "reign"
+    """what has that chance: every reign anew, or all reigns of a source together, the j-th of which then has
+    1 / (j (j + 1)) of it"""
 
     rmse_ratio: Number = Field(default=1.01, gt=0, le=100)
     """guardrail: upper bound of RMSE(watch_mean) over the champion's"""

@@ -74,10 +74,16 @@ class Reign(Document):
 
     since: dt.date | None = None
     """first night whose challengers had to beat that configuration; None where there is no champion"""
+    number: int = 1
+    """how many reigns there were, this one included"""
     anchor: str | None = None
     """entry that refreshes are held to: the one that began the reign, or a later one that took its place"""
     increments: tuple[Increment, ...] = ()
     """of the reign's nights, in the order written; those against baselines of the last nights only, of any reign"""
+
+    def error(self, policy: GatePolicy) -> float:
+        """Return the chance that this reign may promote a configuration that is not better."""
+        return policy.significance / (self.number * (self.number + 1) if policy.error_for == "lifetime" else 1)
 
     def by_night(
         self, recipe_hash: str, reference: str | None = None, tonight: Iterable[Increment] = ()
@@ -212,11 +218,12 @@ def weigh(
     newcomers = sorted((name for name in since if name not in starting), key=since.__getitem__)
     found = {name: metrics for name in (*starting, *newcomers) if (metrics := _metrics(judged[name]))}
     e_values = {name: combined([metric.process for metric in metrics]) for name, metrics in found.items()}
-    shared = policy.significance * (1 - NEWCOMERS)
+    error = reign.error(policy)
+    shared = error * (1 - NEWCOMERS)
     better = set(rejected({name: e_values[name] for name in starting if name in e_values}, shared))
     alphas = dict.fromkeys(starting, shared / max(1, len(starting)))
     for place, name in enumerate(newcomers, start=1):
-        alphas[name] = policy.significance * NEWCOMERS * 6 / (math.pi * place) ** 2
+        alphas[name] = error * NEWCOMERS * 6 / (math.pi * place) ** 2
         if e_values.get(name, 0) >= 1 / alphas[name]:
             better.add(name)
     return {

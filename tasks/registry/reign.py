@@ -78,10 +78,15 @@ def reign_at(registry: Path, known: Sequence[Event], as_of: dt.date, policy: Gat
     Raises:
         RegistryError: if an entry cannot be read.
     """
-    began = _began(registry, known, as_of)
+    beginnings = _beginnings(registry, known, as_of)
+    began = beginnings[-1] if beginnings else None
     since = began.effective_from if began else None
     written = list(_first_written(known, as_of))
-    reign = Reign(since=since, increments=tuple(_selected(written, since, policy.upgrade_days - 1)))
+    reign = Reign(
+        since=since,
+        number=max(1, len(beginnings)),
+        increments=tuple(_selected(written, since, policy.upgrade_days - 1)),
+    )
     if began is None or began.entry is None:
         return reign
     configuration = read_manifest(registry / ENTRIES / began.entry, began.entry).recipe_hash
@@ -134,27 +139,23 @@ def loss_of_moving(steps: Sequence[Step], lost: float, policy: GatePolicy) -> fl
     return spent if shown else None
 
 
-def _began(registry: Path, events: Sequence[Event], as_of: dt.date) -> Event | None:
-    """Return the event that made the present configuration champion; None where there is no champion.
+def _beginnings(registry: Path, events: Sequence[Event], as_of: dt.date) -> list[Event]:
+    """Return the events that began reigns, the present one's last; none where there is no champion.
 
     Refreshes continue a reign, and so does a rollback between two entries of one configuration. What a person promoted by
     force begins one.
     """
-    champion = current(succession(events, as_of))
-    if champion is None:
-        return None
-    configuration = read_manifest(registry / ENTRIES / champion, champion).recipe_hash
-    began = None
-    for event in reversed(changes(events, as_of)):
-        if event.entry is None:
-            break
-        entry = read_manifest(registry / ENTRIES / event.entry, event.entry)
-        if entry.recipe_hash != configuration:
-            break
-        began = event
-        if event.kind != "rolled_back" and entry.kind not in _REFRESHES:
-            break
-    return began
+    if current(succession(events, as_of)) is None:
+        return []
+    found: list[Event] = []
+    configuration = None
+    for event in changes(events, as_of):
+        entry = read_manifest(registry / ENTRIES / event.entry, event.entry) if event.entry else None
+        continues = event.kind == "rolled_back" or (entry is not None and entry.kind in _REFRESHES)
+        if entry is not None and not (continues and entry.recipe_hash == configuration):
+            found.append(event)
+        configuration = entry.recipe_hash if entry is not None else None
+    return found
 
 
 def _first_written(events: Sequence[Event], as_of: dt.date) -> Iterator[Increment]:

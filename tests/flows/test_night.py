@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.same_bytes import SOURCE, left
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
 from tasks.core.run_key import load_run_key
@@ -150,6 +151,20 @@ def test_seconds_of_uniform_exposure_are_not_served_where_the_random_rows_do_not
     refused = dwell(root, "stage", "score", status=2)
     assert "score.serve_population is uniform, but d2q does not know those seconds: " in refused
     assert "were exposed at random on the day: 500 rows of 200 users are needed" in refused
+
+
+def test_what_nights_left_is_compared_without_clocks(decided: Path, tmp_path: Path) -> None:
+    """The reading of `benchmarks.same_bytes`."""
+    root = shutil.copytree(decided, tmp_path / "copy")
+    expected = left(decided)
+    ledger = root / f"registry/{SOURCE}/ledger.jsonl"
+    event = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps(event | {"recorded_at": "2001-01-01T00:00:00+00:00"}) + "\n")
+    assert left(root) == expected
+    ledger.write_text(json.dumps(event | {"kind": "held"}) + "\n")
+    next(root.glob("metrics/*.json")).write_text("{}")
+    changed = {name for name, value in left(root).items() if expected[name] != value}
+    assert changed == {"ledger 0", next(root.glob("metrics/*.json")).relative_to(root).as_posix()}
 
 
 def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: Path) -> None:

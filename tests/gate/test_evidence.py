@@ -31,6 +31,17 @@ def test_newcomers_have_a_share_of_their_own_and_all_shares_sum_to_the_error_of_
     assert 0.0498 < spent <= 0.05
 
 
+def test_all_reigns_together_spend_no_more_than_one_where_the_error_is_that_of_a_lifetime() -> None:
+    policy = GatePolicy(error_for="lifetime")
+    errors = [Reign(number=number).error(policy) for number in range(1, 1000)]
+    assert errors[0] == pytest.approx(0.025)
+    assert sum(errors) == pytest.approx(0.05, rel=0.002)
+    assert Reign(number=7).error(GatePolicy()) == 0.05
+    (third,) = weigh(Reign(number=3), [increment(1, "a")], "champion", policy).values()
+    (each,) = weigh(Reign(number=3), [increment(1, "a")], "champion", GatePolicy()).values()
+    assert third.threshold == pytest.approx(12 * each.threshold)
+
+
 def test_refits_of_the_champion_are_no_challengers() -> None:
     reign = Reign(increments=(increment(0, "champion"), increment(0, "a")))
     assert list(weigh(reign, (increment(1, "champion"),), "champion", POLICY)) == ["a"]

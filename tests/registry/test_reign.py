@@ -60,6 +60,7 @@ def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
     refreshed = add(nights, of_night(3), decision, 0.3, "a")
     found = reign(nights, of_night(4))
     assert (found.since, found.anchor, deltas(found)) == (of_night(2), first.entry, [0.2, 0.3])
+    assert found.number == 1
     pinned = PinnedLedger(of_night(4), nights.registry.ledger_for(of_night(4)), GatePolicy())
     checkout_champion(nights.registry.path, refreshed.entry, (), tmp_path / "champion", pinned)
     checkout = read_checkout(tmp_path / "champion")
@@ -69,6 +70,7 @@ def test_refreshes_continue_a_reign_and_another_configuration_begins_one(
     upgraded = add(nights, of_night(4), decision, 0.4, "b", kind="upgrade")
     found = reign(nights, of_night(5))
     assert (found.since, found.anchor, found.increments) == (of_night(5), upgraded.entry, ())
+    assert found.number == 2
 
 
 def test_the_first_written_stands_and_an_old_night_run_again_adds_nothing(
@@ -159,7 +161,7 @@ def test_a_retirement_ends_a_reign_and_a_replay_adds_nothing(nights: Any, of_nig
     add(nights, of_night(5), decision, 0.0, "a")
     add(nights, of_night(6), decision, 0.6)
     found = reign(nights, of_night(7))
-    assert (found.since, deltas(found)) == (of_night(6), [0.6])
+    assert (found.since, deltas(found), found.number) == (of_night(6), [0.6], 2)
 
 
 def test_the_anchor_of_a_reign_may_fall_by_two_margins_and_no_further(
