@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.blend import Blender, Member, members
+from benchmarks.watchtime.ceiling import ceilings
 from benchmarks.watchtime.cells import paired, ranked, seconds
 from benchmarks.watchtime.measure import Number, Outputs, Scored
 from benchmarks.watchtime.r0 import r0_testbed, refreshed
@@ -205,7 +206,7 @@ class Ladder:
 
 
 def run(options: Options) -> list[Table]:
-    """Return the ladder, and its upper rungs against the figures to beat."""
+    """Return the ladder, its upper rungs against the figures to beat, and the ceilings of the order within a user's day."""
     ladder = Ladder(options)
     testbed, rungs = ladder.testbeds["features"], ladder.rungs()
     last = rungs[len(STEPS) - 1]
@@ -219,6 +220,7 @@ def run(options: Options) -> list[Table]:
         _beaten(rungs),
         _paired("Against the same references fitted here, XAUC / XGAUC", rungs[2 : len(STEPS)], against),
         _paired("With features as of every morning on both sides, XAUC / XGAUC", served[-1:], [fresh_trees]),
+        ceilings(testbed),
     ]
 
 

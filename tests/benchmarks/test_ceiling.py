@@ -1,0 +1,28 @@
+"""Ceilings of the order within a user's day: what other users say, never the user's own rows."""
+
+import numpy as np
+import pytest
+
+from benchmarks.watchtime.ceiling import CONTEXT_ALONE, ORACLE, SHRINKAGE, ceilings, of_others
+from benchmarks.watchtime.nights import Night
+from tasks.evaluate.metrics.groups import encode_groups
+
+
+def test_an_effect_is_the_shrunk_mean_of_the_other_users_rows() -> None:
+    draw = np.random.default_rng(0)
+    user, video, label = draw.integers(0, 20, 200), draw.integers(0, 15, 200), draw.normal(3, 1, 200)
+    found = of_others(label, encode_groups(user), encode_groups(video))
+    for row in range(200):
+        others = (video == video[row]) & (user != user[row])
+        expected = (label[others] - label.mean()).sum() / (others.sum() + SHRINKAGE)
+        assert found[row] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_items_known_from_the_judge_day_order_a_users_day_better_than_context(tmp_path) -> None:
+    testbed = Night.of(tmp_path, seed=0, number=0, quick=True).testbed
+    table = ceilings(testbed)
+    oracle, context = (table.numbers[name]["xgauc"]["value"] for name in (ORACLE, CONTEXT_ALONE))
+    assert 0.5 < context < oracle
+    assert [row[0] for row in table.rows] == [ORACLE, CONTEXT_ALONE]
+    assert not any(testbed.scratch.rglob("manifest.json"))
