@@ -65,7 +65,9 @@ class Evaluation:
             UnknownMetric: if it was not computed, for example for another list length.
         """
         if name == ACROSS_DAYS and name not in self.metrics and len(self.days) > 1:
-            raise UnknownMetric(f"{name!r} was not computed for model {self.name!r} over {len(self.days)} days: {NEVER_BESIDE_FRESH}")
+            raise UnknownMetric(
+                f"{name!r} was not computed for model {self.name!r} over {len(self.days)} days: {NEVER_BESIDE_FRESH}"
+            )
         if name not in self.metrics:
             known = ", ".join(sorted(self.metrics))
             raise UnknownMetric(f"{name!r} was not computed for model {self.name!r}; computed were: {known}")

@@ -81,9 +81,7 @@ class ProtocolRun:
         fitted = fit_baselines(self.workspace.features, table, self.days, params.baselines, out)
         gains = gain_table(table)
         for name, judge in fitted.items():
-            evaluate(
-                judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges, frozen=self.days.frozen
-            )
+            evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges, frozen=self.days.frozen)
             write_as_published(judge, gains, judge.parent, self.days.frozen)
 
     def results(self) -> dict[str, dict[str, Any]]:

@@ -102,7 +102,7 @@ def test_across_days_is_measured_where_features_are_frozen_and_refused_where_the
     table = PredictionTable.read("frozen", [path])
     expected = grouped_xauc(table.y, table.score(0), encode_groups(table.frame["user_id"].to_numpy())).value
     assert frozen["xgauc_across_days"].value == pytest.approx(expected, abs=1e-12)
-    with pytest.raises(UnknownMetric, match="over 3 days: their features are of every morning.*days.frozen: true"):
+    with pytest.raises(UnknownMetric, match=r"over 3 days: their features are of every morning.*days\.frozen: true"):
         measure(path, CONFIG, name="fresh").metric("xgauc_across_days")
     resampler = Resampler(table.num_users, 100, 0)
     rows = observed(table, BinEdges.of(table, CONFIG).duration_groups(table), resampler, (), 0)
