@@ -20,6 +20,7 @@ from tasks.evaluate.estimate import average
 from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.pairwise import xauc_influence
+from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 
@@ -41,7 +42,7 @@ def ceilings(testbed: Testbed) -> Table:
     """
     rows, found = testbed.rows, {}
     for name, score_J in ceiling_scores(testbed).items():
-        statistics = {
+        statistics: dict[str, Statistic] = {
             "xauc": xauc_influence(rows.watch_B, score_J, rows.users),
             "xgauc": xgauc(rows.watch_B, score_J, rows.users, rows.days),
         }
