@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import lightgbm
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.parts.part import Table
 from benchmarks.watchtime.cells import ranked
@@ -24,6 +25,7 @@ from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 
+Flags = NDArray[np.bool_]
 CONTEXT = ("scene", "duration_ms", "hour")
 EFFECTS: tuple[tuple[str, ...], ...] = (("video_id",), ("video_id", "scene"), ("author_id",), ("tag",))
 SHRINKAGE = 10.0
@@ -64,19 +66,32 @@ def ceilings(testbed: Testbed) -> Table:
 
 def ceiling_scores(testbed: Testbed) -> Mapping[str, Floats]:
     """Return ceiling -> the [J] scores of the rows that a testbed judges."""
-    frame = _all_days(testbed)
+    frame, days = _all_days(testbed), testbed.days
+    fit_B, judge_B = (frame["arrival_day"].is_in(list(of)).to_numpy() for of in (days.fit, days.judge))
+    return scores(frame, fit_B, judge_B & (frame["policy"] != "random").to_numpy(), testbed.training.threads)
+
+
+def scores(frame: pl.DataFrame, fit_B: Flags, judged_B: Flags, threads: int) -> Mapping[str, Floats]:
+    """Return ceiling -> the scores of some rows.
+
+    Args:
+        frame: [B] rows of all days.
+        fit_B: [B] rows that the trees are fitted on.
+        judged_B: [B] rows that are scored.
+        threads: of the trees.
+    """
     label_B = np.log1p(watch_seconds(frame, True))
     users = encode_groups(frame["user_id"].to_numpy())
     context_B = frame.select(pl.col(CONTEXT).cast(pl.Float64)).to_numpy()
     effects_B = np.stack([of_others(label_B, users, _groups(frame, key)) for key in EFFECTS], axis=1)
-    day_B = frame["arrival_day"]
-    fit_B, judge_B = (day_B.is_in(list(days)).to_numpy() for days in (testbed.days.fit, testbed.days.judge))
-    judged_B = judge_B & (frame["policy"] != "random").to_numpy()
     inputs = {ORACLE: np.concatenate([context_B, effects_B], axis=1), CONTEXT_ALONE: context_B}
     found = {}
     for name, input_B in inputs.items():
         data = lightgbm.Dataset(input_B[fit_B], label_B[fit_B])
-        trees = lightgbm.train({**TREES, "num_threads": testbed.training.threads}, data, ROUNDS)
+        # A mean without the user's own label is the lower the higher that label: with the duration to tell videos apart,
+        # unconstrained trees read the label out of the difference. None can that may only rise in every effect.
+        rising = [0] * len(CONTEXT) + [1] * (input_B.shape[1] - len(CONTEXT))
+        trees = lightgbm.train({**TREES, "num_threads": threads, "monotone_constraints": rising}, data, ROUNDS)
         found[name] = np.asarray(trees.predict(input_B[judged_B]), dtype=np.float64)
     return found
 
