@@ -58,7 +58,7 @@ def ceilings(testbed: Testbed) -> Table:
             "Effects of video, video x scene, author and tag: shrunk means of what *other* users watched over all days, judge "
             "days included, beside scene, duration and hour; trees fitted on the fit days put them together. They read labels "
             "of the judge days: bounds of what items and context can say of the order within a user's day, not models. "
-            "Knowledge of the user's own taste is beyond them."
+            "The user's own taste is beyond them, and so is what too few rows show: a model may pass them."
         ],
         numbers={name: {metric: number.model_dump() for metric, number in of.items()} for name, of in found.items()},
     )
