@@ -1,5 +1,7 @@
 """Ceilings of the order within a user's day: what other users say, never the user's own rows."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -37,7 +39,7 @@ def test_nothing_of_a_rows_own_label_reaches_its_score() -> None:
 
 
 @pytest.mark.slow
-def test_items_known_from_the_judge_day_order_a_users_day_better_than_context(tmp_path) -> None:
+def test_items_known_from_the_judge_day_order_a_users_day_better_than_context(tmp_path: Path) -> None:
     testbed = Night.of(tmp_path, seed=0, number=0, quick=True).testbed
     table = ceilings(testbed)
     oracle, context = (table.numbers[name]["xgauc"]["value"] for name in (ORACLE, CONTEXT_ALONE))
