@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from tasks.evaluate.catalogue import ACROSS_DAYS
 from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.metrics import calibration, classification, point
-from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.grouped import grouped_xauc, xgauc
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.resampling import Resampler
@@ -98,8 +99,8 @@ class Number(BaseModel):
 
 
 class Scored(BaseModel):
-    """Metrics of one model by name: `xauc`, `xgauc`; `mae`, `rmse`, `tre`, `tre_signed`, `dce_rel` after calibration;
-    `native_mean_*` and `native_median_*` before it; `auc_<task>`."""
+    """Metrics of one model by name: `xauc`, `xgauc`, and `xgauc_across_days` where features are frozen; `mae`, `rmse`, `tre`,
+    `tre_signed`, `dce_rel` after calibration; `native_mean_*` and `native_median_*` before it; `auc_<task>`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,13 +123,15 @@ def statistics(rows: Rows, outputs: Outputs) -> dict[str, Statistic]:
     watch_B, units = rows.watch_B, rows.units
     found: dict[str, Statistic] = {
         "xauc": xauc_influence(watch_B, outputs.score_B, rows.users),
-        "xgauc": grouped_xauc(watch_B, outputs.score_B, rows.users),
+        "xgauc": xgauc(watch_B, outputs.score_B, rows.users, rows.days),
         "mae": point.mae(watch_B, outputs.median_B, units),
         "rmse": point.rmse(watch_B, outputs.mean_B, units),
         "tre": point.tre(watch_B, outputs.mean_B, units),
         "tre_signed": point.tre_signed(watch_B, outputs.mean_B, units),
         "dce_rel": calibration.dce_rel(watch_B, outputs.mean_B, rows.duration_groups, units),
     }
+    if rows.frozen:
+        found[ACROSS_DAYS] = grouped_xauc(watch_B, outputs.score_B, rows.users)
     for name, native_B in (("native_mean", outputs.native_mean_B), ("native_median", outputs.native_median_B)):
         if native_B is not None:
             found[f"{name}_mae"] = point.mae(watch_B, native_B, units)

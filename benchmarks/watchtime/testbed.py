@@ -22,7 +22,6 @@ from tasks.core.labels import LABELS
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.edges import fit_duration_edges
 from tasks.evaluate.estimate import Draw
-from tasks.evaluate.metrics.grouped import grouped_xauc
 from tasks.evaluate.metrics.groups import Groups, encode_groups
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.resampling import Resampler
@@ -114,13 +113,6 @@ class Testbed:
         """Return predictions of the judge days cut to `rows`."""
         return {seed: found.take(self._judged) for seed, found in outputs.items()}
 
-    def xgauc_within_days(self, outputs: Mapping[int, Outputs]) -> float:
-        """Return XGAUC with a user's days taken apart, mean over seeds."""
-        days = encode_groups(self._frame["arrival_day"].to_numpy()[self._judged])
-        user_day = encode_groups(self.rows.users.code_B * days.num_groups + days.code_B)
-        judged = self.judged(outputs).values()
-        return float(np.mean([grouped_xauc(self.rows.watch_B, found.score_B, user_day).value for found in judged]))
-
     @cached_property
     def rows(self) -> Rows:
         """The judge rows that the product's own policy exposed."""
@@ -133,11 +125,13 @@ class Testbed:
             watch_seconds(frame, True),
             duration_s,
             users,
+            encode_groups(frame["arrival_day"].to_numpy()),
             self.resampler.units(users),
             encode_groups(video),
             Groups(np.searchsorted(edges, duration_s, side="right"), DURATION_GROUPS),
             tie_hash(user, video, time, EvaluationConfig().seed),
             {task: frame[task].to_numpy().astype(np.int64) for task in LABELS},
+            self.days.frozen,
         ).take(self._judged)
 
     @cached_property

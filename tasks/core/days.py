@@ -69,6 +69,11 @@ class Days:
         """Return the day before whose beginning the features of `day` stop looking."""
         return day if self.frozen_from is None else min(day, self.frozen_from)
 
+    @property
+    def frozen(self) -> bool:
+        """Whether all judge rows see the state of one morning: there is one judge day, or features are frozen at the first."""
+        return len({self.state_day(day) for day in self.judge}) == 1
+
     def since(self, first_day: dt.date) -> "Days":
         """Drop fit days before the source begins.
 

@@ -114,11 +114,21 @@ def _long_views(name: str, label: str, meaning: str, exposure: str) -> Metric:
     return Metric(name, label, meaning, column, True, task="long_view", base="auc_long_view", exposure=exposure)
 
 
+ACROSS_DAYS = "xgauc_across_days"
+"""XGAUC with pairs of a user's rows of different days; of a single day it is `xgauc`."""
+NEVER_BESIDE_FRESH = (
+    "their features are of every morning, so the state of a later row holds the labels of earlier ones, and an order across "
+    "days is rewarded for knowing them; ask for xgauc (within a user's day), or freeze the features before the first judge day "
+    "(`days.frozen: true` of a protocol)"
+)
+"""Why that metric is refused, and what to do."""
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         _pairs("xauc", "XAUC", "share of pairs of impressions that the score puts in the order they were watched"),
-        _pairs("xgauc", "XGAUC", "the same among the impressions of one user, averaged over users by rows"),
+        _pairs("xgauc", "XGAUC", "the same among the impressions of one user and day, averaged over these by rows"),
+        _pairs(ACROSS_DAYS, "XGAUC across days", ""),
         _pairs("video_xauc", "Video-XAUC", "the same among the impressions of one video"),
         _pairs(
             "duration_xauc", "Duration-XAUC", "the same among videos of like duration: what duration cannot give"
@@ -167,7 +177,7 @@ METRICS: Mapping[str, Metric] = {
 
 _TASK_FAMILIES = (
     Metric(
-        "gauc", "GAUC {task}", "AUC among the impressions of one user, averaged over users by rows",
+        "gauc", "GAUC {task}", "AUC among the impressions of one user and day, averaged over these by rows",
         higher_is_better=True,
     ),
     Metric("auc", "AUC {task}", "share of pairs of one positive and one negative put in order", higher_is_better=True),

@@ -8,6 +8,7 @@ from tasks.core.errors import DwellError
 from tasks.core.labels import LABELS
 from tasks.evaluate.arm import tied_share
 from tasks.evaluate.bins import BinEdges
+from tasks.evaluate.catalogue import ACROSS_DAYS, NEVER_BESIDE_FRESH
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
 from tasks.evaluate.headline import list_statistics, task_statistics, watch_statistics
@@ -63,6 +64,10 @@ class Evaluation:
         Raises:
             UnknownMetric: if it was not computed, for example for another list length.
         """
+        if name == ACROSS_DAYS and name not in self.metrics and len(self.days) > 1:
+            raise UnknownMetric(
+                f"{name!r} was not computed for model {self.name!r} over {len(self.days)} days: {NEVER_BESIDE_FRESH}"
+            )
         if name not in self.metrics:
             known = ", ".join(sorted(self.metrics))
             raise UnknownMetric(f"{name!r} was not computed for model {self.name!r}; computed were: {known}")
@@ -76,6 +81,7 @@ def measure(
     name: str,
     validation: Path | None = None,
     duration_edges_s: Sequence[float] | None = None,
+    frozen: bool = False,
 ) -> Evaluation:
     """Measure one prediction table.
 
@@ -88,6 +94,7 @@ def measure(
         name: the model's name.
         validation: the table of the validation day, whose durations and popularities serve as decile edges.
         duration_edges_s: duration edges of the fit days, where they are known; they take precedence.
+        frozen: whether the features of several judge days are of the morning of the first.
 
     Raises:
         ContractError: if a table or a column is missing.
@@ -97,7 +104,7 @@ def measure(
     before = table if validation is None else PredictionTable.read(name, [validation], "validation")
     edges = BinEdges.of(before, config, duration_edges_s)
     resampler = Resampler(table.num_users, config.replicates, config.seed)
-    everything = observed(table, edges.duration_groups(table), resampler, LABELS, config.seed)
+    everything = observed(table, edges.duration_groups(table), resampler, LABELS, config.seed, frozen)
     index = logged_rows(table)
     rows = everything.take(index)
     segments = segment_rows(table, index, config, edges)

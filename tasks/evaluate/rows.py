@@ -5,10 +5,11 @@ Shapes: B rows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from tasks.evaluate.metrics.groups import Groups, encode_groups
+from tasks.evaluate.metrics.groups import Groups, encode_groups, user_days
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.resampling import Resampler
@@ -23,24 +24,33 @@ class Rows:
         watch_B: watched seconds.
         duration_B: seconds.
         users: user of each row.
+        days: local day of each row, that of the partition it came with; its features are of that morning, or frozen.
         units: bootstrap unit of each row.
         videos: video of each row.
         duration_groups: duration decile of each row.
         tie_B: order of rows with equal score, a hash of their key.
         labels: binary task -> 0/1.
+        frozen: whether the features of all rows are of one morning, be it that of their only day.
     """
 
     watch_B: FloatArray
     duration_B: FloatArray
     users: Groups
+    days: Groups
     units: Groups
     videos: Groups
     duration_groups: Groups
     tie_B: Array
     labels: Mapping[str, IntArray]
+    frozen: bool = False
 
     def __len__(self) -> int:
         return self.watch_B.size
+
+    @cached_property
+    def user_days(self) -> Groups:
+        """Day of a user that each row belongs to."""
+        return user_days(self.users, self.days)
 
     @property
     def num_users(self) -> int:
@@ -53,11 +63,13 @@ class Rows:
             self.watch_B[index],
             self.duration_B[index],
             self.users.subset(index),
+            self.days.subset(index),
             self.units.subset(index),
             self.videos.subset(index),
             self.duration_groups.subset(index),
             self.tie_B[index],
             {task: label_B[index] for task, label_B in self.labels.items()},
+            self.frozen,
         )
 
 
@@ -91,7 +103,12 @@ class Predictions:
 
 
 def observed(
-    table: PredictionTable, duration_groups: Groups, resampler: Resampler, labels: tuple[str, ...], seed: int
+    table: PredictionTable,
+    duration_groups: Groups,
+    resampler: Resampler,
+    labels: tuple[str, ...],
+    seed: int,
+    frozen: bool = False,
 ) -> Rows:
     """Return all rows of a table.
 
@@ -101,18 +118,21 @@ def observed(
         resampler: made for the table's users.
         labels: labels to read.
         seed: of the tie-breaking hash.
+        frozen: whether the features of several days are of the morning of the first; one day's always are.
     """
-    users = Groups(table.user, table.num_users)
+    users, days = Groups(table.user, table.num_users), encode_groups(table.frame["day"].to_numpy())
     keys = [table.frame[name].to_numpy() for name in ("user_id", "video_id", "event_time_ms")]
     return Rows(
         table.y,
         table.duration,
         users,
+        days,
         resampler.units(users),
         encode_groups(keys[1]),
         duration_groups,
         tie_hash(keys[0], keys[1], keys[2], seed),
         {task: table.label(task) for task in labels},
+        frozen or days.num_groups == 1,
     )
 
 

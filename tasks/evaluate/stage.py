@@ -41,6 +41,7 @@ def evaluate(
     *,
     name: str | None = None,
     duration_edges_s: Sequence[float] | None = None,
+    frozen: bool = False,
 ) -> Evaluation:
     """Measure one model on the judge day and write the files above into `out`.
 
@@ -50,12 +51,14 @@ def evaluate(
         out: folder of the files; usually the one the table lies in.
         name: the model's name; None: the name of the table's folder.
         duration_edges_s: duration edges of the fit days; None: those of these rows.
+        frozen: whether the features of several judge days are of the morning of the first.
 
     Raises:
         ContractError: if a table or a column is missing.
         PredictionError: if a prediction is NaN or infinite.
     """
-    evaluation = measure(predictions, config, name=name or predictions.parent.name, duration_edges_s=duration_edges_s)
+    called = name or predictions.parent.name
+    evaluation = measure(predictions, config, name=called, duration_edges_s=duration_edges_s, frozen=frozen)
     write_json(out / METRICS_FILE, rounded(model_metrics(evaluation, config).as_json()))
     segments = [MeasuredSegment.model_validate(part) for part in evaluation.segments]
     write_json(out / SEGMENTS_FILE, rounded([part.as_json() for part in segments]))

@@ -12,7 +12,7 @@ from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average
 from tasks.evaluate.metrics import point
-from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.metrics.uncertainty import Statistic
@@ -67,7 +67,7 @@ def _against(rows: Rows, model: Predictions) -> dict[str, Statistic]:
     uniform = {} if uniform_B is None else _seconds(rows, uniform_B, "_uniform")
     return {
         "xauc": xauc_influence(rows.watch_B, model.score_B, rows.users, "ms"),
-        "xgauc": grouped_xauc(rows.watch_B, model.score_B, rows.users, label_unit="ms"),
+        "xgauc": xgauc(rows.watch_B, model.score_B, rows.users, rows.days, "ms"),
         **_seconds(rows, model.mean_B, ""),
         **uniform,
     }

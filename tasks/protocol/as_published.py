@@ -57,10 +57,12 @@ class PublishedMetric:
     Attributes:
         meaning: how it counts, in which unit, and whose it is.
         value: computes it.
+        across_days: whether it orders a user's rows of different days, which fresh features make meaningless.
     """
 
     meaning: str
     value: Callable[[_Rows], float]
+    across_days: bool = False
 
 
 PUBLISHED: Mapping[str, PublishedMetric] = {
@@ -76,8 +78,9 @@ PUBLISHED: Mapping[str, PublishedMetric] = {
         lambda rows: xauc_sortgt(rows.watch_B, rows.score_B, "ms").value,
     ),
     "xgauc_cwm": PublishedMetric(
-        "XGAUC, s: the same, users of one row score 1 (CWM)",
+        "XGAUC, s: the same, users of one row score 1, days pooled (CWM)",
         lambda rows: xgauc_cwm(rows.watch_B, rows.score_B, rows.users).value,
+        across_days=True,
     ),
     "nrmse": PublishedMetric(
         "RMSE over the deviation of the label", lambda rows: point.nrmse(rows.watch_B, rows.mean_B).value
@@ -115,13 +118,14 @@ def gain_table(table: Path) -> GainTable:
     return fit_gain_table(np.asarray(columns["watch_s"]), np.asarray(columns["duration_s"]))
 
 
-def write_as_published(predictions: Path, gains: GainTable, out: Path) -> None:
+def write_as_published(predictions: Path, gains: GainTable, out: Path, frozen: bool) -> None:
     """Write each metric's mean over the fits, of the rows that the product's own policy exposed; undefined ones as null.
 
     Args:
         predictions: the judge days' table.
         gains: of the fit rows.
         out: folder of `FILE`.
+        frozen: whether features are of one morning; else metrics across days are undefined.
 
     Raises:
         PredictionError: if a prediction is NaN or infinite.
@@ -129,8 +133,13 @@ def write_as_published(predictions: Path, gains: GainTable, out: Path) -> None:
     table = PredictionTable.read(out.name, [predictions])
     kept = np.flatnonzero(table.logged)
     of_seeds = [_rows(table, seed, kept, gains) for seed in table.seeds]
-    values = {name: float(np.mean([metric.value(rows) for rows in of_seeds])) for name, metric in PUBLISHED.items()}
-    write_json(out / FILE, {name: value if np.isfinite(value) else None for name, value in values.items()})
+    values = {
+        name: float(np.mean([metric.value(rows) for rows in of_seeds]))
+        for name, metric in PUBLISHED.items()
+        if frozen or not metric.across_days
+    }
+    found = {name: values.get(name, float("nan")) for name in PUBLISHED}
+    write_json(out / FILE, {name: value if np.isfinite(value) else None for name, value in found.items()})
 
 
 def _rows(table: PredictionTable, seed: int, kept: IntArray, gains: GainTable) -> _Rows:

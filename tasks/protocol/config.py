@@ -49,7 +49,8 @@ class Reference(Block):
     xauc: float | None = None
     xauc_strict: float | None = None
     """where the source counts ties of either kind as wrong"""
-    xgauc: float | None = None
+    xgauc_across_days: float | None = None
+    """publications pool a user's days"""
     mae: float | None = None
     """seconds"""
 

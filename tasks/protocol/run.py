@@ -65,8 +65,10 @@ class ProtocolRun:
         )
         judge = out / JUDGE_TABLE
         predict_days(bundle, FeatureDays(self.workspace.features, self.days.judge), judge, params.training.threads)
-        evaluate(judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant))
-        write_as_published(judge, gain_table(place.table), out)
+        evaluate(
+            judge, params.evaluation, out, name=recipe, duration_edges_s=self._edges(variant), frozen=self.days.frozen
+        )
+        write_as_published(judge, gain_table(place.table), out, self.days.frozen)
 
     def baselines(self) -> None:
         """Fit the baselines and measure them on the same rows."""
@@ -79,8 +81,8 @@ class ProtocolRun:
         fitted = fit_baselines(self.workspace.features, table, self.days, params.baselines, out)
         gains = gain_table(table)
         for name, judge in fitted.items():
-            evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges)
-            write_as_published(judge, gains, judge.parent)
+            evaluate(judge, params.evaluation, judge.parent, name=name, duration_edges_s=edges, frozen=self.days.frozen)
+            write_as_published(judge, gains, judge.parent, self.days.frozen)
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return group -> model -> its metrics document."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.metrics.point import mae, rmse, tre_signed
@@ -24,7 +24,7 @@ def calibrated_metrics(
     calibrated, users = calibration.apply(predictions, rows.duration_s), encode_groups(rows.user)
     return CalibratedMetrics(
         xauc=xauc(rows.watch_s, calibrated["score"]).value,
-        xgauc=grouped_xauc(rows.watch_s, calibrated["score"], users).value,
+        xgauc=xgauc(rows.watch_s, calibrated["score"], users).value,
         rmse=rmse(rows.watch_s, calibrated["watch_mean"]).value,
         mae=mae(rows.watch_s, calibrated["watch_median"]).value,
         tre_signed=tre_signed(rows.watch_s, calibrated["watch_mean"]).value,

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.core.files import remove, writing
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, difference
-from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.resampling import Resampler
@@ -74,5 +74,5 @@ def _draws(search: Search, metric: str, scores: list[Floats], evaluation: Evalua
     rows = ValidationRows.of(TrainingTable.open(search.table))
     users = encode_groups(rows.user)
     resampler = Resampler(users.num_groups, evaluation.replicates, evaluation.seed)
-    measure = grouped_xauc if metric == "xgauc" else xauc_influence
+    measure = xgauc if metric == "xgauc" else xauc_influence
     return [resampler.draw({metric: measure(rows.watch_s, score_B, users)})[metric] for score_B in scores]

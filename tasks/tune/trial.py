@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.recipe import WATCH_TIME
 from tasks.core.errors import TuningError
-from tasks.evaluate.metrics.grouped import grouped_xauc
+from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.table.training_table import TrainingTable
@@ -127,7 +127,7 @@ def _value(metric: Metric, fitted: Fitted, rows: ValidationRows, score_B: Floats
         return _watch_loss(fitted.curves[fitted.best_epoch - 1])
     if metric == "xauc":
         return xauc(rows.watch_s, score_B).value
-    return grouped_xauc(rows.watch_s, score_B, encode_groups(rows.user)).value
+    return xgauc(rows.watch_s, score_B, encode_groups(rows.user)).value
 
 
 def ignore(epoch: int, value: float) -> None:

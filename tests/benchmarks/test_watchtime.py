@@ -86,7 +86,15 @@ def scored(xauc_value: float, sd: float) -> Scored:
     def number(value: float) -> Number:
         return Number(value=value, low=value, high=value, seed_sd=sd, per_seed=(value,))
 
-    names = ("xgauc", "mae", "rmse", "tre_signed", "dce_rel", *(f"native_median_{m}" for m in ("mae", "rmse", "tre")))
+    names = (
+        "xgauc",
+        "xgauc_across_days",
+        "mae",
+        "rmse",
+        "tre_signed",
+        "dce_rel",
+        *(f"native_median_{m}" for m in ("mae", "rmse", "tre")),
+    )
     return Scored(metrics={"xauc": number(xauc_value), **{name: number(0.5) for name in names}})
 
 

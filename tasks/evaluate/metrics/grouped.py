@@ -1,4 +1,4 @@
-"""Pair accuracy inside groups: XGAUC by user, Video-XAUC by video, Duration-XAUC by decile.
+"""Pair accuracy inside groups: XGAUC by user and day, Video-XAUC by video, Duration-XAUC by decile.
 
 Source: docs/methods/metrics.md#grouped-pair-accuracy.
 
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.evaluate.metrics.concordance import row_concordance
-from tasks.evaluate.metrics.groups import Groups
+from tasks.evaluate.metrics.groups import Groups, user_days
 from tasks.evaluate.metrics.inputs import Array, FloatArray, finite_rows
 from tasks.evaluate.metrics.pairwise import LabelUnit, input_order_score, pair_label
 from tasks.evaluate.metrics.ratio import ratio
@@ -24,7 +24,9 @@ def grouped_xauc(
     weight: Literal["rows", "pairs", "equal"] = "rows",
     label_unit: LabelUnit = "s",
 ) -> UserSums:
-    """Returns the weighted mean of XAUC over groups with a comparable pair; XGAUC when the groups are users.
+    """Returns the weighted mean of XAUC over groups with a comparable pair.
+
+    XGAUC is that inside a user's days (`xgauc`). Inside users over several days it is another measure, across days.
 
     Args:
         label_B: [B] watch time, s.
@@ -45,6 +47,22 @@ def grouped_xauc(
     if weight not in weights_U:
         raise ValueError(f"weight is {weight!r}, allowed are {sorted(weights_U)}")
     return weighted_groups(concordant_U, comparable_U, weights_U[weight], groups, "groups without a comparable pair")
+
+
+def xgauc(
+    label_B: Array, prediction_B: Array, users: Groups, days: Groups | None = None, label_unit: LabelUnit = "s"
+) -> UserSums:
+    """Returns XGAUC, pair accuracy inside a user's day, as sums per user.
+
+    Args:
+        label_B: [B] watch time, s.
+        prediction_B: [B] scores.
+        users: User of each row.
+        days: Local day of each row; None where all rows are of one.
+        label_unit: As in `pairwise.pair_label`.
+    """
+    groups = users if days is None else user_days(users, days)
+    return grouped_xauc(label_B, prediction_B, groups, label_unit=label_unit).of_users(users)
 
 
 def xgauc_cwm(label_B: Array, prediction_B: Array, users: Groups, label_unit: LabelUnit = "s") -> UserSums:

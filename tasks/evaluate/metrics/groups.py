@@ -58,6 +58,25 @@ class Groups:
         return np.bincount(self.code_B, minlength=self.num_groups).astype(np.int64, copy=False)
 
 
+def user_days(users: Groups, days: Groups) -> Groups:
+    """Returns the day of a user that each row belongs to: what order within a user is measured inside of.
+
+    Rows of one day share one state of the features; rows of two do not, and the later state holds the earlier label
+    (docs/methods/metrics.md#within-a-users-day). Group u * D + d is day d of user u, so that of one day (D = 1) the groups
+    are the users, and `UserSums.of_users` adds a user's days up.
+
+    Args:
+        users: User of each row.
+        days: Local day of each row.
+
+    Raises:
+        ValueError: If there is not one user and one day per row.
+    """
+    if users.code_B.shape != days.code_B.shape:
+        raise ValueError(f"{users.code_B.size} users and {days.code_B.size} days: not one table")
+    return Groups(users.code_B * days.num_groups + days.code_B, users.num_groups * days.num_groups)
+
+
 def encode_groups(id_B: Array) -> Groups:
     """Returns dense group codes in the sorted order of the ids.
 

@@ -3,11 +3,12 @@
 Shapes: U users, G bins, R bootstrap replicates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
 from tasks.evaluate.metrics.ratio import ratio
 from tasks.evaluate.metrics.result import MetricResult
@@ -67,6 +68,17 @@ class UserSums:
     def value(self) -> float:
         """The metric over all users; NaN where the denominator is 0."""
         return float(self._transformed(self.numerator_U.sum(keepdims=True), self.denominator_U.sum(keepdims=True))[0])
+
+    def of_users(self, users: Groups) -> "UserSums":
+        """Returns sums over the groups of `user_days` as sums over users, the unit of resampling; the value stays.
+
+        Args:
+            users: Those the groups are days of.
+        """
+        numerator_U, denominator_U = (
+            sums.reshape(users.num_groups, -1).sum(axis=1) for sums in (self.numerator_U, self.denominator_U)
+        )
+        return replace(self, numerator_U=numerator_U, denominator_U=denominator_U)
 
     def result(self) -> MetricResult:
         """Returns the value with its counts, without an interval."""
