@@ -1,7 +1,7 @@
 """First partition function: integer sums of one arrival day per key group, and each user's last events of that day."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.core.files import hash_file, hash_value
 from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
-from tasks.features import events, history
+from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
 from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
 
@@ -59,9 +59,12 @@ def _inputs(task: DailyTask) -> dict[str, Any]:
     }
 
 
-def daily_groups(config: FeatureConfig) -> dict[str, list[list[str]]]:
-    """Return the part of the groups that daily sums depend on: name -> keys and statistics."""
-    return {name: [list(group.keys), list(group.statistics)] for name, group in config.groups.items()}
+def daily_groups(config: FeatureConfig) -> dict[str, list[Sequence[str]]]:
+    """Return the part of the groups that daily sums depend on: name -> keys, statistics and recency."""
+    return {
+        name: [group.keys, group.statistics, *([group.recency] if group.recency else [])]
+        for name, group in config.groups.items()
+    }
 
 
 def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
@@ -73,6 +76,9 @@ def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
         for name, group in groups.items():
             sums = group_sums(measured, group, task.config.tags).collect(engine="streaming")
             write_parquet(sums.sort(group.keys), folder / f"{name}.parquet")
+            if "adjacent" in group.recency:
+                last = recency.last_events_of_day(keyed(measured, group, task.config.tags), group)
+                write_parquet(last, folder / last_events_file(name))
         write_parquet(history.last_events_of_day(measured, task.config.history_length), folder / HISTORY_FILE)
         totals = measured.select(pl.len().cast(pl.Int64).alias("n"), *(_sum(statistic) for statistic in statistics))
         total = totals.collect(engine="streaming").row(0, named=True)
@@ -103,13 +109,25 @@ def measured_file(sources: events.Sources, folder: Path) -> Iterator[Path]:
         file.unlink()
 
 
+def last_events_file(name: str) -> str:
+    """Return the name of the file of users' last events of a day with the keys of a group."""
+    return f"{name}.last.parquet"
+
+
 def group_sums(measured: pl.LazyFrame, group: FeatureGroup, tags: str) -> pl.LazyFrame:
-    """Return count and integer sums per key of one group; impressions with an unknown key are left out."""
-    rows = measured.filter(pl.all_horizontal(pl.col(key).is_not_null() for key in group.keys))
-    if "tag" in group.keys and tags == "each":
-        rows = rows.with_columns(pl.col("tag").str.split(",").list.unique(maintain_order=True)).explode("tag")
+    """Return count, integer sums and recency per key of one group; impressions with an unknown key are left out."""
+    known = measured.filter(pl.all_horizontal(pl.col(key).is_not_null() for key in group.keys))
+    rows, keys = keyed(known, group, tags), list(group.keys)
     sums = [_sum(statistic) for statistic in group.statistics]
-    return rows.group_by(group.keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums)
+    table = rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums)
+    return table.join(recency.of_day(rows, group), on=keys, how="left") if group.recency else table
+
+
+def keyed(measured: pl.LazyFrame, group: FeatureGroup, tags: str) -> pl.LazyFrame:
+    """Return impressions once per key of a group: a tag list may count for each of its tags."""
+    if "tag" not in group.keys or tags != "each":
+        return measured
+    return measured.with_columns(pl.col("tag").str.split(",").list.unique(maintain_order=True)).explode("tag")
 
 
 def _sum(statistic: str) -> pl.Expr:

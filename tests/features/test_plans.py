@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -11,14 +12,14 @@ from tasks.core.days import Days
 from tasks.core.layout import partition
 from tasks.features import daily, events, rows, state
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency
 from tasks.features.join import State, join_features
 
 CONFIG = FeatureConfig(
     groups={
         "user": FeatureGroup(keys=("user_id",), windows=(1, "decayed")),
         "video": FeatureGroup(keys=("video_id",)),
-        "user_tag": FeatureGroup(keys=("user_id", "tag")),
+        "user_tag": FeatureGroup(keys=("user_id", "tag"), recency=get_args(Recency)),
     },
     tags="each",
 )
