@@ -18,9 +18,13 @@ EVER: Mapping[Recency, str | None] = {"seen_before": None, "watched_before": "lo
 """Number of events, and the label they must have."""
 MOST_TIMES = 3
 """Code of events that happened so often, or more often."""
-LABELS = ("valid_play", "skip", "long_view")
-"""What an event keeps."""
-_EVENT = ("user_id", "video_id", "event_time_ms")
+TYPES: Mapping[str, pl.DataType] = {
+    "user_id": pl.Int64(), "video_id": pl.Int64(), "event_time_ms": pl.Int64(), "author_id": pl.Int64(),
+    "music_id": pl.Int64(), "tag": pl.String(), "scene": pl.Int16(), "duration_bucket": pl.Int16(),
+    "valid_play": pl.Int8(), "skip": pl.Int8(), "long_view": pl.Int8(),
+}  # fmt: skip
+"""Columns of an event."""
+_EVENT, _DESCRIBED, _LABELS = tuple(TYPES)[:3], tuple(TYPES)[3:-3], tuple(TYPES)[-3:]
 _HOURS_SCALE = 5
 
 
@@ -45,11 +49,16 @@ def sums(group: FeatureGroup) -> list[Recency]:
     return [what for what in (*LAST, *EVER) if what in group.recency]
 
 
-def of_day(rows: pl.LazyFrame, group: FeatureGroup) -> pl.LazyFrame:
+def events(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the distinct events among impressions, with what keys and labels they have; of copies, the largest."""
+    return rows.group_by(_EVENT).agg(pl.col(*_DESCRIBED, *_LABELS).max())
+
+
+def of_day(found: pl.LazyFrame, group: FeatureGroup) -> pl.LazyFrame:
     """Return one day's last times (ms, null: none) and numbers of events per key of a group.
 
     Args:
-        rows: impressions with labels and known keys.
+        found: distinct events whose keys are known.
         group: keys and recency.
     """
     chosen = []
@@ -58,56 +67,44 @@ def of_day(rows: pl.LazyFrame, group: FeatureGroup) -> pl.LazyFrame:
         holds = pl.col("event_time_ms").is_not_null() if label is None else pl.col(label) == 1
         value = pl.col("event_time_ms").filter(holds).max() if what in LAST else holds.cast(pl.Int64).sum()
         chosen.append(value.alias(what))
-    return _events(rows, group).group_by(group.keys).agg(chosen)
+    return found.group_by(group.keys).agg(chosen)
 
 
-def last_events_of_day(rows: pl.LazyFrame, group: FeatureGroup) -> pl.DataFrame:
-    """Return every user's last event of one day: its keys of a group, known or not, and its labels.
-
-    A user has several rows where the event has several keys (each tag of a list).
-    """
-    events = _events(rows, group)
-    latest = events.group_by("user_id").agg(pl.col("event_time_ms").max())
-    ties = events.join(latest, on=["user_id", "event_time_ms"], how="semi").collect(engine="streaming")
-    return newest(ties.lazy(), group)
+def last_of_day(found: pl.LazyFrame) -> pl.DataFrame:
+    """Return every user's last event of one day, with all that it is described by."""
+    latest = found.group_by("user_id").agg(pl.col("event_time_ms").max())
+    return newest(found.join(latest, on=["user_id", "event_time_ms"], how="semi"))
 
 
-def newest(rows: pl.LazyFrame, group: FeatureGroup) -> pl.DataFrame:
-    """Return every user's last event among some, sorted.
+def newest(found: pl.LazyFrame) -> pl.DataFrame:
+    """Return every user's last event, sorted.
 
     Of two videos at one millisecond the larger id is the later, whatever the order of the file.
     """
-    events = rows.collect(engine="streaming")
+    last = found.collect(engine="streaming")
     for column in ("event_time_ms", "video_id"):
-        events = events.filter(pl.col(column) == pl.col(column).max().over("user_id"))
-    return _events(events.lazy(), group).collect().sort(_identity(group))
+        last = last.filter(pl.col(column) == pl.col(column).max().over("user_id"))
+    return events(last.lazy()).collect().sort("user_id")
 
 
 def before_day(
-    days: pl.LazyFrame,
-    last: pl.LazyFrame | None,
-    name: str,
-    group: FeatureGroup,
-    start_ms: int,
-    lookback: int,
-) -> pl.LazyFrame:
-    """Return the codes and dense columns of every key that was seen.
+    table: pl.DataFrame, last: pl.DataFrame | None, name: str, group: FeatureGroup, start_ms: int, lookback: int
+) -> pl.DataFrame:
+    """Return the codes and dense columns of some keys, in their order.
 
     Args:
-        days: what `of_day` gave, of all days.
-        last: users' last events with their keys, if the group asks which are adjacent.
+        table: the group's keys, and what `of_day` gave, of all days.
+        last: users' last events once per key, if the group asks which are adjacent.
         name: of the group.
         group: keys and recency.
         start_ms: when the day begins whose rows will read it.
         lookback: days that are looked back on.
     """
-    keys = list(group.keys)
-    kept = [pl.col(what).max() if what in LAST else pl.col(what).sum() for what in sums(group)]
-    table = days.group_by(keys).agg(kept)
     if last is not None:
+        keys = list(group.keys)
         code = pl.when(pl.col("valid_play") == 1).then(1).when(pl.col("skip") == 1).then(2).otherwise(0)
-        ends = last.drop_nulls(keys).group_by(keys).agg(pl.col("valid_play", "skip").max())
-        table = table.join(ends.select(*keys, adjacent=code), on=keys, how="left")
+        ends = last.drop_nulls(keys).select(*keys, adjacent=code)
+        table = table.join(ends, on=keys, how="left", maintain_order="left")
     columns = []
     for what in group.recency:
         value = pl.col(what)
@@ -120,13 +117,4 @@ def before_day(
             columns.append(value.is_null().cast(pl.Float32).alias(f"{name}_{what}_absent"))
         else:
             columns.append(value.fill_null(0).clip(0, MOST_TIMES).cast(pl.Int16).alias(f"{name}_{what}"))
-    return table.select(*keys, *columns)
-
-
-def _identity(group: FeatureGroup) -> list[str]:
-    return list(dict.fromkeys((*group.keys, *_EVENT)))
-
-
-def _events(rows: pl.LazyFrame, group: FeatureGroup) -> pl.LazyFrame:
-    """Return the distinct events of each key with their labels."""
-    return rows.group_by(_identity(group)).agg(pl.col(LABELS).max())
+    return table.select(columns)

@@ -15,7 +15,7 @@ from tasks.core.parquet import PartWriter
 from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import buckets, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
-from tasks.features.daily import HISTORY_FILE, UNIT, last_events_file
+from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
 from tasks.features.partitions import Built, code_key, write_parquet
 
 POPULARITY_DAYS = 7
@@ -156,16 +156,14 @@ def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: P
     files = [daily / f"{name}.parquet" for daily in past.folders]
     pools_tags = "tag" in group.keys and task.config.tags == "each"
     joined_tags = _joined_tags(task.videos) if pools_tags else None
-    ended = _last_events(past, name, group, joined_tags) if "adjacent" in group.recency else None
+    last = _last_events(past, joined_tags) if "adjacent" in group.recency else None
     start_ms = buckets.midnight_ms(task.day, task.timezone)
 
     def table(users: pl.Expr | None) -> pl.DataFrame:
-        means = shrunken(sum_windows(files, past, group, joined_tags, users), name, group, priors)
+        sums = sum_windows(files, past, group, joined_tags, users)
+        means = shrunken(sums, name, group, priors)
         if group.recency:
-            types = _key_types(group) | dict.fromkeys(recency.sums(group), pl.Int64())
-            daily = _as_joined(_concat(files, types, users), joined_tags)
-            ago = recency.before_day(daily, ended, name, group, start_ms, task.lookback)
-            means = means.join(ago.collect(engine="streaming"), on=group.keys, how="left")
+            means = means.hstack(recency.before_day(sums, last, name, group, start_ms, task.lookback))
         return means.sort(group.keys)
 
     parts = _parts_of_users(files, group)
@@ -187,11 +185,13 @@ def _parts_of_users(files: Sequence[Path], group: FeatureGroup) -> int:
     return max(1, math.ceil(rows / PAIR_ROWS))
 
 
-def _last_events(past: Past, name: str, group: FeatureGroup, joined_tags: pl.LazyFrame | None) -> pl.LazyFrame:
-    files = [daily / last_events_file(name) for daily in past.folders]
-    types = _key_types(group) | dict.fromkeys(("user_id", "video_id", "event_time_ms"), pl.Int64())
-    events = _concat(files, types | dict.fromkeys(recency.LABELS, pl.Int8()))
-    return _as_joined(recency.newest(events, group).lazy(), joined_tags)
+def _last_events(past: Past, joined_tags: pl.LazyFrame | None) -> pl.DataFrame:
+    """Return every user's last event, once for every list that holds one of its tags where lists pool them."""
+    last = recency.newest(_concat([daily / NEWEST_FILE for daily in past.folders], recency.TYPES))
+    if joined_tags is None:
+        return last
+    single = last.lazy().with_columns(pl.col("tag").str.split(",")).explode("tag")
+    return _as_joined(single, joined_tags).unique().collect()
 
 
 def window_means(totals: Sequence[Mapping[str, int]], weights: Sequence[int], group: FeatureGroup) -> dict[str, float]:
@@ -220,6 +220,7 @@ def sum_windows(
             # fixed point times fixed point exceeds 64 bits from about 10^7 impressions of one key
             value = pl.col(what).cast(pl.Int128) if window == "decayed" else pl.col(what)
             sums.append((value * weight).sum().alias(f"{label(window)}_{what}"))
+    sums += [pl.col(what).max() if what in recency.LAST else pl.col(what).sum() for what in recency.sums(group)]
     return rows.group_by(group.keys).agg(*sums).collect(engine="streaming")
 
 
@@ -249,27 +250,21 @@ def _concat_weighted(
 ) -> pl.LazyFrame:
     """Scan one group's sums of all days, each day with its weight per window in a column `_<window>`."""
     names = [f"_{label(window)}" for window in windows]
-    schema = _key_types(group) | dict.fromkeys(("n", *group.statistics, *names), pl.Int64())
+    schema = {key: KEY_TYPES[key] for key in group.keys}
+    schema |= dict.fromkeys(("n", *group.statistics, *recency.sums(group), *names), pl.Int64())
     scans = [pl.LazyFrame(schema=schema)]
     for i, file in enumerate(files):
         weights = [pl.lit(past.weights(window)[i], dtype=pl.Int64) for window in windows]
         scan = pl.scan_parquet(file, hive_partitioning=False)
         scans.append(scan.with_columns(weight.alias(name) for weight, name in zip(weights, names, strict=True)))
-    return _some(pl.concat(scan.select(list(schema)) for scan in scans), users)
-
-
-def _concat(files: Sequence[Path], types: Mapping[str, pl.DataType], users: pl.Expr | None = None) -> pl.LazyFrame:
-    """Scan some columns of the files of all days."""
-    scans = (pl.scan_parquet(file, hive_partitioning=False).select(list(types)) for file in files)
-    return _some(pl.concat([pl.LazyFrame(schema=types), *scans]), users)
-
-
-def _some(rows: pl.LazyFrame, users: pl.Expr | None) -> pl.LazyFrame:
+    rows = pl.concat(scan.select(list(schema)) for scan in scans)
     return rows if users is None else rows.filter(users)
 
 
-def _key_types(group: FeatureGroup) -> dict[str, pl.DataType]:
-    return {key: KEY_TYPES[key] for key in group.keys}
+def _concat(files: Sequence[Path], types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Scan some columns of the files of all days."""
+    scans = (pl.scan_parquet(file, hive_partitioning=False).select(list(types)) for file in files)
+    return pl.concat([pl.LazyFrame(schema=types), *scans])
 
 
 def _as_joined(rows: pl.LazyFrame, joined_tags: pl.LazyFrame | None) -> pl.LazyFrame:

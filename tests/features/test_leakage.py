@@ -200,21 +200,21 @@ def _leak_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "build_history", tomorrow)
 
 
-def _leak_recency(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Times since know the day itself, the sums beside them do not."""
+def _leak_last_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's last event is one of the day itself, the sums beside it are not."""
     honest = state._concat
 
-    def with_the_day_after(files, types, users=None):
+    def with_the_day_after(files, types):
         last = dt.date.fromisoformat(files[-1].parent.name.removeprefix("day=")) if files else None
         own = files[-1].parents[1] / f"day={last + dt.timedelta(days=1)}" / files[-1].name if last else None
-        return honest([*files, own] if own and own.exists() else files, types, users)
+        return honest([*files, own] if own and own.exists() else files, types)
 
     monkeypatch.setattr(state, "_concat", with_the_day_after)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history, _leak_recency]
+    "leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history, _leak_last_event]
 )
 def test_the_check_fails_on_a_twin_that_leaks(
     tmp_path: Path,
