@@ -1,7 +1,8 @@
 """When the impressions of a key were last shown, watched and skipped, and whether they ever were, before a day began.
 
 All is a maximum or a sum of integers, so neither the order of rows nor that of days can change a byte. Rows of one user
-and video at one millisecond are one event: a copy that is logged twice was not seen twice.
+and video at one millisecond are one event: a copy that is logged twice was not seen twice
+(docs/methods/features.md#recency).
 """
 
 import math

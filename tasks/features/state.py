@@ -250,7 +250,7 @@ def _concat_weighted(
 ) -> pl.LazyFrame:
     """Scan one group's sums of all days, each day with its weight per window in a column `_<window>`."""
     names = [f"_{label(window)}" for window in windows]
-    schema = {key: KEY_TYPES[key] for key in group.keys}
+    schema: dict[str, pl.DataType] = {key: KEY_TYPES[key] for key in group.keys}
     schema |= dict.fromkeys(("n", *group.statistics, *recency.sums(group), *names), pl.Int64())
     scans = [pl.LazyFrame(schema=schema)]
     for i, file in enumerate(files):

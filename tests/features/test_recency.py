@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from tasks.core.days import Days
@@ -21,7 +23,7 @@ from tasks.evaluate.metrics.classification import auc
 from tasks.features import build, state
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency
+from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency, default_groups
 
 Write = Callable[..., Path]
 HOUR_MS = 3_600_000
@@ -243,6 +245,21 @@ def test_the_lookback_is_part_of_the_schema(built: Built, tmp_path: Path) -> Non
     assert (before["lookback_days"], after["lookback_days"]) == (days.lookback, days.lookback + 1)
     assert before["config"] == after["config"] and before["config_hash"] != after["config_hash"]
     assert _states(out).keys() == _states(built.out).keys()
+
+
+@pytest.mark.slow
+def test_the_documented_groups_are_the_default_ones_and_two_pairs(tmp_path: Path, write_validated: Write) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "features.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    config = FeatureConfig.model_validate(yaml.safe_load(example)["features"])
+    pairs = {name: group for name, group in config.groups.items() if group.recency}
+    assert {name: group for name, group in config.groups.items() if name not in pairs} == default_groups()
+    world = WORLDS["autumn"]
+    validated = write_validated(tmp_path / "validated", world.impressions(), timezone=world.timezone)
+    out = build_features(validated, config, world.days, tmp_path / "out", NoCluster()).folder
+    columns = pl.read_parquet(partition(out / "rows", world.days.judge[0])).columns
+    named = re.findall(r"`(user_author_\w+)`", text)
+    assert len(named) == 5 and set(named) <= set(columns)
 
 
 def test_a_group_without_recency_is_written_as_before() -> None:
