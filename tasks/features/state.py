@@ -8,18 +8,18 @@ from itertools import chain
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from tasks.core.files import hash_value, read_json, write_json, writing
 from tasks.core.layout import partition
-from tasks.core.parquet import PartWriter
 from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import buckets, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
-from tasks.features.partitions import Built, code_key, write_parquet
+from tasks.features.partitions import ROW_GROUP, Built, code_key, write_parquet
 
 POPULARITY_DAYS = 7
-PAIR_ROWS = 4_000_000
+PAIR_ROWS = 1_000_000
 """Rows of daily sums that are added up at a time, of groups whose keys pair users with something."""
 WEIGHT_ONE = 1 << 20
 """Fixed-point unit of decay weights."""
@@ -170,11 +170,12 @@ def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: P
     if parts == 1:
         write_parquet(table(None), path)
         return
-    tables = (table(pl.col("user_id") % parts == part) for part in range(parts))
+    some = (table(pl.col("user_id") % parts == part) for part in range(parts))
+    tables = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in some)
     first = next(tables)
-    with PartWriter(path, dict(first.schema)) as writer:
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         for part in chain([first], tables):
-            writer.write(part)
+            writer.write_table(part, row_group_size=ROW_GROUP)
 
 
 def _parts_of_users(files: Sequence[Path], group: FeatureGroup) -> int:
