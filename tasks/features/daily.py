@@ -18,7 +18,8 @@ from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
 HISTORY_FILE = "last_events.parquet"
-NEWEST_FILE = "newest_event.parquet"
+NEWEST_FILE = "newest.event.parquet"
+"""With a dot, that no group can be called so."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def measured_file(sources: events.Sources, folder: Path) -> Iterator[Path]:
 @contextmanager
 def _events_file(measured: pl.LazyFrame, folder: Path) -> Iterator[Path]:
     """Yield a short-lived file of one day's distinct events."""
-    file = folder / "events.parquet"
+    file = folder / "distinct.events.parquet"
     recency.events(measured).sink_parquet(file, compression="lz4", engine="streaming")
     try:
         yield file
