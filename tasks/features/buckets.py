@@ -8,6 +8,7 @@ import polars as pl
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+_QUARTER_MS = 15 * 60_000
 
 DURATION_EDGES_MS = tuple(round(2_000 * 300 ** (i / 24)) for i in range(25))
 """24 log-spaced buckets from 2 s to 600 s, one below and one above; bucket 0 is an unknown duration."""
@@ -15,8 +16,8 @@ AGE_EDGES_DAYS = (0, 1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90, 180, 365)
 """Video age; bucket 0 is an unknown (or future) upload time."""
 RATIO_EDGES_PERMILLE = (1, 50, 150, 350, 650, 1_000, 1_500)
 """Play / duration in 1..8: none, five parts of one pass, one pass, replays."""
-GAP_EDGES_MS = tuple(round(15 * 60_000 * 672 ** (i / 14)) for i in range(15))
-"""Time between an event and a later midnight in 1..16: log-spaced from 15 minutes to 7 days."""
+GAP_DAYS = 7
+"""Where the buckets of time gaps end, unless a lookback is longer."""
 
 
 def bucket(value: pl.Expr, edges: Sequence[int]) -> pl.Expr:
@@ -40,9 +41,15 @@ def ratio_bucket(watch_ms: pl.Expr, duration_ms: pl.Expr) -> pl.Expr:
     return bucket(watch_ms * 1_000 // duration_ms, RATIO_EDGES_PERMILLE)
 
 
-def gap_bucket(gap_ms: pl.Expr) -> pl.Expr:
-    """Return the bucket of a time gap, 1..16."""
-    return bucket(gap_ms, GAP_EDGES_MS)
+def gap_edges_ms(days: int) -> tuple[int, ...]:
+    """Return 15 log-spaced edges from 15 minutes to so many days."""
+    quarters = days * DAY_MS // _QUARTER_MS
+    return tuple(round(_QUARTER_MS * quarters ** (i / 14)) for i in range(15))
+
+
+def gap_bucket(gap_ms: pl.Expr, lookback: int = GAP_DAYS) -> pl.Expr:
+    """Return the bucket of the time between an event and a later midnight, 1..16; 0 where it is null."""
+    return bucket(gap_ms, gap_edges_ms(max(lookback, GAP_DAYS)))
 
 
 def local_time(time_ms: pl.Expr, timezone: str) -> pl.Expr:

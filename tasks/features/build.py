@@ -66,7 +66,7 @@ def build_features(
     out.mkdir(parents=True, exist_ok=True)
     context = context_names(pl.read_parquet_schema(partition(validated / "impressions", present[0])))
     write_side_tables(validated, out, config, context)
-    write_schema(out, config, source, context)
+    write_schema(out, config, source, context, days.lookback)
     inputs = {
         day: Sources(
             partition(validated / "impressions", day), out / "users.parquet", out / "videos.parquet", source["timezone"]
@@ -89,7 +89,7 @@ def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days
     timezone = next(iter(inputs.values())).timezone
     tags = _tags_key(out, config)
     past = {day: _lookback(daily, day, days.lookback) for day in needed}
-    states = run(build_state, [StateTask(day, past[day], config, timezone, out, tags) for day in needed])
+    states = run(build_state, [StateTask(day, past[day], config, timezone, out, days.lookback, tags) for day in needed])
     keys = {built.day: built.key for built in states}
     tasks = []
     for arrival, events in event_days.items():

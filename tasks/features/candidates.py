@@ -39,4 +39,5 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
     optional = _OPTIONAL | dict.fromkeys(schema.get("context", ()), pl.String())
     absent = {name: dtype for name, dtype in optional.items() if name not in present}
     rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items())
-    return join_features(rows, State.scan(features, day, config), config, schema["timezone"])
+    state = State.scan(features, day, config).of_users(rows, config)
+    return join_features(rows, state, config, schema["timezone"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.ranges import Number, Threads, Weight, Whole, WindowDays
 from tasks.core.names import Word
@@ -14,6 +14,13 @@ Statistic = Literal[
     "click", "like", "follow", "comment", "forward", "hate", "profile_enter",
 ]  # fmt: skip
 Window = WindowDays | Literal["decayed"]
+Recency = Literal["last_seen", "last_watched", "last_skipped", "seen_before", "watched_before", "adjacent"]
+
+_OTHER_STATES = {
+    "request": "a time since until the request is longer in the evening than in the morning for no reason of the user's, and "
+    "batches that are scored have no time of request",
+    "live": "it holds the labels of earlier rows of the same day, which nobody has when the day's candidates are scored",
+}
 
 RATES: tuple[Statistic, ...] = ("ratio", "percentile", "skip", "valid_play", "long_view", "like")
 
@@ -29,6 +36,30 @@ class FeatureGroup(Block):
     """means to keep beside the count of every window"""
     prior_strength: Weight = 10.0
     """impressions' worth of the global mean of the same window that is mixed into every mean"""
+    recency: tuple[Recency, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """of the whole lookback: time since the key was last shown (last_seen), played validly (last_watched) or skipped
+    (last_skipped); how often it was shown (seen_before) and viewed long (watched_before), up to 3; whether the user's last event
+    had the same key and was watched or skipped (adjacent)"""
+    state: Literal["day_start"] = Field(default="day_start", exclude_if=lambda state: state == "day_start")
+    """when recency stops looking and its clock stands: before the local day of the row"""
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _known_before_the_day(cls, state: object) -> object:
+        if isinstance(state, str) and state in _OTHER_STATES:
+            raise ValueError(f"{state!r} is refused: {_OTHER_STATES[state]}; leave it out, or say day_start")
+        return state
+
+    @model_validator(mode="after")
+    def _recency_is_usable(self) -> "FeatureGroup":
+        if repeated := sorted({name for name in self.recency if self.recency.count(name) > 1}):
+            raise ValueError(f"recency names {', '.join(repeated)} twice: name each once")
+        if "adjacent" in self.recency and "user_id" not in self.keys:
+            raise ValueError(
+                f"recency: adjacent compares with the user's last event, and the keys {list(self.keys)} hold no user_id: add it, or "
+                "leave adjacent out"
+            )
+        return self
 
 
 def default_groups() -> dict[str, FeatureGroup]:
@@ -75,6 +106,11 @@ class FeatureConfig(Block):
                     f"features.groups must hold {name!r} with keys {list(keys)}: it tells known from new ids"
                 )
         return self
+
+    @property
+    def has_recency(self) -> bool:
+        """Whether any column tells how long ago something was, so that its codes depend on the lookback."""
+        return any(group.recency for group in self.groups.values())
 
     def too_long(self, lookback_days: int) -> list[str]:
         """Return one message for every group with a window that no run looks back on."""

@@ -1,8 +1,8 @@
 """First partition function: integer sums of one arrival day per key group, and each user's last events of that day."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import polars as pl
 
 from tasks.core.files import hash_file, hash_value
 from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
-from tasks.features import events, history
+from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
 from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
 HISTORY_FILE = "last_events.parquet"
+NEWEST_FILE = "newest.event.parquet"
+"""With a dot, that no group can be called so."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,28 @@ def _inputs(task: DailyTask) -> dict[str, Any]:
     }
 
 
-def daily_groups(config: FeatureConfig) -> dict[str, list[list[str]]]:
-    """Return the part of the groups that daily sums depend on: name -> keys and statistics."""
-    return {name: [list(group.keys), list(group.statistics)] for name, group in config.groups.items()}
+def daily_groups(config: FeatureConfig) -> dict[str, list[Sequence[str]]]:
+    """Return the part of the groups that daily sums depend on: name -> keys, statistics and recency."""
+    return {
+        name: [group.keys, group.statistics, *([group.recency] if group.recency else [])]
+        for name, group in config.groups.items()
+    }
 
 
 def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
     """Write one file per group into `folder`; return counts, totals and event days for the manifest."""
     groups = task.config.groups
     statistics = sorted({statistic for group in groups.values() for statistic in group.statistics})
-    with measured_file(task.sources, folder) as file:
+    with measured_file(task.sources, folder) as file, ExitStack() as stack:
         measured = pl.scan_parquet(file, hive_partitioning=False)
+        found = None
+        if task.config.has_recency:
+            found = pl.scan_parquet(stack.enter_context(_events_file(measured, folder)), hive_partitioning=False)
         for name, group in groups.items():
-            sums = group_sums(measured, group, task.config.tags).collect(engine="streaming")
+            sums = group_sums(measured, group, task.config.tags, found).collect(engine="streaming")
             write_parquet(sums.sort(group.keys), folder / f"{name}.parquet")
+        if found is not None:
+            write_parquet(recency.last_of_day(found), folder / NEWEST_FILE)
         write_parquet(history.last_events_of_day(measured, task.config.history_length), folder / HISTORY_FILE)
         totals = measured.select(pl.len().cast(pl.Int64).alias("n"), *(_sum(statistic) for statistic in statistics))
         total = totals.collect(engine="streaming").row(0, named=True)
@@ -103,13 +113,41 @@ def measured_file(sources: events.Sources, folder: Path) -> Iterator[Path]:
         file.unlink()
 
 
-def group_sums(measured: pl.LazyFrame, group: FeatureGroup, tags: str) -> pl.LazyFrame:
-    """Return count and integer sums per key of one group; impressions with an unknown key are left out."""
-    rows = measured.filter(pl.all_horizontal(pl.col(key).is_not_null() for key in group.keys))
-    if "tag" in group.keys and tags == "each":
-        rows = rows.with_columns(pl.col("tag").str.split(",").list.unique(maintain_order=True)).explode("tag")
+@contextmanager
+def _events_file(measured: pl.LazyFrame, folder: Path) -> Iterator[Path]:
+    """Yield a short-lived file of one day's distinct events."""
+    file = folder / "distinct.events.parquet"
+    recency.events(measured).sink_parquet(file, compression="lz4", engine="streaming")
+    try:
+        yield file
+    finally:
+        file.unlink()
+
+
+def group_sums(
+    measured: pl.LazyFrame, group: FeatureGroup, tags: str, found: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
+    """Return count and integer sums per key of one group; impressions with an unknown key are left out.
+
+    Args:
+        measured: impressions with their measures.
+        group: keys, statistics and recency.
+        tags: whether a list of tags is one key.
+        found: distinct events, where the group asks for recency.
+    """
     sums = [_sum(statistic) for statistic in group.statistics]
-    return rows.group_by(group.keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums)
+    table = _keyed(measured, group, tags).group_by(group.keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums)
+    if not group.recency or found is None:
+        return table
+    return table.join(recency.of_day(_keyed(found, group, tags), group), on=list(group.keys), how="left")
+
+
+def _keyed(rows: pl.LazyFrame, group: FeatureGroup, tags: str) -> pl.LazyFrame:
+    """Return rows whose keys are known, once per key: a tag list may count for each of its tags."""
+    known = rows.filter(pl.all_horizontal(pl.col(key).is_not_null() for key in group.keys))
+    if "tag" not in group.keys or tags != "each":
+        return known
+    return known.with_columns(pl.col("tag").str.split(",").list.unique(maintain_order=True)).explode("tag")
 
 
 def _sum(statistic: str) -> pl.Expr:

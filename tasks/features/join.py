@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -11,9 +11,9 @@ import polars as pl
 from tasks.core.errors import SourceError
 from tasks.core.files import read_json
 from tasks.core.layout import partition, partition_days
-from tasks.features import buckets
+from tasks.features import buckets, recency
 from tasks.features.config import FeatureConfig
-from tasks.features.state import ABSENT_FILE, POPULARITY_FILE, column_names
+from tasks.features.state import ABSENT_FILE, POPULARITY_FILE, column_names, pairs_users
 
 _CATALOGUE_MS, _USER_IS_KNOWN = "_catalogue_ms", "_user_is_known"
 HELPERS = (_CATALOGUE_MS, _USER_IS_KNOWN)
@@ -54,6 +54,15 @@ class State:
         users, videos = pl.scan_parquet(features / "users.parquet"), pl.scan_parquet(features / "videos.parquet")
         groups = {name: _scan(folder / f"{name}.parquet") for name in config.groups}
         return cls(day, users, videos, groups, _scan(folder / POPULARITY_FILE), read_json(folder / ABSENT_FILE))
+
+    def of_users(self, rows: pl.LazyFrame, config: FeatureConfig) -> "State":
+        """Leave out, when it is read, what is known of pairs with other users than those of some rows."""
+        users = rows.select("user_id").unique()
+        groups = {
+            name: table.join(users, on="user_id", how="semi") if pairs_users(config.groups[name]) else table
+            for name, table in self.groups.items()
+        }
+        return replace(self, groups=groups)
 
     def restricted_to(self, rows: pl.DataFrame, config: FeatureConfig) -> "State":
         """Load the part that some rows need into memory.
@@ -107,6 +116,7 @@ def _with_state(rows: pl.LazyFrame, state: State, config: FeatureConfig) -> pl.L
         rows = rows.join(table, on=list(group.keys), how="left", maintain_order="left")
         columns = column_names(name, group)
         rows = rows.with_columns(pl.col(c).fill_null(pl.lit(state.absent[c], dtype=pl.Float32)) for c in columns)
+        rows = rows.with_columns(pl.col(code).fill_null(0) for code in recency.code_columns(name, group))
     rows = rows.join(state.popularity, on="video_id", how="left", maintain_order="left")
     return rows.with_columns(
         is_new_user=pl.col(_USER_IS_KNOWN).is_null().cast(pl.Int8),

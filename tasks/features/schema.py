@@ -9,7 +9,7 @@ import polars as pl
 from tasks.core.contract import VIDEOS
 from tasks.core.files import hash_value, write_json
 from tasks.core.labels import LABELS
-from tasks.features import buckets, history
+from tasks.features import buckets, history, recency
 from tasks.features.config import FeatureConfig
 from tasks.features.state import column_names
 
@@ -23,11 +23,12 @@ _VIDEO_COLUMNS = tuple(column.name for column in VIDEOS)
 
 
 def categorical_columns(
-    users: Sequence[str], videos: Sequence[str], context: Sequence[str] = ()
+    config: FeatureConfig, users: Sequence[str], videos: Sequence[str], context: Sequence[str] = ()
 ) -> list[dict[str, str]]:
     """Return name, kind (id, string, bucket) and owner (user, video, context) of every categorical column.
 
     Args:
+        config: features.
         users: columns of the stage's users table.
         videos: columns of the stage's videos table.
         context: further columns of impressions.
@@ -36,6 +37,8 @@ def categorical_columns(
     columns = [{"name": name, "kind": "id", "of": owner} for name, owner in ids]
     columns.append({"name": "tag", "kind": "string", "of": "video"})
     columns += [{"name": name, "kind": "bucket", "of": "context"} for name in CONTEXT]
+    codes = [code for name, group in config.groups.items() for code in recency.code_columns(name, group)]
+    columns += [{"name": name, "kind": "bucket", "of": "context"} for name in codes]
     columns += [{"name": name, "kind": "string", "of": "context"} for name in context]
     columns += [{"name": name, "kind": "string", "of": "user"} for name in users if name != "user_id"]
     return columns + [{"name": name, "kind": "string", "of": "video"} for name in videos if name not in _VIDEO_COLUMNS]
@@ -51,22 +54,27 @@ def row_columns(
     config: FeatureConfig, users: Sequence[str], videos: Sequence[str], context: Sequence[str] = ()
 ) -> list[str]:
     """Return every column of a rows partition, in order."""
-    categorical = [column["name"] for column in categorical_columns(users, videos, context)]
+    categorical = [column["name"] for column in categorical_columns(config, users, videos, context)]
     dense = [column for group in dense_groups(config).values() for column in group]
     return list(dict.fromkeys([*KEYS, *categorical, *MEASURES, *LABELS, *EXPOSURE, *dense]))
 
 
-def write_schema(out: Path, config: FeatureConfig, source: Mapping[str, Any], context: Sequence[str]) -> None:
+def write_schema(
+    out: Path, config: FeatureConfig, source: Mapping[str, Any], context: Sequence[str], lookback: int
+) -> None:
     """Write `schema.json` and carry `source.json` along."""
     users = pl.read_parquet_schema(out / "users.parquet")
     videos = pl.read_parquet_schema(out / "videos.parquet")
     groups = dense_groups(config)
+    # of the columns of recency, "not in the lookback" is a value, and another lookback gives it another meaning
+    looked_back = {"lookback_days": lookback} if config.has_recency else {}
     schema = {
         "config": config.model_dump(mode="json"),
-        "config_hash": hash_value(config.model_dump(mode="json")),
+        "config_hash": hash_value(config.model_dump(mode="json") | looked_back),
+        **looked_back,
         "timezone": source["timezone"],
         "keys": KEYS,
-        "categorical": categorical_columns(list(users), list(videos), context),
+        "categorical": categorical_columns(config, list(users), list(videos), context),
         **({"context": list(context)} if context else {}),
         "dense": [column for columns in groups.values() for column in columns],
         "dense_groups": groups,

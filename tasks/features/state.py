@@ -1,21 +1,26 @@
 """Second partition function: what was known of every key before a day began, from the sums of the lookback's days."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from tasks.core.files import hash_value, read_json, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, making, stored
-from tasks.features import history
+from tasks.features import buckets, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
-from tasks.features.daily import HISTORY_FILE, UNIT
-from tasks.features.partitions import Built, code_key, write_parquet
+from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
+from tasks.features.partitions import ROW_GROUP, Built, code_key, write_parquet
 
 POPULARITY_DAYS = 7
+PAIR_ROWS = 1_000_000
+"""Rows of daily sums that are added up at a time, of groups whose keys pair users with something."""
 WEIGHT_ONE = 1 << 20
 """Fixed-point unit of decay weights."""
 KEY_TYPES: Mapping[str, pl.DataType] = {
@@ -25,6 +30,8 @@ KEY_TYPES: Mapping[str, pl.DataType] = {
 POPULARITY_FILE = "popularity.parquet"
 ABSENT_FILE = "absent.json"
 """What every dense column holds for a key that was not seen: count 0, and the prior as mean."""
+Priors = Mapping[Window, Mapping[str, float]]
+"""Window -> statistic -> global mean."""
 _VIDEO = FeatureGroup(keys=("video_id",), statistics=())
 _EMPTY_PRIOR: Mapping[str, float] = {"ratio": 0.5, "percentile": 0.5}
 
@@ -39,6 +46,7 @@ class StateTask:
         config: features.
         timezone: of the source.
         features: folder of the stage; daily partitions are read below it, state and history written.
+        lookback: days that are looked back on, whether or not all of them are there.
         tags_key: hash of the catalogue's tag lists where the state depends on it.
     """
 
@@ -47,6 +55,7 @@ class StateTask:
     config: FeatureConfig
     timezone: str
     features: Path
+    lookback: int
     tags_key: str = ""
 
     @property
@@ -87,7 +96,13 @@ def label(window: Window) -> str:
 
 def column_names(name: str, group: FeatureGroup) -> list[str]:
     """Return the dense columns of a group, in order."""
-    return [f"{name}_{label(w)}_{what}" for w in group.windows for what in ("count", *group.statistics)]
+    aggregates = [f"{name}_{label(w)}_{what}" for w in group.windows for what in ("count", *group.statistics)]
+    return aggregates + recency.dense_columns(name, group)
+
+
+def pairs_users(group: FeatureGroup) -> bool:
+    """Tell whether a group has a key per user and something else, so many more than there are users."""
+    return "user_id" in group.keys and len(group.keys) > 1
 
 
 def build_state(task: StateTask) -> Built:
@@ -96,6 +111,7 @@ def build_state(task: StateTask) -> Built:
         "daily": [[day.isoformat(), key] for day, key in task.daily],
         "config": hash_value([task.config.model_dump(exclude={"user_columns", "video_columns", "hour"})]),
         "timezone": task.timezone,
+        **({"lookback": task.lookback} if task.config.has_recency else {}),
         "tags": task.tags_key,
         "code": code_key(),
     }
@@ -125,15 +141,58 @@ def _write_groups(task: StateTask, past: Past, folder: Path) -> None:
     absent: dict[str, float] = {}
     for name, group in task.config.groups.items():
         priors = {window: window_means(totals, past.weights(window), group) for window in group.windows}
-        pools_tags = "tag" in group.keys and task.config.tags == "each"
-        files = [daily / f"{name}.parquet" for daily in past.folders]
-        sums = sum_windows(files, past, group, _joined_tags(task.videos) if pools_tags else None)
-        write_parquet(shrunken(sums, name, group, priors).sort(group.keys), folder / f"{name}.parquet")
+        _write_group(task, past, name, priors, folder / f"{name}.parquet")
+        absent |= recency.absent(name, group, task.lookback)
         for window, means in priors.items():
             absent[f"{name}_{label(window)}_count"] = 0.0
             absent |= {f"{name}_{label(window)}_{statistic}": mean for statistic, mean in means.items()}
     write_parquet(popularity(past), folder / POPULARITY_FILE)
     write_json(folder / ABSENT_FILE, absent)
+
+
+def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: Path) -> None:
+    """Write the state of one group; pairs with users for some users at a time, so that memory does not grow with pairs."""
+    group = task.config.groups[name]
+    files = [daily / f"{name}.parquet" for daily in past.folders]
+    pools_tags = "tag" in group.keys and task.config.tags == "each"
+    joined_tags = _joined_tags(task.videos) if pools_tags else None
+    last = _last_events(past, joined_tags) if "adjacent" in group.recency else None
+    start_ms = buckets.midnight_ms(task.day, task.timezone)
+
+    def table(users: pl.Expr | None) -> pl.DataFrame:
+        sums = sum_windows(files, past, group, joined_tags, users)
+        means = shrunken(sums, name, group, priors)
+        if group.recency:
+            means = means.hstack(recency.before_day(sums, last, name, group, start_ms, task.lookback))
+        return means.sort(group.keys)
+
+    parts = _parts_of_users(files, group)
+    if parts == 1:
+        write_parquet(table(None), path)
+        return
+    some = (table(pl.col("user_id") % parts == part) for part in range(parts))
+    tables = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in some)
+    first = next(tables)
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        for part in chain([first], tables):
+            writer.write_table(part, row_group_size=ROW_GROUP)
+
+
+def _parts_of_users(files: Sequence[Path], group: FeatureGroup) -> int:
+    """Return how many parts the users of a group fall into."""
+    if not pairs_users(group) or not files:
+        return 1
+    rows: int = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.len()).collect().item()
+    return max(1, math.ceil(rows / PAIR_ROWS))
+
+
+def _last_events(past: Past, joined_tags: pl.LazyFrame | None) -> pl.DataFrame:
+    """Return every user's last event, once for every list that holds one of its tags where lists pool them."""
+    last = recency.newest(_concat([daily / NEWEST_FILE for daily in past.folders], recency.TYPES))
+    if joined_tags is None:
+        return last
+    single = last.lazy().with_columns(pl.col("tag").str.split(",")).explode("tag")
+    return _as_joined(single, joined_tags).unique().collect()
 
 
 def window_means(totals: Sequence[Mapping[str, int]], weights: Sequence[int], group: FeatureGroup) -> dict[str, float]:
@@ -147,12 +206,14 @@ def window_means(totals: Sequence[Mapping[str, int]], weights: Sequence[int], gr
 
 
 def sum_windows(
-    files: Sequence[Path], past: Past, group: FeatureGroup, joined_tags: pl.LazyFrame | None = None
+    files: Sequence[Path],
+    past: Past,
+    group: FeatureGroup,
+    joined_tags: pl.LazyFrame | None = None,
+    users: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Return the windows' integer sums per key; columns `<window>_n` and `<window>_<statistic>`."""
-    rows = _concat_weighted(files, past, group.windows, group)
-    if joined_tags is not None:
-        rows = rows.join(joined_tags, on="tag", how="inner").drop("tag").rename({"joined": "tag"})
+    """Return the windows' integer sums per key, of all users or some; columns `<window>_n` and `<window>_<statistic>`."""
+    rows = _as_joined(_concat_weighted(files, past, group.windows, group, users), joined_tags)
     sums = []
     for window in group.windows:
         weight = pl.col(f"_{label(window)}")
@@ -160,12 +221,11 @@ def sum_windows(
             # fixed point times fixed point exceeds 64 bits from about 10^7 impressions of one key
             value = pl.col(what).cast(pl.Int128) if window == "decayed" else pl.col(what)
             sums.append((value * weight).sum().alias(f"{label(window)}_{what}"))
+    sums += [pl.col(what).max() if what in recency.LAST else pl.col(what).sum() for what in recency.sums(group)]
     return rows.group_by(group.keys).agg(*sums).collect(engine="streaming")
 
 
-def shrunken(
-    sums: pl.DataFrame, name: str, group: FeatureGroup, priors: Mapping[Window, Mapping[str, float]]
-) -> pl.DataFrame:
+def shrunken(sums: pl.DataFrame, name: str, group: FeatureGroup, priors: Priors) -> pl.DataFrame:
     """Return keys, log counts and shrunken means (sum + strength * prior) / (count + strength), as float32."""
     columns: list[pl.Expr] = [pl.col(key) for key in group.keys]
     for window in group.windows:
@@ -186,16 +246,33 @@ def popularity(past: Past) -> pl.DataFrame:
     return counts.group_by("video_id").agg(popularity=recent).collect(engine="streaming").sort("video_id")
 
 
-def _concat_weighted(files: Sequence[Path], past: Past, windows: Sequence[Window], group: FeatureGroup) -> pl.LazyFrame:
+def _concat_weighted(
+    files: Sequence[Path], past: Past, windows: Sequence[Window], group: FeatureGroup, users: pl.Expr | None = None
+) -> pl.LazyFrame:
     """Scan one group's sums of all days, each day with its weight per window in a column `_<window>`."""
     names = [f"_{label(window)}" for window in windows]
-    schema = {key: KEY_TYPES[key] for key in group.keys} | dict.fromkeys(("n", *group.statistics, *names), pl.Int64())
+    schema: dict[str, pl.DataType] = {key: KEY_TYPES[key] for key in group.keys}
+    schema |= dict.fromkeys(("n", *group.statistics, *recency.sums(group), *names), pl.Int64())
     scans = [pl.LazyFrame(schema=schema)]
     for i, file in enumerate(files):
         weights = [pl.lit(past.weights(window)[i], dtype=pl.Int64) for window in windows]
         scan = pl.scan_parquet(file, hive_partitioning=False)
         scans.append(scan.with_columns(weight.alias(name) for weight, name in zip(weights, names, strict=True)))
-    return pl.concat(scan.select(list(schema)) for scan in scans)
+    rows = pl.concat(scan.select(list(schema)) for scan in scans)
+    return rows if users is None else rows.filter(users)
+
+
+def _concat(files: Sequence[Path], types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Scan some columns of the files of all days."""
+    scans = (pl.scan_parquet(file, hive_partitioning=False).select(list(types)) for file in files)
+    return pl.concat([pl.LazyFrame(schema=types), *scans])
+
+
+def _as_joined(rows: pl.LazyFrame, joined_tags: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Give what is known of single tags to every list that holds them, where lists pool their tags."""
+    if joined_tags is None:
+        return rows
+    return rows.join(joined_tags, on="tag", how="inner").drop("tag").rename({"joined": "tag"})
 
 
 def _joined_tags(videos: Path) -> pl.LazyFrame:

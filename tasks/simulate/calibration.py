@@ -67,6 +67,7 @@ def calibrate(config: SimulatorConfig) -> Intercepts:
     noise = config.rho * exposing + np.sqrt(1 - config.rho**2) * preferring
     mean = config.strengths.taste * taste + videos.effect[video] + users.effect[user]
     mean = mean + model.scene_shift(config)[scene] - config.strengths.boredom * is_bored
+    mean = mean + model.relation(config, users, videos, user, video)
     shown = exposure + pull + exposing > 0
     preference = (mean + noise)[shown]
     # Who skips on sight plays nothing whatever the preference: rates are of those who stay, weighted by how likely.

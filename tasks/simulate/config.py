@@ -14,6 +14,8 @@ class Strengths(Block):
 
     taste: WeightOrNone = 0.8
     """user factors times video factors on preference"""
+    relation: WeightOrNone = Field(default=0.0, exclude_if=lambda strength: strength == 0)
+    """what a user has for or against an author, whatever both are like, on preference: only their common past can tell"""
     quality: WeightOrNone = 0.4
     """a video's own quality on preference"""
     author: WeightOrNone = 0.3

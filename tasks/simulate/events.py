@@ -180,6 +180,7 @@ def _outcome(day: Today, shown: Shown, rng: np.random.Generator) -> Columns:
     is_bored = model.bored(config, day.index, day.users.ids[shown.user], day.videos.topic[shown.video])
     mean = np.float32(strengths.taste) * shown.affinity + day.videos.effect[shown.video] + day.users.effect[shown.user]
     mean += model.scene_shift(config)[shown.scene] - np.float32(strengths.boredom) * is_bored
+    mean += model.relation(config, day.users, day.videos, shown.user, shown.video)
     noise = rho * shown.exposure_noise + np.sqrt(1 - rho * rho) * rng.standard_normal(count, dtype=np.float32)
     preference = mean + noise
     skip = model.skip_probability(config, day.users.impatience[shown.user], is_bored)

@@ -5,7 +5,8 @@ For user u, video v on day t, in slot p of a list and on scene s (all noise stan
     exposure     z_O = g_o + U_O,   shown  <=>  z_O > 0,   so   P(shown | candidate) = Phi(g_o)
                  g_o = c + e_taste <theta_u, phi_v>/sqrt(K) + e_pop pop_v + e_fresh exp(-age/3 days) - e_pos p/(L-1)
     preference   z_R = g_r + U_R,   corr(U_O, U_R) = rho
-                 g_r = s_taste <theta_u, phi_v>/sqrt(K) + quality_v + author + topic + user_u + scene_s - boredom 1[bored]
+                 g_r = s_taste <theta_u, phi_v>/sqrt(K) + s_rel R(u, author) + quality_v + author + topic + user_u + scene_s
+                       - boredom 1[bored]
     skip         with probability pi = sigmoid(a + impatience_u + b 1[bored]) the user skips on sight, and
                  play ~ Uniform(0, 3 s)
     otherwise    z_R < c_0:  play = 0
@@ -34,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr
+from scipy.special import expit, ndtr, ndtri
 
 from tasks.simulate import counters
 from tasks.simulate.config import SimulatorConfig
@@ -76,6 +77,16 @@ def affinity(config: SimulatorConfig, users: Users, videos: Videos, user_row: Id
     """Return <theta_u, phi_v>/sqrt(K) for pairs of rows of the two."""
     dot: Floats = np.einsum("rk,rk->r", users.factors[user_row], videos.factors[video_row])
     return dot / np.float32(np.sqrt(config.factors))
+
+
+def relation(config: SimulatorConfig, users: Users, videos: Videos, user_row: Ids, video_row: Ids) -> Floats:
+    """Return what the users of pairs of rows have for or against the videos' authors: one normal number per user and author."""
+    strength = config.strengths.relation
+    if not strength:
+        return np.zeros(len(user_row), dtype=np.float32)
+    chance = counters.uniform(config.seed, Stream.RELATION, users.ids[user_row], videos.author[video_row])
+    own: Floats = np.float32(strength) * ndtri(chance).astype(np.float32)
+    return own
 
 
 def exposure_of_videos(config: SimulatorConfig, index: int, videos: Videos) -> Floats:

@@ -49,6 +49,7 @@ class _Pairs:
     def preference(self, scene_shift: float) -> Doubles:
         strengths = self.config.strengths
         own = self.videos.effect[self.video] + self.users.effect[self.user]
+        own = own + model.relation(self.config, self.users, self.videos, self.user, self.video)
         result: Doubles = strengths.taste * self.affinity + own + scene_shift - strengths.boredom * self.is_bored
         return result
 

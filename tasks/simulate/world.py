@@ -50,6 +50,7 @@ class Stream(IntEnum):
     CAPTION_NOISE = auto()
     BOREDOM_PHASE = auto()
     BOREDOM = auto()
+    RELATION = auto()
 
 
 def day_index(config: SimulatorConfig, day: dt.date) -> int:

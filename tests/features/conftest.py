@@ -98,7 +98,7 @@ def videos() -> pl.DataFrame:
 def write_validated(users: pl.DataFrame, videos: pl.DataFrame) -> Callable[..., Path]:
     """Return a function that writes impressions and side tables as data/validated."""
 
-    def write(folder: Path, impressions: pl.DataFrame, videos: pl.DataFrame = videos) -> Path:
+    def write(folder: Path, impressions: pl.DataFrame, videos: pl.DataFrame = videos, timezone: str = TIMEZONE) -> Path:
         for (arrival,), rows in impressions.group_by("arrival"):
             path = partition(folder / "impressions", arrival)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def write_validated(users: pl.DataFrame, videos: pl.DataFrame) -> Callable[..., 
             table.sort("event_time_ms", "user_id", "video_id").write_parquet(path)
         conform(users.lazy(), "users", "test").collect().write_parquet(folder / "users.parquet")
         conform(videos.lazy(), "videos", "test").collect().write_parquet(folder / "videos.parquet")
-        (folder / "source.json").write_text(json.dumps({"timezone": TIMEZONE, "name": "hand-made"}))
+        (folder / "source.json").write_text(json.dumps({"timezone": timezone, "name": "hand-made"}))
         return folder
 
     return write

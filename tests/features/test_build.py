@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
@@ -18,14 +19,14 @@ from tasks.core.layout import partition, partition_days
 from tasks.core.temporaries import sweep
 from tasks.features import rows
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, LocalCluster, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup, LocalCluster, NoCluster, Recency
 
 Write = Callable[..., Path]
 CONFIG = FeatureConfig(
     groups={
         "user": FeatureGroup(keys=("user_id",), windows=(1, "decayed"), statistics=("percentile", "skip")),
         "video": FeatureGroup(keys=("video_id",), statistics=("ratio",)),
-        "user_tag": FeatureGroup(keys=("user_id", "tag"), statistics=("like",)),
+        "user_tag": FeatureGroup(keys=("user_id", "tag"), statistics=("like",), recency=get_args(Recency)),
     },
     tags="each",
 )

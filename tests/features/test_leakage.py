@@ -20,7 +20,7 @@ from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Statistic, default_groups
+from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency, Statistic, default_groups
 
 TIMEZONE = "Asia/Shanghai"
 OUTCOMES = {*LABELS, "watch_ms", "known_at_ms"}
@@ -35,12 +35,15 @@ def _config() -> FeatureConfig:
         name: FeatureGroup(keys=group.keys, windows=(1, "decayed"), statistics=every.get(name, ("percentile", "skip")))
         for name, group in default_groups().items()
     }
+    for name, key in (("user_author", "author_id"), ("user_video", "video_id"), ("user_music", "music_id")):
+        groups[name] = FeatureGroup(keys=("user_id", key), statistics=("skip",), recency=get_args(Recency))
     return FeatureConfig(groups=groups, history_length=6)
 
 
 def _small_config() -> FeatureConfig:
     """What the leaking twins need."""
-    return FeatureConfig(groups={name: _config().groups[name] for name in ("user", "video")}, history_length=6)
+    groups = {name: _config().groups[name] for name in ("user", "video", "user_music")}
+    return FeatureConfig(groups=groups, history_length=6)
 
 
 def _unknown_yet(cut: dt.date) -> pl.Expr:
@@ -197,8 +200,22 @@ def _leak_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "build_history", tomorrow)
 
 
+def _leak_last_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's last event is one of the day itself, the sums beside it are not."""
+    honest = state._concat
+
+    def with_the_day_after(files, types):
+        last = dt.date.fromisoformat(files[-1].parent.name.removeprefix("day=")) if files else None
+        own = files[-1].parents[1] / f"day={last + dt.timedelta(days=1)}" / files[-1].name if last else None
+        return honest([*files, own] if own and own.exists() else files, types)
+
+    monkeypatch.setattr(state, "_concat", with_the_day_after)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history])
+@pytest.mark.parametrize(
+    "leak", [_leak_own_day, _leak_prior, _leak_event_day_of_late_rows, _leak_history, _leak_last_event]
+)
 def test_the_check_fails_on_a_twin_that_leaks(
     tmp_path: Path,
     validated: Path,

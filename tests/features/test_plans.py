@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -9,16 +10,16 @@ import pytest
 
 from tasks.core.days import Days
 from tasks.core.layout import partition
-from tasks.features import daily, events, rows, state
+from tasks.features import daily, events, recency, rows, state
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency
 from tasks.features.join import State, join_features
 
 CONFIG = FeatureConfig(
     groups={
         "user": FeatureGroup(keys=("user_id",), windows=(1, "decayed")),
         "video": FeatureGroup(keys=("video_id",)),
-        "user_tag": FeatureGroup(keys=("user_id", "tag")),
+        "user_tag": FeatureGroup(keys=("user_id", "tag"), recency=get_args(Recency)),
     },
     tags="each",
 )
@@ -46,7 +47,9 @@ def test_daily_sums_stream(validated: Path, features: Path, days: Days) -> None:
     scanned = events.scan_events(sources.impressions, sources.videos)
     measured = events.with_measures(scanned, events.watch_percentiles(scanned).lazy())
     assert not _falls_back(measured)
-    assert not any(_falls_back(daily.group_sums(measured, group, "each")) for group in CONFIG.groups.values())
+    assert not _falls_back(recency.events(measured))
+    plans = [daily.group_sums(measured, group, "each", recency.events(measured)) for group in CONFIG.groups.values()]
+    assert not any(_falls_back(plan) for plan in plans)
     # the check can fail
     assert _falls_back(measured.group_by("user_id").agg(pl.col("watch").quantile(0.5)))
 

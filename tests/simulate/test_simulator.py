@@ -161,6 +161,22 @@ def test_expected_watch_of_a_pair_matches_the_rows(clean_day: pl.DataFrame) -> N
     assert averaged.mean() == pytest.approx(some["true_expected_watch_seconds"].mean(), rel=0.03)
 
 
+def test_a_relation_is_one_number_per_user_and_author_and_off_by_default(tmp_path: Path) -> None:
+    assert "relation" not in Strengths().model_dump()
+    related = SMALL.model_copy(update={"strengths": Strengths(relation=0.7), **CLEAN})
+    users = np.repeat(np.arange(20, 120), 40)
+    videos = Videos(SMALL, np.tile(np.arange(30, 70), 100))
+    means = [preference(config, SMALL.start_day, users, videos.ids) for config in (SMALL, related)]
+    own = pl.DataFrame({"user": users, "author": videos.author, "own": (means[1] - means[0]).round(4)})
+    pairs = own.group_by("user", "author").agg(pl.col("own").n_unique().alias("values"), pl.col("own").first())
+    assert pairs["values"].max() <= 2  # float32 may round the last digit either way
+    assert pairs["own"].std() == pytest.approx(0.7, rel=0.1) and abs(pairs["own"].mean()) < 0.05
+    rows = days_with_truth(related, tmp_path)
+    scene = rows.filter(pl.col("scene") == 1)
+    truth = preference(related, related.start_day, scene["user_id"], scene["video_id"], scene=1)
+    np.testing.assert_allclose(truth, scene["true_preference"], atol=1e-4)
+
+
 def test_expected_watch_is_the_mean_of_the_stated_equations() -> None:
     """The closed form against a brute-force draw, written from the module's equations, for a few pairs."""
     config, scene = SMALL, 1

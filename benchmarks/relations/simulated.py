@@ -1,0 +1,42 @@
+"""Worlds in which users have something for or against authors that only their common past tells, and one in which not."""
+
+from pathlib import Path
+
+from benchmarks.feedback.settings import merged
+from benchmarks.parts.part import Options, Table
+from benchmarks.relations.arms import ABOUT, ARMS, PERMUTED, RelationRun, density, differences, table
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import read_yaml
+from tasks.protocol.config import Protocol
+
+FILE = Path(__file__).resolve().parent / "simulated.yaml"
+WORLDS = {"planted": (0.8, tuple(ARMS)), "nothing planted": (0.0, ("without", "with"))}
+"""World -> strength of a user's own taste for an author, in standard deviations of the latent noise; arms."""
+_QUICK = {
+    "sources": {"simulator": {"impressions_per_day": 1200, "users": 60, "new_users_per_day": 2, "videos": 80, "new_videos_per_day": 4}},
+    "training": {"max_epochs": 1, "batch_size": 256},
+    "evaluation": {"replicates": 100},
+    "recipes": {"trees": {"fits": 1, "max_rounds": 20}},
+}  # fmt: skip
+
+
+def run(options: Options) -> list[Table]:
+    """Fit every arm in every world."""
+    tables = []
+    for name, (strength, arms) in list(WORLDS.items())[: 1 if options.quick else None]:
+        protocol = _protocol(strength, options)
+        tried = RelationRun(protocol, options.scratch / name.replace(" ", "_"))
+        found = {recipe: differences(of, protocol.params.evaluation) for recipe, of in tried.measured(arms).items()}
+        title = f"{name.capitalize()}: users' own taste for authors, {strength:g} s.d. on preference"
+        tables.append(table(title, found, [density(tried.features, protocol.days.judge), ABOUT, PERMUTED]))
+    return tables
+
+
+def _protocol(strength: float, options: Options) -> Protocol:
+    file = read_yaml(FILE)
+    world = {"sources": {"simulator": {"strengths": {"relation": strength}}}}
+    asked = merged({"training": {"seeds": list(options.seeds)}}, world)
+    document = merged(file.value, {"params": merged(asked, _QUICK if options.quick else {})})
+    protocol = parse(Protocol, document, file.place)
+    protocol.params.check(file.place.below("params"))
+    return protocol
