@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.same_bytes import SOURCE, left
+from benchmarks.same_bytes.__main__ import SOURCE, left
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
 from tasks.core.run_key import load_run_key

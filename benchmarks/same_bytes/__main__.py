@@ -69,10 +69,10 @@ def _checked(arguments: list[str], root: Path, settings: Mapping[str, str]) -> N
 
 
 def main() -> None:
-    """Run, compare, and write `same_bytes/results.md`."""
+    """Run, compare, and write `results.md`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(""), help="folder of the results")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the results")
     options = parser.parse_args()
     where, began = circumstances(), time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
