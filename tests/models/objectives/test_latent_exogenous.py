@@ -35,6 +35,7 @@ def rows_of(
     weight_B: Tensor | None = None,
     random_B: Tensor | None = None,
     binary: bool = True,
+    **fields: Any,
 ) -> TaskRows:
     """Return rows with given indices; a continuous label is its own latent label."""
     count = len(a_B)
@@ -59,6 +60,9 @@ def rows_of(
         item_B=torch.arange(count),
         auxiliary={"exposure": a_B},
         binary=binary,
+        latent_for=lambda seconds_B: seconds_B,
+        duration_B=torch.full((count,), 10.0),
+        **fields,
     )
 
 
@@ -94,7 +98,7 @@ def test_watch_time_is_closed_form_and_zero_is_left_censored() -> None:
     y_B = torch.rand(ROWS) * 2
     y_B[:4], observed_B[:4] = 0.0, torch.tensor([1.0, 1.0, 1.0, 0.0])
     random_B = torch.arange(ROWS) == 1
-    module = objective(rho=-0.5)
+    module = objective(rho=-0.5, skip_share=None)
     module.log_sigma.data.fill_(0.3)
     found_B = module.log_likelihood(rows_of(a_B, b_B, y_B, observed_B, random_B=random_B, binary=False))
     rho, scale = torch.tensor(-0.5), torch.tensor(0.3)
