@@ -4,9 +4,8 @@ Shape legend: B rows, P rows observed under the policy, R rows exposed at random
 """
 
 import math
-from dataclasses import dataclass, fields
 from functools import partial
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -15,11 +14,12 @@ from torch import Tensor, nn
 from models.component import ComponentConfig
 from models.heads import HEADS
 from models.heads.base import Head
-from models.latent import likelihood
-from models.latent.bivariate_normal import RHO_BOUND, log_ndtr, log_phi2, normal_cdf
+from models.latent import likelihood, watch_time
+from models.latent.bivariate_normal import RHO_BOUND, log_phi2, normal_cdf
 from models.latent.correlation import RATE, Correlation
 from models.latent.ghk import log_phi2_ghk
 from models.latent.likelihood import LogCdf
+from models.latent.watch_time import Watched
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.propensity.base import PropensityOptions
 from models.ranges import Number, Share, Whole
@@ -131,10 +131,26 @@ class LatentExogenous(Objective):
             at_random_R = likelihood.binary_outcome(b_B[random_B], label_B[random_B])
             chosen_P = likelihood.binary(a_B[exposed_B], b_B[exposed_B], label_B[exposed_B], rho_P, self.log_cdf)
         else:
-            watched = _Watched.of(rows, self.config)
-            at_random_R = self._watch_time(watched.at(random_B), None)
-            chosen_P = self._watch_time(watched.at(exposed_B), rho_P)
+            b_B, watched = rows.out_BO[:, 0], self.watched(rows)
+            at_random_R = self._watch_time(a_B[random_B], b_B[random_B], watched.at(random_B), None)
+            chosen_P = self._watch_time(a_B[exposed_B], b_B[exposed_B], watched.at(exposed_B), rho_P)
         return total_B.masked_scatter(random_B, at_random_R).masked_scatter(exposed_B, chosen_P)
+
+    def watched(self, rows: TaskRows) -> Watched:
+        """Return the rows of watch time as the likelihood reads them.
+
+        Raises:
+            ValueError: for a head without a latent label.
+        """
+        y_B = _latent_label(rows)
+        assert rows.latent_for is not None and rows.duration_B is not None
+        end_B = rows.latent_for(rows.duration_B)
+        assert end_B is not None
+        zero_B = rows.label_B <= 0
+        complete_B = torch.zeros_like(zero_B)
+        if rows.complete_B is not None and self.config.complete_plays == "censored":
+            complete_B = rows.complete_B & ~zero_B
+        return Watched(y_B, end_B, zero_B, complete_B, _log_skip(rows, complete_B))
 
     def probability(self, logit_B: Tensor) -> Tensor:
         """Return Phi(b), the probability if everybody were exposed."""
@@ -162,34 +178,8 @@ class LatentExogenous(Objective):
         assert self.config.rho_by is not None and rows.level_of is not None
         return rho[rows.level_of(self.config.rho_by)]
 
-    def _watch_time(self, rows: "_Watched", rho: Tensor | None) -> Tensor:
-        """Return the log-likelihood of watch times, [P].
-
-        Args:
-            rows: what was watched.
-            rho: [] or one per row, [P]; None: rows exposed at random, whose outcome alone counts.
-        """
-        a_P, b_P, y_P, log_sigma = rows.a_P, rows.b_P, rows.y_P, self.log_sigma
-        if rho is None:
-            total_P = likelihood.continuous_outcome(b_P, y_P, log_sigma)
-        else:
-            total_P = likelihood.continuous(a_P, b_P, y_P, rho, log_sigma)
-        for kind_P, cut_P, joint, alone in (
-            (rows.zero_P, y_P, likelihood.left_censored, likelihood.left_censored_outcome),
-            (rows.complete_P, rows.end_P, likelihood.right_censored, likelihood.right_censored_outcome),
-        ):
-            b_K, cut_K = b_P[kind_P], cut_P[kind_P]
-            if rho is None:
-                part_K = alone(b_K, cut_K, log_sigma)
-            else:
-                rho_K = rho if rho.ndim == 0 else rho[kind_P]
-                part_K = joint(a_P[kind_P], b_K, cut_K, rho_K, log_sigma, self.log_cdf)
-            total_P = total_P.masked_scatter(kind_P, part_K)
-        if self.skip_logit is None:
-            return total_P
-        logit = self.skip_logit.double()
-        skipped_P = rows.log_skip_P if rho is None else rows.log_skip_P + log_ndtr(a_P.double())
-        return torch.logaddexp(nn.functional.logsigmoid(logit) + skipped_P, nn.functional.logsigmoid(-logit) + total_P)
+    def _watch_time(self, a_P: Tensor, b_P: Tensor, watched: Watched, rho: Tensor | None) -> Tensor:
+        return watch_time.log_likelihood(a_P, b_P, watched, rho, self.log_sigma, self.skip_logit, self.log_cdf)
 
     def _plain_loss(self, rows: TaskRows) -> Tensor:
         """Return the loss of every row under the model's own link: cross-entropy of Phi(b), or the head's loss."""
@@ -198,50 +188,8 @@ class LatentExogenous(Objective):
         return -likelihood.binary_outcome(rows.out_BO[:, 0], rows.label_B).to(rows.out_BO.dtype)
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """Observed rows of watch time as the likelihood reads them.
-
-    Attributes:
-        a_P: index of exposure.
-        b_P: index of feedback.
-        y_P: label on the scale of the index.
-        end_P: the duration on that scale.
-        zero_P: bool, nothing was watched.
-        complete_P: bool, the label is only known to be at least `end_P`.
-        log_skip_P: log of the density of y, or of the mass of a complete play, of a skip on sight at a uniform second of
-            the first three; -inf where the play was none.
-    """
-
-    a_P: Tensor
-    b_P: Tensor
-    y_P: Tensor
-    end_P: Tensor
-    zero_P: Tensor
-    complete_P: Tensor
-    log_skip_P: Tensor
-
-    @classmethod
-    def of(cls, rows: TaskRows, config: LatentExogenousConfig) -> Self:
-        """Return all rows; what unobserved ones hold is meaningless."""
-        y_B = _latent_label(rows)
-        assert rows.latent_for is not None and rows.duration_B is not None
-        end_B = rows.latent_for(rows.duration_B)
-        assert end_B is not None
-        zero_B = rows.label_B <= 0
-        complete_B = torch.zeros_like(zero_B)
-        if rows.complete_B is not None and config.complete_plays == "censored":
-            complete_B = rows.complete_B & ~zero_B
-        log_skip_B = _log_skip(rows, complete_B)
-        return cls(rows.auxiliary[EXPOSURE], rows.out_BO[:, 0], y_B, end_B, zero_B, complete_B, log_skip_B)
-
-    def at(self, chosen_B: Tensor) -> Self:
-        """Return some rows."""
-        return type(self)(*(getattr(self, field.name)[chosen_B] for field in fields(self)))
-
-
 def _log_skip(rows: TaskRows, complete_B: Tensor) -> Tensor:
-    """Return `_Watched.log_skip_P` of every row: 1/3 per second, carried to the scale of the label by its slope."""
+    """Return `Watched.log_skip_P` of every row: 1/3 per second, carried to the scale of the label by its slope."""
     assert rows.latent_for is not None and rows.duration_B is not None
     with torch.enable_grad():
         watch_B = rows.label_B.detach().double().requires_grad_()
