@@ -44,6 +44,7 @@ class Batch:
         observed_B: float32, 1 where the row was observed (always 1 on impressions).
         propensity_B: float32 in (0, 1], probability of being observed under the logging policy; 1 where unknown.
         random_B: bool, True on rows exposed uniformly at random.
+        candidate_probability_B: float32, probability that a row which was not observed was a candidate at all; None: 1.
         weight_B: float32, the share of the recipe's population each row stands for; None: equal shares.
     """
 
@@ -56,6 +57,7 @@ class Batch:
     observed_B: Tensor | None = None
     propensity_B: Tensor | None = None
     random_B: Tensor | None = None
+    candidate_probability_B: Tensor | None = None
     weight_B: Tensor | None = None
 
     def __len__(self) -> int:

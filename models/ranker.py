@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -310,7 +311,20 @@ class Ranker(nn.Module):
             auxiliary=self._auxiliary(task, encoded_BE, second_BE),
             level_of=partial(self._level, batch),
             binary=not self._learns_watch_time(task),
+            candidate_probability_B=batch.candidate_probability_B,
+            **self._watch_time(task, batch, label_B),
         )
+
+    def _watch_time(self, task: str, batch: Batch, label_B: Tensor) -> dict[str, Any]:
+        """Return what rows of watch time tell beyond those of a 0/1 label."""
+        head = self._head(task, batch)
+        if head is None:
+            return {}
+        return {
+            "latent_for": lambda watch_B: head.latent_label(watch_B, batch.duration_B),
+            "duration_B": batch.duration_B,
+            "complete_B": head.censored(label_B, batch.duration_B),
+        }
 
     def _level(self, batch: Batch, field: str) -> Tensor:
         """Return the code of a field in every row, [B]; 0 is "unknown"."""

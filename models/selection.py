@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from models.component import ComponentConfig
-from models.ranges import Weight
+from models.ranges import Share, Weight
 
 
 class ImpressionSelection(ComponentConfig):
@@ -29,6 +29,10 @@ class CandidateSelection(ComponentConfig):
     kind: Literal["candidate"] = "candidate"
     per_impression: Weight = 1.0
     """Unexposed pairs in a batch for every impression in it; they stand for all unexposed pairs, whatever their number."""
+    shown_per_candidate: Share | None = Field(default=None, gt=0)
+    """Share of the candidates of a list that are shown. Given, a pair of user and video that was not shown was a
+    candidate with probability 1 - exp(-impressions of the user / (this share x videos of the day)) only, which
+    `latent_exogenous` reads; null: every pair of a day was a candidate."""
 
 
 if TYPE_CHECKING:

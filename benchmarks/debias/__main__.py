@@ -12,7 +12,7 @@ BENCHMARK = Benchmark(
     title="Debiasing benchmark",
     package="benchmarks.debias",
     folder=Path(__file__).resolve().parent,
-    parts=("coat", "synthetic", "semi_synthetic", "open_bandit", "nights", "random_slice"),
+    parts=("coat", "synthetic", "semi_synthetic", "open_bandit", "nights", "rho", "random_slice"),
     seeds=range(10),
     about="Debiasing on Coat, Open Bandit, simulated and real logs.",
 )

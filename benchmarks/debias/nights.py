@@ -46,7 +46,10 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "naive": {"objective": {"kind": "naive"}},
     "snips": {"objective": {"kind": "snips"}, "propensity": LOGGED},
     "dr_jl": {"objective": {"kind": "dr_jl"}, "propensity": NETWORK, "selection": {"kind": "candidate"}},
-    "latent_exogenous": {"objective": {"kind": "latent_exogenous"}, "selection": {"kind": "candidate"}},
+    "latent_exogenous": {
+        "objective": {"kind": "latent_exogenous"},
+        "selection": {"kind": "candidate", "shown_per_candidate": WORLD.exposure_rate},
+    },
     "proxy_priors": {
         "objective": {"kind": "proxy_priors", "trade_off": 0.0, "random_rows": "beside"},
         "propensity": LOGGED,

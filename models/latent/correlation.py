@@ -1,12 +1,16 @@
-"""The correlation of the two noises as a parameter that cannot leave its range."""
+"""The correlation of the two noises as a parameter that cannot leave its range and is stepped faster than weights."""
 
 import torch
 from torch import Tensor, nn
 
 from models.latent.bivariate_normal import RHO_BOUND
+from models.step_rate import SteppedFaster
+
+RATE = 30.0
+"""Learning rate of kappa over that of weights: it has some hundred steps to travel as far as 1."""
 
 
-class Correlation(nn.Module):
+class Correlation(SteppedFaster):
     """rho = bound * tanh(kappa), kappa = 0 at the start; or a fixed number (docs/methods/debias.md#joint-fit).
 
     Weight decay on kappa pulls rho to 0: keep it out.
@@ -15,6 +19,7 @@ class Correlation(nn.Module):
         fixed: rho, not learned; None: learned.
         bound: largest |rho| that can be learned.
         levels: how many correlations there are; None: one, without a dimension.
+        rate: learning rate of kappa over that of weights, in a fit by mini-batches.
 
     Raises:
         ValueError: if `fixed` is beyond .99 in absolute value.
@@ -22,8 +27,10 @@ class Correlation(nn.Module):
 
     fixed: Tensor
 
-    def __init__(self, fixed: float | None = None, bound: float = RHO_BOUND, levels: int | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, fixed: float | None = None, bound: float = RHO_BOUND, levels: int | None = None, rate: float = RATE
+    ) -> None:
+        super().__init__(rate)
         self.bound = bound
         self.kappa: nn.Parameter | None = None
         if fixed is None:

@@ -104,7 +104,8 @@ def identifying_sources(model: SelectionModel, rows: SelectionRows) -> tuple[str
 
 def with_rho(model: SelectionModel, rho: float | None) -> SelectionModel:
     """Return a copy with the same indices and scale and another correlation, fixed or (None) learned from 0."""
-    other = SelectionModel(copy.deepcopy(model.indices), rho)
+    share = None if model.skip_logit is None else float(torch.sigmoid(model.skip_logit.detach()))
+    other = SelectionModel(copy.deepcopy(model.indices), rho, share)
     other.log_sigma.data.copy_(model.log_sigma.detach())
     return other
 

@@ -23,9 +23,18 @@ FAR = 40.0
 """An index beyond which Phi is 0 or 1 in float64; stands for infinity, which quadrature cannot take."""
 
 
-def unobserved(a_B: Tensor) -> Tensor:
-    """Return log P(o = 0), [B]."""
-    return log_ndtr(-a_B.double())
+def unobserved(a_B: Tensor, candidate_B: Tensor | None = None) -> Tensor:
+    """Return log P(o = 0), [B]: log(1 - q Phi(a)) of a pair that was a candidate with probability q.
+
+    Args:
+        a_B: index of exposure.
+        candidate_B: q in [0, 1]; None: 1, every pair was a candidate.
+    """
+    refused_B = log_ndtr(-a_B.double())
+    if candidate_B is None:
+        return refused_B
+    candidate_B = candidate_B.double()
+    return torch.logaddexp(torch.log(candidate_B) + refused_B, torch.log1p(-candidate_B))
 
 
 def binary(a_B: Tensor, b_B: Tensor, label_B: Tensor, rho: Tensor, log_cdf: LogCdf = log_phi2) -> Tensor:
@@ -47,6 +56,13 @@ def left_censored(
 ) -> Tensor:
     """Return log P(o = 1, y <= cut), [B]: all that is known of a watch time of 0."""
     return log_cdf(a_B.double(), _standardised(cut_B, b_B, log_sigma), -rho.double())
+
+
+def right_censored(
+    a_B: Tensor, b_B: Tensor, cut_B: Tensor, rho: Tensor, log_sigma: Tensor, log_cdf: LogCdf = log_phi2
+) -> Tensor:
+    """Return log P(o = 1, y > cut), [B]: all that is known of a complete play."""
+    return log_cdf(a_B.double(), -_standardised(cut_B, b_B, log_sigma), rho.double())
 
 
 def ordinal(a_B: Tensor, b_B: Tensor, lower_B: Tensor, upper_B: Tensor, rho: Tensor) -> Tensor:
@@ -76,6 +92,11 @@ def continuous_outcome(b_B: Tensor, y_B: Tensor, log_sigma: Tensor) -> Tensor:
 def left_censored_outcome(b_B: Tensor, cut_B: Tensor, log_sigma: Tensor) -> Tensor:
     """Return log P(y <= cut) of rows exposed at random, [B]."""
     return log_ndtr(_standardised(cut_B, b_B, log_sigma))
+
+
+def right_censored_outcome(b_B: Tensor, cut_B: Tensor, log_sigma: Tensor) -> Tensor:
+    """Return log P(y > cut) of rows exposed at random, [B]."""
+    return log_ndtr(-_standardised(cut_B, b_B, log_sigma))
 
 
 def _standardised(y_B: Tensor, b_B: Tensor, log_sigma: Tensor) -> Tensor:

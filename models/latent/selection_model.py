@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.latent import likelihood
+from models.latent import likelihood, watch_time
 from models.latent.correlation import Correlation
 from models.latent.indices import Indices
+from models.latent.watch_time import Watched
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class SelectionRows:
         continuous: which of the two.
         random_N: bool, True where the row was exposed at random; None: nowhere.
         censored_N: bool, True where a continuous label is only known to be at most `label_N`; None: nowhere.
+        watched_N: what continuous labels say where they are watch times, in place of `label_N` and `censored_N`.
+        candidate_N: probability that an unobserved row was a candidate at all; None: 1.
         stands_for: rows of the population that every unobserved row stands for, where those are a sample.
 
     Raises:
@@ -35,6 +38,8 @@ class SelectionRows:
     continuous: bool
     random_N: Tensor | None = None
     censored_N: Tensor | None = None
+    watched_N: Watched | None = None
+    candidate_N: Tensor | None = None
     stands_for: float = 1.0
 
     def __post_init__(self) -> None:
@@ -67,13 +72,15 @@ class SelectionModel(nn.Module):
     Args:
         indices: a and b of every row.
         rho: fixed correlation; None: learned.
+        skip_share: share of skips on sight among watch times, at the start; None: there are none.
     """
 
-    def __init__(self, indices: Indices, rho: float | None = None) -> None:
+    def __init__(self, indices: Indices, rho: float | None = None, skip_share: float | None = None) -> None:
         super().__init__()
         self.indices = indices
         self.correlation = Correlation(rho)
         self.log_sigma = nn.Parameter(torch.zeros((), dtype=torch.float64))
+        self.skip_logit = None if skip_share is None else nn.Parameter(torch.tensor(skip_share).double().logit())
 
     def forward(self, rows: SelectionRows) -> Tensor:
         """Return the negative log-likelihood per row of the population, float64 []."""
@@ -83,10 +90,22 @@ class SelectionModel(nn.Module):
     def _log_likelihood(self, a_N: Tensor, b_N: Tensor, rows: SelectionRows) -> Tensor:
         rho, log_sigma, label_N = self.correlation(), self.log_sigma, rows.label_N
         chosen_N, random_N = rows.observed_N & ~rows.random, rows.random
-        total = rows.stands_for * likelihood.unobserved(a_N[~rows.observed_N]).sum()
+        refused_N = ~rows.observed_N
+        candidate_N = None if rows.candidate_N is None else rows.candidate_N[refused_N]
+        total = rows.stands_for * likelihood.unobserved(a_N[refused_N], candidate_N).sum()
         if not rows.continuous:
             total = total + likelihood.binary(a_N[chosen_N], b_N[chosen_N], label_N[chosen_N], rho).sum()
             return total + likelihood.binary_outcome(b_N[random_N], label_N[random_N]).sum()
+        if rows.watched_N is not None:
+            for here_N, rho_here in ((chosen_N, rho), (random_N, None)):
+                watched = rows.watched_N.at(here_N)
+                total = (
+                    total
+                    + watch_time.log_likelihood(
+                        a_N[here_N], b_N[here_N], watched, rho_here, log_sigma, self.skip_logit
+                    ).sum()
+                )
+            return total
         for kind_N, exposed, at_random in (
             (~rows.censored, likelihood.continuous, likelihood.continuous_outcome),
             (rows.censored, likelihood.left_censored, likelihood.left_censored_outcome),

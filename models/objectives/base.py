@@ -73,6 +73,10 @@ class TaskRows:
         user_B: int64 codes; equal codes are the same user.
         item_B: int64 codes; equal codes are the same video.
         binary: True for a 0/1 label, False for watch time.
+        candidate_probability_B: probability that a row with observed 0 was a candidate at all; None: 1.
+        latent_for: seconds [B] -> watch time on the scale of `latent_label_B`; None for a 0/1 label.
+        duration_B: seconds; None for a 0/1 label.
+        complete_B: bool, True where the play reached the end, so that its label says "at least"; None: nowhere.
     """
 
     out_BO: Tensor
@@ -97,6 +101,10 @@ class TaskRows:
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
     level_of: Callable[[str], Tensor] | None = None
     binary: bool = True
+    candidate_probability_B: Tensor | None = None
+    latent_for: Callable[[Tensor], Tensor | None] | None = None
+    duration_B: Tensor | None = None
+    complete_B: Tensor | None = None
 
     def mean(self, value_B: Tensor) -> Tensor:
         """Return the batch's estimate of the mean over D."""

@@ -25,8 +25,20 @@ from tasks.table.split import context_columns, encode_inputs
 
 FOLDER = "unobserved"
 """Folder of the sample below that of its split."""
+CANDIDATE_RATE = "candidate_rate"
+"""Column of a pair: impressions of its user by the policy over videos of the day, what a candidate's chance follows."""
 _SEED = 6_151
-_DRAWN_FROM = ("user_id", "video_id", "event_time_ms", "known_at_ms", "scene", "duration_ms", "position", "state_day")
+_DRAWN_FROM = (
+    "user_id",
+    "video_id",
+    "event_time_ms",
+    "known_at_ms",
+    "scene",
+    "duration_ms",
+    "position",
+    "state_day",
+    "policy",
+)
 
 
 class PairPopulation(BaseModel):
@@ -83,7 +95,8 @@ class UnobservedSampler:
                 histories = DayHistories(self._source.history, self._preprocessor, next_index)
                 for rows in self._with_features(draw_rows(self._rows(day, drawn_from), pairs, drawn, day)):
                     inputs, fresh = encode_inputs(rows, self._preprocessor, histories, f"unobserved pairs of {day}")
-                    columns.append(inputs | context_columns(rows))
+                    rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}
+                    columns.append(inputs | context_columns(rows) | rate)
                     if fresh is not None:
                         sequences.append(fresh)
                 next_index = histories.next_index
@@ -119,10 +132,12 @@ def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> 
 
     Returns:
         [S] rows: key, scene and further context, known_at_ms, state_day, duration_ms (as first logged that day), position, policy, and
-        exposure_probability (nobody logged one), first_shown_ms of the video on that day.
+        exposure_probability (nobody logged one), candidate_rate, first_shown_ms of the video on that day.
     """
     generator = np.random.Generator(np.random.PCG64([_SEED, day.toordinal()]))
     user, video = pairs.draw(count, generator)
+    chosen = rows.filter(pl.col("policy") != "random")["user_id"].to_numpy()
+    impressions = np.bincount(np.searchsorted(pairs.users, chosen), minlength=len(pairs.users))
     context = rows[_impression_of_user(rows["user_id"].to_numpy(), pairs, user, generator)]
     _, first = np.unique(rows["video_id"].to_numpy(), return_index=True)
     slots = rows["position"].unique().sort().drop_nulls()
@@ -139,6 +154,7 @@ def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> 
             "duration_ms": rows["duration_ms"][first[video]],
             "first_shown_ms": rows["event_time_ms"][first[video]],
             "position": slots[slot] if len(slots) else pl.Series([None] * count, dtype=rows["position"].dtype),
+            CANDIDATE_RATE: impressions[user] / max(len(pairs.videos), 1),
             "policy": pl.repeat("standard", count, eager=True),
             "exposure_probability": pl.repeat(None, count, dtype=pl.Float64, eager=True),
         }

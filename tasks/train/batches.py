@@ -18,6 +18,9 @@ from models.batch import Batch, History
 from tasks.table.columns import Array, open_column, open_columns
 from tasks.train.order import shard_visits
 
+CANDIDATE_PROBABILITY = "candidate_probability"
+"""Column, held in memory, of how likely a pair that was not shown was a candidate."""
+
 
 @dataclass(frozen=True)
 class EncodedRows:
@@ -54,6 +57,7 @@ class EncodedRows:
             propensity_B=part.get("propensity"),
             # A random exposure makes no random click: where a click tells what was seen, no row stands for all alike.
             random_B=part.get("random") if self.seen_after is None else None,
+            candidate_probability_B=part.get(CANDIDATE_PROBABILITY),
         )
 
     def _history(self, begin: int, end: int) -> History | None:

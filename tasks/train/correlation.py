@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from models.latent.identification import fit_selection, profile
 from models.latent.indices import Indices
 from models.latent.selection_model import SelectionModel, SelectionRows
+from models.latent.watch_time import Watched, joined
 from models.objectives.latent_exogenous import EXPOSURE, LatentExogenous
 from models.recipe import WATCH_TIME
 from tasks.train.fit import Fitted
@@ -63,7 +64,8 @@ class _Seen:
     label: list[Tensor]
     observed: list[Tensor]
     random: list[Tensor]
-    censored: list[Tensor]
+    candidate: list[Tensor]
+    watched: list[Watched]
 
 
 def correlations(problem: FitProblem, fitted: Fitted) -> dict[str, ValidatedCorrelation]:
@@ -79,21 +81,23 @@ def correlations(problem: FitProblem, fitted: Fitted) -> dict[str, ValidatedCorr
             label_N=torch.cat(part.label).double(),
             continuous=task == WATCH_TIME,
             random_N=torch.cat(part.random),
-            censored_N=torch.cat(part.censored),
+            watched_N=joined(part.watched) if part.watched else None,
+            candidate_N=torch.cat(part.candidate) if part.candidate else None,
             stands_for=stands_for,
         )
         if bool(rows.observed_N.all()):
             continue
         indices = Recalibrated(torch.cat(part.a), torch.cat(part.b), len(problem.recipe.set_apart))
-        learned = ranker.objectives[task].diagnostics()["rho"]
-        found[task] = validated(SelectionModel(indices, 0.0), rows, learned)
+        learned = ranker.objectives[task].diagnostics()
+        share = learned.get("skip_share") if part.watched else None
+        found[task] = validated(SelectionModel(indices, 0.0, share), rows, learned["rho"])
     return found
 
 
 def _collect(problem: FitProblem, ranker: Any) -> tuple[float, dict[str, _Seen]]:
     """Return how many rows an unobserved one stands for, and what every task shows on the validation day."""
     population = problem.validation
-    seen = {task: _Seen([], [], [], [], [], []) for task in ranker.trained_tasks}
+    seen = {task: _Seen([], [], [], [], [], [], []) for task in ranker.trained_tasks}
     impressions = unobserved = 0
     for shown, batch in population.evaluation(_BATCH):
         with torch.no_grad():
@@ -105,7 +109,10 @@ def _collect(problem: FitProblem, ranker: Any) -> tuple[float, dict[str, _Seen]]
                 part.label.append(rows.latent_label_B)
                 part.observed.append(observed_B)
                 part.random.append(observed_B & rows.random_B)
-                part.censored.append((rows.label_B <= 0) & observed_B & (task == WATCH_TIME))
+                if rows.candidate_probability_B is not None:
+                    part.candidate.append(rows.candidate_probability_B)
+                if not rows.binary:
+                    part.watched.append(ranker.objectives[task].watched(rows))
         impressions += len(shown)
         unobserved += len(batch) - len(shown)
         if impressions >= MAX_IMPRESSIONS:

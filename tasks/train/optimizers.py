@@ -5,6 +5,7 @@ from torch import Tensor
 
 from models.batch import Batch
 from models.ranker import Ranker
+from models.step_rate import rates
 from tasks.train.config import TrainingConfig
 from tasks.train.row_sparse import RowSparseAdamW
 
@@ -19,11 +20,17 @@ class Optimizers:
 
     def __init__(self, ranker: Ranker, config: TrainingConfig) -> None:
         self._clip_norm = config.clip_norm
+        rate_of = rates(ranker)
         undecayed = ranker.undecayed_parameters()
         exempt = {id(parameter) for parameter in undecayed}
         decayed = [parameter for parameter in ranker.dense_parameters() if id(parameter) not in exempt]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
         self._parameters = [p for p in (*decayed, *undecayed) if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if rate_of.get(p, 1.0) == rate], "weight_decay": decay,
+             "lr": rate * config.learning_rate}
+            for rate in sorted({1.0, *rate_of.values()})
+            for parameters, decay in ((decayed, config.weight_decay), (undecayed, 0.0))
+        ]  # fmt: skip
         self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, fused=True)
         self._sparse = RowSparseAdamW(ranker.embedding_parameters(), config.learning_rate, config.weight_decay)
 

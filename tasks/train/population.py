@@ -9,15 +9,18 @@ logged, a pair shown twice twice. Rows exposed at random are part of the impress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from models.batch import Batch
 from models.recipe import Recipe
 from models.selection import CandidateSelection
 from tasks.core.errors import TrainingError
+from tasks.table.columns import open_column
 from tasks.table.training_table import TrainingTable
+from tasks.table.unobserved import CANDIDATE_RATE
 from tasks.table.unobserved import FOLDER as UNOBSERVED
-from tasks.train.batches import EncodedRows, Split, join_batches
+from tasks.train.batches import CANDIDATE_PROBABILITY, EncodedRows, Split, join_batches
 
 _COLUMNS = ("ids", "dense", "duration_s")
 _LABELS = ("watch_s", "labels", "random")
@@ -116,6 +119,8 @@ class Population:
         weight_B = torch.cat(
             [torch.full((len(shown),), share / len(shown)), torch.full((len(other),), (1 - share) / len(other))]
         )
+        if other.candidate_probability_B is not None:
+            shown = replace(shown, candidate_probability_B=torch.ones(len(shown)))
         return replace(join_batches([shown, unlabelled]), weight_B=weight_B)
 
 
@@ -163,4 +168,7 @@ def open_population(table: TrainingTable, split: str, recipe: Recipe, with_histo
             "set table.unobserved_per_impression to a number above 0 (1.0, say) and build the table again"
         )
     rows = Split(table.split(split) / UNOBSERVED, table.tasks, _COLUMNS, with_history)
+    if (shown := recipe.selection.shown_per_candidate) is not None:
+        probability = -np.expm1(-open_column(rows.folder, CANDIDATE_RATE) / np.float32(shown))
+        rows = rows.with_column(CANDIDATE_PROBABILITY, probability)
     return Population(impressions, Unobserved(rows, drawn.unobserved, recipe.selection.per_impression))

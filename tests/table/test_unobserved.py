@@ -197,3 +197,15 @@ def test_a_video_uploaded_later_than_its_context_is_shown_at_its_upload(
     columns = sample(tmp_path / "t")
     uploads = dict(first.iter_rows())
     assert all(t >= uploads[v] for v, t in zip(columns["video_id"], columns["event_time_ms"], strict=True))
+
+
+def test_a_pair_carries_what_its_chance_to_be_a_candidate_follows(features: Path, table: Path) -> None:
+    """Impressions of its user by the policy, over the videos of the day."""
+    rows, drawn = impressions(features), with_days(features, table)
+    of_day = rows.group_by("arrival_day").agg(videos=pl.col("video_id").n_unique())
+    of_user = rows.group_by("arrival_day", "user_id").agg(shown=(pl.col("policy") != "random").sum())
+    joined = drawn.join(of_day, on="arrival_day").join(of_user, on=["arrival_day", "user_id"])
+    expected = (joined["shown"] / joined["videos"]).to_numpy().astype(np.float32)
+    assert len(set(expected.tolist())) > 3
+    np.testing.assert_array_equal(np.array(sample(table)["candidate_rate"])[joined["row"].to_numpy()], expected)
+    assert not (table / "fit/candidate_rate.npy").exists()

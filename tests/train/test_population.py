@@ -205,3 +205,19 @@ def test_exposure_only_fields_reach_no_task(candidate_table: Path) -> None:
     assert torch.equal(ranker.predict(batch).score_B, before)
     batch.ids_BF[:, 0] = problem.schema.offsets[0]
     assert not torch.equal(ranker.predict(batch).score_B, before)
+
+
+def test_candidate_probabilities_follow_the_table_where_they_are_asked_for(candidate_table: Path) -> None:
+    asked = population(candidate_table, {"kind": "candidate", "shown_per_candidate": 0.4})
+    rate = np.load(candidate_table / "fit/unobserved/candidate_rate.npy")
+    _, whole = next(asked.evaluation(10**9))
+    assert whole.candidate_probability_B is not None and whole.observed_B is not None
+    shown_B = whole.observed_B > 0
+    np.testing.assert_allclose(whole.candidate_probability_B[~shown_B], 1 - np.exp(-rate / 0.4), rtol=1e-5)
+    assert (whole.candidate_probability_B[shown_B] == 1).all()
+    mixed = next(asked.epoch(64, SHARD, seed=0, epoch=0))
+    assert mixed.candidate_probability_B is not None and len(mixed.candidate_probability_B) == len(mixed)
+
+
+def test_every_pair_is_a_candidate_where_nothing_is_said(candidates: Population) -> None:
+    assert next(candidates.evaluation(64))[1].candidate_probability_B is None

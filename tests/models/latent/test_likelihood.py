@@ -116,3 +116,40 @@ def test_far_indices_stay_finite() -> None:
         assert torch.isfinite(row).all()
         gradients = torch.autograd.grad(row.sum(), (b, rho, log_sigma), allow_unused=True)
         assert all(g is None or torch.isfinite(g).all() for g in gradients)
+
+
+@pytest.mark.parametrize("rho", RHOS)
+@pytest.mark.parametrize("cut", [-1.3, 0.4, 2.2])
+def test_a_complete_play_is_the_upper_quadrant(rho: float, cut: float) -> None:
+    """P(o = 1, y > cut) by scipy's bivariate normal, and it is what the density leaves above the cut."""
+    scaled = (number(rho), number(math.log(SIGMA)))
+    found = likelihood.right_censored(vector(A), vector(B), vector(cut), *scaled).exp().item()
+    quadrant = multivariate_normal([0, 0], [[1, rho], [rho, 1]]).cdf([A, (B - cut) / SIGMA])
+    assert found == pytest.approx(quadrant, abs=1e-13)
+
+    def density(y: float) -> float:
+        return float(likelihood.continuous(vector(A), vector(B), vector(y), *scaled).exp())
+
+    above, _ = quad(density, cut, B + 12 * SIGMA, epsabs=1e-12, epsrel=1e-10)
+    assert found == pytest.approx(above, rel=1e-8)
+    alone = likelihood.right_censored_outcome(vector(B), vector(cut), scaled[1]).exp().item()
+    assert alone == pytest.approx(norm.sf(cut, B, SIGMA), rel=1e-12)
+
+
+@pytest.mark.parametrize("index", [-9.0, -0.7, 0.0, 1.4, 9.0])
+@pytest.mark.parametrize("candidate", [0.0, 1e-6, 0.3, 1.0])
+def test_a_pair_was_refused_only_where_it_was_a_candidate(index: float, candidate: float) -> None:
+    found = likelihood.unobserved(vector(index), vector(candidate)).item()
+    # Phi(-a) + (1 - q) Phi(a), not 1 - q Phi(a): scipy's tail is kept where that difference cancels.
+    assert found == pytest.approx(math.log(norm.sf(index) + (1 - candidate) * norm.cdf(index)), rel=1e-12, abs=1e-15)
+
+
+def test_gradients_of_candidates_and_complete_plays() -> None:
+    a_B, b_B = (vector(*values).requires_grad_() for values in ((-1.2, 0.1, 1.9), (0.4, -0.8, 1.1)))
+    rho, log_sigma = number(0.4).requires_grad_(), number(0.2).requires_grad_()
+    candidate_B, cut_B = vector(0.0, 0.3, 1.0), vector(0.5, -0.2, 2.0)
+    assert torch.autograd.gradcheck(lambda a: likelihood.unobserved(a, candidate_B), (a_B,))
+    assert torch.autograd.gradcheck(
+        lambda a, b, r, s: likelihood.right_censored(a, b, cut_B, r, s), (a_B, b_B, rho, log_sigma)
+    )
+    assert torch.autograd.gradcheck(lambda b, s: likelihood.right_censored_outcome(b, cut_B, s), (b_B, log_sigma))

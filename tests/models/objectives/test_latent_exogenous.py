@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.stats import multivariate_normal, norm
 from torch import Tensor, nn
 from torch.special import log_ndtr
 
@@ -17,6 +20,9 @@ from models.objectives.base import TaskRows
 from models.objectives.latent_exogenous import LatentExogenous, LatentExogenousConfig
 from models.propensity.popularity import PopularityConfig
 from models.recipe import Recipe
+from models.step_rate import rates
+from tasks.train.config import TrainingConfig
+from tasks.train.optimizers import Optimizers
 from tests.models.latent.conftest import start_at
 
 ROWS = 12
@@ -35,6 +41,7 @@ def rows_of(
     weight_B: Tensor | None = None,
     random_B: Tensor | None = None,
     binary: bool = True,
+    **fields: Any,
 ) -> TaskRows:
     """Return rows with given indices; a continuous label is its own latent label."""
     count = len(a_B)
@@ -59,6 +66,9 @@ def rows_of(
         item_B=torch.arange(count),
         auxiliary={"exposure": a_B},
         binary=binary,
+        latent_for=lambda seconds_B: seconds_B,
+        duration_B=torch.full((count,), 10.0),
+        **fields,
     )
 
 
@@ -94,7 +104,7 @@ def test_watch_time_is_closed_form_and_zero_is_left_censored() -> None:
     y_B = torch.rand(ROWS) * 2
     y_B[:4], observed_B[:4] = 0.0, torch.tensor([1.0, 1.0, 1.0, 0.0])
     random_B = torch.arange(ROWS) == 1
-    module = objective(rho=-0.5)
+    module = objective(rho=-0.5, skip_share=None)
     module.log_sigma.data.fill_(0.3)
     found_B = module.log_likelihood(rows_of(a_B, b_B, y_B, observed_B, random_B=random_B, binary=False))
     rho, scale = torch.tensor(-0.5), torch.tensor(0.3)
@@ -312,3 +322,109 @@ def test_an_unknown_field_of_levels_is_refused(ranker: Callable[..., Any]) -> No
                 "selection": {"kind": "click"},
             }
         )
+
+
+SCALES = {"tr_log": torch.log1p, "tr_sqrt": torch.sqrt, "affine": lambda y_B: (y_B - 2) / 7}
+
+
+def of_one_play(
+    seconds: float, duration: float, scale: str, *, random: bool = False, **options: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the log-likelihood of one shown row beside one that was not shown, and b; a = .3, b = .8 on the scale."""
+    to_scale = SCALES[scale]
+    label_B, duration_B = torch.tensor([seconds, 0.0]).double(), torch.full((2,), duration).double()
+    b_B = torch.tensor([0.8, 0.0], dtype=torch.float64, requires_grad=True)
+    rows = rows_of(
+        torch.tensor([0.3, 0.1], dtype=torch.float64), b_B, label_B, torch.tensor([1.0, 0.0]),
+        binary=False, random_B=torch.tensor([random, False]),
+    )  # fmt: skip
+    rows = replace(
+        rows, latent_label_B=to_scale(label_B), latent_for=to_scale, duration_B=duration_B,
+        complete_B=label_B >= duration_B,
+    )  # fmt: skip
+    return objective(rho=0.5, **options).double().log_likelihood(rows)[:1], b_B
+
+
+@pytest.mark.parametrize("random", [False, True])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("duration", [2.0, 20.0])
+def test_all_plays_of_a_shown_row_add_up_to_its_exposure(scale: str, duration: float, random: bool) -> None:
+    """Seconds up to the end, the complete play and the zero: Phi(a), or 1 of a row exposed at random."""
+
+    def chance(seconds: float) -> float:
+        return float(of_one_play(seconds, duration, scale, random=random)[0].exp().item())
+
+    def per_second(seconds: float) -> float:
+        y = torch.tensor(seconds, dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(SCALES[scale](y), y)
+        return chance(seconds) * float(slope)
+
+    edges = [1e-12, min(3.0, duration), duration]
+    inside = sum(quad(per_second, low, high, limit=200)[0] for low, high in pairwise(edges) if high > low)
+    whole = inside + chance(0.0) + chance(duration)
+    assert whole == pytest.approx(1.0 if random else norm.cdf(0.3), rel=1e-5)
+
+
+@pytest.mark.parametrize(("seconds", "duration"), [(1.0, 20.0), (7.0, 20.0), (20.0, 20.0), (2.0, 2.0), (0.0, 20.0)])
+def test_a_short_play_is_a_mixture_and_a_complete_one_is_censored(seconds: float, duration: float) -> None:
+    y, cut, v = math.log1p(seconds), math.log1p(duration), math.log1p(seconds) - 0.8
+    quadrant = multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]]).cdf([0.3, 0.8 - cut])
+    below = norm.cdf(0.3) - multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]]).cdf([0.3, 0.8])
+    preference = norm.pdf(v) * norm.cdf((0.3 + 0.5 * v) / math.sqrt(0.75))
+    stays = below if seconds == 0 else quadrant if seconds == duration else preference
+    skips = math.exp(y) / 3 if 0 < seconds < 3 else 0.0
+    if seconds == duration:
+        skips = max(0.0, 1 - duration / 3)
+    expected = 0.1 * norm.cdf(0.3) * skips + 0.9 * stays
+    assert of_one_play(seconds, duration, "tr_log")[0].exp().item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_options_take_plays_as_they_were() -> None:
+    """Without censoring and mixture a complete play, and a short one, are the density of their label."""
+    for seconds, duration in ((20.0, 20.0), (1.0, 20.0)):
+        found = of_one_play(seconds, duration, "tr_log", complete_plays="exact", skip_share=None)[0]
+        at = [torch.tensor([x], dtype=torch.float64) for x in (0.3, 0.8, math.log1p(seconds))]
+        rho, log_sigma = torch.tensor(0.5), torch.zeros(())
+        torch.testing.assert_close(found, likelihood.continuous(*at, rho, log_sigma))
+
+
+@pytest.mark.parametrize(("seconds", "duration"), [(1.0, 20.0), (2.0, 2.0), (0.0, 20.0), (20.0, 20.0)])
+def test_every_play_has_a_finite_gradient(seconds: float, duration: float) -> None:
+    for scale in SCALES:
+        found, b_B = of_one_play(seconds, duration, scale)
+        (gradient,) = torch.autograd.grad(found.sum(), b_B)
+        assert torch.isfinite(gradient).all() and gradient[0] != 0
+
+
+def test_pairs_that_were_no_candidates_weigh_less() -> None:
+    a_B, b_B, label_B, observed_B = drawn(8)
+    candidate_B = torch.rand(ROWS, generator=torch.Generator().manual_seed(9))
+    rows = rows_of(a_B, b_B, label_B, observed_B, candidate_probability_B=candidate_B)
+    found_B = objective(rho=0.3).log_likelihood(rows)
+    whole_B = objective(rho=0.3).log_likelihood(replace(rows, candidate_probability_B=None))
+    shown_B = observed_B > 0
+    torch.testing.assert_close(found_B[shown_B], whole_B[shown_B])
+    expected_B = torch.log1p(-candidate_B.double() * normal_cdf(a_B.double()))
+    torch.testing.assert_close(found_B[~shown_B], expected_B[~shown_B])
+
+
+def test_the_correlation_steps_faster_than_the_weights(ranker: Callable[..., Any], batch: Callable[..., Batch]) -> None:
+    """Adam's first step is its learning rate, whatever the gradient."""
+    rate = 1e-3
+    model = ranker({**RECIPE, "selection": {"kind": "candidate"}})
+    rows = batch(24, unobserved=True)
+    kappa, log_sigma = model.objectives["watch_time"].correlation.kappa, model.objectives["watch_time"].log_sigma
+    optimizers = Optimizers(model, TrainingConfig(learning_rate=rate))
+    optimizers.prepare(rows)
+    model.balance.backward(model.losses(rows), model.shared_parameters())
+    optimizers.step()
+    assert abs(kappa.item()) == pytest.approx(30 * rate, rel=1e-3)
+    assert abs(log_sigma.item()) == pytest.approx(rate, rel=1e-3)
+    assert (
+        rates(
+            ranker(
+                {**RECIPE, "objective": {"kind": "latent_exogenous", "rho_rate": 1.0}, "selection": {"kind": "click"}}
+            )
+        )
+        == {}
+    )
