@@ -41,7 +41,11 @@ def bundle(candidate_table: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.mark.slow
 def test_a_recipe_that_learns_from_candidates_leaves_a_bundle_that_predicts(bundle: Path, features: Path) -> None:
     curves, manifest = pl.read_csv(bundle / "curves.csv"), read_json(bundle / "manifest.json")
-    assert manifest["recipe"]["selection"] == {"kind": "candidate", "per_impression": 0.7}
+    assert manifest["recipe"]["selection"] == {
+        "kind": "candidate",
+        "per_impression": 0.7,
+        "shown_per_candidate": None,
+    }
     assert manifest["recipe"]["set_apart"] == ["position"]
     assert manifest["frozen_tasks"] == ["hate"]
     assert curves["train_watch_time"][2] < curves["train_watch_time"][0]
