@@ -48,14 +48,18 @@ def with_seed_variance(metric: PairedMetric) -> float:
     )
 
 
-def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:
+def over_users_and_seeds(metric: PairedMetric, level: float) -> dict[str, float]:
+    """Return the ends of the interval of a difference, `low` and `high`; NaN where a side has one seed only."""
     reach = float(norm.ppf(0.5 + level / 2)) * with_seed_variance(metric)
+    return {"low": metric.value - reach, "high": metric.value + reach}
+
+
+def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:
     return {
         "value": metric.reference,
         "seed_sd": metric.reference_seed_sd,
         "delta": metric.value,
-        "low": metric.value - reach,
-        "high": metric.value + reach,
+        **over_users_and_seeds(metric, level),
         "low_users_only": metric.low,
         "high_users_only": metric.high,
     }

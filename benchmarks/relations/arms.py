@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm
 
-from benchmarks.feedback.differences import with_seed_variance
+from benchmarks.feedback.differences import over_users_and_seeds
 from benchmarks.parts.part import Table
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace, partition
@@ -149,14 +148,10 @@ def differences(tables: Mapping[str, Path], evaluation: Any) -> dict[str, dict[s
 
 
 def _numbers(metric: PairedMetric, level: float) -> dict[str, float]:
-    reach = float(norm.ppf(0.5 + level / 2)) * with_seed_variance(metric)
-    return {
-        "value": metric.candidate,
-        "seed_sd": metric.candidate_seed_sd,
-        "delta": metric.value,
-        "low": metric.value - reach if math.isfinite(reach) else metric.low,
-        "high": metric.value + reach if math.isfinite(reach) else metric.high,
-    }
+    ends = over_users_and_seeds(metric, level)
+    if not math.isfinite(ends["low"]):
+        ends = {"low": metric.low, "high": metric.high}
+    return {"value": metric.candidate, "seed_sd": metric.candidate_seed_sd, "delta": metric.value, **ends}
 
 
 def density(features: Path, days: Sequence[dt.date]) -> str:

@@ -25,11 +25,11 @@ class Curve(BaseModel):
         return np.interp(value, self.x, self.y)
 
 
-def isotonic(value: Array, watch_s: Array) -> Curve:
-    """Return the isotonic least-squares regression of `watch_s` on `value`: an estimate of the mean."""
+def isotonic(value: Array, watch_s: Array, weight: Array | None = None) -> Curve:
+    """Return the isotonic least-squares regression of `watch_s` on `value`: an estimate of the mean; None: equal weights."""
     from sklearn.isotonic import IsotonicRegression  # seconds to load: for who fits curves, not for who reads them
 
-    fit = IsotonicRegression().fit(value, watch_s)
+    fit = IsotonicRegression().fit(value, watch_s, sample_weight=weight)
     return Curve(x=tuple(fit.X_thresholds_.tolist()), y=tuple(fit.y_thresholds_.tolist()))
 
 

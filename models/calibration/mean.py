@@ -74,17 +74,18 @@ class MeanCalibrator(Calibrator):
 
     def apply(self, value: Array, duration_s: Array) -> Array:
         """Return calibrated mean seconds, float64 [rows]; see `Calibrator.apply`."""
-        return self.curves.clip(self.level * super().apply(value, duration_s), duration_s)
+        return self._levelled(super().apply(value, duration_s), duration_s)
 
-    def apply_uniform(self, value: Array, duration_s: Array) -> Array:
-        """Return mean seconds under uniform exposure, float64 [rows]; see `Calibrator.apply`.
+    def apply_both(self, value: Array, duration_s: Array) -> tuple[Array, Array | None]:
+        """Return what `apply` does, and the same under uniform exposure; None where the day had too few random rows."""
+        day_s = super().apply(value, duration_s)
+        uniform = None
+        if self.uniform is not None and self.uniform.curve is not None:
+            uniform = self._levelled(self.uniform(day_s), duration_s)
+        return self._levelled(day_s, duration_s), uniform
 
-        Raises:
-            ValueError: if the day had too few random rows.
-        """
-        assert self.uniform is not None
-        shifted = self.uniform(super().apply(value, duration_s))
-        return self.curves.clip(self.level * shifted, duration_s)
+    def _levelled(self, day_s: Array, duration_s: Array) -> Array:
+        return self.curves.clip(self.level * day_s, duration_s)
 
 
 def signed_tre(predicted_s: Array, watch_s: Array) -> float:

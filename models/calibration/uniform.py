@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from models.calibration.curve import Array, Curve
+from models.calibration.curve import Array, Curve, isotonic
 
 CELLS = 10
 """Equal-count cells of the random rows, by their seconds on the log."""
@@ -101,7 +101,7 @@ class UniformSlice(BaseModel):
                 Cell(rows=n, logged_s=c, shift_s=d, variance=v, logged_variance=w, weight=a, error_s=e)
                 for n, c, d, v, w, a, e in zip(*(column.tolist() for column in columns), strict=True)
             ),
-            curve=_monotone(centre, seconds, count),
+            curve=_monotone(centre, seconds, count.astype(np.float64)),
         )
 
     def __call__(self, logged_s: Array) -> Array:
@@ -175,14 +175,12 @@ def _means_by_user(residual: Array, user: NDArray[np.int64], cell: NDArray[np.in
     return mean, squares / count**2
 
 
-def _monotone(centre: Array, seconds: Array, rows: NDArray[np.int64]) -> Curve:
+def _monotone(centre: Array, seconds: Array, rows: Array) -> Curve:
     """Return a non-decreasing curve from 0 through the cells, which goes on beyond the last one by its ratio."""
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted = IsotonicRegression().fit(centre, seconds, sample_weight=rows)
-    x, y = fitted.X_thresholds_.tolist(), fitted.y_thresholds_.tolist()
+    curve = isotonic(centre, seconds, rows)
+    x, y = curve.x, curve.y
     if x[0] > 0:
-        x, y = [0.0, *x], [0.0, *y]
+        x, y = (0.0, *x), (0.0, *y)
     if x[-1] > 0:
-        x, y = [*x, _FAR * x[-1]], [*y, _FAR * y[-1]]
-    return Curve(x=tuple(x), y=tuple(y))
+        x, y = (*x, _FAR * x[-1]), (*y, _FAR * y[-1])
+    return Curve(x=x, y=y)

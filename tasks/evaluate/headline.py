@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tasks.core.errors import ConfigError
 from tasks.core.predictions import MEAN_UNIFORM
-from tasks.evaluate.catalogue import ACROSS_DAYS, MAIN, NEVER_BESIDE_FRESH, metric
+from tasks.evaluate.catalogue import ACROSS_DAYS, MAIN, NEVER_BESIDE_FRESH, UNIFORM, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.influence import grouped_xauc_influence
 from tasks.evaluate.metrics import calibration, classification, lists, point
@@ -93,6 +93,13 @@ def across_days(rows: Rows, predictions: Predictions) -> UserSums:
 def main_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
     """Return the metrics every segment shows."""
     return {name: WATCH[name](rows, predictions, config) for name in MAIN}
+
+
+def uniform_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
+    """Return the errors of the seconds under uniform exposure; nothing where the model does not know them."""
+    if predictions.uniform_mean_B is None:
+        return {}
+    return {name: statistic(name, rows, predictions, config) for name in UNIFORM}
 
 
 def watch_statistics(rows: Rows, predictions: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:

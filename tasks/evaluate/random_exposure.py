@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tasks.evaluate.catalogue import UNIFORM
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, Estimate, average
-from tasks.evaluate.headline import main_statistics, statistic
+from tasks.evaluate.headline import main_statistics, statistic, uniform_statistics
 from tasks.evaluate.metrics.inputs import FloatArray, IntArray
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.off_policy import ESTIMATORS, ExposureOverlap, importance_weights, overlap, refusal
@@ -89,9 +88,7 @@ def exposed_statistics(rows: Rows, predictions: Predictions, config: EvaluationC
     found = main_statistics(rows, predictions, config)
     if "long_view" in predictions.probability:
         found["auc_long_view"] = statistic("auc_long_view", rows, predictions, config)
-    if predictions.uniform_mean_B is not None:
-        found |= {name: statistic(name, rows, predictions, config) for name in UNIFORM}
-    return _trusted(found, rows, config)
+    return _trusted(found | uniform_statistics(rows, predictions, config), rows, config)
 
 
 def _trusted(statistics: dict[str, Statistic], rows: Rows, config: EvaluationConfig) -> dict[str, Statistic]:

@@ -11,7 +11,7 @@ from tasks.core.labels import LABELS
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average
-from tasks.evaluate.metrics import point
+from tasks.evaluate.headline import statistic, uniform_statistics
 from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.inputs import FloatArray
 from tasks.evaluate.metrics.pairwise import xauc_influence
@@ -49,7 +49,7 @@ def true_metrics(
         model = predicted(table, seed, table.tasks)
         draws["truth"].append(resampler.draw(exposed_statistics(rows, model, config)))
         if expected_B is not None:
-            draws["truth_expected"].append(resampler.draw(_against(replace(rows, watch_B=expected_B), model)))
+            draws["truth_expected"].append(resampler.draw(_against(replace(rows, watch_B=expected_B), model, config)))
     return [
         ExposureEstimate(
             exposure,
@@ -61,20 +61,11 @@ def true_metrics(
     ]
 
 
-def _against(rows: Rows, model: Predictions) -> dict[str, Statistic]:
-    """Return what can be said against expected seconds: order, to the millisecond, and the predicted mean."""
-    uniform_B = model.uniform_mean_B
-    uniform = {} if uniform_B is None else _seconds(rows, uniform_B, "_uniform")
+def _against(rows: Rows, model: Predictions, config: EvaluationConfig) -> dict[str, Statistic]:
+    """Return what can be said against expected seconds: order, to the millisecond, and the predicted means."""
     return {
         "xauc": xauc_influence(rows.watch_B, model.score_B, rows.users, "ms"),
         "xgauc": xgauc(rows.watch_B, model.score_B, rows.users, rows.days, "ms"),
-        **_seconds(rows, model.mean_B, ""),
-        **uniform,
-    }
-
-
-def _seconds(rows: Rows, mean_B: FloatArray, suffix: str) -> dict[str, Statistic]:
-    return {
-        f"rmse{suffix}": point.rmse(rows.watch_B, mean_B, rows.units),
-        f"tre_signed{suffix}": point.tre_signed(rows.watch_B, mean_B, rows.units),
+        **{name: statistic(name, rows, model, config) for name in ("rmse", "tre_signed")},
+        **uniform_statistics(rows, model, config),
     }

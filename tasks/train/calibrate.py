@@ -75,14 +75,12 @@ class Calibration:
         """Return `score`, `watch_mean`, `watch_median`, the probabilities, and `watch_mean_uniform` where it is known."""
         probabilities = {name: value for name, value in predictions.items() if name.startswith("p_")}
         fused = predictions | {"score": _score(predictions, self.references)}
-        uniform = {}
-        if self.mean.uniform is not None and self.mean.uniform.curve is not None:
-            uniform[MEAN_UNIFORM] = self.mean.apply_uniform(fused[self.mean_input], duration_s)
+        mean_s, uniform_s = self.mean.apply_both(fused[self.mean_input], duration_s)
         return {
             SCORE: fused["score"],
-            MEAN: self.mean.apply(fused[self.mean_input], duration_s),
+            MEAN: mean_s,
             MEDIAN: self.median.apply(fused["score"], duration_s),
-            **uniform,
+            **({} if uniform_s is None else {MEAN_UNIFORM: uniform_s}),
             **probabilities,
         }
 
