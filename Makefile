@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -106,6 +106,12 @@ benchmark-sequence: $(STAMP) ## sequence models (SINE and its relatives) on real
 
 benchmark-gate: $(STAMP) ## the gate over a year of nights: false promotions, power, drift (PART="power drift"); about 25 minutes
 	$(BIN)/python -m benchmarks.gate $(PART)
+
+benchmark-techjam: $(STAMP) ## TechJam 2026, track 2, on KuaiRand-Pure beside the published ladder (PART="public days_at_hand")
+	$(BIN)/python -m benchmarks.kuairand_techjam $(PART) $(if $(DATA),--data $(DATA))
+
+benchmark-kuaivideo: $(STAMP) ## clicks on KuaiVideo_x1 beside the published ladder (PART="public days_at_hand")
+	$(BIN)/python -m benchmarks.kuaivideo_x1 $(PART) $(if $(DATA),--data $(DATA))
 
 clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
 	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock
