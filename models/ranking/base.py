@@ -101,7 +101,7 @@ class ListedRows:
     def largest(self, value_B: Tensor) -> Tensor:
         """Return the largest value of every list, -inf where it has no row, without gradient, [B + 1]."""
         found_G = value_B.new_full((len(self.group_B) + 1,), -torch.inf)
-        return found_G.index_reduce(0, self.places, value_B.detach(), "amax")
+        return found_G.scatter_reduce(0, self.places, value_B.detach(), "amax")
 
     def mean_over_lists(self, loss_G: Tensor, counts_G: Tensor) -> Tensor:
         """Return the mean of the lists' losses by their rows, over those that count; 0 where none does.
