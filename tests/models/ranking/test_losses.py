@@ -42,6 +42,7 @@ def members(rows: ListedRows) -> Iterator[list[int]]:
             yield found
 
 
+@cache
 def percentile(label: float, duration: float, groups: int) -> float:
     """Return the mid-rank of a label among train rows of the duration's group."""
     below, upto = (
