@@ -1,4 +1,6 @@
-"""Worlds with a planted order: where the user cannot be known, where he can, and where labels of a day changed places."""
+"""Worlds with a planted order: where the user cannot be known, where he can, and where labels of a day changed places.
+
+The first world is fitted twice: with user identifiers, which never come back and can only be learned by heart, and without."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,13 +34,14 @@ def run(options: Options) -> list[Table]:
         return [_planted("quick", QUICK, dict(list(FEW.items())[:3]), options)]
     return [
         _planted("Users who come once", ONCE, FULL, options),
+        _planted("Users who come once, not told to the model", ONCE, FEW, options, "videos"),
         _planted("Users who come every day", DAILY, FEW, options),
         _permuted(ONCE, FEW, options),
     ]
 
 
-def _planted(title: str, world: World, terms: Terms, options: Options) -> Table:
-    arms = _arms(title, world, terms, options, permuted=False)
+def _planted(title: str, world: World, terms: Terms, options: Options, inputs: str = "ids") -> Table:
+    arms = _arms(title, world, terms, options, inputs)
     verdicts = {name: _holds(arm, arms) for name, arm in arms.items() if name not in CONTROLS}
     return table(title, arms, verdicts, [world.described(), RULES["planted"]])
 
@@ -56,7 +59,9 @@ def _holds(arm: Arm, arms: Mapping[str, Arm]) -> str:
     return "holds" if all(value >= LEAST_GAIN and low > 0 for value, low, _ in gains) else "no"
 
 
-def _arms(name: str, world: World, terms: Terms, options: Options, *, permuted: bool) -> dict[str, Arm]:
+def _arms(
+    name: str, world: World, terms: Terms, options: Options, inputs: str = "ids", *, permuted: bool = False
+) -> dict[str, Arm]:
     protocol = load_protocol(FILE)
     root = options.scratch / name.replace(" ", "_")
     root.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,7 @@ def _arms(name: str, world: World, terms: Terms, options: Options, *, permuted: 
     run.prepare()
     changes: dict[str, Any] = {"seeds": tuple(options.seeds)} | ({"max_epochs": 1} if options.quick else {})
     training = protocol.params.training_of("point").model_copy(update=changes)
-    testbed = Testbed(run.workspace.features, run.table("ids"), run.days, root / "fits", training)
+    testbed = Testbed(run.workspace.features, run.table(inputs), run.days, root / "fits", training)
     return fitted(testbed, testbed, _recipe(protocol), terms, training)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -14,11 +14,12 @@ from models.ranking import RANKINGS
 from models.recipe import Recipe
 from models.trunks import TRUNKS
 
-Build, Rows = Callable[..., Ranker], Callable[..., Batch]
+Build: TypeAlias = Callable[..., Ranker]
+Rows: TypeAlias = Callable[..., Batch]
 TERMS = [kind for kind in RANKINGS if kind != "none"]
 
 
-def added(ranker: Callable[..., Ranker], rows: Batch, recipe: dict[str, Any], task: str) -> torch.Tensor:
+def added(ranker: Build, rows: Batch, recipe: dict[str, Any], task: str) -> torch.Tensor:
     """Return what the term alone asks of the task's tower."""
     model = ranker(recipe)
     seen = model.task_rows(rows)[task]
