@@ -89,7 +89,9 @@ class Ranker(nn.Module):
         self.further_heads = ByTask(dict(zip(list(recipe.heads)[1:], further, strict=True)))
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
         self.adversaries = ByTask(self._adversaries(head_state))
-        self.rankings = ByTask(self._rankings(head_state))
+        ranked = self._rankings(head_state)
+        # An exported program lists empty modules too: a recipe without a term has the bytes it had before there were any.
+        self.rankings: ByTask[RankingTerm] | dict[str, RankingTerm] = ByTask(ranked) if ranked else {}
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for task, bound in self.objectives.items():
             bound.bind(schema, self._num_statistics(task))
