@@ -160,12 +160,16 @@ def test_gradients_are_those_of_finite_differences(name: str, binary: bool, term
     assert torch.autograd.gradcheck(lambda score_B: ranking(replace(rows, score_B=score_B)), rows.score_B)
 
 
-@pytest.mark.parametrize("labels", [[[1.0, 1.0, 1.0]], [[0.0, 0.0]], [[1.0], [0.0]], [[0.2, 0.4]]])
-@pytest.mark.parametrize("name", CASES)
+UNORDERED = [[[1.0, 1.0, 1.0]], [[0.0, 0.0]], [[1.0], [0.0]], [[0.2, 0.4]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    # Shares of seconds need no whole ones: ListNet orders the last batch.
+    [(name, labels) for name in CASES for labels in (UNORDERED[:-1] if name == "listnet" else UNORDERED)],
+)
 def test_lists_that_cannot_be_ordered_give_zero(name: str, labels: list[list[float]], term: Term) -> None:
     """One class, one row, equal whole seconds: value 0 and gradient 0, also in half precision, whatever the scores."""
-    if name == "listnet" and labels == [[0.2, 0.4]]:
-        pytest.skip("shares of seconds need no whole ones")
     for dtype in (torch.float32, torch.bfloat16):
         rows = sum(map(len, labels))
         scores = torch.linspace(-300, 300, rows, dtype=dtype).requires_grad_()
