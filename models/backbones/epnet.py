@@ -25,6 +25,11 @@ class EpNetConfig(ComponentConfig):
     gate: Width = 64
     """Hidden width of the gate."""
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Categorical fields that it names."""
+        return (self.domain,)
+
 
 class EpNet(Backbone):
     """e' = GateNU([e_domain; sg(e)]) * e, one gate per number of the embedded fields e.

@@ -36,6 +36,11 @@ class PpNetConfig(ComponentConfig):
     """Which side of a layer is scaled."""
     dropout: Dropout = 0.2
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Categorical fields that it names."""
+        return self.priors or ()
+
 
 class PpNet(Trunk):
     """h_l = relu(W_l h_{l-1} + b_l) * GateNU_l([e_prior ...; sg(x)]), h_0 = x, a network and its gates for every task.
