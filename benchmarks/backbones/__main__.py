@@ -13,7 +13,7 @@ BENCHMARK = Benchmark(
     package="benchmarks.backbones",
     folder=Path(__file__).resolve().parent,
     parts=("planted", "r0"),
-    seeds=range(2),
+    seeds=range(5),
     about="PEPNet where a scene turns the order and where it does not; PEPNet, BST, HSTU and OneTrans on KuaiRand R0 at equal CPU.",
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -33,11 +34,11 @@ WORLDS = {
     "The scene turns the order": True,
     "The scene says nothing": False,
 }
-USERS, VIDEOS, SCENES, TASTES = 400, 300, 4, 4
+USERS, VIDEOS, SCENES, TASTES = 400, 300, 8, 8
 ROWS = {"fit": 24_000, "validation": 6_000, "judge": 24_000}
 LENGTH_S = 60.0
 SCHEMA = InputSchema(fields=(("user_id", USERS + 1), ("video_id", VIDEOS + 1), ("scene", SCENES + 1)))
-TRAINING = TrainingConfig(batch_size=512, learning_rate=2e-3, max_epochs=20, patience=2)
+TRAINING = TrainingConfig(batch_size=512, learning_rate=2e-3, max_epochs=20, patience=3)
 CONFIDENCE = 0.95
 Floats = NDArray[np.float64]
 
@@ -95,7 +96,9 @@ class World:
 
 def run(options: Options) -> list[Table]:
     """Return a table of arms per world, and one of gates."""
-    tables, gates = [], {}
+    torch.set_num_threads(1)
+    tables: list[Table] = []
+    gates: dict[str, list[list[dict[str, float]]]] = {}
     for title, turned in WORLDS.items():
         found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
         for seed in options.seeds:
@@ -120,7 +123,7 @@ def _gates(ranker: Ranker, world: World) -> list[dict[str, float]]:
     assert isinstance(ranker.backbone, EpNet)
     numbers = []
     for scene in range(SCENES):
-        rows = world.rows["judge"].batch(np.flatnonzero(world.scene_B == scene))
+        rows = world.rows["judge"].batch(torch.from_numpy(np.flatnonzero(world.scene_B == scene)))
         seen = ranker.backbone.inspect(ranker.encoder(rows))
         numbers.append({f"{field}/{name}": float(value) for name in ("gate_mean", "gate_sd")
                         for field, value in zip(ranker.encoder.shape.field_names, seen[name], strict=True)})  # fmt: skip
@@ -140,8 +143,8 @@ def _table(title: str, found: Mapping[str, list[dict[str, float]]]) -> Table:
         mean, se, half = gain(measured, found[PLAIN])
         against = "-" if arm == PLAIN else f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
         errors = "-" if arm == PLAIN else f"{mean / se:+.1f}"
-        cells = [mean_sd([of[name] for of in measured]) for name in measured[0]]
-        rows.append([arm, cells[0], against, errors, *cells[1:]])
+        scenes = [f"{np.mean([of[f'scene {number + 1}'] for of in measured]):.3f}" for number in range(SCENES)]
+        rows.append([arm, mean_sd([of["xgauc"] for of in measured]), against, errors, *scenes])
     return Table(
         title=title,
         columns=[

@@ -44,6 +44,8 @@ ABOUT = {
     "onetrans": "in the place of attention and of the encoding",
 }
 MARGIN = 0.001
+FITS = 2
+"""Of every arm at most, and twice as many of the default: further seeds would not fit the time of a run."""
 Draws = Mapping[str, Sequence[Draw]]
 
 
@@ -74,7 +76,7 @@ class EqualTime:
     def training(self) -> TrainingConfig:
         """The settings of every fit."""
         quick = {"max_epochs": 1} if self.options.quick else {}
-        return TrainingConfig(seeds=tuple(self.options.seeds), learning_rate=SLOW, **quick)
+        return TrainingConfig(seeds=tuple(self.options.seeds[:FITS]), learning_rate=SLOW, **quick)
 
     @cached_property
     def testbed(self) -> Testbed:
@@ -88,7 +90,7 @@ class EqualTime:
 
     def seeds(self, arm: str) -> tuple[int, ...]:
         """Return the seeds of an arm; the default has as many again, to be averaged."""
-        own = tuple(self.options.seeds)
+        own = self.training.seeds
         return own if arm != DEFAULT else (*own, *(max(own) + 1 + number for number in range(len(own))))
 
     def fit(self, arm: str) -> tuple[Path, float]:
@@ -102,7 +104,7 @@ class EqualTime:
 
     def at(self, times: int) -> Draws:
         """Return the default model given so many times the CPU time of one default fit, one draw per fit of an arm."""
-        every, chosen = list(self._default.values()), seeds_at(times, len(self.options.seeds), len(self._default))
+        every, chosen = list(self._default.values()), seeds_at(times, len(self.training.seeds), len(self._default))
         outputs: dict[int, Outputs] = {}
         for number, places in enumerate(chosen):
             of = [every[place] for place in places]
@@ -145,7 +147,7 @@ def run(options: Options) -> list[Table]:
             ],
             rows=rows,
             notes=[
-                f"{len(equal.testbed.rows):,} judge rows, 1-4 May; {len(options.seeds)} fits of every arm, {len(equal.seeds(DEFAULT))} of "
+                f"{len(equal.testbed.rows):,} judge rows, 1-4 May; {len(equal.training.seeds)} fits of every arm, {len(equal.seeds(DEFAULT))} of "
                 "the default. Mean over fits ± standard deviation between fits [95 % user-bootstrap interval]; differences "
                 "paired by user. XGAUC compares impressions of one user and one day.",
                 "At equal CPU: an arm whose fit takes k times as long as a default fit, rounded, stands against rank averages "

@@ -67,7 +67,7 @@ class OneTrans(Backbone):
         """Return the encoding, its flat part [B, W] in the place of what the encoder gave."""
         assert encoded.events_BLD is not None and encoded.mask_BL is not None
         event_BLW, mask_BL = self.enter(encoded.events_BLD), encoded.mask_BL
-        row_BMW = functional.gelu(self.cut(encoded.flat_BE)).unflatten(1, (self.num_tokens, -1))
+        row_BMW = functional.gelu(self.cut(encoded.flat_BE)).reshape(event_BLW.shape[0], self.num_tokens, -1)
         for layer in self.layers:
             event_BLW, mask_BL, row_BMW = layer(event_BLW, mask_BL, row_BMW)
         return replace(encoded, flat_BE=row_BMW.mean(dim=1))
@@ -122,13 +122,14 @@ class _Layer(nn.Module):
     def _attend(self, query_BQW: Tensor, key_value_BSX: Tensor, allowed_BQS: Tensor) -> Tensor:
         """Return scaled dot-product attention, [B, Q, W]."""
         query_BNQC, key_BNSC, value_BNSC = (
-            part.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            part.reshape(*part.shape[:2], self.num_heads, -1).transpose(1, 2)
             for part in (query_BQW, *key_value_BSX.chunk(2, dim=2))
         )
         logit_BNQS = query_BNQC @ key_BNSC.transpose(2, 3) / query_BNQC.shape[3] ** 0.5
         # A finite fill keeps padding, which may see nothing, free of NaN; nobody sees what it takes.
         logit_BNQS = logit_BNQS.masked_fill(~allowed_BQS.unsqueeze(1), torch.finfo(logit_BNQS.dtype).min)
-        return (torch.softmax(logit_BNQS, dim=3) @ value_BNSC).transpose(1, 2).flatten(2)
+        taken_BQW: Tensor = (torch.softmax(logit_BNQS, dim=3) @ value_BNSC).transpose(1, 2).flatten(2)
+        return taken_BQW
 
 
 class _OwnLinear(nn.Module):

@@ -4,8 +4,9 @@ Shape legend: B rows, L events, Q tokens that ask, S tokens that are asked, D em
 N heads, W width of a head.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ class HstuHistory(HistoryEncoder):
         bias_BLL = self._bias(back_LL.clamp(min=0), gap_BL, gap_BL)
         allowed_BLL = (back_LL >= 0) & mask_BL.unsqueeze(1)
         token_BLH, keys, values = self.enter(event_BLD), [], []
-        for layer in self.layers:
+        for layer in self._each_layer:
             gate_BLH, value_BLH, query_BLH, key_BLH = layer.split(token_BLH)
             keys.append(key_BLH)
             values.append(value_BLH)
@@ -130,7 +131,7 @@ class HstuHistory(HistoryEncoder):
         bias_B1S = self._bias(back_1S, gap_BS[:, -1:], gap_BS)
         allowed_B1S = functional.pad(asked.mask_BL, (0, 1), value=True).unsqueeze(1)
         token_B1H = (self.enter(candidate_BD) + self.candidate_H).unsqueeze(1)
-        for layer, key_BLH, value_BLH in zip(self.layers, asked.key, asked.value, strict=True):
+        for layer, key_BLH, value_BLH in zip(self._each_layer, asked.key, asked.value, strict=True):
             gate_B1H, value_B1H, query_B1H, key_B1H = layer.split(token_B1H)
             key_BSH, value_BSH = torch.cat([key_BLH, key_B1H], dim=1), torch.cat([value_BLH, value_B1H], dim=1)
             taken_B1H = layer.take(query_B1H, key_BSH, value_BSH, bias_B1S, allowed_B1S)
@@ -138,10 +139,15 @@ class HstuHistory(HistoryEncoder):
         summary_BD: Tensor = self.leave(self.norm(token_B1H.squeeze(1)))
         return summary_BD
 
+    @property
+    def _each_layer(self) -> Iterable["_Layer"]:
+        return cast("Iterable[_Layer]", self.layers)
+
     def _bias(self, back_QS: Tensor, gap_BQ: Tensor, gap_BS: Tensor) -> Tensor:
         """Return r of tokens that ask and are asked, [B, Q, S]: one number for the places between, one for both times."""
         times_BQS = gap_BQ.unsqueeze(2) * self.num_gap_codes + gap_BS.unsqueeze(1)
-        return (self.place_bias(back_QS) + self.time_bias(times_BQS)).squeeze(3)
+        bias_BQS: Tensor = (self.place_bias(back_QS) + self.time_bias(times_BQS)).squeeze(3)
+        return bias_BQS
 
 
 class _Layer(nn.Module):
@@ -160,7 +166,9 @@ class _Layer(nn.Module):
         self, query_BQH: Tensor, key_BSH: Tensor, value_BSH: Tensor, bias_BQS: Tensor, allowed_BQS: Tensor
     ) -> Tensor:
         """Return A V, [B, Q, H]."""
-        query, key, value = (part.unflatten(2, (self.num_heads, -1)) for part in (query_BQH, key_BSH, value_BSH))
+        query, key, value = (
+            part.reshape(*part.shape[:2], self.num_heads, -1) for part in (query_BQH, key_BSH, value_BSH)
+        )
         logit_BNQS = torch.einsum("bqnw,bsnw->bnqs", query, key) / query.shape[3] ** 0.5 + bias_BQS.unsqueeze(1)
         weight_BNQS = functional.silu(logit_BNQS) / self.num_tokens * allowed_BQS.unsqueeze(1)
         return torch.einsum("bnqs,bsnw->bqnw", weight_BNQS, value).flatten(2)
