@@ -151,7 +151,7 @@ def run(options: Options) -> list[Table]:
                 "the default. Mean over fits ± standard deviation between fits [95 % user-bootstrap interval]; differences "
                 "paired by user. XGAUC compares impressions of one user and one day.",
                 "At equal CPU: an arm whose fit takes k times as long as a default fit, rounded, stands against rank averages "
-                "of k default fits. CPU seconds are of this machine while it was shared.",
+                f"of k default fits, of all {len(equal.seeds(DEFAULT))} where k is larger. CPU seconds are of a machine that was shared.",
                 f"Verdict, stated before the run: an arm wins where the interval of XGAUC at equal CPU lies above 0 and that of XAUC "
                 f"above -{MARGIN}; it loses where one of them lies below 0; else it is open.",
                 "Learning rate of the ladder of benchmarks/watchtime, no other setting chosen; what is not said is a default.",
