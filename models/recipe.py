@@ -136,6 +136,16 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _gates_read_their_fields(self) -> "Recipe":
+        for part, config in (("backbone", self.backbone), ("trunk", self.trunk)):
+            hidden = sorted(set(getattr(config, "fields", ())) & set(self.set_apart))
+            if hidden:
+                raise ValueError(
+                    f"{part} {config.kind!r} reads {', '.join(hidden)}, which set_apart keeps from it: take the field out of one"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _balance_suits(self) -> "Recipe":
         balance, objective = BALANCES[self.balance.kind], OBJECTIVES[self.objective.kind]
         weighted = [task for task in self.task_names if self.weight(task) != 1]

@@ -6,10 +6,12 @@ from models.backbones.autoint import AutoInt
 from models.backbones.base import Backbone
 from models.backbones.dcnv2 import DcnV2
 from models.backbones.deepfm import DeepFm
+from models.backbones.epnet import EpNet
 from models.backbones.finalmlp import FinalMlp
 from models.backbones.gdcn import Gdcn
 from models.backbones.masknet import MaskNet
 from models.backbones.none import NoBackbone
+from models.backbones.onetrans import OneTrans
 from models.component import ComponentConfig, one_of
 
 BACKBONES: dict[str, type[Backbone]] = {
@@ -20,6 +22,8 @@ BACKBONES: dict[str, type[Backbone]] = {
     "autoint": AutoInt,
     "masknet": MaskNet,
     "finalmlp": FinalMlp,
+    "epnet": EpNet,
+    "onetrans": OneTrans,
 }
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ Shape legend: B rows, F fields (m asks, k answers), D embedding width, H heads, 
 """
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -57,7 +58,7 @@ class AutoInt(Backbone):
         width = config.num_heads * config.head_dim
         widths = [shape.embedding_dim] + [width] * (config.num_layers - 1)
         self.layers = nn.ModuleList(_Interacting(config, in_width) for in_width in widths)
-        self._shape = EncodedShape(shape.num_fields, width, shape.num_fields * width + shape.width)
+        self._shape = replace(shape, embedding_dim=width, width=shape.num_fields * width + shape.width)
 
     @property
     def shape(self) -> EncodedShape:
@@ -67,7 +68,8 @@ class AutoInt(Backbone):
     def forward(self, encoded: Encoded) -> Encoded:
         """Return the attended fields, and flat: the same end to end, then the encoding."""
         fields_BFD = self._layers(encoded)[0]
-        return Encoded(fields_BFD, torch.cat([fields_BFD.flatten(start_dim=1), encoded.flat_BE], dim=1), encoded.own)
+        flat_BE = torch.cat([fields_BFD.flatten(start_dim=1), encoded.flat_BE], dim=1)
+        return replace(encoded, fields_BFD=fields_BFD, flat_BE=flat_BE)
 
     @torch.no_grad()
     def inspect(self, encoded: Encoded) -> dict[str, Tensor]:

@@ -16,9 +16,13 @@ class Backbone(nn.Module, ABC):
     """Crosses fields with each other: from one encoding of a batch to a richer one that the trunk reads.
 
     Args of the constructor: its configuration, and the shape of what the encoder gives.
+
+    Attributes:
+        reads_events: whether it reads past events one by one; the encoder then fills `Encoded.events_BLD`.
     """
 
     Config: ClassVar[type[ComponentConfig]]
+    reads_events: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, config: Any, shape: EncodedShape) -> None:

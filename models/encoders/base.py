@@ -1,6 +1,6 @@
 """What every encoder turns a batch into, and what every trunk reads.
 
-Shape legend: B rows, F categorical fields, D embedding width, E encoder output width.
+Shape legend: B rows, F categorical fields, D embedding width, E encoder output width, L events.
 """
 
 from abc import ABC, abstractmethod
@@ -23,11 +23,15 @@ class Encoded:
         fields_BFD: one vector per categorical field and, where a history is read, its summary as one more field.
         flat_BE: the same vectors end to end, then the dense features.
         own: task -> the batch as an encoder of the task's own sees it; empty unless the trunk asks for such encoders.
+        events_BLD: one vector per past event, the newest last and without gaps, 0 elsewhere; None unless asked for.
+        mask_BL: where they stand; None unless asked for.
     """
 
     fields_BFD: Tensor
     flat_BE: Tensor
     own: Mapping[str, "Encoded"] = field(default_factory=dict)
+    events_BLD: Tensor | None = None
+    mask_BL: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,32 @@ class EncodedShape:
         num_fields: F of `fields_BFD`.
         embedding_dim: D of `fields_BFD`.
         width: E of `flat_BE`.
+        field_names: of `fields_BFD`, in order.
+        num_events: the largest L of `events_BLD`; 0 where there are none.
     """
 
     num_fields: int
     embedding_dim: int
     width: int
+    field_names: tuple[str, ...] = ()
+    num_events: int = 0
+
+    def column(self, field: str, asked_by: str) -> int:
+        """Return where a field stands in `fields_BFD`.
+
+        Args:
+            field: its name.
+            asked_by: the part and key of the recipe that name it.
+
+        Raises:
+            ValueError: if there is no such field.
+        """
+        if field not in self.field_names:
+            raise ValueError(
+                f"{asked_by} names the field {field!r}, which the encoder does not read: name one of "
+                f"{', '.join(self.field_names)}, or encode it (table.categorical, and not under set_apart)"
+            )
+        return self.field_names.index(field)
 
 
 @dataclass(frozen=True)
@@ -52,10 +77,12 @@ class EncoderInput:
     Attributes:
         columns: columns of `Batch.ids_BF`.
         dense: columns of `Batch.dense_BN`.
+        events: whether past events are passed on one by one, beside what a history encoder makes of them.
     """
 
     columns: tuple[int, ...]
     dense: tuple[int, ...]
+    events: bool = False
 
     @classmethod
     def without(cls, schema: InputSchema, apart: Collection[str]) -> "EncoderInput":

@@ -1,6 +1,6 @@
 """The default encoder: one embedding table for all ids, dense features beside it, a history on top.
 
-Shape legend: B rows, F categorical fields, D embedding width, N dense features, E encoder output width.
+Shape legend: B rows, F categorical fields, D embedding width, N dense features, E encoder output width, L events.
 """
 
 from typing import Literal
@@ -12,7 +12,8 @@ from models.batch import Batch
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape, Encoder, EncoderInput
 from models.encoders.history import HISTORIES, HistoryConfig
-from models.encoders.history.base import EMBEDDING_STD
+from models.encoders.history.base import EMBEDDING_STD, EventEmbedding
+from models.encoders.history.in_order import without_gaps
 from models.encoders.history.matches import MatchCounts, MatchesConfig
 from models.encoders.history.none import NoHistoryConfig
 from models.ranges import Width
@@ -54,9 +55,12 @@ class PackedEncoder(Encoder):
         self.history = HISTORIES[config.history.kind](config.history, schema, config.embedding_dim)
         self.history_columns = list(schema.history_columns)
         self.matches = None if config.matches is None else MatchCounts(config.matches, schema, config.embedding_dim)
-        num_fields = len(self.reads.columns) + (self.history.width > 0) + (self.matches is not None)
-        width = num_fields * config.embedding_dim + num_dense
-        self._shape = EncodedShape(num_fields, config.embedding_dim, width)
+        self.events = EventEmbedding(schema, config.embedding_dim) if self.reads.events else None
+        names = [schema.fields[column][0] for column in self.reads.columns]
+        names += ["history"] * (self.history.width > 0) + ["matches"] * (self.matches is not None)
+        width = len(names) * config.embedding_dim + num_dense
+        num_events = schema.history_length if self.reads.events else 0
+        self._shape = EncodedShape(len(names), config.embedding_dim, width, tuple(names), num_events)
 
     @property
     def shape(self) -> EncodedShape:
@@ -82,7 +86,15 @@ class PackedEncoder(Encoder):
             reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
             dense_BN = batch.dense_BN if reads_all else batch.dense_BN[:, list(self.reads.dense)]
             flat_BE = torch.cat([flat_BE, self.dense(dense_BN)], dim=1)
-        return Encoded(fields_BFD, flat_BE)
+        return Encoded(fields_BFD, flat_BE, {}, *self._events(batch))
+
+    def _events(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """Return the event vectors [B, L, D], the newest last and without gaps, and where they stand [B, L]."""
+        if self.events is None:
+            return None, None
+        assert batch.history is not None
+        event_BLD, mask_BL = without_gaps(self.events(batch.history, self.table), batch.history.mask_BL)
+        return event_BLD[:, -self.shape.num_events :], mask_BL[:, -self.shape.num_events :]
 
     def penalty(self) -> Tensor | None:
         """Return that of the history encoder."""

@@ -9,6 +9,7 @@ from models.trunks.esmm_chain import EsmmChain
 from models.trunks.home import Home
 from models.trunks.mmoe import MMoE
 from models.trunks.ple import Ple
+from models.trunks.ppnet import PpNet
 from models.trunks.shared_bottom import SharedBottom
 from models.trunks.stem import Stem
 
@@ -20,6 +21,7 @@ TRUNKS: dict[str, type[Trunk]] = {
     "esmm_chain": EsmmChain,
     "stem": Stem,
     "home": Home,
+    "ppnet": PpNet,
 }
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.backbones import BACKBONES
 from models.heads.base import LabelState, TrainLabels
 from models.propensity.base import PropensityState
 from models.ranker import Ranker
@@ -77,8 +78,10 @@ class FitProblem:
 
 
 def reads_history(recipe: Recipe) -> bool:
-    """Tell whether an encoder of a recipe looks at past events."""
-    return any(getattr(encoder, "reads_history", False) for encoder in (recipe.encoder, recipe.second_encoder))
+    """Tell whether an encoder or the backbone of a recipe looks at past events."""
+    encoders = (recipe.encoder, recipe.second_encoder)
+    reads_events = BACKBONES[recipe.backbone.kind].reads_events
+    return reads_events or any(getattr(encoder, "reads_history", False) for encoder in encoders)
 
 
 def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:

@@ -53,7 +53,7 @@ def test_a_bundle_holds_everything_and_says_what_it_is(bundle: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["din", "gru4rec", "sasrec", "sine"])
+@pytest.mark.parametrize("kind", ["bst", "din", "gru4rec", "hstu", "sasrec", "sine"])
 def test_a_recipe_may_name_a_sequence_model_for_its_history(table: Path, tmp_path: Path, kind: str) -> None:
     encoder = {"kind": "packed", "embedding_dim": 4, "history": {"kind": kind}}
     recipe = Recipe.model_validate(RECIPE.model_dump() | {"encoder": encoder})

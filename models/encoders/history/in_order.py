@@ -48,8 +48,7 @@ class InOrderHistory(HistoryEncoder):
     def forward(self, history: History | None, table: nn.Embedding, candidate_BD: Tensor) -> Tensor:
         """Return the summary, [B, D]; a learned vector where no event is read."""
         assert history is not None
-        mask_BL = history.mask_BL if self.skips else history.mask_BL & (history.feedback_BL != SKIP)
-        event_BLD, mask_BL = without_gaps(self.events(history, table), mask_BL)
+        event_BLD, mask_BL = without_gaps(self.events(history, table), read(history, self.skips))
         event_BLD, mask_BL = event_BLD[:, -self.length :], mask_BL[:, -self.length :]
         summary_BD = self.summary(event_BLD, mask_BL, candidate_BD)
         return torch.where(mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
@@ -65,17 +64,25 @@ class InOrderHistory(HistoryEncoder):
         """
 
 
+def read(history: History, skips: bool) -> Tensor:
+    """Return which events are read, bool [B, L]."""
+    return history.mask_BL if skips else history.mask_BL & (history.feedback_BL != SKIP)
+
+
 def without_gaps(event_BLD: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the events that are read to the end of their rows, in order; return them with 0 elsewhere, and their mask."""
+    """Move the events that are read to the end of their rows, in order; return them with 0 elsewhere, and their mask.
+
+    Vectors or codes, [B, L, D]: the type stays.
+    """
     order_BL = mask_BL.long().argsort(dim=1, stable=True)
     mask_BL = mask_BL.gather(1, order_BL)
     event_BLD = event_BLD.gather(1, order_BL.unsqueeze(2).expand_as(event_BLD))
     return event_BLD * mask_BL.unsqueeze(2), mask_BL
 
 
-def small_projection(width: int) -> nn.Linear:
+def small_projection(width: int, out_width: int | None = None) -> nn.Linear:
     """Return a map of normalised states that starts as small as the embeddings beside the summary."""
-    leave = nn.Linear(width, width)
+    leave = nn.Linear(width, width if out_width is None else out_width)
     nn.init.normal_(leave.weight, std=EMBEDDING_STD)
     nn.init.zeros_(leave.bias)
     return leave

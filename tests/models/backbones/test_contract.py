@@ -29,6 +29,8 @@ CONFIGS: list[dict[str, Any]] = [
     {"kind": "masknet", "num_blocks": 2, "width": 5},
     {"kind": "masknet", "num_blocks": 2, "width": 5, "structure": "serial"},
     {"kind": "finalmlp", "first": [6, 4], "second": [8], "gate": 3, "num_heads": 2},
+    {"kind": "epnet", "gate": 6},
+    {"kind": "onetrans", "width": 8, "num_heads": 2, "num_tokens": 3, "expansion": 2},
 ]
 NAMES = ["-".join(str(v) for v in config.values()) for config in CONFIGS]
 TASKS: dict[str, Any] = {"watch_time": {}, "skip": {}, "like": {}}
@@ -59,6 +61,9 @@ class TestEveryBackbone:
         self, config: dict[str, Any], shape: EncodedShape, encoding: Callable[..., Encoded]
     ) -> None:
         backbone = build(config, shape).eval()
+        with torch.no_grad():  # what starts at 0 hides the layer before it until it has moved
+            for parameter in backbone.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
         rows = encoding(64)
         rows.flat_BE.requires_grad_()
         flat_BE = backbone(rows).flat_BE
@@ -75,7 +80,7 @@ class TestEveryBackbone:
         self, config: dict[str, Any], shape: EncodedShape, encoding: Callable[..., Encoded]
     ) -> None:
         backbone, rows = build(config, shape).eval(), encoding(7)
-        part = Encoded(rows.fields_BFD[2:4], rows.flat_BE[2:4])
+        part = Encoded(rows.fields_BFD[2:4], rows.flat_BE[2:4], {}, rows.events_BLD[2:4], rows.mask_BL[2:4])
         torch.testing.assert_close(
             backbone(part).flat_BE,
             backbone(rows).flat_BE[2:4],
@@ -89,7 +94,8 @@ class TestEveryBackbone:
         rows = encoding()
         flat_BE = rows.flat_BE.clone().requires_grad_()
         fields_BFD = flat_BE[:, :12].unflatten(1, (4, 3))
-        build(config, shape).eval()(Encoded(fields_BFD, flat_BE)).flat_BE.square().sum().backward()
+        rows = replace(rows, fields_BFD=fields_BFD, flat_BE=flat_BE)
+        build(config, shape).eval()(rows).flat_BE.square().sum().backward()
         assert (flat_BE.grad.abs().amax(dim=0) > 0).all()
 
     def test_own_encodings_pass(
@@ -158,7 +164,7 @@ PLANTED = [config for config in CONFIGS if config.get("rank") is None]
 @pytest.mark.slow
 @pytest.mark.parametrize("config", PLANTED, ids=["-".join(str(v) for v in config.values()) for config in PLANTED])
 def test_a_product_of_two_fields_is_linear_behind_every_backbone_but_none(
-    config: dict[str, Any], shape: EncodedShape
+    config: dict[str, Any], shape: EncodedShape, encoding: Callable[..., Encoded]
 ) -> None:
     """The label is whether two fields of two levels agree: no sum over fields says more about it than chance."""
     g = torch.Generator().manual_seed(3)
@@ -166,12 +172,14 @@ def test_a_product_of_two_fields_is_linear_behind_every_backbone_but_none(
     dense_BN = torch.randn(256, 2, generator=g).double()
     label_B = (level_BF[:, 0] == level_BF[:, 1]).double()
     backbone = build(config, shape)
+    past = encoding(256)
     table_F2D = nn.Parameter(torch.randn(4, 2, 3, generator=g).double())
     output = nn.Linear(backbone.shape.width, 1).double()
     optimizer = torch.optim.Adam([table_F2D, *backbone.parameters(), *output.parameters()], lr=0.03)
     for _ in range(100):
         fields_BFD = table_F2D[torch.arange(4), level_BF]
-        rows = Encoded(fields_BFD, torch.cat([fields_BFD.flatten(start_dim=1), dense_BN], dim=1))
+        flat_BE = torch.cat([fields_BFD.flatten(start_dim=1), dense_BN], dim=1)
+        rows = replace(past, fields_BFD=fields_BFD, flat_BE=flat_BE)
         logit_B = output(backbone(rows).flat_BE)[:, 0]
         optimizer.zero_grad()
         nn.functional.binary_cross_entropy_with_logits(logit_B, label_B).backward()

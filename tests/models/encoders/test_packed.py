@@ -1,6 +1,7 @@
 """The packed encoder: one table, the views it gives, and row-sparse gradients."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -69,3 +70,29 @@ def test_what_is_set_apart_is_not_read(schema: InputSchema, batch: Callable[...,
 def test_names_of_dense_features_are_one_each() -> None:
     with pytest.raises(ValueError, match="1 dense_names for num_dense 2"):
         InputSchema(fields=(("user_id", 5),), num_dense=2, dense_names=("age",))
+
+
+def test_every_field_has_a_name(schema: InputSchema) -> None:
+    config = PackedConfig.model_validate({"history": {"kind": "pooled"}, "matches": {}})
+    encoder = PackedEncoder(config, schema, EncoderInput.without(schema, ("video_id",)))
+    assert encoder.shape.field_names == ("user_id", "scene", "history", "matches")
+    assert encoder.shape.column("scene", "a backbone") == 1
+    with pytest.raises(ValueError, match="a backbone names the field 'video_id', which the encoder does not read"):
+        encoder.shape.column("video_id", "a backbone")
+
+
+def test_events_are_passed_on_where_asked_for(schema: InputSchema, batch: Callable[..., Batch]) -> None:
+    rows = batch(5)
+    reads = replace(EncoderInput.without(schema, ()), events=True)
+    encoder = PackedEncoder(PackedConfig(embedding_dim=4), schema, reads)
+    encoded = encoder(rows)
+    assert encoder.shape.num_events == schema.history_length == 4
+    vector_BLD = encoder.events(rows.history, encoder.table)
+    for row in range(5):
+        read = vector_BLD[row][rows.history.mask_BL[row]]
+        number = len(read)
+        assert encoded.mask_BL[row].tolist() == [False] * (4 - number) + [True] * number
+        assert torch.equal(encoded.events_BLD[row, 4 - number :], read)
+        assert (encoded.events_BLD[row, : 4 - number] == 0).all()
+    plain = PackedEncoder(PackedConfig(embedding_dim=4), schema)
+    assert plain(rows).events_BLD is None and plain.shape.num_events == 0

@@ -26,8 +26,8 @@ from tests.models.encoders.history.histories import (
 )
 
 KINDS = sorted(set(HISTORIES) - {"none"})
-READ_ORDER = ("feedback_aware", "gru4rec", "sasrec", "sine")
-ASKED = ("attention", "din", "feedback_aware")
+READ_ORDER = ("bst", "feedback_aware", "gru4rec", "hstu", "sasrec", "sine")
+ASKED = ("attention", "bst", "din", "feedback_aware", "hstu")
 
 
 def encoder(kind: str, **settings: object) -> HistoryEncoder:
@@ -145,7 +145,7 @@ def test_the_exported_program_agrees(
         torch.testing.assert_close(answer["probability/skip"], expected.probability["skip"])
 
 
-@pytest.mark.parametrize("kind", ["din", "gru4rec", "sasrec", "sine"])
+@pytest.mark.parametrize("kind", ["bst", "din", "gru4rec", "hstu", "sasrec", "sine"])
 def test_without_skips_nothing_of_a_skip_is_read(kind: str, table: nn.Embedding) -> None:
     history, candidate_BD = make_history(), candidates()
     skipped_BL = history.mask_BL & (history.feedback_BL == 1)
