@@ -22,10 +22,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-backbones benchmark-gate clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones clean
 
 help: ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
 
 setup: $(STAMP) ## make the environment from the lock file
 
@@ -104,11 +104,20 @@ benchmark-feedback: $(STAMP) ## feedback-aware histories: with skips and without
 benchmark-sequence: $(STAMP) ## sequence models (SINE and its relatives) on real and simulated logs (PART="kuairand simulator")
 	$(BIN)/python -m benchmarks.sequence $(PART) $(if $(DATA),--data $(DATA))
 
+benchmark-within-user: $(STAMP) ## ranking terms inside a user's day: planted order, permuted labels, KuaiRand R0 (PART="planted")
+	$(BIN)/python -m benchmarks.within_user $(PART) $(if $(DATA),--data $(DATA))
+
 benchmark-backbones: $(STAMP) ## gates by scene and user, BST, HSTU, OneTrans at equal CPU (DATA=../shared/data PART="planted r0")
 	$(BIN)/python -m benchmarks.backbones $(PART) $(if $(DATA),--data $(DATA))
 
 benchmark-gate: $(STAMP) ## the gate over a year of nights: false promotions, power, drift (PART="power drift"); about 25 minutes
 	$(BIN)/python -m benchmarks.gate $(PART)
+
+benchmark-techjam: $(STAMP) ## TechJam 2026, track 2, on KuaiRand-Pure beside the published ladder (PART="public days_at_hand")
+	$(BIN)/python -m benchmarks.kuairand_techjam $(PART) $(if $(DATA),--data $(DATA))
+
+benchmark-kuaivideo: $(STAMP) ## clicks on KuaiVideo_x1 beside the published ladder (PART="public days_at_hand")
+	$(BIN)/python -m benchmarks.kuaivideo_x1 $(PART) $(if $(DATA),--data $(DATA))
 
 clean: ## remove what nights wrote in this workspace (the registry and the archive stay)
 	rm -rf data artifacts metrics plots .dwell run.yaml dvc.lock

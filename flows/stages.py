@@ -24,6 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import show
 from tasks.core.errors import USER_ERROR, DwellError
+from tasks.core.fork_server import fork_server
 from tasks.night.dvc_files import damaged_lock
 
 _HINTS = (
@@ -95,7 +96,7 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
         StageFailed: if it failed otherwise or ran out of time.
     """
     logger = get_run_logger()
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    command = [sys.executable, "-m", "flows.dvc_command", "repro", "--single-item", stage]
     started = time.monotonic()
     returncode, lines = _stream(command, Path(root), timeout_minutes, logger.info)
     if returncode != 0:
@@ -122,10 +123,11 @@ def run_stages(
     """
     configured = run_stage.with_options(retries=retries)
     if parallel == 1:
-        return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
+        with fork_server(root):
+            return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
     futures: dict[str, PrefectFuture[str]] = {}
     pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
-    with pool as runner:
+    with fork_server(root), pool as runner:
         for stage, parents in graph.items():
             futures[stage] = runner.submit(
                 configured,

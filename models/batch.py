@@ -1,7 +1,8 @@
 """The tensors that one training or scoring step sees.
 
 Shape legend, used by every file of `models/`: B rows of the batch, F categorical fields, D embedding width,
-N dense features, L history length, E encoder output width, H trunk output width, T tasks, O outputs of a head.
+N dense features, L history length, E encoder output width, H trunk output width, T tasks, O outputs of a head,
+P pairs of rows.
 """
 
 from dataclasses import dataclass, field, fields
@@ -46,6 +47,8 @@ class Batch:
         random_B: bool, True on rows exposed uniformly at random.
         candidate_probability_B: float32, probability that a row which was not observed was a candidate at all; None: 1.
         weight_B: float32, the share of the recipe's population each row stands for; None: equal shares.
+        group_B: int64 below B, equal codes are rows of one list (a user's day); -1 for a row of none; None: lists are unknown.
+        pair_P2: int64, pairs of rows of one list, each once and at most 64 of a list; None with `group_B`.
     """
 
     ids_BF: Tensor
@@ -59,6 +62,8 @@ class Batch:
     random_B: Tensor | None = None
     candidate_probability_B: Tensor | None = None
     weight_B: Tensor | None = None
+    group_B: Tensor | None = None
+    pair_P2: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.ids_BF.shape[0])

@@ -13,6 +13,7 @@ from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.objectives import OBJECTIVES
 from models.propensity import PROPENSITIES
+from models.ranking import RANKINGS
 from models.trunks import TRUNKS
 
 REGISTRIES: Mapping[str, Mapping[str, Any]] = {
@@ -23,6 +24,7 @@ REGISTRIES: Mapping[str, Mapping[str, Any]] = {
     "models.heads": HEADS,
     "models.objectives": OBJECTIVES,
     "models.propensity": PROPENSITIES,
+    "models.ranking": RANKINGS,
     "models.trunks": TRUNKS,
 }
 """Module of a registry -> the registry. Such a module holds nothing else: what it imports is not what a recipe runs."""

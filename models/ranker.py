@@ -24,7 +24,10 @@ from models.heads import HEADS
 from models.heads.base import Head, LabelState
 from models.objectives import OBJECTIVES
 from models.objectives.base import TaskRows
-from models.recipe import ADVERSARY, WATCH_TIME, Recipe
+from models.ranking import RANKINGS
+from models.ranking.base import ListedRows
+from models.ranking.term import RankingTerm
+from models.recipe import ADVERSARY, RANKING, WATCH_TIME, Recipe
 from models.schema import InputSchema
 from models.towers import Tower, TowerConfig
 from models.trunks import TRUNKS
@@ -86,6 +89,9 @@ class Ranker(nn.Module):
         self.further_heads = ByTask(dict(zip(list(recipe.heads)[1:], further, strict=True)))
         self.towers = ByTask({task: Tower(recipe.tower, self.trunk.width, self._outputs(task)) for task in self.tasks})
         self.adversaries = ByTask(self._adversaries(head_state))
+        ranked = self._rankings(head_state)
+        # An exported program lists empty modules too: a recipe without a term has the bytes it had before there were any.
+        self.rankings: ByTask[RankingTerm] | dict[str, RankingTerm] = ByTask(ranked) if ranked else {}
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for task, bound in self.objectives.items():
             bound.bind(schema, self._num_statistics(task))
@@ -119,6 +125,9 @@ class Ranker(nn.Module):
         raw = self._raw(h)
         rows = self._task_rows(raw, encoded, batch)
         losses = {task: self.objectives[task](rows[task]) for task in self.trained_tasks}
+        if self.training:
+            for task, ranking in self.rankings.items():
+                losses[task] = losses[task] + ranking(losses[task], raw[task], self._listed(task, rows[task], batch))
         for task, penalty in self.trunk.penalties(raw).items():
             if task in losses:
                 losses[task] = losses[task] + penalty
@@ -164,13 +173,15 @@ class Ranker(nn.Module):
         )
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        """Return the numbers worth logging of the trunk (gate entropies ...), the objectives (correlations ...) and the
-        adversaries (the share of the duration's variance they explain)."""
+        """Return the numbers worth logging of the trunk (gate entropies ...), the objectives (correlations ...), the ranking
+        terms (shares of the gradient) and the adversaries (the share of the duration's variance they explain)."""
         encoded = self.encode(batch)
         found = {f"trunk_{name}": value for name, value in self.trunk.diagnostics(encoded).items()}
         for task in self.trained_tasks:
             learned = self.objectives[task].diagnostics()
             found |= {f"{task}/{name}": value for name, value in learned.items()}
+        for task, ranking in self.rankings.items():
+            found |= {f"{task}/{name}": value for name, value in ranking.diagnostics().items()}
         if self.recipe.adversary is not None:
             h = self.trunk(encoded)
             for task, adversary in self.adversaries.items():
@@ -234,6 +245,38 @@ class Ranker(nn.Module):
             return {}
         return {task: DurationAdversary(config, self.trunk.width, durations) for task in self.recipe.heads}
 
+    def _rankings(self, head_state: LabelState) -> dict[str, RankingTerm]:
+        config, clip = self.recipe.ranking, self.recipe.propensity.clip
+        state = self.recipe.head_state(RANKING, head_state)
+        return {
+            task: RankingTerm(
+                RANKINGS[config.kind](config, state, clip), weight, logit=not self._learns_watch_time(task)
+            )
+            for task, weight in config.ranked.items()
+            if task in self.trained_tasks
+        }
+
+    def _listed(self, task: str, rows: TaskRows, batch: Batch) -> ListedRows:
+        """Return what the ranking term reads about one task.
+
+        Raises:
+            ValueError: if the batch does not say which rows make a list.
+        """
+        if batch.group_B is None or batch.pair_P2 is None:
+            raise ValueError(
+                f"ranking {self.recipe.ranking.kind!r} compares rows of one list, but the batch has no lists"
+            )
+        head = self._head(task, batch)
+        return ListedRows(
+            score_B=rows.out_BO[:, 0].float() if head is None else head.score(rows.out_BO, batch.duration_B),
+            label_B=rows.label_B,
+            duration_B=batch.duration_B,
+            group_B=torch.where(rows.observed_B > 0, batch.group_B, -1),
+            weight_B=torch.where(rows.random_B, 1.0, 1 / rows.propensity_B),
+            pair_P2=batch.pair_P2,
+            binary=head is None,
+        )
+
     def _auxiliary_towers(self, task: str) -> nn.ModuleDict:
         first, dropout = self.backbone.shape.width, self.recipe.tower.dropout
         second = 0 if self.second_encoder is None else self.second_encoder.shape.width
@@ -284,8 +327,11 @@ class Ranker(nn.Module):
 
     def _rows(self, task: str, out_BO: Tensor, encoded_BE: Tensor, second_BE: Tensor | None, batch: Batch) -> TaskRows:
         """Gather what the objective may read about one task."""
-        if self.objectives[task].weighs_by_propensity and batch.propensity_B is None:
-            raise ValueError(f"objective {self.recipe.objective.kind!r} weighs by propensity, but the batch has none")
+        if self.recipe.weighs_by_propensity and batch.propensity_B is None:
+            weighing = "objective" if self._objective.weighs_by_propensity else "ranking"
+            raise ValueError(
+                f"{weighing} {getattr(self.recipe, weighing).kind!r} weighs by propensity, but the batch has none"
+            )
         ones_B = torch.ones_like(batch.duration_B)
         label_B = self._label(task, batch)
         return TaskRows(

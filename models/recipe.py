@@ -16,12 +16,14 @@ from models.heads.base import LONGEST, LabelState, TrainLabels
 from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.propensity import PROPENSITIES, PropensityConfig
 from models.ranges import Weight, Whole
+from models.ranking import RANKINGS, RankingConfig
 from models.selection import ImpressionSelection, SelectionConfig
 from models.towers import TowerConfig
 from models.trunks import TRUNKS, TrunkConfig
 
 WATCH_TIME = "watch_time"
 ADVERSARY = "adversary"
+RANKING = "ranking"
 
 TaskName = Literal[
     "watch_time",
@@ -92,6 +94,10 @@ class Recipe(BaseModel):
     """Tasks learned together; watch_time is always one of them."""
     objective: ObjectiveConfig = default_of(OBJECTIVES, "naive")
     """From row losses to a task's loss: where debiasing happens."""
+    ranking: RankingConfig = Field(
+        default=default_of(RANKINGS, "none"), exclude_if=lambda config: config == default_of(RANKINGS, "none")
+    )
+    """A term for the order inside a user's day, added to the loss of the rows."""
     adversary: AdversaryConfig | None = None
     """A branch that works against duration in what the watch-time towers read; null: none."""
     balance: BalanceConfig = default_of(BALANCES, "fixed")
@@ -154,6 +160,21 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ranking_names_tasks(self) -> "Recipe":
+        unknown = [task for task in self.ranking.ranked if task not in self.task_names]
+        if unknown:
+            raise ValueError(
+                f"ranking.tasks names {', '.join(map(repr, unknown))}, which this recipe does not learn: choose among "
+                f"{', '.join(self.task_names)}, or add it to tasks"
+            )
+        return self
+
+    @property
+    def weighs_by_propensity(self) -> bool:
+        """Whether the objective or the ranking term reads the propensity of every row."""
+        return OBJECTIVES[self.objective.kind].weighs_by_propensity or self.ranking.weighs_by_propensity
+
     @property
     def heads(self) -> dict[str, HeadConfig]:
         """Task -> head of every task that learns watch time: `watch_time`, then `watch_time_<name>` by name."""
@@ -183,7 +204,7 @@ class Recipe(BaseModel):
 
     def fit_head_state(self, labels: TrainLabels) -> LabelState:
         """Fit the label state of every head on train rows; that of further heads stands under `<task>/`, the adversaries'
-        under `adversary/`."""
+        under `adversary/`, the ranking term's under `ranking/`."""
         longest = {} if labels.truncated else {LONGEST: np.asarray(labels.watch_s.max(), dtype=np.float32)}
         states = {task: HEADS[head.kind].fit_state(head, labels) | longest for task, head in self.heads.items()}
         further = {
@@ -193,10 +214,13 @@ class Recipe(BaseModel):
             for name, value in state.items()
         }
         against = {} if self.adversary is None else fit_durations(labels.duration_s)
-        return states[WATCH_TIME] | further | {f"{ADVERSARY}/{name}": value for name, value in against.items()}
+        ranked = RANKINGS[self.ranking.kind].fit_state(self.ranking, labels) if self.ranking.ranked else {}
+        apart = {ADVERSARY: against, RANKING: ranked}
+        others = {f"{part}/{name}": value for part, state in apart.items() for name, value in state.items()}
+        return states[WATCH_TIME] | further | others
 
     def head_state(self, task: str, state: LabelState) -> LabelState:
-        """Return the part of `fit_head_state` that belongs to one task's head, or to the adversaries."""
+        """Return the part of `fit_head_state` that belongs to one task's head, to the adversaries or to the ranking term."""
         if task == WATCH_TIME:
             return {name: value for name, value in state.items() if "/" not in name}
         prefix = f"{task}/"

@@ -4,9 +4,20 @@ import sys
 from pathlib import Path
 
 from tasks.core import arithmetic
+from tasks.core.fork_server import call
+
+LIBRARIES = (
+    "psutil",
+    "pydantic",
+    "numpy",
+    "scipy.special",
+    "scipy.stats",
+    "torch",
+    "matplotlib.figure",
+    "tasks.config",
+)
+"""What most stages need of that which starts no thread."""
 
 if __name__ == "__main__":
     arithmetic.pin_for_night(Path.cwd())
-    from tasks.main import main  # loads numpy
-
-    sys.exit(main())
+    sys.exit(call("tasks.main:main", sys.argv[1:], LIBRARIES))

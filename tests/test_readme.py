@@ -11,6 +11,7 @@ from models.balance import BALANCES
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.propensity import PROPENSITIES
+from models.ranking import RANKINGS
 from models.trunks import TRUNKS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -43,6 +44,7 @@ def test_ci_calls_exactly_the_readmes_test_command() -> None:
         ("backbone", BACKBONES),
         ("trunk", TRUNKS),
         ("loss balance", BALANCES),
+        ("ranking term", RANKINGS),
         ("propensity", PROPENSITIES),
         ("history", HISTORIES),
     ],

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.parts.part import Options, Part, Table
 from benchmarks.parts.report import write_part
+from tasks.core.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,12 @@ class Benchmark:
             parser.error(f"unknown parts {', '.join(unknown)}: choose from {', '.join(self.parts)}")
         for name in asked.parts or self.parts:
             began = time.perf_counter()
-            with self._scratch(asked.scratch, name) as scratch:
-                tables = self._part(name)(Options(asked.data, tuple(asked.seeds), scratch, asked.quick))
+            try:
+                with self._scratch(asked.scratch, name) as scratch:
+                    tables = self._part(name)(Options(asked.data, tuple(asked.seeds), scratch, asked.quick))
+            except SourceError as error:
+                print(f"error: part {name}: {error}", file=sys.stderr)
+                return 1
             seconds = time.perf_counter() - began
             if asked.quick:
                 _show(tables)

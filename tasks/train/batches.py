@@ -16,10 +16,14 @@ from torch import Tensor
 
 from models.batch import Batch, History
 from tasks.table.columns import Array, open_column, open_columns
-from tasks.train.order import shard_visits
+from tasks.train.lists import Lists
+from tasks.train.order import EpochOrder, shard_visits, shuffled_rows
+from tasks.train.pairs import pairs, row_keys
 
 CANDIDATE_PROBABILITY = "candidate_probability"
 """Column, held in memory, of how likely a pair that was not shown was a candidate."""
+_LIST, _KEY = "list", "pair_key"
+"""Columns of an epoch that keeps lists: number of a row's list, and its hash, by which pairs are drawn."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class EncodedRows:
 
     def batch(self, begin: int, end: int) -> Batch:
         """Return rows [begin, end) as tensors."""
-        part = {name: torch.from_numpy(values[begin:end]) for name, values in self.columns.items()}
+        columns = {name: values[begin:end] for name, values in self.columns.items()}
+        part = {name: torch.from_numpy(values) for name, values in columns.items() if name not in (_LIST, _KEY)}
         labels = part.get("labels")
         tasks = {} if labels is None else {task: labels[:, i].float() for i, task in enumerate(self.tasks)}
         return Batch(
@@ -58,6 +63,7 @@ class EncodedRows:
             # A random exposure makes no random click: where a click tells what was seen, no row stands for all alike.
             random_B=part.get("random") if self.seen_after is None else None,
             candidate_probability_B=part.get(CANDIDATE_PROBABILITY),
+            **_listed(columns),
         )
 
     def _history(self, begin: int, end: int) -> History | None:
@@ -67,6 +73,17 @@ class EncodedRows:
         codes = {name: torch.from_numpy(values[index]).long() for name, values in self.history.items()}
         feedback_BL, ratio_BL, gap_BL = codes.pop("feedback"), codes.pop("ratio"), codes.pop("gap")
         return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0)
+
+
+def _listed(columns: Mapping[str, Array]) -> dict[str, Tensor]:
+    """Return what a batch knows of the lists of its rows, whose columns are given; nothing where they are not kept."""
+    if _LIST not in columns:
+        return {}
+    group_B = np.cumsum(np.diff(columns[_LIST], prepend=columns[_LIST][:1]) != 0)
+    return {
+        "group_B": torch.from_numpy(group_B),
+        "pair_P2": torch.from_numpy(pairs(columns[_LIST], columns[_KEY])),
+    }
 
 
 def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
@@ -109,6 +126,7 @@ class Split:
         with_history: whether the recipe reads histories.
         extra: further columns held in memory, such as a fitted propensity.
         seen_after: task whose label tells whether the other labels of a row were seen; None: they always were.
+        lists: lists that batches keep together; None: rows stand alone.
     """
 
     def __init__(
@@ -119,22 +137,30 @@ class Split:
         with_history: bool,
         extra: Mapping[str, Array] | None = None,
         seen_after: str | None = None,
+        lists: Lists | None = None,
     ) -> None:
         self.folder, self.tasks = folder, tasks
         self._names = [*names, "history_index"] if with_history else list(names)
         self._with_history = with_history
         self._extra = dict(extra or {})
         self._seen_after = seen_after
+        self._lists = lists
         self.num_rows = len(open_column(folder, "ids"))
 
     def with_column(self, name: str, values: Array) -> "Split":
         """Return the same split with one more column, held in memory."""
+        return self._changed({**self._extra, name: values}, self._lists)
+
+    def keeping(self, lists: Lists) -> "Split":
+        """Return the same split, whose epochs tear no list apart and say which rows make one."""
+        return self._changed(self._extra, lists)
+
+    def _changed(self, extra: Mapping[str, Array], lists: Lists | None) -> "Split":
         names = [column for column in self._names if column != "history_index"]
-        extra = {**self._extra, name: values}
-        return Split(self.folder, self.tasks, names, self._with_history, extra, self._seen_after)
+        return Split(self.folder, self.tasks, names, self._with_history, extra, self._seen_after, lists)
 
     def read(self, begin: int, end: int, order: NDArray[np.int64] | None = None) -> EncodedRows:
-        """Read rows [begin, end), permuted by `order`; the memory maps are dropped again."""
+        """Read rows [begin, end), all or some of them, as `order` says; the memory maps are dropped again."""
         columns = {name: _take(open_column(self.folder, name), begin, end, order) for name in self._names}
         columns |= {name: _take(values, begin, end, order) for name, values in self._extra.items()}
         history: dict[str, Array] = {}
@@ -144,21 +170,32 @@ class Split:
             history = {name: values[used] for name, values in stored.items()}
         return EncodedRows(columns, history, self.tasks, self._seen_after)
 
+    def order(self, batch_size: int, shard_rows: int, seed: int, epoch: int) -> EpochOrder:
+        """Return the order of one epoch, and where its batches end."""
+        if self._lists is None:
+            return shuffled_rows(self.num_rows, batch_size, shard_rows, seed, epoch)
+        return self._lists.shuffled(batch_size, shard_rows, seed, epoch)
+
     def epoch(self, batch_size: int, shard_rows: int, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """Yield the full batches of one epoch from batch number `skip` on; shards before it are not read."""
-        first_row = skip * batch_size
+        """Yield the batches of one epoch from batch number `skip` on; shards before it are not read."""
+        order = self.order(batch_size, shard_rows, seed, epoch)
+        cuts, number = order.cuts.tolist(), skip
         carried: list[EncodedRows] = []
-        for visit in shard_visits(self.num_rows, shard_rows, seed, epoch):
-            if visit.start + visit.end - visit.begin <= first_row:
+        for visit in order.visits:
+            upto = visit.start + len(visit.order)
+            if upto <= cuts[skip]:
                 continue
-            order = visit.order[max(first_row - visit.start, 0) :]
-            rows = join_rows([*carried, self.read(visit.begin, visit.end, order)])
-            full = len(rows) // batch_size * batch_size
-            for begin in range(0, full, batch_size):
-                yield rows.batch(begin, begin + batch_size)
+            skipped = max(cuts[skip] - visit.start, 0)
+            read = self.read(visit.begin, visit.end, visit.order[skipped:])
+            if visit.lists is not None:
+                key = row_keys(visit.begin + visit.order[skipped:], seed, epoch)
+                read = replace(read, columns={**read.columns, _LIST: visit.lists[skipped:], _KEY: key})
+            rows, begin = join_rows([*carried, read]), cuts[number]
+            while number < order.num_batches and cuts[number + 1] <= upto:
+                yield rows.batch(cuts[number] - begin, cuts[number + 1] - begin)
+                number += 1
+            full = cuts[number] - begin
             carried = [_tail(rows, full)] if full < len(rows) else []
-        if carried and skip * batch_size < self.num_rows:
-            yield carried[0].batch(0, len(carried[0]))
 
     def cycle(self, shard_rows: int, seed: int, stream: int, skip: int) -> Iterator[EncodedRows]:
         """Yield shards without end, pass after pass over the split in ever new orders, from row number `skip` on."""
@@ -175,12 +212,10 @@ class Split:
         for begin in range(0, self.num_rows, rows):
             yield self.read(begin, min(begin + rows, self.num_rows))
 
-    def num_batches(self, batch_size: int) -> int:
-        """Steps of one epoch, the last, smaller one included."""
-        return -(-self.num_rows // batch_size)
-
 
 def _take(values: Array, begin: int, end: int, order: NDArray[np.int64] | None) -> Array:
+    if order is not None and len(order) < end - begin:
+        return np.array(values[begin:end][order])
     part = np.array(values[begin:end])
     return part if order is None else part[order]
 

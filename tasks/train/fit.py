@@ -103,7 +103,8 @@ class SeedFit:
         """Train one epoch, or the rest of one, then validate."""
         config, rows = self.config, self.problem.fit
         self.ranker.train()
-        epoch, total = self.stopping.epoch, rows.impressions.num_batches(config.batch_size)
+        epoch = self.stopping.epoch
+        total = rows.impressions.order(config.batch_size, config.shard_rows, self.seed, epoch).num_batches
         batches = rows.epoch(config.batch_size, config.shard_rows, self.seed, epoch, skip=self.step)
         with tqdm(
             total=total * config.batch_size,
@@ -130,7 +131,7 @@ class SeedFit:
         except FloatingPointError as error:
             raise self._not_finite(str(error)) from error
         except ValueError as error:
-            raise TrainingError(f"the recipe cannot be trained: {error}; nothing was written") from error
+            raise self._untrainable(error) from error
         self.ranker.balance.backward(losses, self._shared)
         norm = self.optimizers.step()
         if not torch.isfinite(norm):
@@ -139,6 +140,10 @@ class SeedFit:
             )
         self.ranker.balance.after_step(lambda: self.ranker.losses(batch))
         return torch.stack([loss.detach().double() for loss in losses.values()])
+
+    @staticmethod
+    def _untrainable(error: ValueError) -> TrainingError:
+        return TrainingError(f"the recipe cannot be trained: {error}; nothing was written")
 
     def _not_finite(self, what: str) -> TrainingError:
         where = f"seed {self.seed}, epoch {self.stopping.epoch + 1}, step {self.step + 1}"
@@ -155,6 +160,11 @@ class SeedFit:
             raise self._not_finite(f"on the validation day {error}") from error
         means = dict(zip(self.ranker.trained_tasks, (self._sums / steps).tolist(), strict=True))
         self.ranker.balance.after_epoch(means)
+        try:
+            for ranking in self.ranker.rankings.values():
+                ranking.after_epoch()
+        except ValueError as error:
+            raise self._untrainable(error) from error
         criterion = found.criterion(self.config)
         better = self.stopping.improved(criterion, self._weights)
         self.step = 0

@@ -76,8 +76,9 @@ class Population:
             yield from batches
             return
         whole, rest = divmod(self.impressions.num_rows, batch_size)
-        in_batch, in_last = self.unobserved.count(batch_size), self.unobserved.count(rest) if rest else 0
-        before = epoch * (whole * in_batch + in_last) + skip * in_batch
+        in_epoch = whole * self.unobserved.count(batch_size) + (self.unobserved.count(rest) if rest else 0)
+        taken = np.diff(self.impressions.order(batch_size, shard_rows, seed, epoch).cuts[: skip + 1])
+        before = epoch * in_epoch + sum(map(self.unobserved.count, taken.tolist()))
         others = Drawer(self.unobserved.rows.cycle(shard_rows, seed, _STREAM, before))
         for batch in batches:
             yield self._mix(batch, others.take(self.unobserved.count(len(batch))))
@@ -119,6 +120,10 @@ class Population:
         weight_B = torch.cat(
             [torch.full((len(shown),), share / len(shown)), torch.full((len(other),), (1 - share) / len(other))]
         )
+        if shown.group_B is not None:
+            unlabelled = replace(
+                unlabelled, group_B=torch.full((len(other),), -1), pair_P2=torch.zeros((0, 2), dtype=torch.int64)
+            )
         if other.candidate_probability_B is not None:
             shown = replace(shown, candidate_probability_B=torch.ones(len(shown)))
         return replace(join_batches([shown, unlabelled]), weight_B=weight_B)

@@ -17,6 +17,7 @@ from models.schema import InputSchema
 from tasks.core.errors import TrainingError
 from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.train.labels import watch_labels
+from tasks.train.lists import open_lists
 from tasks.train.population import Population, open_population
 from tasks.train.propensity import fit_propensity, with_propensity
 
@@ -34,7 +35,7 @@ class FitProblem:
         labels: watch time and duration of the fit split.
         positives: binary task of the recipe -> rows of the fit split with label 1.
         frozen: tasks with fewer positives than their floor.
-        propensity: state of the propensity model, None where the objective does not weigh by it.
+        propensity: state of the propensity model, None where nothing weighs by it.
         fit: rows of the fit days.
         validation: rows of the validation day.
     """
@@ -108,6 +109,10 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         fit, validation = (
             rows.mapped(lambda split: with_propensity(split, recipe, propensity, table)) for rows in (fit, validation)
         )
+    if recipe.ranking.grouped:
+        by_scene = recipe.ranking.lists == "user_day_scene"
+        lists = open_lists(fit.impressions.folder, table.preprocessor.timezone, by_scene=by_scene)
+        fit = replace(fit, impressions=fit.impressions.keeping(lists))
     return FitProblem(
         recipe=recipe,
         table=table,

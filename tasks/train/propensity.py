@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.objectives import OBJECTIVES
 from models.propensity.base import Exposures, Floats, Ints, PropensityState
 from models.propensity.fit import fit_propensity as fit_model
 from models.propensity.fit import propensities
@@ -25,12 +24,12 @@ _EXPOSURE_ONLY = {
 
 
 def fit_propensity(recipe: Recipe, fit: Split, table: TrainingTable) -> PropensityState | None:
-    """Return the state of the recipe's propensity model, None where its objective does not weigh.
+    """Return the state of the recipe's propensity model, None where nothing weighs by it.
 
     Raises:
         TrainingError: if the fit days lack what the model learns from, or it speaks of another level of selection.
     """
-    if not OBJECTIVES[recipe.objective.kind].weighs_by_propensity:
+    if not recipe.weighs_by_propensity:
         return None
     if recipe.selection.kind == "click" and recipe.propensity.kind in _EXPOSURE_ONLY:
         raise TrainingError(

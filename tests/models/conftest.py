@@ -32,7 +32,7 @@ def schema() -> InputSchema:
 
 
 def make_batch(rows: int, seed: int = 0, unobserved: bool = False) -> Batch:
-    """Return random rows; the first has an empty history, the last was exposed at random.
+    """Return random rows, three of a list; the first has an empty history, the last was exposed at random.
 
     With `unobserved` every second row was not observed, and stands for three times as much of the population.
     """
@@ -69,6 +69,8 @@ def make_batch(rows: int, seed: int = 0, unobserved: bool = False) -> Batch:
         propensity_B=0.02 + 0.9 * torch.rand(rows, generator=g),
         random_B=random_B,
         weight_B=stands_for_B / stands_for_B.sum(),
+        group_B=torch.arange(rows) // 3,
+        pair_P2=torch.tensor([(i, j) for j in range(rows) for i in range(j // 3 * 3, j)]).reshape(-1, 2),
     )
 
 

@@ -20,6 +20,7 @@ from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
 from models.ranker import InputSchema, Ranker
+from models.ranking import RANKINGS
 from models.recipe import Recipe, TaskName
 from models.trunks import TRUNKS
 from models.trunks.shared_bottom import SharedBottom, SharedBottomConfig
@@ -28,11 +29,11 @@ from tests.tolerance import ulps
 TASKS: dict[str, Any] = {"watch_time": {}, "skip": {"weight": 0.5}, "like": {}}
 PLAIN = {
     "head": "wlr", "trunk": "shared_bottom", "encoder": "packed", "history": "none", "backbone": "none",
-    "objective": "naive", "balance": "fixed",
+    "objective": "naive", "balance": "fixed", "ranking": "none",
 }  # fmt: skip
 REGISTRIES: dict[str, Mapping[str, Any]] = {
     "head": HEADS, "trunk": TRUNKS, "encoder": ENCODERS, "history": HISTORIES, "backbone": BACKBONES,
-    "objective": OBJECTIVES, "balance": BALANCES,
+    "objective": OBJECTIVES, "balance": BALANCES, "ranking": RANKINGS,
 }  # fmt: skip
 # One part other than plain at a time: every registry may grow without the number of tests multiplying.
 ONE_BY_ONE = [(part, kind) for part, registry in REGISTRIES.items() if part != "objective" for kind in registry]
@@ -42,7 +43,14 @@ TRUNKS_TRIED = ("shared_bottom", "mmoe")
 
 
 def recipe_of(
-    head: str, trunk: str, history: str, objective: str, balance: str, encoder: str = "packed", backbone: str = "none"
+    head: str,
+    trunk: str,
+    history: str,
+    objective: str,
+    balance: str,
+    encoder: str = "packed",
+    backbone: str = "none",
+    ranking: str = "none",
 ) -> dict[str, Any]:
     """Return a small recipe; what the objective requires of the rest comes with it."""
     rule = OBJECTIVES[objective]
@@ -55,6 +63,7 @@ def recipe_of(
         "backbone": {"kind": backbone},
         "objective": {"kind": objective},
         "balance": {"kind": balance},
+        "ranking": {"kind": ranking},
         "selection": {"kind": "click" if rule.needs_unobserved else "impression"},
         "set_apart": ("scene",) if rule.second_reads == "apart" else (),
         "tasks": TASKS if BALANCES[balance].uses_weights else {task: {} for task in TASKS},

@@ -1,4 +1,4 @@
-"""A train stage that kills itself (SIGKILL) after some steps: killed_fit.py TABLE OUT SCRATCH STEPS small|candidate."""
+"""A train stage that kills itself (SIGKILL) after some steps: killed_fit.py TABLE OUT SCRATCH STEPS small|candidate|ranking."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.train.fit import SeedFit
 from tasks.train.run import NamedRecipe, train
-from tests.train.settings import CANDIDATE, RECIPE, training
+from tests.train.settings import RECIPES, training
 
 
 def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
@@ -23,8 +23,8 @@ def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
         return take_step(self, batch)
 
     SeedFit._step = step
-    recipe, config = (CANDIDATE, training()) if name == "candidate" else (RECIPE, training(seeds=(0, 1)))
-    train(Path(table), NamedRecipe(name, recipe, config), Path(out), Path(scratch))
+    config = training(seeds=(0, 1)) if name == "small" else training()
+    train(Path(table), NamedRecipe(name, RECIPES[name], config), Path(out), Path(scratch))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,13 @@ CANDIDATE = Recipe.model_validate(
 )
 """A recipe that learns from pairs that were not shown."""
 
+RANKED = Recipe.model_validate(
+    CANDIDATE.model_dump() | {"ranking": {"kind": "pairs", "weights": "gap", "estimand": "candidates"}}
+)
+"""The same with a term for the order inside a user's day, weighed by propensity."""
+
+RECIPES = {"small": RECIPE, "candidate": CANDIDATE, "ranking": RANKED}
+
 
 def training(**changes: Any) -> TrainingConfig:
     """Return settings that fit the small night in about a second."""

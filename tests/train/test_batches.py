@@ -41,7 +41,7 @@ def test_batches_are_the_rows_of_the_table_in_the_epochs_order(table: Path, spli
 def test_an_epoch_can_be_entered_anywhere(split: Split, skip: int) -> None:
     whole = list(split.epoch(128, 400, 0, 0))
     rest = list(split.epoch(128, 400, 0, 0, skip=skip))
-    assert len(rest) == len(whole) - skip == split.num_batches(128) - skip
+    assert len(rest) == len(whole) - skip == split.order(128, 400, 0, 0).num_batches - skip
     for one, other in zip(rest, whole[skip:], strict=True):
         assert torch.equal(one.ids_BF, other.ids_BF)
         assert one.history is not None and other.history is not None

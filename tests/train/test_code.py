@@ -19,7 +19,7 @@ from tasks.table.source import FeatureDays
 from tasks.train.code import recipe_code, recipe_files, write_code
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
-from tests.train.settings import CANDIDATE, RECIPE, training
+from tests.train.settings import CANDIDATE, RANKED, RECIPE, training
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OTHER = Recipe.model_validate(
@@ -33,6 +33,7 @@ OTHER = Recipe.model_validate(
         "balance": {"kind": "pcgrad"},
         "objective": {"kind": "snips"},
         "propensity": {"kind": "naive_bayes"},
+        "ranking": {"kind": "jrc"},
         "adversary": {},
     }
 )
@@ -55,14 +56,14 @@ def files_run(work: Callable[[], object]) -> set[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["d2q", "doubly_robust", "other"])
+@pytest.mark.parametrize("name", ["d2q", "doubly_robust", "ranked", "other"])
 def test_whatever_a_fit_and_its_predictions_run_is_in_the_hash(
     name: str, table: Path, candidate_table: Path, features: Path, tmp_path: Path
 ) -> None:
-    recipe = {"d2q": RECIPE, "doubly_robust": CANDIDATE, "other": OTHER}[name]
+    recipe = {"d2q": RECIPE, "doubly_robust": CANDIDATE, "ranked": RANKED, "other": OTHER}[name]
 
     def night() -> None:
-        rows = candidate_table if recipe is CANDIDATE else table
+        rows = candidate_table if recipe.selection.kind == "candidate" else table
         train(rows, NamedRecipe(name, recipe, training(max_epochs=1)), tmp_path / "bundle", tmp_path / "scratch")
         predict_days(tmp_path / "bundle", FeatureDays(features, DAYS.judge), tmp_path / "judge.parquet")
 
@@ -75,7 +76,7 @@ def test_whatever_a_fit_and_its_predictions_run_is_in_the_hash(
 def test_components_are_found_at_any_depth_and_with_defaults() -> None:
     kinds = {component.__name__ for component in components_of(OTHER)}
     assert kinds == {
-        "PackedEncoder", "AttentionHistory", "NoHistory", "DcnV2", "Ple", "Cread", "Wlr", "PcGrad", "Snips", "NaiveBayes",
+        "PackedEncoder", "AttentionHistory", "NoHistory", "DcnV2", "Ple", "Cread", "Wlr", "PcGrad", "Snips", "NaiveBayes", "Jrc",
     }  # fmt: skip
     every = {component for registry in REGISTRIES.values() for component in registry.values()}
     assert components_of(Recipe()) < every
