@@ -12,6 +12,7 @@ from models.recipe import Recipe
 from tasks.core.errors import ConfigError, ContractError, TrainingError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition
+from tasks.predict import load_fitted
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
@@ -60,6 +61,18 @@ def test_a_recipe_may_name_a_sequence_model_for_its_history(table: Path, tmp_pat
     train(table, NamedRecipe(kind, recipe, training(seeds=(0,))), tmp_path / "bundle", tmp_path / "scratch")
     assert read_json(tmp_path / "bundle/validation.json")["0"]["xauc"] > 0.55
     assert read_json(tmp_path / "bundle/manifest.json")["recipe"]["encoder"]["history"]["kind"] == kind
+
+
+@pytest.mark.slow
+def test_a_backbone_may_read_events_without_a_history_encoder(table: Path, tmp_path: Path) -> None:
+    parts = {
+        "encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "none"}},
+        "backbone": {"kind": "onetrans", "width": 8, "num_heads": 2, "num_tokens": 3},
+    }
+    recipe = Recipe.model_validate(RECIPE.model_dump() | parts)
+    train(table, NamedRecipe("onetrans", recipe, training(seeds=(0,))), tmp_path / "bundle", tmp_path / "scratch")
+    assert read_json(tmp_path / "bundle/validation.json")["0"]["xauc"] > 0.55
+    assert load_fitted(tmp_path / "bundle").reads_history
 
 
 def test_curves_hold_one_row_per_seed_and_epoch_and_no_clock(bundle: Path) -> None:
