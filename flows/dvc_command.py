@@ -1,4 +1,4 @@
-"""`python -m flows.dvc ...`: DVC's command line."""
+"""`python -m flows.dvc_command ...`: DVC's command line. (Prefect puts this folder on the path: no file may be called dvc.py.)"""
 
 import sys
 

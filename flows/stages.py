@@ -122,19 +122,19 @@ def run_stages(
         StageFailed: the first failure; stages that do not depend on it may have finished.
     """
     configured = run_stage.with_options(retries=retries)
-    if parallel == 1:
-        with fork_server(root):
+    with fork_server(root):
+        if parallel == 1:
             return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
-    futures: dict[str, PrefectFuture[str]] = {}
-    pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
-    with fork_server(root), pool as runner:
-        for stage, parents in graph.items():
-            futures[stage] = runner.submit(
-                configured,
-                {"stage": stage, "root": str(root), "timeout_minutes": timeout_minutes},
-                wait_for=[futures[parent] for parent in parents],
-            )
-        return {stage: future.result() for stage, future in futures.items()}
+        futures: dict[str, PrefectFuture[str]] = {}
+        pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
+        with pool as runner:
+            for stage, parents in graph.items():
+                futures[stage] = runner.submit(
+                    configured,
+                    {"stage": stage, "root": str(root), "timeout_minutes": timeout_minutes},
+                    wait_for=[futures[parent] for parent in parents],
+                )
+            return {stage: future.result() for stage, future in futures.items()}
 
 
 def _stream(command: Sequence[str], root: Path, timeout_minutes: float, log: Any) -> tuple[int, list[str]]:
