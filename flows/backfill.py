@@ -9,6 +9,7 @@ from prefect.runtime import deployment
 
 from flows.nightly import nightly
 from flows.notify import notify
+from flows.stages import warm_processes
 from tasks.core.errors import ConfigError
 from tasks.core.layout import Workspace
 from tasks.night.lock import holding
@@ -31,5 +32,9 @@ def backfill(
         raise ConfigError(f"the last night {last} is before the first one {first}")
     nights = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
     deployed = deployment.id is not None
-    with holding(Workspace(Path.cwd()), f"dwell backfill {first} to {last}", wait=deployed, log=get_run_logger()):
+    workspace = Workspace(Path.cwd())
+    with (
+        holding(workspace, f"dwell backfill {first} to {last}", wait=deployed, log=get_run_logger()),
+        warm_processes(workspace.root),
+    ):
         return [cast(Outcome, nightly(as_of=night, source=source, data=data, rewrite=rewrite)) for night in nights]

@@ -81,9 +81,9 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 @app.command()
 def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrite: Rewrite = False) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
-    from flows.nightly import nightly as flow
-
     with environment.flow_run(Path.cwd()):
+        from flows.nightly import nightly as flow
+
         outcome = flow(as_of=date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
@@ -97,9 +97,9 @@ def backfill(
     rewrite: Rewrite = False,
 ) -> None:
     """Run missed nights, oldest first."""
-    from flows.backfill import backfill as flow
-
     with environment.flow_run(Path.cwd()):
+        from flows.backfill import backfill as flow
+
         outcomes = flow(first.date(), last.date(), source, str(data) if data else None, rewrite)
     for outcome in outcomes:
         typer.echo(outcome.summary())

@@ -7,6 +7,12 @@ from tasks.core.fork_server import call
 LIBRARIES = (
     "dvc.cli.parser",
     "dvc.repo",
+    "dvc.repo.datasets",
+    "dvc.repo.plots",
+    "dvc.repo.stage",
+    "dvc.data_cloud",
+    "dvc.lock",
+    "dvc.scm",
     "dvc.stage.run",
     "dvc_data.index",
     "dvc_http",

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from flows import embedded
 from flows.credentials import guarded
 from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.processes import own_run
 
-_STARTUP = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _QUIET = {
     # no telemetry
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -18,7 +18,7 @@ _QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     # the first start of the embedded server migrates its database: about 20 s on a busy machine, the default limit
-    _STARTUP: "300",
+    embedded.STARTUP: "300",
     # runs of the last thirty days are enough; events go by a limit of their own, seven days by default
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86_400),
@@ -61,21 +61,21 @@ def flow_run(root: Path) -> Iterator[None]:
 
     try:
         with own_run(root):
+            wait = embedded.start()
+            import flows.nightly  # noqa: F401  takes seconds, in which the server starts
+
+            wait()
             yield
     except httpx.TransportError as error:
-        api = os.environ.get("PREFECT_API_URL")
-        where = f"the Prefect server at {api}" if api else "the embedded Prefect server"
-        remedy = "start it (`dwell serve`), or unset PREFECT_API_URL to run without one" if api else "run again"
-        raise MachineError(f"{where} cannot be reached ({error or type(error).__name__}): {remedy}") from error
+        raise _unreachable(f" ({error or type(error).__name__})") from error
     except RuntimeError as error:
-        if "ephemeral Prefect API server" not in str(error) and "Failed to reach API" not in str(error):
+        if "Failed to reach API" not in str(error):
             raise
-        if api := os.environ.get("PREFECT_API_URL"):
-            raise MachineError(
-                f"the Prefect server at {api} cannot be reached: start it (`dwell serve`), or unset PREFECT_API_URL to "
-                "run without one"
-            ) from error
-        raise MachineError(
-            f"the embedded Prefect server did not start within {os.environ[_STARTUP]} s: give it longer "
-            f"({_STARTUP}=600), free the machine, or use a server of its own (`dwell serve` and PREFECT_API_URL)"
-        ) from error
+        raise _unreachable("") from error
+
+
+def _unreachable(cause: str) -> MachineError:
+    if embedded.is_embedded():
+        return MachineError(f"the embedded Prefect server cannot be reached{cause}: run again")
+    remedy = f"start it (`dwell serve`), or unset {embedded.API} to run without one"
+    return MachineError(f"the Prefect server at {os.environ[embedded.API]} cannot be reached{cause}: {remedy}")

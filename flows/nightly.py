@@ -20,7 +20,7 @@ from prefect.states import Cancelled
 
 from flows.artifacts import show
 from flows.notify import notify
-from flows.stages import run_stages, stage_graph
+from flows.stages import run_stages, stage_graph, warm_processes
 from tasks.config import Params, load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
@@ -55,7 +55,10 @@ def nightly(
             )
         zone = ZoneInfo(params.named_source(source or params.default_source).timezone)
         as_of = flow_run.scheduled_start_time.astimezone(zone).date() - dt.timedelta(days=1)
-    with holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger):
+    with (
+        holding(workspace, "dwell nightly", wait=deployment.id is not None, log=logger),
+        warm_processes(workspace.root),
+    ):
         if damage := set_aside_damage(workspace):
             logger.warning(damage)
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)

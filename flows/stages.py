@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -22,6 +23,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+import tasks.__main__ as stage_command
+from flows import dvc_command
 from flows.artifacts import show
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.fork_server import fork_server
@@ -35,6 +38,11 @@ _HINTS = (
     "Use `dvc push`",
 )
 """What DVC tells a person at a prompt; noise in the log of a night."""
+
+
+def warm_processes(root: Path) -> AbstractContextManager[None]:
+    """Let stages that run inside, and DVC, be forked from one process that has their libraries loaded."""
+    return fork_server(root, (*dvc_command.LIBRARIES, *stage_command.LIBRARIES))
 
 
 class StageFailed(DwellError):
@@ -122,19 +130,18 @@ def run_stages(
         StageFailed: the first failure; stages that do not depend on it may have finished.
     """
     configured = run_stage.with_options(retries=retries)
-    with fork_server(root):
-        if parallel == 1:
-            return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
-        futures: dict[str, PrefectFuture[str]] = {}
-        pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
-        with pool as runner:
-            for stage, parents in graph.items():
-                futures[stage] = runner.submit(
-                    configured,
-                    {"stage": stage, "root": str(root), "timeout_minutes": timeout_minutes},
-                    wait_for=[futures[parent] for parent in parents],
-                )
-            return {stage: future.result() for stage, future in futures.items()}
+    if parallel == 1:
+        return {stage: configured(stage, str(root), timeout_minutes) for stage in graph}
+    futures: dict[str, PrefectFuture[str]] = {}
+    pool: ThreadPoolTaskRunner[str] = ThreadPoolTaskRunner(max_workers=parallel)
+    with pool as runner:
+        for stage, parents in graph.items():
+            futures[stage] = runner.submit(
+                configured,
+                {"stage": stage, "root": str(root), "timeout_minutes": timeout_minutes},
+                wait_for=[futures[parent] for parent in parents],
+            )
+        return {stage: future.result() for stage, future in futures.items()}
 
 
 def _stream(command: Sequence[str], root: Path, timeout_minutes: float, log: Any) -> tuple[int, list[str]]:

@@ -3,9 +3,13 @@
 Shape legend: B rows, F categorical fields, N dense features, L events.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx import config as fx_config
 
 from models.batch import Batch, History
 from models.ranker import Ranker
@@ -55,7 +59,7 @@ def history_tensors(ranker: Ranker, batch: Batch) -> tuple[Tensor, ...]:
 
 
 def export_ranker(ranker: Ranker, example: Batch) -> ExportedProgram:
-    """Export the ranker with a free batch size.
+    """Export the ranker with a free batch size, without the lines of source it came from: they are paths of this machine.
 
     Args:
         ranker: put in evaluation mode.
@@ -64,8 +68,19 @@ def export_ranker(ranker: Ranker, example: Batch) -> ExportedProgram:
     history = history_tensors(ranker, example)
     rows = Dim("rows", min=1)
     by_rows = {0: rows}
-    return torch.export.export(
-        ServingRanker(ranker),
-        (example.ids_BF, example.dense_BN, example.duration_B, history),
-        dynamic_shapes=(by_rows, by_rows, by_rows, tuple(by_rows for _ in history)),
-    )
+    with _no_stack_traces():
+        return torch.export.export(
+            ServingRanker(ranker),
+            (example.ids_BF, example.dense_BN, example.duration_B, history),
+            dynamic_shapes=(by_rows, by_rows, by_rows, tuple(by_rows for _ in history)),
+        )
+
+
+@contextmanager
+def _no_stack_traces() -> Iterator[None]:
+    """Taking them is also an eighth of the work."""
+    before, fx_config.do_not_emit_stack_traces = fx_config.do_not_emit_stack_traces, True
+    try:
+        yield
+    finally:
+        fx_config.do_not_emit_stack_traces = before

@@ -15,8 +15,10 @@ LIBRARIES = (
     "torch",
     "matplotlib.figure",
     "tasks.config",
+    "torch._dynamo",
+    "torch.export._trace",
 )
-"""What most stages need of that which starts no thread."""
+"""What most stages need of that which starts no thread; the last two are what torch loads at a first fit and a first export."""
 
 if __name__ == "__main__":
     arithmetic.pin_for_night(Path.cwd())

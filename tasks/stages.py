@@ -225,10 +225,10 @@ def score(night: Night, recipe: str | None) -> Any:
 
 
 def report(night: Night, recipe: str | None) -> Any:
-    from tasks.report import render_report
+    from tasks.report import FILE, render_report
 
     workspace = night.workspace
-    return render_report(workspace, night.params.report, night.key, workspace.report / "report.html")
+    return render_report(workspace, night.params.report, night.key, workspace.report / FILE)
 
 
 STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {

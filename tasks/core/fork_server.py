@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from tasks.core import arithmetic
 
 ADDRESS = "DWELL_FORK_SERVER"
 """Environment variable: where the server of this run listens, in Linux's abstract namespace, which no file outlives."""
+_SERVED = set[Path]()
+"""Workspaces for which this process has a server."""
 _PRODUCT = ("tasks", "models", "flows")
 _LONGEST = 1 << 20
 _PATIENCE_S = 10
@@ -82,29 +85,32 @@ def call(entry: str, arguments: Sequence[str], libraries: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def fork_server(root: Path) -> Iterator[None]:
-    """Let what this process starts inside find a server; it dies with this run.
+def fork_server(root: Path, libraries: Sequence[str] = ()) -> Iterator[None]:
+    """Let what this process starts inside find a server; it dies with this run. Inside another of the workspace, that serves.
 
     Args:
         root: the workspace that everything runs in, with the code that is there.
+        libraries: modules to load while nobody asks for anything, in this order.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or root.resolve() in _SERVED:
         yield
         return
     address = f"dwell-{os.getpid()}-{secrets.token_hex(16)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"\0{address}")
         listener.listen(socket.SOMAXCONN)
-        command = [sys.executable, "-m", __name__, str(listener.fileno())]
+        command = [sys.executable, "-m", __name__, str(listener.fileno()), *libraries]
         quiet = subprocess.DEVNULL
         server = subprocess.Popen(
             command, cwd=root, pass_fds=[listener.fileno()], stdin=quiet, stdout=quiet, stderr=quiet,
             start_new_session=True,
         )  # fmt: skip
     os.environ[ADDRESS] = address
+    _SERVED.add(root.resolve())
     try:
         yield
     finally:
+        _SERVED.discard(root.resolve())
         del os.environ[ADDRESS]
         server.kill()
         server.wait()
@@ -189,11 +195,15 @@ def _reap(*_: object) -> None:
             pass
 
 
-def _serve(listener: socket.socket) -> _Request:
+def _serve(listener: socket.socket, expected: Sequence[str]) -> _Request:
     """Fork for whoever asks, for ever; return in what was forked, with what it is to run."""
-    loaded = _Loaded()
+    loaded, asked = _Loaded(), poll()
+    asked.register(listener, POLLIN)
     signal.signal(signal.SIGCHLD, _reap)
+    waiting = deque(expected)
     while True:
+        while waiting and not asked.poll(0):
+            loaded.load([waiting.popleft()])
         connection, _ = listener.accept()
         with connection, contextlib.suppress(OSError, ValueError, TypeError):
             connection.settimeout(_PATIENCE_S)
@@ -267,4 +277,4 @@ def _run(request: _Request) -> NoReturn:
 
 if __name__ == "__main__":
     arithmetic.pin_for_night(Path.cwd())
-    _run(_serve(socket.socket(fileno=int(sys.argv[1]))))
+    _run(_serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]))

@@ -3,11 +3,11 @@
 import datetime as dt
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.config import Params, load_params
+from tasks.config import load_params
 from tasks.core.document import read_document, read_optional
 from tasks.core.files import read_json, remove, writing
 from tasks.core.layout import Workspace
@@ -26,11 +26,19 @@ from tasks.registry import Registry, force, register
 from tasks.registry.forecast import FILE as FORECAST_FILE
 from tasks.registry.forecast import NightForecast
 from tasks.registry.ledger import Event
-from tasks.report import Operations, render_report
+from tasks.report import FILE as REPORT_FILE
+from tasks.report import Operations, archive_report, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
 
 _log = logging.getLogger(__name__)
-_PUBLISHED = ("artifacts/models", "artifacts/predictions", "artifacts/gate", "artifacts/scores", "artifacts/forecast")
+_PUBLISHED = (
+    "artifacts/models",
+    "artifacts/predictions",
+    "artifacts/gate",
+    "artifacts/scores",
+    "artifacts/forecast",
+    "artifacts/report",
+)
 """What registry and archive are made of."""
 
 
@@ -84,7 +92,8 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     event = register(registry, workspace, key, decision, rewrite)
     archive = _place(workspace, key, decision, event)
     _compare_with_archived(archive, workspace.root / "dvc.lock")
-    _archive(workspace, params, key, decision, _operations(workspace, stages), archive)
+    operations = _operations(workspace, stages)
+    _archive(workspace, decision, operations, archive, lambda page: archive_report(workspace, operations, page))
     remove(workspace.failure(key.source, key.as_of))
     forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
     return Outcome(
@@ -92,7 +101,7 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
         key.source,
         decision,
         (*_headline(workspace, params.nightly.challengers), *forecast_summary(forecast)),
-        archive / "report.html",
+        archive / REPORT_FILE,
         _remark(event, registry.invalidated(key.as_of), rewrite),
     )
 
@@ -139,8 +148,12 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
     operations = archived or _operations(workspace, {})
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
-    archive = workspace.night(key.source, key.as_of)
-    _archive(workspace, params, key, decision.forced(challenger, reason), operations, archive)
+    archive, forced = workspace.night(key.source, key.as_of), decision.forced(challenger, reason)
+
+    def draw(page: Path) -> None:
+        render_report(workspace, params.report, key, page, operations, forced)
+
+    _archive(workspace, forced, operations, archive, draw)
     return event
 
 
@@ -165,16 +178,20 @@ def _compare_with_archived(archive: Path, lock: Path) -> None:
 
 
 def _archive(
-    workspace: Workspace, params: Params, key: RunKey, decision: Decision, operations: Operations, archive: Path
+    workspace: Workspace,
+    decision: Decision,
+    operations: Operations,
+    archive: Path,
+    draw: Callable[[Path], object],
 ) -> None:
-    """Write the folder of a night, in place of an earlier one."""
+    """Write the folder of a night, in place of an earlier one; `draw` writes its page."""
     with writing(archive, durable=True) as folder:
         folder.mkdir()
         for name in ("run.yaml", "params.yaml", "dvc.lock"):
             shutil.copy(workspace.root / name, folder / name)
         write_decision(folder, decision)
         operations.write(folder / OPERATIONS_FILE)
-        render_report(workspace, params.report, key, folder / "report.html", operations, decision)
+        draw(folder / REPORT_FILE)
 
 
 def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:

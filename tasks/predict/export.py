@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
-from torch.fx import GraphModule
 
 from models.serving import export_ranker
 from tasks.core.files import writing
@@ -51,8 +50,7 @@ def _export(path: Path, folder: Path, name: str, seed: int) -> Path:
 def export_bundle(path: Path, out: Path, seed: int | None = None) -> ExportedProgram:
     """Write one seed of a network as a `torch.export` program (`.pt2`) that runs without dwell.
 
-    Equal bundles give equal bytes, which takes two precautions: torch writes the file's name into the archive (so it is
-    saved through a buffer) and source paths into the graph (so stack traces are dropped).
+    Equal bundles give equal bytes: torch writes the file's name into the archive, so it is saved through a buffer.
 
     Args:
         path: bundle of a recipe.
@@ -62,9 +60,6 @@ def export_bundle(path: Path, out: Path, seed: int | None = None) -> ExportedPro
     bundle = load_bundle(path, None if seed is None else [seed])
     ranker = bundle.rankers[bundle.serving_seed if seed is None else seed]
     program = export_ranker(ranker, example_rows(bundle).batch(0, 2))
-    for module in program.graph_module.modules():
-        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
-            node.meta.pop("stack_trace", None)
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     with writing(out) as temporary:

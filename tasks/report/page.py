@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
-
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.leaderboard import LeaderboardLine, leaderboard
 from tasks.report.config import ReportConfig
+from tasks.report.html import page_html
 from tasks.report.inputs import Artifacts
 from tasks.report.operations import Operations
 from tasks.report.sections.by_segment import by_segment
@@ -38,8 +37,6 @@ from tasks.report.view import Page, Section
 if TYPE_CHECKING:
     from tasks.gate.decision import Decision
 
-_HERE = Path(__file__).parent
-
 
 def render(
     workspace: Workspace,
@@ -54,7 +51,7 @@ def render(
     artifacts = artifacts if decision is None else replace(artifacts, decision=decision)
     lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
     page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations)
-    return write_text(out_file, html(page))
+    return write_text(out_file, page_html(page))
 
 
 def leaders_of(artifacts: Artifacts) -> Sequence[LeaderboardLine]:
@@ -117,16 +114,3 @@ def _sections(
         lineage(artifacts, key),
         glossary(),
     )
-
-
-def html(page: Page) -> str:
-    """Render the page: one file, nothing to fetch."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(page=page, style=style)
