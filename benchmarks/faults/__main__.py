@@ -3,6 +3,7 @@
 python -m benchmarks.faults                # all: results/KIND.md are written beside this file, and results/summary.md
 python -m benchmarks.faults kills          # what is killed: servers, embedded, nights, dvc, stages, workers
 python -m benchmarks.faults stages dvc     # some kinds
+python -m benchmarks.faults unattended     # ninety nights with nobody there: two hours, and left out where no kind is named
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.faults import deployed, kills, refusals, world
+from benchmarks.faults import deployed, kills, refusals, unattended, world
 from benchmarks.faults.kills import Case
 from tasks.core.files import write_text
 from tasks.protocol.record import circumstances
@@ -28,8 +29,8 @@ _AT_ONCE = 2
 class Faults:
     """All kinds of faults, on copies of one finished night."""
 
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch.resolve()
+    def __init__(self, scratch: Path, nights: int = unattended.NIGHTS) -> None:
+        self.scratch, self.nights = scratch.resolve(), nights
         self.fresh = world.make(self.scratch / "fresh")
         self.twin = world.copy(self.fresh, self.scratch / "twin")
         done = world.finish(self.twin, *kills.NIGHTLY)
@@ -59,6 +60,9 @@ KINDS: Mapping[str, Callable[[Faults, random.Random], Iterator[Case]]] = {
     "workers": lambda f, chance: kills.of_workers(f.finished("workers"), f.expected, 6, chance),
     "refusals": lambda f, chance: refusals.injected(f.finished("refusals"), f.expected),
     "disks": lambda f, chance: refusals.full_disks(f.finished("disks"), f.expected),
+    "unattended": lambda f, chance: unattended.of_nights(
+        f.begun("unattended"), f.begun("unattended-twin"), f.nights, chance
+    ),
 }
 KILLS = ("servers", "embedded", "nights", "dvc", "stages", "workers")
 
@@ -66,14 +70,23 @@ KILLS = ("servers", "embedded", "nights", "dvc", "stages", "workers")
 def main() -> int:
     """Throw the faults asked for; return 1 if one of them left anything wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}, or kills; default: all")
-    asked = parser.parse_args().kinds
+    parser.add_argument(
+        "kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}, or kills; default: all but unattended"
+    )
+    parser.add_argument("--nights", type=int, default=unattended.NIGHTS, help="of the kind unattended")
+    options = parser.parse_args()
+    asked = options.kinds
     if unknown := set(asked) - {*KINDS, "kills"}:
         parser.error(f"unknown kind {', '.join(sorted(unknown))}; there are kills, {', '.join(KINDS)}")
-    kinds = list(dict.fromkeys(k for kind in asked or KINDS for k in (KILLS if kind == "kills" else (kind,))))
+    kinds = list(
+        dict.fromkeys(
+            k for kind in asked or (*KILLS, "refusals", "disks") for k in (KILLS if kind == "kills" else (kind,))
+        )
+    )
     command = " ".join(["python -m benchmarks.faults", *asked])
+    command += "" if options.nights == unattended.NIGHTS else f" --nights {options.nights}"
     with tempfile.TemporaryDirectory(prefix="dwell-faults-") as scratch, ThreadPoolExecutor(_AT_ONCE) as pool:
-        faults, begun = Faults(Path(scratch)), time.monotonic()
+        faults, begun = Faults(Path(scratch), options.nights), time.monotonic()
         running = {kind: pool.submit(_throw, faults, kind, command) for kind in kinds}
         thrown, seconds = {kind: future.result() for kind, future in running.items()}, time.monotonic() - begun
     if len(kinds) > 1:

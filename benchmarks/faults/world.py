@@ -78,11 +78,11 @@ def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[st
     )  # fmt: skip
 
 
-def finish(root: Path, *arguments: str, **variables: str) -> Finished:
+def finish(root: Path, *arguments: str, patience_s: float | None = 900, **variables: str) -> Finished:
     """Run a Python module in a workspace to its end."""
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment(root, **variables), text=True, timeout=900,
+        [sys.executable, *arguments], cwd=root, env=environment(root, **variables), text=True, timeout=patience_s,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     return Finished(done.returncode, done.stdout, time.monotonic() - begun)
