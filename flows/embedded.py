@@ -9,10 +9,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
-from tasks.core.errors import MachineError
+from tasks.core.errors import MachineError, print_error
 
 API = "PREFECT_API_URL"
 STARTUP = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
@@ -36,7 +37,7 @@ def start() -> Callable[[], None]:
     it afterwards. What it registers to be done at the end, such as sending its last lines of log, then comes before the server's end.
 
     Raises:
-        MachineError: by what waits, if the server does not answer in time, or has ended.
+        MachineError: by what waits, if the server does not answer in time.
     """
     if os.environ.get(API):
         return lambda: None
@@ -44,13 +45,16 @@ def start() -> Callable[[], None]:
     command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
     process = subprocess.Popen([sys.executable, *command], env=os.environ | _SETTINGS)
-    atexit.register(_end, process)
+    ending = threading.Event()
+    atexit.register(_end, process, ending)
+    threading.Thread(target=_watch, args=(process, ending), daemon=True).start()
     os.environ[API] = os.environ[_EMBEDDED] = f"http://127.0.0.1:{port}/api"
     os.environ["PREFECT_UI_URL"] = ""  # it shows no pages: no links to any
-    return lambda: _wait(process, f"{os.environ[API]}/health")
+    return lambda: _wait(f"{os.environ[API]}/health")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", ending: threading.Event) -> None:
+    ending.set()
     process.terminate()
     try:
         process.wait(_ENDING_S)
@@ -59,20 +63,28 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _watch(process: "subprocess.Popen[bytes]", ending: threading.Event) -> None:
+    """End this process with its server: Prefect would ask for it again for minutes, and no night ends well without it."""
+    process.wait()
+    if not ending.is_set():
+        sys.stdout.flush()
+        error = f"the embedded Prefect server ended with status {process.returncode}: run again, or {_REMEDY}"
+        os._exit(print_error(MachineError(error)))
+
+
+def _wait(url: str) -> None:
     import httpx
 
     patience_s = float(os.environ[STARTUP])
     until = time.monotonic() + patience_s
     print("waiting for the embedded Prefect server", file=sys.stderr)
-    while process.poll() is None:
+    while True:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(url, timeout=max(1, until - time.monotonic())).is_success:
                 return
         if time.monotonic() > until:
             raise MachineError(f"the embedded Prefect server did not start within {patience_s:g} s: {_REMEDY}")
         time.sleep(0.05)
-    raise MachineError(f"the embedded Prefect server ended with status {process.returncode}: run again, or {_REMEDY}")
 
 
 def _free_port() -> int:

@@ -99,12 +99,15 @@ def run(options: Options) -> list[Table]:
 def params(rho: float, seed: int, quick: bool) -> Params:
     """Return the configuration of one night's world and models."""
     world = (QUICK_WORLD if quick else WORLD).model_copy(update={"rho": rho, "seed": FIRST_SEED + seed})
+    recipes = {name: {**MODEL, **changes} for name, changes in {**RECIPES, DIAL: CURVE}.items()}
+    if quick:
+        recipes["dr_jl"]["propensity"] = NETWORK | {"steps": 100}
     return Params.model_validate(
         {
             "default_source": "simulator",
             "sources": {"simulator": world.model_dump(mode="json")},
             "nightly": {"recipes": [*RECIPES, DIAL]},
-            "recipes": {name: {**MODEL, **changes} for name, changes in {**RECIPES, DIAL: CURVE}.items()},
+            "recipes": recipes,
             "window": {"fit_days": 3, "lookback_days": 3} if quick else {},
             "validation": {"tables": {"min_rows": 100}},
             "features": {"groups": {name: {"keys": [key]} for name, key in GROUPS.items()}},

@@ -91,6 +91,20 @@ def test_a_server_that_is_not_there_is_one_line(begun: Path, variable: str, valu
     assert "Traceback" not in done.stdout
 
 
+def test_a_run_ends_with_its_embedded_server(tmp_path: Path) -> None:
+    """At once, and not after Prefect has asked a dead server again for minutes."""
+    code = (
+        "import time, psutil; from pathlib import Path; from flows import embedded, environment\n"
+        "environment.prepare(Path.cwd()); embedded.start()\n"
+        "psutil.Process().children()[0].kill(); time.sleep(60)"
+    )
+    given = ("PREFECT_API_URL", "PREFECT_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in given}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the embedded Prefect server ended with status -9: run again, or ")
+
+
 def test_stages_killed_at_work_leave_nothing_and_end_in_the_same_bytes(begun: Path) -> None:
     """A few of the kills that `python -m benchmarks.faults` makes at every stage."""
     before = {folder: hash_tree(begun / folder) for folder in ("data/features", "data/table")}
