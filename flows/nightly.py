@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
+from flows import brief_log
 from flows.artifacts import show
 from flows.notify import notify
 from flows.stages import run_stages, stage_graph, warm_processes
@@ -31,6 +32,8 @@ from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
 from tasks.retention import plan
+
+brief_log.install()
 
 
 @flow(name="nightly", on_failure=[notify], on_crashed=[notify])

@@ -13,7 +13,7 @@ def notify(flow: Any, flow_run: Any, state: Any) -> None:
     """Send the failure of a flow run; a failing webhook is logged and never hides the failure itself."""
     logger = get_logger("dwell.notify")
     message = f"{flow.name} run {flow_run.name} is {state.name}: {state.message}"
-    logger.error(message)
+    logger.error(message.partition("\n")[0])
     block = os.environ.get(WEBHOOK_VARIABLE)
     if not block:
         return

@@ -236,8 +236,9 @@ def test_a_refused_night_says_why_and_loses_nothing(night: Path, embedded_home: 
     finally:
         (night / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     assert done.returncode == 2
-    assert "error: stage validate failed:" in done.stdout
+    assert done.stdout.count("\nerror: stage validate failed:") == 1
     assert "min_rows" in done.stdout
+    assert "Traceback" not in done.stdout
     assert outputs(night)["artifacts"] == before["artifacts"]
 
 
