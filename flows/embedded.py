@@ -44,7 +44,8 @@ def start() -> Callable[[], None]:
     port = _free_port()
     command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
-    process = subprocess.Popen([sys.executable, *command], env=os.environ | _SETTINGS)
+    # in a session of its own, so that Ctrl-C reaches only us
+    process = subprocess.Popen([sys.executable, *command], env=os.environ | _SETTINGS, start_new_session=True)
     ending = threading.Event()
     atexit.register(_end, process, ending)
     threading.Thread(target=_watch, args=(process, ending), daemon=True).start()

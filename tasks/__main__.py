@@ -6,20 +6,21 @@ from pathlib import Path
 from tasks.core import arithmetic
 from tasks.core.fork_server import call
 
+_EVERY_STAGE = ("psutil", "pydantic", "numpy", "tasks.config")
 LIBRARIES = (
-    "psutil",
-    "pydantic",
-    "numpy",
+    *_EVERY_STAGE,
     "scipy.special",
     "scipy.stats",
     "torch",
     "matplotlib.figure",
-    "tasks.config",
     "torch._dynamo",
     "torch.export._trace",
 )
-"""What most stages need of that which starts no thread; the last two are what torch loads at a first fit and a first export."""
+"""What stages need of that which starts no thread; the last two are what torch loads at a first fit and a first export.
+
+A server loads them while nobody asks; only what every stage needs is waited for.
+"""
 
 if __name__ == "__main__":
     arithmetic.pin_for_night(Path.cwd())
-    sys.exit(call("tasks.main:main", sys.argv[1:], LIBRARIES))
+    sys.exit(call("tasks.main:main", sys.argv[1:], _EVERY_STAGE))

@@ -10,10 +10,10 @@ import pytest
 
 from tasks.core.document import MissingArtifact
 from tasks.core.errors import ContractError
-from tasks.core.files import read_json, remove, write_json
+from tasks.core.files import read_json, remove, write_json, write_text
 from tasks.core.layout import Workspace
 from tasks.core.timings import StageCost
-from tasks.report import Operations, render_report
+from tasks.report import FILE, Operations, archive_report, render_report
 from tasks.report.config import ReportConfig
 from tasks.report.inputs import Artifacts
 from tests.report.conftest import MadeNight
@@ -105,14 +105,17 @@ def test_equal_nights_give_equal_bytes_wherever_they_lie(
 
 @pytest.mark.slow
 def test_the_archived_copy_differs_by_its_timings_alone(
-    made_nights: Nights, pages: dict[str, str], tmp_path: Path
+    copy_of: Callable[[str], Any], pages: dict[str, str], tmp_path: Path
 ) -> None:
-    night = made_nights["later"]
-    page = render_report(night.workspace, ReportConfig(), night.key, tmp_path / "report.html", OPERATIONS)
-    archived = page.read_text(encoding="utf-8")
+    night = copy_of("later")
+    write_text(night.workspace.report / FILE, pages["later"])
+    archived = archive_report(night.workspace, OPERATIONS, tmp_path / FILE).read_text(encoding="utf-8")
     assert "12.9 s" in archived and "12.9 s" not in pages["later"]
     section = re.compile(r'<section id="timings">.*?</section>', re.S)
     assert section.sub("", archived) == section.sub("", pages["later"])
+    write_text(night.workspace.report / FILE, "<html></html>")
+    with pytest.raises(ContractError, match="report.html: other code made it: run the stage report again"):
+        archive_report(night.workspace, OPERATIONS, tmp_path / FILE)
 
 
 @pytest.mark.slow
