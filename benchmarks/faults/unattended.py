@@ -104,14 +104,14 @@ def _renewed(root: Path, before: dict[str, object]) -> int:
     return sum(before.get(name) != stage for name, stage in world.locked(root).items())
 
 
-def _torn(root: Path, command: list[str], chance: random.Random, name: str, tail: str) -> Thrown:
-    """Leave a file of the workspace as a crash or a merge would have, and start a night."""
+def _torn(root: Path, command: list[str], chance: random.Random, name: str) -> Thrown:
+    """Leave a file of the workspace as a crash would have, and start a night."""
     path = root / name
     content = path.read_text()
     cut = chance.randrange(len(content) // 4, len(content) - 1)
-    path.write_text(content[:cut] + tail)
+    path.write_text(content[:cut])
     done = world.finish(root, *command)
-    return f"{name} cut at byte {cut}{' with merge markers' if tail else ''}; it {_ended(done)}", done.status == 0
+    return f"{name} cut at byte {cut}; it {_ended(done)}", done.status == 0
 
 
 def _limited(root: Path, command: list[str], _: random.Random, limit: int, value: int) -> Thrown:
@@ -142,14 +142,13 @@ FAULTS: dict[str, Callable[[Path, list[str], random.Random], Thrown]] = {
     "DVC is killed": partial(_killed, word="flows.dvc_command"),
     "the fork server is killed": partial(_killed, word="fork_server"),
     "a process below is killed": partial(_killed, word=""),
-    "dvc.lock is torn": partial(_torn, name="dvc.lock", tail=""),
-    "dvc.lock has merge markers": partial(_torn, name="dvc.lock", tail="\n<<<<<<< HEAD\n=======\n"),
-    "run.yaml is torn": partial(_torn, name="run.yaml", tail=""),
+    "dvc.lock is torn": partial(_torn, name="dvc.lock"),
+    "run.yaml is torn": partial(_torn, name="run.yaml"),
     "files may have 100 KB": partial(_limited, limit=resource.RLIMIT_FSIZE, value=100_000),
     "64 files may be open": partial(_limited, limit=resource.RLIMIT_NOFILE, value=64),
     "a second night is started": _twice,
 }
-"""What goes wrong -> how."""
+"""What goes wrong -> how. What a person has done wrong (a merge left half-way in dvc.lock) is refused and waits for one."""
 
 
 def _mib(root: Path) -> float:
