@@ -145,7 +145,7 @@ FAULTS: dict[str, Callable[[Path, list[str], random.Random], Thrown]] = {
     "dvc.lock is torn": partial(_torn, name="dvc.lock"),
     "run.yaml is torn": partial(_torn, name="run.yaml"),
     "files may have 100 KB": partial(_limited, limit=resource.RLIMIT_FSIZE, value=100_000),
-    "64 files may be open": partial(_limited, limit=resource.RLIMIT_NOFILE, value=64),
+    "32 files may be open": partial(_limited, limit=resource.RLIMIT_NOFILE, value=32),
     "a second night is started": _twice,
 }
 """What goes wrong -> how. What a person has done wrong (a merge left half-way in dvc.lock) is refused and waits for one."""
