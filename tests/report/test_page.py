@@ -114,7 +114,7 @@ def test_the_archived_copy_differs_by_its_timings_alone(
     section = re.compile(r'<section id="timings">.*?</section>', re.S)
     assert section.sub("", archived) == section.sub("", pages["later"])
     write_text(night.workspace.report / FILE, "<html></html>")
-    with pytest.raises(ContractError, match="report.html: other code made it: run the stage report again"):
+    with pytest.raises(ContractError, match=r"report\.html: other code made it: run the stage report again"):
         archive_report(night.workspace, OPERATIONS, tmp_path / FILE)
 
 
