@@ -65,6 +65,8 @@ KINDS: Mapping[str, Callable[[Faults, random.Random], Iterator[Case]]] = {
     ),
 }
 KILLS = ("servers", "embedded", "nights", "dvc", "stages", "workers")
+_UNNAMED = (*KILLS, "refusals", "disks")
+"""Kinds that are thrown where none is named."""
 
 
 def main() -> int:
@@ -78,11 +80,7 @@ def main() -> int:
     asked = options.kinds
     if unknown := set(asked) - {*KINDS, "kills"}:
         parser.error(f"unknown kind {', '.join(sorted(unknown))}; there are kills, {', '.join(KINDS)}")
-    kinds = list(
-        dict.fromkeys(
-            k for kind in asked or (*KILLS, "refusals", "disks") for k in (KILLS if kind == "kills" else (kind,))
-        )
-    )
+    kinds = list(dict.fromkeys(k for kind in asked or _UNNAMED for k in (KILLS if kind == "kills" else (kind,))))
     command = " ".join(["python -m benchmarks.faults", *asked])
     command += "" if options.nights == unattended.NIGHTS else f" --nights {options.nights}"
     with tempfile.TemporaryDirectory(prefix="dwell-faults-") as scratch, ThreadPoolExecutor(_AT_ONCE) as pool:
