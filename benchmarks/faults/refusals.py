@@ -60,7 +60,8 @@ def _refused(
     if filler is not None:
         filler.unlink()
     problems += failures(world.finish(root, "-m", "tasks", *stage.split()))
-    return Case(f"stage {stage}", f"{kind}: `{(done.error_lines or ['-'])[0][:160]}`", problems + state(root, expected))
+    said = (done.error_lines or ["-"])[0].replace(f"{root}/", "")
+    return Case(f"stage {stage}", f"{kind}: `{said[:160]}`", problems + state(root, expected))
 
 
 @contextlib.contextmanager
