@@ -7,19 +7,16 @@ from tasks.core.errors import DwellError
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
-class _Brief(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten a record that carries such an error; `dwell` prints all of it at the end, the state of the run holds it."""
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if isinstance(error, DwellError):
-            record.msg, record.args = str(error).partition("\n")[0], ()
-            record.exc_info = record.exc_text = None
-        return True
-
-
 def install() -> None:
     """Let Prefect's loggers of runs do so; harmless to repeat."""
     for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(item, _Brief) for item in logger.filters):
-            logger.addFilter(_Brief())
+        logging.getLogger(name).addFilter(_briefly)
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """Shorten a record that carries such an error; `dwell` prints all of it at the end, the state of the run holds it."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, DwellError):
+        record.msg, record.args = str(error).partition("\n")[0], ()
+        record.exc_info = record.exc_text = None
+    return True

@@ -41,7 +41,7 @@ def start() -> Callable[[], None]:
     """
     if os.environ.get(API):
         return lambda: None
-    port = _free_port()
+    port = free_port()
     command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
     # in a session of its own, so that Ctrl-C reaches only us
@@ -88,7 +88,8 @@ def _wait(url: str) -> None:
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 at which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

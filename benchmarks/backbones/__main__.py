@@ -4,14 +4,12 @@ Run it: make benchmark-backbones DATA=../shared/data, or python -m benchmarks.ba
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Backbones, trunks and histories",
     package="benchmarks.backbones",
-    folder=Path(__file__).resolve().parent,
     parts=("planted", "r0"),
     seeds=range(5),
     about="PEPNet where a scene turns the order and where it does not; PEPNet, BST, HSTU and OneTrans on KuaiRand R0 at equal CPU.",

@@ -4,14 +4,12 @@ Run it: make benchmark-debias DATA=../shared/data, or python -m benchmarks.debia
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Debiasing benchmark",
     package="benchmarks.debias",
-    folder=Path(__file__).resolve().parent,
     parts=("coat", "synthetic", "semi_synthetic", "open_bandit", "nights", "rho", "random_slice"),
     seeds=range(10),
     about="Debiasing on Coat, Open Bandit, simulated and real logs.",

@@ -4,7 +4,6 @@ import contextlib
 import math
 import random
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import requests
 from benchmarks.faults import world
 from benchmarks.faults.kills import Case, failures, unlike
 from benchmarks.faults.world import AS_OF, STAGES
+from flows.embedded import free_port
 
 PARTS = ("server", "worker", "process", "server", "service", "worker")
 """What is killed in one night, one after another; a night whose process dies three times is given up."""
@@ -37,9 +37,7 @@ class Service:
     """`dwell serve`, started again whenever it has ended: what a service manager does, and all that it does."""
 
     def __init__(self, root: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = str(free.getsockname()[1])
+        self.port = str(free_port())
         self.root, self.api = root, f"http://127.0.0.1:{self.port}/api"
         self._stopping, self._thread = threading.Event(), threading.Thread(target=self._keep)
 

@@ -7,8 +7,6 @@ import contextlib
 import datetime as dt
 import random
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -116,11 +114,8 @@ def _torn(root: Path, command: list[str], chance: random.Random, name: str) -> T
 
 def _limited(root: Path, command: list[str], _: random.Random, limit: int, value: int) -> Thrown:
     """Start a night that may not have as much of something as it needs."""
-    done = subprocess.run(
-        [sys.executable, *command], cwd=root, env=world.environment(root), text=True, timeout=900, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
-    )  # fmt: skip
-    return f"it {_ended(world.Finished(done.returncode, done.stdout, 0))}", done.returncode == 0
+    done = world.finish(root, *command, before=lambda: resource.setrlimit(limit, (value, value)))
+    return f"it {_ended(done)}", done.status == 0
 
 
 def _twice(root: Path, command: list[str], chance: random.Random) -> Thrown:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,12 +78,18 @@ def start(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[st
     )  # fmt: skip
 
 
-def finish(root: Path, *arguments: str, patience_s: float | None = 900, **variables: str) -> Finished:
-    """Run a Python module in a workspace to its end."""
+def finish(
+    root: Path,
+    *arguments: str,
+    patience_s: float | None = 900,
+    before: Callable[[], None] | None = None,
+    **variables: str,
+) -> Finished:
+    """Run a Python module in a workspace to its end; `before` is called in its process first."""
     begun = time.monotonic()
     done = subprocess.run(
         [sys.executable, *arguments], cwd=root, env=environment(root, **variables), text=True, timeout=patience_s,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, preexec_fn=before,
     )  # fmt: skip
     return Finished(done.returncode, done.stdout, time.monotonic() - begun)
 

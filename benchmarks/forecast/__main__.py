@@ -4,14 +4,12 @@ Run it: python -m benchmarks.forecast [--quick]
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Forecast of the day to come",
     package="benchmarks.forecast",
-    folder=Path(__file__).resolve().parent,
     parts=("nights",),
     seeds=(0,),
     about="Coverage and error of forecast and nowcast over simulated nights, against persistence, DLE and CBPE.",

@@ -4,14 +4,12 @@ Run it: python -m benchmarks.kuairand_techjam [PART ...] --data ../shared/data
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="TechJam 2026, track 2",
     package="benchmarks.kuairand_techjam",
-    folder=Path(__file__).resolve().parent,
     parts=("days_at_hand", "public"),
     seeds=range(5),
     about="Long views of KuaiRand-Pure by the public metric: floors, the official machine, dwell's network, the ceiling.",

@@ -4,14 +4,12 @@ Run it: python -m benchmarks.kuaivideo_x1 [PART ...] --data ../shared/data
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="KuaiVideo_x1",
     package="benchmarks.kuaivideo_x1",
-    folder=Path(__file__).resolve().parent,
     parts=("days_at_hand", "public"),
     seeds=range(5),
     about="AUC, gAUC and log loss of clicks: floors and a factorisation machine, stopped on held-out users and on test.",

@@ -14,6 +14,8 @@ from benchmarks.parts.part import Options, Part, Table
 from benchmarks.parts.report import write_part
 from tasks.core.errors import SourceError
 
+_ROOT = Path(__file__).resolve().parents[2]
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -21,8 +23,7 @@ class Benchmark:
 
     Attributes:
         title: heading of its results.
-        package: where its parts lie, such as `benchmarks.debias`.
-        folder: the same as a path; results go below it unless the caller names another place.
+        package: where its parts lie, such as `benchmarks.debias`; results go below it unless the caller names another place.
         parts: their names, in order.
         seeds: fits of every model unless the caller says otherwise.
         about: what `--help` says.
@@ -30,7 +31,6 @@ class Benchmark:
 
     title: str
     package: str
-    folder: Path
     parts: Sequence[str]
     seeds: Sequence[int]
     about: str
@@ -64,7 +64,8 @@ class Benchmark:
             "--data", type=Path, default=Path("../shared/data"), help="folder that holds KuaiRand-Pure/, coat/ ..."
         )
         parser.add_argument("--seeds", type=int, nargs="+", default=list(self.seeds), help="one fit each")
-        parser.add_argument("--out", type=Path, default=self.folder / "results", help="folder of the results")
+        results = _ROOT.joinpath(*self.package.split("."), "results")
+        parser.add_argument("--out", type=Path, default=results, help="folder of the results")
         parser.add_argument("--scratch", type=Path, help="keep finished fits here and take those that are; default: a "
                             "temporary folder. Start with an empty one after a change of code")  # fmt: skip
         parser.add_argument("--quick", action="store_true", help="show that the parts run; prints, records nothing")

@@ -4,14 +4,12 @@ Run it: python -m benchmarks.relations [PART ...] --data ../shared/data [--quick
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Relation features",
     package="benchmarks.relations",
-    folder=Path(__file__).resolve().parent,
     parts=("simulated", "r0"),
     seeds=(0, 1, 2, 3, 4),
     about="Models without relation features, with them, and with those of permuted pairs, on simulated worlds and on KuaiRand R0.",

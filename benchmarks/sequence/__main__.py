@@ -4,14 +4,12 @@ Run it: python -m benchmarks.sequence [PART ...] --data ../shared/data --seeds 0
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Sequence models",
     package="benchmarks.sequence",
-    folder=Path(__file__).resolve().parent,
     parts=("kuairand", "simulator"),
     seeds=range(5),
     about="Rank the watched over the just-skipped: SINE, its relatives and floors, on real and simulated logs.",

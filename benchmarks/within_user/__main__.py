@@ -4,14 +4,12 @@ Run it: make benchmark-within-user DATA=../shared/data, or python -m benchmarks.
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
     title="Order within a user",
     package="benchmarks.within_user",
-    folder=Path(__file__).resolve().parent,
     parts=("planted", "r0"),
     seeds=(0, 1, 2, 3, 4),
     about="Ranking terms beside the point loss, on planted worlds, on permuted labels and on KuaiRand R0.",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,15 @@ from typing import Any
 from tasks.train.fit import SeedFit
 from tasks.train.run import NamedRecipe, train
 from tests.train.settings import RECIPES, training
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def train_until_killed(table: Path, folder: Path, steps: int, name: str) -> None:
+    """Run the stage in a process of its own, which kills itself; the bundle would be `b` below the folder, scratch is `s`."""
+    places = [table, folder / "b", folder / "s"]
+    command = [sys.executable, "-m", "tests.train.killed_fit", *places, str(steps), name]
+    assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
 
 
 def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:

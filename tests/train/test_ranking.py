@@ -1,8 +1,5 @@
 """A ranking term through the train stage: what the record says, a kill, and a weight of 0."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -12,9 +9,8 @@ from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
 from tasks.train.run import NamedRecipe, train
+from tests.train.killed_fit import train_until_killed
 from tests.train.settings import RANKED, RECIPE, training
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +35,7 @@ def test_a_ranked_fit_killed_and_run_again_ends_with_the_same_bytes(
 ) -> None:
     """Killed in the first epoch, while the scale is measured, and in the third, when it stands."""
     for steps in (7, 20):
-        places = [candidate_table, tmp_path / "b", tmp_path / "s"]
-        command = [sys.executable, "-m", "tests.train.killed_fit", *places, str(steps), "ranking"]
-        assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
+        train_until_killed(candidate_table, tmp_path, steps, "ranking")
     train(candidate_table, NamedRecipe("ranking", RANKED, training()), tmp_path / "b", tmp_path / "s")
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
 

@@ -1,7 +1,4 @@
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +17,8 @@ from tasks.train.config import TrainingConfig
 from tasks.train.fit import SeedFit
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
+from tests.train.killed_fit import train_until_killed
 from tests.train.settings import RECIPE, training
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +90,7 @@ def test_a_fit_killed_twice_and_run_again_ends_with_the_same_bytes(
 ) -> None:
     """Killed between checkpoints in the second epoch of seed 0, then in seed 1; three processes share the work."""
     for left in steps:
-        places = [table, tmp_path / "b", tmp_path / "s"]
-        command = [sys.executable, "-m", "tests.train.killed_fit", *places, str(left), "small"]
-        assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
+        train_until_killed(table, tmp_path, left, "small")
         assert not (tmp_path / "b").exists()
     standing = sorted(path.parent.name for path in (tmp_path / "s").rglob("progress.json"))
     assert standing == ["seed0", "seed1"]

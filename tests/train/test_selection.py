@@ -1,8 +1,5 @@
 """Debiased recipes through the train stage: levels click and candidate, a kill, and what is measured."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,8 @@ from tasks.predict import load_bundle
 from tasks.train.optimizers import Optimizers
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
+from tests.train.killed_fit import train_until_killed
 from tests.train.settings import CANDIDATE, RECIPE, training
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def fit(table: Path, folder: Path, recipe: Recipe, **changes: Any) -> pl.DataFrame:
@@ -62,9 +58,7 @@ def test_a_fit_on_candidates_killed_and_run_again_ends_with_the_same_bytes(
     candidate_table: Path, bundle: Path, tmp_path: Path
 ) -> None:
     """Killed two steps after a checkpoint in the second epoch, amid a pass over the unobserved rows."""
-    places = [candidate_table, tmp_path / "b", tmp_path / "s"]
-    command = [sys.executable, "-m", "tests.train.killed_fit", *places, "17", "candidate"]
-    assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
+    train_until_killed(candidate_table, tmp_path, 17, "candidate")
     assert list((tmp_path / "s").rglob("progress.json")) and not (tmp_path / "b").exists()
     train(candidate_table, NamedRecipe("candidate", CANDIDATE, training()), tmp_path / "b", tmp_path / "s")
     assert hash_tree(tmp_path / "b") == hash_tree(bundle)
