@@ -147,11 +147,12 @@ def test_nothing_is_forked_from_code_that_has_changed(root: Path, start: Start) 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can ask as another user")
 def test_other_users_are_not_served(start: Start) -> None:
     code = (
-        "import os, socket; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.connect('\\0' + os.environ['DWELL_FORK_SERVER']);"
-        "socket.send_fds(s, [(2).to_bytes(4, 'little')], [0, 1, 2]); s.sendall(b'{}'); print(s.recv(1))"
+        "import os, socket; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.connect('\\0' + os.environ['DWELL_FORK_SERVER'])\n"
+        "try: socket.send_fds(s, [(2).to_bytes(4, 'little')], [0, 1, 2]); s.sendall(b'{}'); print(s.recv(1))\n"
+        "except ConnectionError: print(b'')  # closed before all was sent"
     )
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert asked.stdout.strip() == "b''" or "ConnectionResetError" in asked.stderr
+    assert asked.stdout.strip() == "b''"
     assert said(start("tell"))[1].endswith("forked")
 
 
