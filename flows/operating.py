@@ -1,6 +1,8 @@
 """Commands for whoever keeps nights running: who serves, what came of every night, what is left behind."""
 
 import contextlib
+import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,7 +37,9 @@ def rollback(
     book = _registry(source)
     with holding(Workspace(), "dwell rollback"):
         event = book.rollback(to=to, reason=reason, as_of=date(as_of))
-    typer.echo(f"champion is now {event.entry} (from night {event.as_of} on)")
+    typer.echo(
+        f"champion is now {event.entry} (from night {event.as_of} on); `dwell score` writes its lists for today now"
+    )
 
 
 def retire(
@@ -65,6 +69,32 @@ def promote(
     with holding(workspace, "dwell promote"):
         event = force(workspace, load_run_key(workspace.run_key), challenger, reason)
     typer.echo(f"champion is now {event.entry}, promoted by force (from night {event.effective_from} on)")
+
+
+def score(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="champion (whoever would serve now), a recipe or ensemble of the night in run.yaml, or the id of a "
+            "registry entry."
+        ),
+    ] = "champion",
+    day: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Which day's lists. Default: the one the night serves."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: scored/DAY/MODEL.")] = None,
+) -> None:
+    """Write a day's scores and lists by any fitted model, as the night's stage `score` does; nothing else changes."""
+    from tasks.inference import score_day
+    from tasks.night.lock import holding
+    from tasks.stages import Night
+
+    workspace = Workspace()
+    with holding(workspace, "dwell score"):
+        made = score_day(Night.load(workspace), model, date(day), out)
+    summary = made.summary
+    typer.echo(f"{summary.day}, {made.model}: {summary.users} users x {summary.pool} videos in {made.folder}")
 
 
 def status(source: Source = None) -> None:
@@ -160,5 +190,5 @@ def doctor(
         raise typer.Exit(1)
 
 
-COMMANDS = (rollback, retire, promote, status, calendar, sandbox, clean, doctor)
+COMMANDS = (rollback, retire, promote, score, status, calendar, sandbox, clean, doctor)
 """In the order of the help."""

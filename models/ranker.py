@@ -113,6 +113,11 @@ class Ranker(nn.Module):
             return encoded
         return replace(encoded, own={task: encoder(batch) for task, encoder in self.task_encoders.items()})
 
+    def embed(self, batch: Batch) -> Tensor:
+        """Return what the watch-time tower reads of a batch, [B, width of the trunk]."""
+        h_BW: Tensor = self.trunk(self.encode(batch))[WATCH_TIME]
+        return h_BW
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scalar loss of every trained task, after the objective.
 

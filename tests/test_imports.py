@@ -36,6 +36,8 @@ ORDER = (
     "tasks.doctor",
     "tasks.retention",
     "tasks.stages",
+    "tasks.inference",
+    "dwell",
     "tasks.main",
     "tasks.__main__",
     "flows",

@@ -18,6 +18,7 @@ artifacts/scores/                score        next day's scores and top-k lists
 artifacts/report/                report       report.html
 metrics/, plots/                 what `dvc metrics` and `dvc plots` read
 registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
+scored/DAY/MODEL/                dwell score  scores and lists of any day by any fitted model (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
@@ -39,7 +40,7 @@ ANCHOR_TABLE = "anchor.parquet"
 """The same of the entry that began the champion's reign, beside the champion's."""
 
 
-WRITTEN = ("data", "artifacts", "metrics", "plots", "registry", "tuned", "nights", ".dwell", ".dvc", ".git")
+WRITTEN = ("data", "artifacts", "metrics", "plots", "registry", "scored", "tuned", "nights", ".dwell", ".dvc", ".git")
 """Folders that nights write, and replace, below the root."""
 
 
@@ -131,6 +132,9 @@ class Workspace:
     @property
     def plots(self) -> Path:
         return self.root / "plots"
+
+    def scored(self, day: dt.date, model: str) -> Path:
+        return self.root / "scored" / day.isoformat() / model
 
     @property
     def tuned(self) -> Path:

@@ -1,13 +1,15 @@
 """One fitted network as a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from models.batch import Batch
 from models.heads.base import LONGEST
 from models.ranker import Ranker
 from models.recipe import Recipe
@@ -66,12 +68,20 @@ class Bundle(FittedModel):
 
     def predict_raw(self, rows: EncodedRows, seed: int) -> Predictions:
         """Return scores, the native `mean` and `median` where a head has them, and `p_<task>`, uncalibrated."""
-        parts = []
-        with torch.no_grad():
-            for begin in range(0, max(len(rows), 1), BATCH_ROWS):
-                batch = rows.batch(begin, min(begin + BATCH_ROWS, len(rows)))
-                parts.append(as_arrays(self.rankers[seed].predict(batch)))
+        parts = [as_arrays(self.rankers[seed].predict(batch)) for batch in _batches(rows)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def embed(self, rows: EncodedRows) -> NDArray[np.float32]:
+        """Return what the watch-time tower of the serving seed reads of every row, [rows, width]."""
+        ranker = self.rankers[self.serving_seed]
+        with torch.no_grad():
+            parts = [ranker.embed(batch).numpy() for batch in _batches(rows)]
+        return np.concatenate(parts)
+
+
+def _batches(rows: EncodedRows) -> Iterator[Batch]:
+    for begin in range(0, max(len(rows), 1), BATCH_ROWS):
+        yield rows.batch(begin, min(begin + BATCH_ROWS, len(rows)))
 
 
 def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
