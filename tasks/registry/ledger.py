@@ -10,7 +10,7 @@ import datetime as dt
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -170,6 +170,31 @@ def append(registry: Path, new: NewEvent) -> Event:
     _append_line(registry / LEDGER, json.dumps(event.model_dump(mode="json"), sort_keys=True))
     _write_head(registry, (*events, event))
     return event
+
+
+def extend(registry: Path, lines: Sequence[bytes]) -> None:
+    """Append events that were recorded in another place of the same history, each as whole as one recorded here.
+
+    The caller holds the lock.
+
+    Args:
+        registry: where they are lacking.
+        lines: of the other ledger, after those that stand here.
+
+    Raises:
+        RegistryError: if they do not continue what stands here; nothing is appended then.
+        StorageError: if the disk is full; those before then stand.
+    """
+    events, path = list(read_ledger(registry)), registry / LEDGER
+    for number, line in enumerate(lines, start=len(events) + 1):
+        event = _parse(line, number, path)
+        expected = events[-1].hash if events else GENESIS
+        if event.previous_hash != expected or event.sequence != number - 1:
+            raise RegistryError(f"{path}: event {event.sequence} of the other ledger does not follow the last one here")
+        events.append(event)
+    for number, line in enumerate(lines, start=len(events) - len(lines) + 1):
+        _append_line(path, line.decode())
+        _write_head(registry, tuple(events[:number]))
 
 
 def _append_line(path: Path, line: str) -> None:
