@@ -1,9 +1,12 @@
 """What a night shows in Prefect's UI: for people to read, and nothing that a night fails for."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 
 from flows.embedded import is_embedded
 
@@ -21,9 +24,21 @@ def show(create: Callable[..., object], key: str, **content: str) -> None:
     Raises:
         httpx.HTTPError: if the embedded server has died: the night has none then.
     """
-    try:
+    with _shown(f"the artifact {key}"):
         create(key=key, **content)
+
+
+def name_run(name: str) -> None:
+    """Call the run of the flow at work by what it is about, where people look for it; errors as for `show`."""
+    with _shown(f"the name {name!r}"), get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=name)
+
+
+@contextlib.contextmanager
+def _shown(what: str) -> Iterator[None]:
+    try:
+        yield
     except httpx.HTTPError as error:
         if is_embedded():
             raise
-        _log.warning("the Prefect server did not take the artifact %s (%s)", key, error or type(error).__name__)
+        _log.warning("the Prefect server did not take %s (%s)", what, error or type(error).__name__)

@@ -16,7 +16,7 @@ from tasks.night.lock import holding
 from tasks.night.publish import Outcome
 
 
-@flow(name="backfill", on_failure=[notify], on_crashed=[notify])
+@flow(name="backfill", flow_run_name="backfill {first} to {last}", on_failure=[notify], on_crashed=[notify])
 def backfill(
     first: dt.date, last: dt.date, source: str | None = None, data: str | None = None, rewrite: bool = False
 ) -> list[Outcome]:

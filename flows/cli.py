@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import environment, operating
+from flows import environment, operating, sharing
 from flows.options import AsOf, Data, Port, Rewrite, Source, date, named
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
@@ -252,7 +252,7 @@ def schema(
     typer.echo(json.dumps(json_schema(part), indent=2))
 
 
-for command in operating.COMMANDS:
+for command in (*operating.COMMANDS, *sharing.COMMANDS):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """The nightly flow: settle the run key, run the stages, publish what they decided."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,10 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
 from flows import brief_log
-from flows.artifacts import show
+from flows.alerts import raise_alarm
+from flows.artifacts import name_run, show
 from flows.notify import notify
-from flows.stages import run_stages, stage_graph, warm_processes
+from flows.stages import StageFailed, run_stages, stage_graph, warm_processes
 from tasks.config import Params, load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
@@ -66,15 +68,37 @@ def nightly(
             logger.warning(damage)
         key = prepare_night(workspace, as_of, source, Path(data) if data else None)
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
+        name_run(f"night {key.as_of} of {key.source}")
         try:
             outcome = _decide(workspace, params, key, rewrite)
         except Exception as error:
-            note_failure(workspace, key, error)
+            note_failure(workspace, key, error, error.log if isinstance(error, StageFailed) else ())
             raise
         _clean(workspace, params.nightly.keep_nights, logger)
+    for alarm in outcome.alarms:
+        raise_alarm(key.source, f"night {key.as_of} of {key.source}: {alarm}")
     show(create_markdown_artifact, "decision", markdown=outcome.summary_markdown(), description=f"night {key.as_of}")
-    show(create_link_artifact, "report", link=outcome.report.resolve().as_uri(), link_text=f"report of {key.as_of}")
+    show(
+        create_link_artifact,
+        "report",
+        link=_link(workspace, params, outcome, logger),
+        link_text=f"report of {key.as_of}",
+    )
     return outcome
+
+
+def _link(workspace: Workspace, params: Params, outcome: Outcome, logger: Log) -> str:
+    """Return where a browser finds the report: on the site, which is written for it, or as a file of this machine."""
+    if params.nightly.site_url is None:
+        return outcome.report.resolve().as_uri()
+    from tasks.night.latest import latest_night
+    from tasks.site import build_site
+
+    try:
+        build_site(workspace, params.report.title, params.nightly.site_nights, partial(latest_night, params))
+    except DwellError as error:
+        logger.warning("the site was not written: %s", error)
+    return f"{params.nightly.site_url.rstrip('/')}/{outcome.source}/{outcome.as_of}/{outcome.report.name}"
 
 
 def _decide(workspace: Workspace, params: Params, key: RunKey, rewrite: bool) -> Outcome:

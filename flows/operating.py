@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,9 @@ from tasks.core.layout import Workspace
 
 if TYPE_CHECKING:
     from tasks.registry import Registry
+
+_LOOKED_AT = 30
+"""Nights among which `status` looks for what is late."""
 
 
 def _registry(source: str | None) -> "Registry":
@@ -98,18 +102,30 @@ def score(
 
 
 def status(source: Source = None) -> None:
-    """Show who is at work here, the night in run.yaml, the champion and the last decisions."""
+    """Show on one screen who is at work here, the last attempt, the champion and its age, what is late, and what to do."""
+    from tasks.config import load_params
     from tasks.core.run_key import load_run_key
+    from tasks.night.calendar import calendar as look
+    from tasks.night.latest import latest_night
     from tasks.night.lock import holder
 
     workspace = Workspace()
-    if (held := holder(workspace)) is not None:
+    held = holder(workspace)
+    if held is not None:
         typer.echo(f"at work: {held}")
-    book = _registry(source)
+    params = load_params(workspace.params)
+    name = source or params.default_source
     if workspace.run_key.exists():
         key = load_run_key(workspace.run_key)
         typer.echo(f"run.yaml: night {key.as_of} of {key.source}, champion {key.champion}")
-    typer.echo(str(book.status()))
+    found = look(workspace, name, latest_night(params, name), _LOOKED_AT, held is not None)
+    if found.last_attempt is not None:
+        typer.echo(f"last attempt: night {found.last_attempt}")
+    typer.echo(str(_registry(name).status()))
+    if found.holes:
+        typer.echo(f"late: {', '.join(str(night.as_of) for night in found.holes)} came to no decision")
+    for remedy in found.remedies:
+        typer.echo(f"to do: {remedy}")
 
 
 def calendar(
@@ -120,19 +136,33 @@ def calendar(
 ) -> None:
     """Show what came of every night: decided, missing, failed; what has changed since, and the command that fills the holes."""
     from tasks.config import load_params
-    from tasks.core.errors import SourceError
-    from tasks.ingest import default_as_of
     from tasks.night.calendar import calendar as look
+    from tasks.night.latest import latest_night
     from tasks.night.lock import holder
 
     workspace = Workspace()
     params = load_params(workspace.params)
     name = source or params.default_source
-    latest = None
-    with contextlib.suppress(SourceError):  # its data are gone: what was decided stands in the ledger
-        latest = default_as_of(params.named_source(name))
-    for line in look(workspace, name, latest, nights, holder(workspace) is not None).lines():
+    for line in look(workspace, name, latest_night(params, name), nights, holder(workspace) is not None).lines():
         typer.echo(line)
+
+
+def site(
+    nights: Annotated[
+        int | None, typer.Option(help="Nights to show of each source. Default: nightly.site_nights.", min=1)
+    ] = None,
+) -> None:
+    """Write pages of all nights to the folder `site`: trends, a calendar with its holes, every report, every failure."""
+    from tasks.config import load_params
+    from tasks.night.latest import latest_night
+    from tasks.night.lock import holder
+    from tasks.site import build_site
+
+    workspace = Workspace()
+    params = load_params(workspace.params)
+    shown, at_work = nights or params.nightly.site_nights, holder(workspace) is not None
+    page = build_site(workspace, params.report.title, shown, partial(latest_night, params), at_work)
+    typer.echo(f"written: {page}")
 
 
 def sandbox(name: Annotated[str, typer.Argument(callback=named, help="What to call it.")]) -> None:
@@ -190,5 +220,5 @@ def doctor(
         raise typer.Exit(1)
 
 
-COMMANDS = (rollback, retire, promote, score, status, calendar, sandbox, clean, doctor)
+COMMANDS = (rollback, retire, promote, score, status, calendar, site, sandbox, clean, doctor)
 """In the order of the help."""

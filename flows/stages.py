@@ -38,6 +38,8 @@ _HINTS = (
     "Use `dvc push`",
 )
 """What DVC tells a person at a prompt; noise in the log of a night."""
+_LOGGED = 60
+"""Lines of a failed stage that are kept."""
 
 
 def warm_processes(root: Path) -> AbstractContextManager[None]:
@@ -46,7 +48,9 @@ def warm_processes(root: Path) -> AbstractContextManager[None]:
 
 
 class StageFailed(DwellError):
-    """A stage ended with an error; the message carries its cause."""
+    """A stage ended with an error; the message carries its cause, `log` the last lines it printed."""
+
+    log: tuple[str, ...] = ()
 
 
 class StageRefused(StageFailed):
@@ -174,6 +178,12 @@ def _end_group(pid: int) -> None:
 
 
 def _failure(stage: str, returncode: int, lines: Sequence[str], timeout_minutes: float) -> StageFailed:
+    failure = _failed(stage, returncode, lines, timeout_minutes)
+    failure.log = tuple(lines[-_LOGGED:])
+    return failure
+
+
+def _failed(stage: str, returncode: int, lines: Sequence[str], timeout_minutes: float) -> StageFailed:
     if returncode == -signal.SIGKILL:
         return StageFailed(
             f"stage {stage} was killed: it ran longer than {timeout_minutes:g} minutes, or the machine ran out of memory"

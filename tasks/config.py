@@ -92,6 +92,10 @@ class Nightly(Block):
     them, portable also asks the matrix library for code that any of them runs (a fifth slower), native is what each offers"""
     keep_nights: Whole = Field(default=14, ge=1, le=10_000)
     """archived nights to keep of each source: when a night has ended, what only older ones need is removed (`dwell clean`)"""
+    site_url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
+    """where a web server shows the folder `site`, such as http://dwell.internal: every night then writes it, and links to it"""
+    site_nights: Whole = Field(default=90, ge=1, le=10_000)
+    """nights of each source that the site shows"""
 
     @property
     def challengers(self) -> tuple[str, ...]:

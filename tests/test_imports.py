@@ -33,6 +33,8 @@ ORDER = (
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
+    "tasks.site",
+    "tasks.share",
     "tasks.doctor",
     "tasks.retention",
     "tasks.stages",

@@ -18,9 +18,11 @@ artifacts/scores/                score        next day's scores and top-k lists
 artifacts/report/                report       report.html
 metrics/, plots/                 what `dvc metrics` and `dvc plots` read
 registry/SOURCE/                 promoted bundles, evidence and the ledger (not a DVC output)
+site/                            dwell site   pages of all nights (not a DVC output)
 scored/DAY/MODEL/                dwell score  scores and lists of any day by any fitted model (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
+nights/SOURCE/headlines/AS_OF.json  the few numbers of a night that `dwell clean` leaves
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
 .dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest);
                                  notes on nights that failed, and sandboxes
@@ -40,7 +42,20 @@ ANCHOR_TABLE = "anchor.parquet"
 """The same of the entry that began the champion's reign, beside the champion's."""
 
 
-WRITTEN = ("data", "artifacts", "metrics", "plots", "registry", "scored", "tuned", "nights", ".dwell", ".dvc", ".git")
+WRITTEN = (
+    "data",
+    "artifacts",
+    "metrics",
+    "plots",
+    "registry",
+    "scored",
+    "site",
+    "tuned",
+    "nights",
+    ".dwell",
+    ".dvc",
+    ".git",
+)
 """Folders that nights write, and replace, below the root."""
 
 
@@ -137,6 +152,10 @@ class Workspace:
         return self.root / "scored" / day.isoformat() / model
 
     @property
+    def site(self) -> Path:
+        return self.root / "site"
+
+    @property
     def tuned(self) -> Path:
         return self.root / "tuned"
 
@@ -145,6 +164,9 @@ class Workspace:
 
     def night(self, source: str, as_of: dt.date) -> Path:
         return self.root / "nights" / source / as_of.isoformat()
+
+    def headline(self, source: str, as_of: dt.date) -> Path:
+        return self.root / "nights" / source / "headlines" / f"{as_of.isoformat()}.json"
 
     def replay(self, source: str, as_of: dt.date) -> Path:
         return self.root / "nights" / source / "replays" / as_of.isoformat()

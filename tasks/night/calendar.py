@@ -26,6 +26,10 @@ class Failure(Document):
     """the error's first line"""
     at: str
     """wall clock, UTC; for people"""
+    problems: tuple[str, ...] = ()
+    """every line of the error"""
+    log: tuple[str, ...] = ()
+    """the last lines of the stage that failed"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,16 @@ class Calendar:
     nights: tuple[CalendarNight, ...]
 
     @property
+    def holes(self) -> tuple[CalendarNight, ...]:
+        """Nights that came to no decision."""
+        return tuple(night for night in self.nights if night.is_hole)
+
+    @property
+    def last_attempt(self) -> CalendarNight | None:
+        """The latest night that was begun; None: none was."""
+        return next((night for night in reversed(self.nights) if night.outcome != "missing"), None)
+
+    @property
     def remedies(self) -> tuple[str, ...]:
         """One command per run of nights that came to no decision."""
         return tuple(
@@ -95,7 +109,7 @@ def calendar(workspace: Workspace, source: str, latest: dt.date | None, last: in
     for event in events:
         if event.kind == "replayed":
             decided.setdefault(event.as_of, event)
-    failed = _failures(workspace, source)
+    failed = failures(workspace, source)
     open_night = _open_night(workspace, source, decided)
     tried = sorted({*decided, *failed, *([open_night] if open_night else [])})
     if not tried:
@@ -119,15 +133,24 @@ def calendar(workspace: Workspace, source: str, latest: dt.date | None, last: in
     return Calendar(source, tuple(nights))
 
 
-def note_failure(workspace: Workspace, key: RunKey, error: BaseException) -> None:
-    """Keep why a night came to no decision, until it comes to one."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def note_failure(workspace: Workspace, key: RunKey, error: BaseException, log: Sequence[str] = ()) -> None:
+    """Keep why a night came to no decision, until it comes to one.
+
+    Args:
+        workspace: where it ran.
+        key: the night.
+        error: what ended it.
+        log: the last lines of the stage that failed.
+    """
+    problems = str(error).strip().splitlines() or [type(error).__name__]
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     path = workspace.failure(key.source, key.as_of)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Failure(reason=reason, at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds")).write(path)
+    Failure(reason=problems[0], at=at, problems=tuple(problems), log=tuple(log)).write(path)
 
 
-def _failures(workspace: Workspace, source: str) -> dict[dt.date, Failure]:
+def failures(workspace: Workspace, source: str) -> dict[dt.date, Failure]:
+    """Return the nights of a source that failed and came to no decision since, and why."""
     found = {}
     for path in sorted(workspace.failure(source, dt.date.min).parent.glob("*.json")):
         failure = read_optional(path, Failure, "that failed")

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
+from tasks.forecast.words import alarm
 from tasks.forecast.words import summary as forecast_summary
 from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.night.belonging import refuse_others
 from tasks.night.dvc_files import damaged_lock
+from tasks.night.headline import write_headline
 from tasks.night.reproduced import explanation, other_bytes
 from tasks.registry import Registry, force, register
 from tasks.registry.forecast import FILE as FORECAST_FILE
@@ -29,6 +31,8 @@ from tasks.registry.ledger import Event
 from tasks.report import FILE as REPORT_FILE
 from tasks.report import Operations, archive_report, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
+from tasks.validate.summary import FILE as DATA_FILE
+from tasks.validate.summary import DataSummary
 
 _log = logging.getLogger(__name__)
 _PUBLISHED = (
@@ -53,6 +57,8 @@ class Outcome:
     report: Path
     remark: str | None = None
     """what is to know of a night that later ones follow"""
+    alarms: tuple[str, ...] = ()
+    """what of the judge day looks unlike the days before"""
 
     def summary(self) -> str:
         """Return the lines a person reads at the end of a run."""
@@ -96,6 +102,8 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     _archive(workspace, decision, operations, archive, lambda page: archive_report(workspace, operations, page))
     remove(workspace.failure(key.source, key.as_of))
     forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
+    if event.kind != "replayed":
+        write_headline(workspace, key, decision, forecast)
     return Outcome(
         key.as_of,
         key.source,
@@ -103,7 +111,14 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
         (*_headline(workspace, params.nightly.challengers), *forecast_summary(forecast)),
         archive / REPORT_FILE,
         _remark(event, registry.invalidated(key.as_of), rewrite),
+        tuple(_alarms(workspace, forecast)),
     )
+
+
+def _alarms(workspace: Workspace, forecast: NightForecast) -> Iterator[str]:
+    arrived = read_document(workspace.validated / DATA_FILE, DataSummary, "validate").days[-1]
+    yield from (problem.sentence for problem in arrived.problems if problem.status == "warning")
+    yield from (alarm(forecast, found) for found in forecast.alarms)
 
 
 def _place(workspace: Workspace, key: RunKey, decision: Decision, event: Event) -> Path:

@@ -38,13 +38,19 @@ class RegistryStatus(Block):
     latest: tuple[Event, ...]
     """the last few, oldest first"""
 
+    @property
+    def age(self) -> int:
+        """Days from the night that fitted the champion to the last one decided; 0 without either."""
+        return (self.last_night - self.entry.as_of).days if self.last_night and self.entry else 0
+
     def __str__(self) -> str:
         if self.champion is None or self.entry is None:
             lines = ["champion: none"]
         else:
-            lines = [
-                f"champion: {self.champion} ({self.entry.recipe} of night {self.entry.as_of}), since night {self.since}"
-            ]
+            fitted = (
+                f"{self.entry.recipe} of night {self.entry.as_of}, {self.age} day{'' if self.age == 1 else 's'} old"
+            )
+            lines = [f"champion: {self.champion} ({fitted}), since night {self.since}"]
             if self.entry.forced_reason is not None:
                 lines.append(f"  promoted by force: {self.entry.forced_reason}")
         lines.append(f"last night decided: {self.last_night or 'none'}; {self.events} events")

@@ -3,6 +3,7 @@
 Text stays text, so it can be read out, searched and set in the reader's own font.
 """
 
+import datetime as dt
 import hashlib
 import html
 import io
@@ -14,6 +15,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -110,6 +112,42 @@ def lines(series: Sequence[Series], x_label: str, y_label: str, description: str
         _legend(axes, [line.name for line in series])
 
     return _svg(draw, 2.7, description)
+
+
+def over_days(
+    days: Sequence[dt.date],
+    values: Sequence[float],
+    label: str,
+    description: str,
+    bands: Sequence[tuple[float, float]] | None = None,
+) -> str:
+    """Draw one number per day; a band holds its intervals. A day that is missing breaks the line.
+
+    Args:
+        days: in order.
+        values: one per day.
+        label: what the vertical axis measures, with its unit.
+        description: the chart in words.
+        bands: ends of the interval of each; None: they have none.
+    """
+    every = [days[0] + dt.timedelta(days=i) for i in range((days[-1] - days[0]).days + 1)]
+    place = {day: index for index, day in enumerate(days)}
+    gap = float("nan")
+
+    def spread(numbers: Sequence[float]) -> list[float]:
+        return [numbers[place[day]] if day in place else gap for day in every]
+
+    def draw(axes: Axes) -> None:
+        if bands is not None:
+            low, high = (spread([band[end] for band in bands]) for end in (0, 1))
+            axes.fill_between(every, low, high, color=ACCENT, alpha=0.18, linewidth=0)  # type: ignore[arg-type]
+        axes.plot(every, spread(values), color=ACCENT, marker="o", markersize=3, linewidth=1.5)  # type: ignore[arg-type]
+        locator = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.set_ylabel(label)
+
+    return _svg(draw, 2.4, description)
 
 
 def reliability(series: Sequence[Series], unit: str, description: str) -> str:

@@ -16,6 +16,7 @@ class Cell:
         numeric: whether it is set flush right.
         tone: what the colour says; the words say it too.
         code: whether it is something to copy (an id, a hash).
+        link: page it leads to, relative to this one; "" for none.
     """
 
     text: str
@@ -23,6 +24,7 @@ class Cell:
     numeric: bool = False
     tone: Tone = "plain"
     code: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,10 +21,15 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pytest import approx
 
 import dwell as dwell_api
 from benchmarks.same_bytes.__main__ import SOURCE, left
+from flows.alerts import raise_alarm
+from flows.notify import WEBHOOK_VARIABLE
 from tasks.core.files import NIGHT_FILE, hash_tree
 from tasks.core.layout import Workspace
 from tasks.core.predictions import SECONDS_AND_SCORE, column, probability
@@ -57,18 +65,51 @@ def decided(by_hand: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def told(prefect_server: dict[str, str]) -> Iterator[list[str]]:
+    """What the webhook of the installation is told, as it comes in."""
+    texts = list[str]()
+
+    class Sink(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}):
+            Webhook(url=f"http://127.0.0.1:{server.server_address[1]}").save("sink")
+        yield texts
+        server.shutdown()
+
+
+def comes(told: list[str], text: str, within_s: float = 60) -> bool:
+    until = time.monotonic() + within_s
+    while time.monotonic() < until and not any(text in one for one in told):
+        time.sleep(0.2)
+    return any(text in one for one in told)
+
+
+@pytest.fixture(scope="module")
 def installation(
-    decided: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str]
+    decided: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: dict[str, str], told: list[str]
 ) -> Iterator[Path]:
     """A workspace whose deployments are registered and served by one worker."""
     root = shutil.copytree(decided, tmp_path_factory.mktemp("night") / "workspace")
-    deployed = run(["flows.cli", "deploy"], root, **prefect_server)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["nightly"]["site_url"] = "http://dwell.example/nights"
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    webhook = {WEBHOOK_VARIABLE: "sink"}
+    deployed = run(["flows.cli", "deploy"], root, **prefect_server, **webhook)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
     log = (root / "worker.log").open("w")
     often = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
     worker = subprocess.Popen(
-        command, cwd=root, env=os.environ | prefect_server | often, stdout=log, stderr=subprocess.STDOUT,
+        command, cwd=root, env=os.environ | prefect_server | webhook | often, stdout=log, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
     yield root
@@ -113,6 +154,22 @@ def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str
     stages = list(lock(night)["stages"])
     assert stages == sorted(stages), "whichever of two ended first"
     assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
+
+
+def test_people_hear_of_a_night_and_find_its_page(night: Path, prefect_server: dict[str, str], told: list[str]) -> None:
+    assert comes(told, "night 2026-01-16 of simulator is decided")
+    page = night / "site/simulator/2026-01-16/report.html"
+    assert page.read_bytes() == (night / "nights/simulator/2026-01-16/report.html").read_bytes()
+    assert "XAUC of 1 night, the last" in (night / "site/simulator/index.html").read_text(), (
+        "the first was made by hand"
+    )
+    alarm = 'scene "7" <b>moved</b>\nfar'
+    with temporary_settings({PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}):
+        with get_client(sync_client=True) as client:
+            links = [found.data for found in client.read_artifacts() if found.key == "report"]
+        raise_alarm("simulator", alarm)
+        assert comes(told, alarm)
+    assert any("(http://dwell.example/nights/simulator/2026-01-16/report.html)" in str(link) for link in links)
 
 
 def test_a_night_has_the_bytes_it_had_elsewhere(by_hand: Path) -> None:
@@ -239,16 +296,15 @@ def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: P
     assert (
         run(["dvc", "remote", "add", "--force", "--default", "store", str(tmp_path / "store")], night).returncode == 0
     )
-    assert run(["dvc", "push"], night).returncode == 0
+    assert "pushed to store: " in dwell(night, "push")
     git("add", "--all", ".")
-    git("add", "--force", "run.yaml")
     git("commit", "--message", "night")
     clone = tmp_path / "clone"
     git("clone", "--quiet", str(night), str(clone), cwd=tmp_path)
-    pulled = run(["dvc", "pull"], clone)
-    assert pulled.returncode == 0, pulled.stdout[-2000:]
-    for name in ("data", "artifacts"):
-        assert hash_tree(clone / name) == hash_tree(night / name)
+    assert "pulled from store: " in dwell(clone, "pull")
+    for name in ("data", "artifacts", "nights", "metrics", "plots"):
+        assert hash_tree(clone / name) == hash_tree(night / name), name
+    assert dwell(clone, "status") == dwell(night, "status")
 
 
 def test_a_night_given_again_does_nothing_but_print_its_decision_and_a_rollback_undoes_it(
@@ -306,7 +362,9 @@ def test_a_refused_night_says_why_and_loses_nothing(night: Path, embedded_home: 
     assert outputs(night)["artifacts"] == before["artifacts"]
 
 
-def test_a_failing_stage_ends_failed_with_its_cause(installation: Path, prefect_server: dict[str, str]) -> None:
+def test_a_failing_stage_ends_failed_with_its_cause(
+    installation: Path, prefect_server: dict[str, str], told: list[str]
+) -> None:
     night = ["prefect", "deployment", "run", "nightly/nightly", "--watch"]
     night += ["--param", "as_of=2022-05-04", "--param", "source=kuairand", "--param", "data=no/such/folder"]
     done = run(night, installation, **prefect_server)
@@ -321,3 +379,4 @@ def test_a_failing_stage_ends_failed_with_its_cause(installation: Path, prefect_
         [sys.executable, "-c", code], env=os.environ | prefect_server, capture_output=True, text=True, check=True
     )
     assert "no/such/folder" in printed.stdout
+    assert comes(told, "no/such/folder")

@@ -69,6 +69,8 @@ def test_every_hole_comes_with_one_command_that_fills_it(place: Place) -> None:
         "dwell backfill --from 2022-05-06 --to 2022-05-08 --source registry",
     )
     assert list(found.lines())[-1] == f"to fill: {found.remedies[-1]}"
+    assert [night.as_of.day for night in found.holes] == [3, 4, 6, 7, 8]
+    assert (found.last_attempt.as_of.day, found.last_attempt.outcome) == (7, "interrupted")
 
 
 def test_a_night_at_work_is_no_hole(place: Place) -> None:
