@@ -128,6 +128,31 @@ def status(source: Source = None) -> None:
         typer.echo(f"to do: {remedy}")
 
 
+def card(
+    model: Annotated[
+        str, typer.Argument(help="champion, or the id of a registry entry; data: the rows of the night.")
+    ] = "champion",
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: print it.")] = None,
+) -> None:
+    """Print the card of a registered model, or of the night's data: what somebody elsewhere has to know, in Markdown."""
+    from tasks.cards import data_card, model_card
+    from tasks.core.document import read_document
+    from tasks.core.files import write_text
+    from tasks.inference.named import named_bundle
+    from tasks.stages import Night
+    from tasks.validate.summary import FILE, DataSummary
+
+    night = Night.load(Workspace())
+    if model == "data":
+        text = data_card(night.key, read_document(night.workspace.validated / FILE, DataSummary, "validate"))
+    else:
+        text = model_card(*named_bundle(night, model).registered)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        typer.echo(f"written: {write_text(out, text)}")
+
+
 def calendar(
     source: Source = None,
     nights: Annotated[
@@ -220,5 +245,5 @@ def doctor(
         raise typer.Exit(1)
 
 
-COMMANDS = (rollback, retire, promote, score, status, calendar, site, sandbox, clean, doctor)
+COMMANDS = (rollback, retire, promote, score, card, status, calendar, site, sandbox, clean, doctor)
 """In the order of the help."""

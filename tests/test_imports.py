@@ -33,6 +33,7 @@ ORDER = (
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
+    "tasks.cards",
     "tasks.site",
     "tasks.share",
     "tasks.doctor",

@@ -25,6 +25,19 @@ class NamedBundle:
     path: Path
     entry: str | None = None
 
+    @property
+    def registered(self) -> tuple[Path, str]:
+        """Folder and id of its registry entry.
+
+        Raises:
+            ConfigError: if it has none.
+        """
+        if self.entry is None:
+            raise ConfigError(
+                f"{self.name} is a challenger of the night and not registered: only what was promoted has an entry"
+            )
+        return self.path.parent, self.entry
+
     def __str__(self) -> str:
         return self.name if self.entry is None else f"{self.name} ({self.entry})"
 

@@ -328,6 +328,11 @@ def test_a_night_given_again_does_nothing_but_print_its_decision_and_a_rollback_
     assert last["forecast"] == first["tomorrow"], "what the first night said is judged by the second"
     assert last["realised"].keys() == last["nowcast"].keys() == first["tomorrow"].keys()
 
+    card = dwell(night, "card", key["champion"])
+    assert f'model = dwell.load("{key["champion"]}")' in card
+    assert "| fit days | 2026-01-12 to 2026-01-13 |" in card
+    assert "Too few positives to learn like: it does not predict them." in card
+    assert "d2q is a challenger of the night and not registered" in dwell(night, "card", "d2q", status=2)
     status = dwell(night, "status")
     assert key["champion"] in status or decision["verdict"] == "promote"
     forced = dwell(night, "promote", "d2q", "--reason", "the judge day was a holiday")
