@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.component import ComponentConfig
+from models.compression import COMPRESSIONS
 from models.encoders import ENCODERS
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
@@ -19,6 +20,7 @@ from models.trunks import TRUNKS
 REGISTRIES: Mapping[str, Mapping[str, Any]] = {
     "models.backbones": BACKBONES,
     "models.balance": BALANCES,
+    "models.compression": COMPRESSIONS,
     "models.encoders": ENCODERS,
     "models.encoders.history": HISTORIES,
     "models.heads": HEADS,

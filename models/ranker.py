@@ -19,7 +19,7 @@ from models.balance import BALANCES
 from models.batch import Batch
 from models.by_task import ByTask
 from models.encoders import ENCODERS
-from models.encoders.base import Encoded, Encoder, EncoderInput
+from models.encoders.base import Encoded, Encoder, EncoderInput, packed_tables
 from models.heads import HEADS
 from models.heads.base import Head, LabelState
 from models.objectives import OBJECTIVES
@@ -195,8 +195,7 @@ class Ranker(nn.Module):
 
     def embedding_parameters(self) -> list[nn.Parameter]:
         """Return the packed tables, whose gradients are row-sparse."""
-        tables = [module for module in self.modules() if isinstance(module, nn.Embedding) and module.sparse]
-        return [parameter for table in tables for parameter in table.parameters()]
+        return [parameter for table in packed_tables(self).values() for parameter in table.parameters()]
 
     def dense_parameters(self) -> list[nn.Parameter]:
         """Return every other parameter."""

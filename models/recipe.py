@@ -10,6 +10,7 @@ from models.adversary import AdversaryConfig, fit_durations
 from models.backbones import BACKBONES, BackboneConfig
 from models.balance import BALANCES, BalanceConfig
 from models.component import default_of
+from models.compression import COMPRESSIONS, CompressionConfig
 from models.encoders import ENCODERS, EncoderConfig
 from models.heads import HEADS, HeadConfig
 from models.heads.base import LONGEST, LabelState, TrainLabels
@@ -111,6 +112,10 @@ class Recipe(BaseModel):
     ...), or confounding proxies. Auxiliary towers read them through the second encoder."""
     second_encoder: EncoderConfig = default_of(ENCODERS, "packed", embedding_dim=8)
     """Encoder of auxiliary towers that do not share the tasks' own; built only where one asks for it."""
+    compression: CompressionConfig = Field(
+        default=default_of(COMPRESSIONS, "none"), exclude_if=lambda config: config == default_of(COMPRESSIONS, "none")
+    )
+    """How the rows of the fitted embedding tables are stored. The compressed model is what is calibrated, judged and served."""
 
     @model_validator(mode="after")
     def _learns_watch_time(self) -> "Recipe":

@@ -134,6 +134,11 @@ class Testbed:
             self.days.frozen,
         ).take(self._judged)
 
+    @property
+    def keys(self) -> pl.DataFrame:
+        """Identifiers of `rows`: user_id, video_id, event_time_ms."""
+        return self._frame.select(KEY)[self._judged]
+
     @cached_property
     def resampler(self) -> Resampler:
         """Bootstrap of the users, one for all models, so that differences are paired."""

@@ -107,8 +107,8 @@ class Encoder(nn.Module, ABC):
 
     Args of the constructor: its configuration, the shape of the input, and what it may look at (None: everything).
 
-    Tables with one row per id are `nn.Embedding(..., sparse=True)`: the ranker finds them by that flag and hands them
-    to the row-sparse optimizer.
+    Tables with one row per id are `nn.Embedding(..., sparse=True)`: the ranker finds them by that flag (`packed_tables`) and
+    hands them to the row-sparse optimizer. After the fit a `CompressedTable` may stand there, so encoders only call them.
     """
 
     Config: ClassVar[type[ComponentConfig]]
@@ -129,3 +129,9 @@ class Encoder(nn.Module, ABC):
     def penalty(self) -> Tensor | None:
         """Return what the loss adds for the parameters, scalar; None: nothing."""
         return None
+
+
+def packed_tables(module: nn.Module) -> dict[str, nn.Embedding]:
+    """Return the tables with one row per id below a module, by name."""
+    found = ((name, part) for name, part in module.named_modules() if isinstance(part, nn.Embedding))
+    return {name: table for name, table in found if table.sparse}

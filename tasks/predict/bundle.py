@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from models.batch import Batch
+from models.compression.placed import place
 from models.heads.base import LONGEST
 from models.ranker import Ranker
 from models.recipe import Recipe
 from tasks.core.errors import TrainingError
+from tasks.core.files import hash_tree
 from tasks.predict.fitted import FittedModel, read_calibrations
 from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Predictions
@@ -23,6 +25,7 @@ from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays, weights_file
 from tasks.train.manifest import ServableRecipe
 from tasks.train.problem import reads_history
+from tasks.train.tables import read_tables, tables_folder
 from tasks.train.trees.manifest import ServableTrees
 from tasks.train.validate import as_arrays
 
@@ -110,8 +113,12 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
     for seed in manifest.seeds if seeds is None else seeds:
         ranker = Ranker(manifest.recipe, manifest.input_schema, head_state, manifest.frozen_tasks)
         try:
+            if manifest.recipe.compression.kind != "none":
+                place(ranker, read_tables(tables_folder(path, seed), hash_tree(path / PREPROCESSOR)))
             ranker.load_state_dict(load_file(weights_file(path, seed)))
-        except (FileNotFoundError, RuntimeError) as error:
+        except TrainingError:
+            raise
+        except (FileNotFoundError, RuntimeError, ValueError) as error:
             raise TrainingError(
                 f"{path}: the weights of seed {seed} are missing or do not fit the recipe: {error}"
             ) from error

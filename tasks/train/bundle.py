@@ -7,12 +7,13 @@ propensity.safetensors      state of the propensity model, where the objective w
 overlap.json                what its weights can carry: overlap, balance, calibration, warnings
 learned.json                numbers the objective learned per seed, where it learns some
 weights-seed<S>.safetensors one per seed
+tables-seed<S>/             compressed embedding tables per seed, which its weights then lack (`tasks.train.tables`)
 calibrators.json            mean and median calibrator per seed
 curves.csv                  losses per seed and epoch
 validation.json             metrics on the validation day per seed
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,16 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return load_arrays(path)
 
 
-def write_weights(folder: Path, fitted: Fitted) -> None:
-    """Write the best weights of one seed."""
-    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, weights_file(folder, fitted.seed))
+def write_weights(folder: Path, fitted: Fitted, names: Collection[str]) -> None:
+    """Write the best weights of one seed.
+
+    Args:
+        folder: of the bundle.
+        fitted: the fit.
+        names: those that predict; what a compressed table replaced is left out.
+    """
+    weights = {name: value.contiguous() for name, value in fitted.weights.items() if name in names}
+    save_file(weights, weights_file(folder, fitted.seed))
 
 
 def write_calibrators(folder: Path, calibrations: Mapping[int, Calibration]) -> None:

@@ -70,10 +70,15 @@ def open_lists(folder: Path, timezone: str, *, by_scene: bool) -> Lists:
 
     A late row belongs to the day it happened, whose state its features are of.
     """
-    shown = pl.DataFrame({"time": open_column(folder, "event_time_ms")})
-    day = shown.select(local_time(pl.col("time"), timezone).dt.date().cast(pl.Int64)).to_series().to_numpy()
+    day = local_days(folder, timezone)
     scene = open_column(folder, "scene").astype(np.int64) if by_scene else np.zeros(len(day), dtype=np.int64)
     return Lists.of(day, np.array(open_column(folder, "user_id")), scene)
+
+
+def local_days(folder: Path, timezone: str) -> Ints:
+    """Return the local day on which each row of a split happened, as days since 1970, [rows]."""
+    shown = pl.DataFrame({"time": open_column(folder, "event_time_ms")})
+    return shown.select(local_time(pl.col("time"), timezone).dt.date().cast(pl.Int64)).to_series().to_numpy()
 
 
 def _packed(ends: Ints, batch_size: int) -> Ints:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.backbones import BACKBONES
+from models.compression import COMPRESSIONS
+from models.compression.base import RowUse
+from models.compression.placed import compress
 from models.heads.base import LabelState, TrainLabels
 from models.propensity.base import PropensityState
 from models.ranker import Ranker
@@ -20,6 +23,7 @@ from tasks.train.labels import watch_labels
 from tasks.train.lists import open_lists
 from tasks.train.population import Population, open_population
 from tasks.train.propensity import fit_propensity, with_propensity
+from tasks.train.row_use import row_use
 
 _CHUNK = 1 << 18
 
@@ -38,6 +42,7 @@ class FitProblem:
         propensity: state of the propensity model, None where nothing weighs by it.
         fit: rows of the fit days.
         validation: rows of the validation day.
+        use: how often the fit days read every embedding row, None where the compression does not ask.
     """
 
     recipe: Recipe
@@ -49,6 +54,7 @@ class FitProblem:
     propensity: PropensityState | None
     fit: Population
     validation: Population
+    use: RowUse | None = None
 
     @property
     def schema(self) -> InputSchema:
@@ -66,14 +72,31 @@ class FitProblem:
         except ValueError as error:
             raise TrainingError(f"the recipe cannot be built: {error}") from error
 
-    def fitted_ranker(self, weights: Mapping[str, Tensor]) -> Ranker:
-        """Return a new ranker with the weights of a finished fit, on the CPU.
+    def master_ranker(self, weights: Mapping[str, Tensor]) -> Ranker:
+        """Return a new ranker with the weights of a finished fit, on the CPU, as they were fitted.
 
         Raises:
             TrainingError: as `ranker` does.
         """
         ranker = self.ranker()
         ranker.load_state_dict(dict(weights))
+        return ranker
+
+    def fitted_ranker(self, weights: Mapping[str, Tensor]) -> Ranker:
+        """Return a new ranker with the weights of a finished fit, on the CPU, its tables compressed as the recipe asks: what
+        predicts from here on.
+
+        Raises:
+            TrainingError: as `ranker` does, or if a table cannot be compressed.
+        """
+        ranker, config = self.master_ranker(weights), self.recipe.compression
+        try:
+            compress(ranker, COMPRESSIONS[config.kind](config), self.use)
+        except ValueError as error:
+            raise TrainingError(
+                f"the fitted tables cannot be compressed by {config.kind!r}: {error}. Lower training.learning_rate, or leave "
+                "out compression"
+            ) from error
         return ranker
 
 
@@ -123,6 +146,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         propensity=propensity,
         fit=fit,
         validation=validation,
+        use=row_use(table) if COMPRESSIONS[recipe.compression.kind].reads_use else None,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from models.compression.placed import compressed_tables
+from models.compression.table import CompressedTable
+from models.ranker import Ranker
 from models.recipe import Recipe
-from tasks.core.files import hash_value, remove, write_json, writing
+from tasks.core.files import hash_tree, hash_value, remove, write_json, writing
 from tasks.core.manifest import code_hash
 from tasks.table.training_table import LEARNED, PREPROCESSOR, TrainingTable
 from tasks.train import curves, learned_numbers, overlap_summary, validation_metrics
@@ -29,13 +30,13 @@ from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
 from tasks.train.problem import FitProblem, open_problem
 from tasks.train.result import TrainResult
+from tasks.train.tables import FitOfTables, tables_folder, write_tables
 from tasks.train.trees.config import TreesRecipe
 from tasks.train.trees.run import train_trees
 from tasks.train.validate import predict_split
-from tasks.train.validation_metrics import FittedMetrics
+from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
 
 log = logging.getLogger(__name__)
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,8 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
     metrics: dict[int, FittedMetrics] = {}
     for seed in config.seeds:
         fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
-        predictions = _predict_validation(problem, fitted, config)
-        calibration = calibrate(predictions, rows, problem.labels, config.calibration)
-        measured = calibrated_metrics(predictions, calibration, rows)
+        calibrations[seed], measured = _calibrated(problem, problem.fitted_ranker(fitted.weights), config, rows)
         metrics[seed] = FittedMetrics(loss=fitted.best, best_epoch=fitted.best_epoch, **measured.as_json())
-        calibrations[seed] = calibration
         fits.append(fitted)
     serving = min(fits, key=lambda fitted: fitted.best).seed
     with writing(out) as temporary:
@@ -95,7 +93,17 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
         _write_states(temporary, problem)
         _write_debiasing(temporary, problem, fits, next(fitted for fitted in fits if fitted.seed == serving))
         for fitted in fits:
-            write_weights(temporary, fitted)
+            ranker = problem.fitted_ranker(fitted.weights)
+            write_weights(temporary, fitted, ranker.state_dict())
+            if tables := compressed_tables(ranker):
+                _, master = _calibrated(problem, problem.master_ranker(fitted.weights), config, rows)
+                run = FitOfTables(
+                    recipe=name,
+                    seed=fitted.seed,
+                    hashes=InputHashes.model_validate(hashes),
+                    validation=metrics[fitted.seed].minus(master),
+                )
+                _write_tables(temporary, problem, tables, run)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
         write_json(temporary / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
@@ -116,16 +124,31 @@ def input_hashes(table: TrainingTable, recipe: Recipe, config: TrainingConfig) -
     }
 
 
-def _predict_validation(problem: FitProblem, fitted: Fitted, config: TrainingConfig) -> dict[str, Floats]:
-    ranker = problem.fitted_ranker(fitted.weights)
+def _calibrated(
+    problem: FitProblem, ranker: Ranker, config: TrainingConfig, rows: ValidationRows
+) -> tuple[Calibration, CalibratedMetrics]:
+    """Return a fitted ranker's calibration on the validation day, and how it does there with it."""
     device = Device.of(config)
-    return predict_split(ranker.to(device.name), problem.validation.impressions, config, device)
+    predictions = predict_split(ranker.to(device.name), problem.validation.impressions, config, device)
+    calibration = calibrate(predictions, rows, problem.labels, config.calibration)
+    return calibration, calibrated_metrics(predictions, calibration, rows)
 
 
 def _write_states(folder: Path, problem: FitProblem) -> None:
     write_arrays(folder / "head_state.safetensors", problem.head_state)
     if problem.propensity is not None:
         write_arrays(folder / "propensity.safetensors", problem.propensity)
+
+
+def _write_tables(folder: Path, problem: FitProblem, tables: Mapping[str, CompressedTable], run: FitOfTables) -> None:
+    stored = {name: table.stored for name, table in tables.items()}
+    id_map = hash_tree(folder / PREPROCESSOR)
+    written = write_tables(tables_folder(folder, run.seed), stored, problem.schema, id_map, run)
+    for table, entry in written.tables.items():
+        log.info(
+            "%s seed %d: %s is stored as %s, %d bytes, %.1f %% less than in single precision; %d rows too small for a scale",
+            run.recipe, run.seed, table, entry.kind, entry.ledger.total, 100 * entry.ledger.saved, entry.zeroed,
+        )  # fmt: skip
 
 
 def _write_debiasing(folder: Path, problem: FitProblem, fits: list[Fitted], serving: Fitted) -> None:

@@ -20,6 +20,10 @@ class CalibratedMetrics(Document):
     tre_after: float
     """Held out, with it."""
 
+    def minus(self, other: "CalibratedMetrics") -> dict[str, float]:
+        """Return metric -> difference to another model of the same rows."""
+        return {name: getattr(self, name) - getattr(other, name) for name in CalibratedMetrics.model_fields}
+
 
 class FittedMetrics(CalibratedMetrics):
     """The same of one seed that was fitted."""

@@ -1,4 +1,4 @@
-"""A train stage that kills itself (SIGKILL) after some steps: killed_fit.py TABLE OUT SCRATCH STEPS small|candidate|ranking."""
+"""A train stage that kills itself (SIGKILL) after some steps: killed_fit.py TABLE OUT SCRATCH STEPS small|candidate|..."""
 
 import os
 import signal
