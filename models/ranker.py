@@ -4,7 +4,7 @@ Shape legend: B rows, F categorical fields, E encoder output width, O outputs of
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from models.schema import InputSchema
 from models.towers import Tower, TowerConfig
 from models.trunks import TRUNKS
 
-__all__ = ["InputSchema", "RankerOutputs", "Ranker"]
+__all__ = ["InputSchema", "RankerOutputs", "Ranker", "refuse_non_finite"]
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,9 @@ class Ranker(nn.Module):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scalar loss of every trained task, after the objective.
 
+        Losses are not looked at here, which would wait for the device: see `refuse_non_finite`.
+
         Raises:
-            FloatingPointError: if a loss is not finite; the message names the task.
             ValueError: if the objective weighs by propensities and the batch has none.
         """
         encoded = self.encode(batch)
@@ -142,7 +143,6 @@ class Ranker(nn.Module):
         if self.training:
             for task, adversary in self.adversaries.items():
                 losses[task] = losses[task] + adversary(h[task], batch.duration_B)
-        _refuse_non_finite(losses)
         return losses
 
     def task_rows(self, batch: Batch) -> dict[str, TaskRows]:
@@ -434,16 +434,19 @@ class Ranker(nn.Module):
         return head.expected_loss(out_BO, statistics_BS, batch.duration_B)
 
 
-def _log_loss(out_BO: Tensor, target_B: Tensor) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
+def refuse_non_finite(losses: Mapping[str, float | Tensor]) -> None:
+    """Look at losses, task by task.
 
-
-def _refuse_non_finite(losses: dict[str, Tensor]) -> None:
-    """Raise FloatingPointError if a loss is not finite; one look at the device for all tasks."""
-    values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-    broken = {task: value for task, value in zip(losses, values, strict=True) if not math.isfinite(value)}
+    Raises:
+        FloatingPointError: if a loss is not finite; the message names the task.
+    """
+    broken = {task: value for task, loss in losses.items() if not math.isfinite(value := float(loss))}
     if broken:
         raise FloatingPointError(f"the loss is not finite: {broken}")
+
+
+def _log_loss(out_BO: Tensor, target_B: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
 
 
 def _refuse_unencoded(recipe: Recipe, schema: InputSchema) -> None:

@@ -15,11 +15,12 @@ from torch import Tensor
 from models.batch import Batch
 from models.early_stopping import EarlyStopping
 from models.heads.base import TrainLabels
-from models.ranker import Ranker
+from models.ranker import Ranker, refuse_non_finite
 from models.recipe import WATCH_TIME, Recipe
 from models.schema import InputSchema
 from tasks.train.config import TrainingConfig
-from tasks.train.optimizers import Optimizers
+from tasks.train.device import Device
+from tasks.train.step import Step
 
 Floats = NDArray[np.float64]
 PREDICTED_ROWS = 16_384
@@ -90,21 +91,21 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
         validation: D of the validation day.
         config: batch size, rates, epochs and patience.
         seed: of weights, dropout and order.
+
+    Raises:
+        FloatingPointError: if the loss of the validation rows is not finite.
     """
     torch.manual_seed(seed)
     seen = rows.observed_B > 0
     labels = TrainLabels(rows.watch_B[seen].double().numpy(), rows.duration_B[seen].double().numpy())
     ranker = Ranker(recipe, schema, recipe.fit_head_state(labels))
-    optimizers, shared = Optimizers(ranker, config), ranker.shared_parameters()
+    take_step = Step(ranker, config, Device("cpu", bfloat16=False, compiled=False))
     stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
     while not stopping.exhausted:
         ranker.train()
         for index in torch.split(torch.randperm(len(rows)), config.batch_size):
-            batch = rows.batch(index)
-            optimizers.prepare(batch)
-            ranker.balance.backward(ranker.losses(batch), shared)
-            optimizers.step()
-        optimizers.catch_up()
+            take_step(rows.batch(index))
+        take_step.optimizers.catch_up()
         stopping.improved(_loss(ranker, validation), lambda: copy.deepcopy(ranker.state_dict()))
     assert stopping.kept is not None
     ranker.load_state_dict(stopping.kept)
@@ -121,7 +122,9 @@ def scores(ranker: Ranker, rows: Rows) -> Floats:
 def _loss(ranker: Ranker, rows: Rows) -> float:
     ranker.eval()
     parts = [(float(ranker.losses(rows.batch(i))[WATCH_TIME]), i.stop - i.start) for i in _slices(len(rows))]
-    return float(sum(loss * size for loss, size in parts) / len(rows))
+    mean = float(sum(loss * size for loss, size in parts) / len(rows))
+    refuse_non_finite({WATCH_TIME: mean})
+    return mean
 
 
 def _slices(rows: int) -> list[slice]:

@@ -1,15 +1,17 @@
 """The one interface of every rule that weighs the losses of several tasks against each other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from models.component import ComponentConfig
+from models.counters import Counting
 
 
-class Balance(nn.Module, ABC):
+class Balance(Counting, ABC):
     """Turns the losses of the tasks into gradients.
 
     Args:
@@ -28,6 +30,16 @@ class Balance(nn.Module, ABC):
     @abstractmethod
     def __init__(self, config: Any, weights: Mapping[str, float]) -> None:
         super().__init__()
+        self._tasks = list(weights)
+
+    def chosen(self, value_TX: Tensor, tasks: Iterable[str]) -> Tensor:
+        """Return the rows of some tasks; a list as an index would be copied to the device at every step."""
+        return torch.stack([value_TX[self._tasks.index(task)] for task in tasks])
+
+    def put(self, value_TX: Tensor, tasks: Iterable[str], rows_TX: Tensor) -> None:
+        """Write the rows of some tasks."""
+        for task, row_X in zip(tasks, rows_TX, strict=True):
+            value_TX[self._tasks.index(task)] = row_X
 
     def bind(self, shared: Sequence[nn.Parameter]) -> None:
         """Make room for what a rule remembers about the shared parameters; called once, before training."""

@@ -37,36 +37,37 @@ class DbMtl(Balance):
 
     Config = DbMtlConfig
     takes_logarithms = True
+    weight_T: Tensor
     running_TP: Tensor
     steps: Tensor
 
     def __init__(self, config: DbMtlConfig, weights: Mapping[str, float]) -> None:
         super().__init__(config, weights)
         self.config = config
-        self.weights = dict(weights)
+        self.register_buffer("weight_T", torch.tensor(list(weights.values())), persistent=False)
         self.register_buffer("running_TP", torch.zeros(len(weights), 0))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_counter("steps")
 
     def bind(self, shared: Sequence[nn.Parameter]) -> None:
         """Make room for the remembered gradients."""
-        self.running_TP = torch.zeros(len(self.weights), sum(parameter.numel() for parameter in shared))
+        self.running_TP = torch.zeros(len(self.weight_T), sum(parameter.numel() for parameter in shared))
 
     def backward(self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> Tensor:
         """Fill the gradients and return the weighted sum of the log losses, detached."""
-        weight_T = torch.tensor([self.weights[task] for task in losses])
+        weight_T = self.chosen(self.weight_T, losses)
         logs = [torch.log(loss + _SMALL) for loss in losses.values()]
-        gradient_TP = backward_per_task([w * value for w, value in zip(weight_T.tolist(), logs, strict=True)], shared)
-        rows = [list(self.weights).index(task) for task in losses]
-        running_TP = self._remember(gradient_TP / weight_T.to(gradient_TP).unsqueeze(1), rows)
+        gradient_TP = backward_per_task([w * value for w, value in zip(weight_T, logs, strict=True)], shared)
+        running_TP = self._remember(gradient_TP / weight_T.to(gradient_TP).unsqueeze(1), list(losses))
         norm_T = running_TP.norm(dim=1)
         scale_T = torch.where(norm_T > 0, norm_T.max() / norm_T, 0.0) * weight_T.to(norm_T)
         set_shared(shared, scale_T @ running_TP)
         return (weight_T.to(logs[0]) * torch.stack(logs)).sum().detach()
 
     @torch.no_grad()
-    def _remember(self, gradient_TP: Tensor, rows: list[int]) -> Tensor:
+    def _remember(self, gradient_TP: Tensor, tasks: Sequence[str]) -> Tensor:
         """Return the running means of the given tasks after this step; the first step has nothing to remember."""
         self.steps += 1
         share = self.config.beta / float(self.steps) ** self.config.decay if self.steps > 1 else 0.0
-        self.running_TP[rows] = gradient_TP + share * (self.running_TP[rows] - gradient_TP)
-        return self.running_TP[rows]
+        mean_TP = gradient_TP + share * (self.chosen(self.running_TP, tasks) - gradient_TP)
+        self.put(self.running_TP, tasks, mean_TP)
+        return mean_TP

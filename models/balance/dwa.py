@@ -50,11 +50,9 @@ class Dwa(Balance):
 
     def factors(self, tasks: Sequence[str]) -> Tensor:
         """Return w of some tasks, [T]; they sum to their number."""
-        rows = [list(self.weights).index(task) for task in tasks]
-        ratio_T = self.last_T[rows] / self.before_T[rows]
-        if not torch.isfinite(ratio_T).all():
-            return torch.ones(len(rows))
-        return len(rows) * torch.softmax(ratio_T / self.temperature, dim=0)
+        ratio_T = self.chosen(self.last_T, tasks) / self.chosen(self.before_T, tasks)
+        known = torch.isfinite(ratio_T).all()
+        return torch.where(known, len(tasks) * torch.softmax(ratio_T / self.temperature, dim=0), 1.0)
 
     def after_epoch(self, means: Mapping[str, float]) -> None:
         """Remember the mean loss of every task."""

@@ -44,15 +44,14 @@ class Famo(Balance):
     def __init__(self, config: FamoConfig, weights: Mapping[str, float]) -> None:
         super().__init__(config, weights)
         self.config = config
-        self.tasks = list(weights)
         for name in ("logit_T", "moment_T", "square_T"):
             self.register_buffer(name, torch.zeros(len(weights)))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_counter("steps")
         self._before: dict[str, Tensor] = {}
 
     def backward(self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> Tensor:
         """Fill the gradients and return the total, detached."""
-        share_T = torch.softmax(self.logit_T[self._rows(losses)], dim=0)
+        share_T = torch.softmax(self.chosen(self.logit_T, losses), dim=0)
         gap_T = torch.stack(list(losses.values())) + _SMALL
         total = (share_T * torch.log(gap_T)).sum() / (share_T / gap_T.detach()).sum()
         self._before = dict(zip(losses, torch.log(gap_T.detach()), strict=True))
@@ -63,11 +62,10 @@ class Famo(Balance):
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
         """Move the weights by what the step did to each loss."""
         again = losses_again()
-        rows = self._rows(again)
         fall_T = torch.stack([self._before[task] - torch.log(loss + _SMALL) for task, loss in again.items()])
-        share_T = torch.softmax(self.logit_T[rows], dim=0)
+        share_T = torch.softmax(self.chosen(self.logit_T, again), dim=0)
         gradient_T = torch.zeros_like(self.logit_T)
-        gradient_T[rows] = share_T * (fall_T - (share_T * fall_T).sum())
+        self.put(gradient_T, again, share_T * (fall_T - (share_T * fall_T).sum()))
         self._adam(gradient_T + self.config.weight_decay * self.logit_T)
 
     def _adam(self, gradient_T: Tensor) -> None:
@@ -78,6 +76,3 @@ class Famo(Balance):
         mean_T = self.moment_T / (1 - first ** int(self.steps))
         spread_T = (self.square_T / (1 - second ** int(self.steps))).sqrt()
         self.logit_T -= self.config.learning_rate * mean_T / (spread_T + _SMALL)
-
-    def _rows(self, losses: Mapping[str, Tensor]) -> list[int]:
-        return [self.tasks.index(task) for task in losses]

@@ -45,20 +45,20 @@ class GradNorm(Balance):
 
     def backward(self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> Tensor:
         """Fill the gradients, those of the weights' logits too, and return the weighted sum, detached."""
-        rows = [list(self.weights).index(task) for task in losses]
         loss_T = torch.stack([self.weights[task] * loss for task, loss in losses.items()])
-        chosen_T = self.logit_T[rows]
-        weight_T = len(rows) * torch.softmax(chosen_T, dim=0)
+        weight_T = len(losses) * torch.softmax(self.chosen(self.logit_T, losses), dim=0)
         gradient_TP = backward_per_task(list(weight_T.detach() * loss_T), shared)
         set_shared(shared, gradient_TP.sum(dim=0))
-        slope_T = self._slope(gradient_TP.norm(dim=1), weight_T.detach(), loss_T.detach(), rows)
+        slope_T = self._slope(gradient_TP.norm(dim=1), weight_T.detach(), loss_T.detach(), list(losses))
         (self.logit_T.grad,) = torch.autograd.grad(weight_T, self.logit_T, grad_outputs=slope_T)
         return (weight_T * loss_T).sum().detach()
 
     @torch.no_grad()
-    def _slope(self, norm_T: Tensor, weight_T: Tensor, loss_T: Tensor, rows: list[int]) -> Tensor:
+    def _slope(self, norm_T: Tensor, weight_T: Tensor, loss_T: Tensor, tasks: Sequence[str]) -> Tensor:
         """Return the slope of the criterion in the weights; `norm_T` are norms of the weighted gradients."""
-        self.first_T[rows] = torch.where(self.first_T[rows].isnan(), loss_T, self.first_T[rows])
-        rate_T = loss_T / self.first_T[rows].clamp(min=_SMALL)
+        first_T = self.chosen(self.first_T, tasks)
+        first_T = torch.where(first_T.isnan(), loss_T, first_T)
+        self.put(self.first_T, tasks, first_T)
+        rate_T = loss_T / first_T.clamp(min=_SMALL)
         target_T = norm_T.mean() * (rate_T / rate_T.mean().clamp(min=_SMALL)) ** self.alpha
         return norm_T / weight_T.clamp(min=_SMALL) * torch.sign(norm_T - target_T)

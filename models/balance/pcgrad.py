@@ -56,6 +56,6 @@ def projected(gradient_TP: Tensor, orders: Sequence[Sequence[int]]) -> Tensor:
     for i, order in enumerate(orders):
         for j in order:
             overlap = combination_TT[i] @ inner_TT[:, j]
-            if j != i and overlap < 0:
-                combination_TT[i, j] -= overlap / inner_TT[j, j]
+            if j != i:
+                combination_TT[i, j] -= torch.where(overlap < 0, overlap / inner_TT[j, j], 0.0)
     return combination_TT.to(gradient_TP.dtype) @ gradient_TP

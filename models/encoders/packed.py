@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
+from models.columns import Columns
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape, Encoder, EncoderInput
 from models.encoders.history import HISTORIES, HistoryConfig
@@ -53,7 +54,9 @@ class PackedEncoder(Encoder):
             self.dense = nn.Linear(num_dense, config.dense_width)
             num_dense = config.dense_width
         self.history = HISTORIES[config.history.kind](config.history, schema, config.embedding_dim)
-        self.history_columns = list(schema.history_columns)
+        self.fields = Columns(self.reads.columns)
+        self.dense_features = Columns(self.reads.dense)
+        self.history_fields = Columns(schema.history_columns)
         self.matches = None if config.matches is None else MatchCounts(config.matches, schema, config.embedding_dim)
         self.events = EventEmbedding(schema, config.embedding_dim) if self.reads.events else None
         names = [schema.fields[column][0] for column in self.reads.columns]
@@ -72,19 +75,19 @@ class PackedEncoder(Encoder):
         embedded_BFD = self.table(batch.ids_BF)
         # Selecting every column again would cost a copy, and a scatter in the backward pass.
         reads_all = len(self.reads.columns) == embedded_BFD.shape[1]
-        fields_BFD = embedded_BFD if reads_all else embedded_BFD[:, list(self.reads.columns)]
-        candidate_BD = embedded_BFD[:, self.history_columns].sum(dim=1)
+        fields_BFD = embedded_BFD if reads_all else self.fields(embedded_BFD)
+        candidate_BD = self.history_fields(embedded_BFD).sum(dim=1)
         history_BD = self.history(batch.history, self.table, candidate_BD)
         if self.history.width:
             fields_BFD = torch.cat([fields_BFD, history_BD.unsqueeze(1)], dim=1)
         if self.matches is not None:
             assert batch.history is not None
-            match_BD = self.matches(batch.history, batch.ids_BF[:, self.history_columns])
+            match_BD = self.matches(batch.history, self.history_fields(batch.ids_BF))
             fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
         flat_BE = fields_BFD.flatten(start_dim=1)
         if self.reads.dense:
             reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
-            dense_BN = batch.dense_BN if reads_all else batch.dense_BN[:, list(self.reads.dense)]
+            dense_BN = batch.dense_BN if reads_all else self.dense_features(batch.dense_BN)
             flat_BE = torch.cat([flat_BE, self.dense(dense_BN)], dim=1)
         return Encoded(fields_BFD, flat_BE, {}, *self._events(batch))
 

@@ -91,9 +91,9 @@ def known_everywhere(propensity_B: Tensor, objective: str) -> Tensor:
     """Return the propensities, which must be known on unobserved rows too.
 
     Raises:
-        ValueError: if one is NaN.
+        ValueError: if one is NaN; not on a device that would have to be waited for: there it makes the loss NaN.
     """
-    if bool(propensity_B.isnan().any()):
+    if propensity_B.device.type == "cpu" and bool(propensity_B.isnan().any()):
         raise ValueError(
             f"objective {objective!r} reads the propensity of unobserved rows, and {int(propensity_B.isnan().sum())} of "
             f"{len(propensity_B)} are NaN: choose a propensity.kind that needs no label, such as 'popularity'"

@@ -35,7 +35,9 @@ def explained_share(encoded_BE: Tensor, proxy_BP: Tensor, weight_B: Tensor) -> T
         covariance_PP = proxies_BP.T @ proxies_BP
         ridge = RIDGE * covariance_PP.diagonal().mean() + _TINY
         penalised_PP = covariance_PP + ridge * torch.eye(len(covariance_PP), dtype=torch.float64, device=ridge.device)
-        fitted_BE = proxies_BP @ torch.linalg.solve(penalised_PP, proxies_BP.T @ centred_BE)
+        # The ridge leaves nothing singular to check for.
+        map_PE, _ = torch.linalg.solve_ex(penalised_PP, proxies_BP.T @ centred_BE)
+        fitted_BE = proxies_BP @ map_PE
     overlap_E = (centred_BE * fitted_BE).sum(dim=0)
     norms_E = centred_BE.square().sum(dim=0) * fitted_BE.square().sum(dim=0)
     share: Tensor = (overlap_E.square() / norms_E.clamp(min=_TINY)).mean().float()

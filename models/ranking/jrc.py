@@ -46,7 +46,7 @@ class Jrc(Ranking):
 
     def forward(self, rows: ListedRows) -> Tensor:
         """Return the loss; 0 where no list has both labels."""
-        cuts = [0.5] if rows.binary else self.threshold_s.tolist()
+        cuts = [0.5] if rows.binary else self.threshold_s.unbind()
         found = [self._of(rows, rows.label_B > cut) for cut in cuts]
         parted_G = torch.stack([parted for _, parted in found]).sum(dim=0)
         loss_G = torch.stack([loss for loss, _ in found]).sum(dim=0) / parted_G.clamp(min=1)

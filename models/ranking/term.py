@@ -6,8 +6,9 @@ Shape legend: B rows, O outputs of a head.
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from models.counters import Counting
 from models.ranking.base import ListedRows, Ranking
 
 MOMENTUM = 0.99
@@ -18,7 +19,7 @@ LOOK_EVERY = 10
 _SMALL = 1e-6
 
 
-class RankingTerm(nn.Module):
+class RankingTerm(Counting):
     """weight * |dL_point/dout| / |dL_rank/dout| * L_rank(s / tau), norms as running means of the first epoch, then frozen.
 
     Source: docs/methods/ranking.md#scale. All that was measured lies in buffers, so a fit that is killed and resumed goes on
@@ -42,8 +43,8 @@ class RankingTerm(nn.Module):
         self.register_buffer("spread", torch.zeros(()))
         self.register_buffer("norms", torch.zeros(2))
         self.register_buffer("factor", torch.zeros(()))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+        self.register_counter("steps")
+        self.register_counter("epochs")
 
     def forward(self, point: Tensor, out_BO: Tensor, rows: ListedRows) -> Tensor:
         """Return what is added to the task's loss, and learn the scale from it.

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.by_task import ByTask
+from models.columns import Columns
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
 from models.gate_nu import GateNu
@@ -59,7 +60,7 @@ class PpNet(Trunk):
         super().__init__(config, shape, tasks)
         named = config.priors
         fields = tuple(name for name in PRIORS if name in shape.field_names) if named is None else named
-        self.priors = [shape.column(name, "trunk 'ppnet' (priors)") for name in fields]
+        self.priors = Columns([shape.column(name, "trunk 'ppnet' (priors)") for name in fields])
         self.width = config.hidden[-1]
         self.gates_input = config.gate == "input"
         self.dropout = nn.Dropout(config.dropout)
@@ -80,7 +81,7 @@ class PpNet(Trunk):
 
     def _read(self, encoded: Encoded) -> Tensor:
         """Return what the gates read, [B, X]: the priors, and the encoding without its gradient."""
-        prior_BX = encoded.fields_BFD[:, self.priors].flatten(start_dim=1)
+        prior_BX = self.priors(encoded.fields_BFD).flatten(start_dim=1)
         return torch.cat([prior_BX, encoded.flat_BE.detach()], dim=1)
 
     def _network(self, task: str, h_BH: Tensor, read_BX: Tensor) -> Tensor:

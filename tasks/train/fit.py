@@ -19,8 +19,8 @@ from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_che
 from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
-from tasks.train.optimizers import Optimizers
 from tasks.train.problem import FitProblem
+from tasks.train.step import LOOK_STEPS, NotFiniteError, Step, StepRecord
 from tasks.train.validate import Validation, validate
 
 log = logging.getLogger(__name__)
@@ -72,12 +72,11 @@ class SeedFit:
         self.problem, self.seed, self.config, self._folder = problem, seed, config, checkpoints
         self.device = Device.of(config)
         self.ranker = self.device.place(problem.ranker())
-        self.optimizers = Optimizers(self.ranker, config)
-        self._shared = self.ranker.shared_parameters()
+        self._take_step = Step(self.ranker, config, self.device)
+        self._record = StepRecord(self.ranker.trained_tasks, self.device.name)
         self.stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
         self.step = 0
         self.curves: list[dict[str, Any]] = []
-        self._sums = torch.zeros(len(self.ranker.trained_tasks), dtype=torch.float64, device=self.device.name)
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
@@ -94,9 +93,9 @@ class SeedFit:
             best_epoch=progress.best_epoch,
             kept=under("best", tensors),
         )
-        self._sums = tensors["sums"].to(self.device.name)
+        self._record.sums.copy_(tensors["sums"])
         if not self.stopping.exhausted:
-            self.optimizers.load_state_tensors(under("optimizers", tensors))
+            self._take_step.optimizers.load_state_tensors(under("optimizers", tensors))
         log.info("seed %d: resumed after epoch %d, step %d", self.seed, progress.epoch, progress.step)
 
     def epoch(self) -> None:
@@ -115,50 +114,49 @@ class SeedFit:
             disable=not sys.stderr.isatty(),
         ) as bar:
             for batch in batches:
-                self._sums += self._step(batch.to(self.device.name))
+                self._step(batch.to(self.device.name))
                 self.step += 1
                 bar.update(config.batch_size)
-                if self.step % config.checkpoint_steps == 0 and self.step < total:
+                saves = self.step % config.checkpoint_steps == 0 and self.step < total
+                if saves or self.step % LOOK_STEPS == 0:
+                    self._look()
+                if saves:
                     self._save()
+        self._look()
         self._close_epoch(total)
 
-    def _step(self, batch: Batch) -> Tensor:
-        """Take one step; return the tasks' losses. A data-parallel run would average gradients before the optimizers."""
-        self.optimizers.prepare(batch)
+    def _step(self, batch: Batch) -> None:
         try:
-            with self.device.autocast():
-                losses = self.ranker.losses(batch)
-        except FloatingPointError as error:
-            raise self._not_finite(str(error)) from error
-        except ValueError as error:
-            raise self._untrainable(error) from error
-        self.ranker.balance.backward(losses, self._shared)
-        norm = self.optimizers.step()
-        if not torch.isfinite(norm):
-            raise self._not_finite(
-                f"the gradient is not finite; losses {dict(zip(losses, map(float, losses.values()), strict=True))}"
-            )
-        self.ranker.balance.after_step(lambda: self.ranker.losses(batch))
-        return torch.stack([loss.detach().double() for loss in losses.values()])
+            self._record.add(self._take_step(batch))
+        except (ValueError, RuntimeError) as error:
+            # What an earlier step broke, and nobody has looked at yet, is the cause; what fails on it is not.
+            self._look()
+            raise self._untrainable(error) if isinstance(error, ValueError) else error from error
+
+    def _look(self) -> None:
+        try:
+            self._record.look(self.step)
+        except NotFiniteError as error:
+            raise self._not_finite(error.step, str(error)) from error
 
     @staticmethod
     def _untrainable(error: ValueError) -> TrainingError:
         return TrainingError(f"the recipe cannot be trained: {error}; nothing was written")
 
-    def _not_finite(self, what: str) -> TrainingError:
-        where = f"seed {self.seed}, epoch {self.stopping.epoch + 1}, step {self.step + 1}"
+    def _not_finite(self, step: int, what: str) -> TrainingError:
+        where = f"seed {self.seed}, epoch {self.stopping.epoch + 1}, step {step}"
         return TrainingError(
             f"{where}: {what}. Lower training.learning_rate or training.clip_norm, look for extreme labels or features "
             "in the fit days, or set training.precision to float32; nothing was written"
         )
 
     def _close_epoch(self, steps: int) -> None:
-        self.optimizers.catch_up()
+        self._take_step.optimizers.catch_up()
         try:
             found = validate(self.ranker, self.problem.validation, self.config, self.device)
         except FloatingPointError as error:
-            raise self._not_finite(f"on the validation day {error}") from error
-        means = dict(zip(self.ranker.trained_tasks, (self._sums / steps).tolist(), strict=True))
+            raise self._not_finite(steps, f"on the validation day {error}") from error
+        means = dict(zip(self.ranker.trained_tasks, (self._record.sums / steps).tolist(), strict=True))
         self.ranker.balance.after_epoch(means)
         try:
             for ranking in self.ranker.rankings.values():
@@ -169,7 +167,7 @@ class SeedFit:
         better = self.stopping.improved(criterion, self._weights)
         self.step = 0
         self.curves.append(self._curve(means, found, better))
-        self._sums.zero_()
+        self._record.sums.zero_()
         log.info(
             "seed %d epoch %d: watch loss %.5f, validation %.5f, XAUC %.4f%s",
             self.seed, self.stopping.epoch, means[WATCH_TIME], found.losses[WATCH_TIME], found.xauc, " *" if better else "",
@@ -196,9 +194,9 @@ class SeedFit:
     def _save(self) -> None:
         stopping = self.stopping
         best = prefixed("best", stopping.kept or {})
-        tensors = prefixed("model", self.ranker.state_dict()) | best | {"sums": self._sums}
+        tensors = prefixed("model", self.ranker.state_dict()) | best | {"sums": self._record.sums}
         if not stopping.exhausted:
-            tensors |= prefixed("optimizers", self.optimizers.state_tensors())
+            tensors |= prefixed("optimizers", self._take_step.optimizers.state_tensors())
         progress = Progress(stopping.epoch, self.step, stopping.best, stopping.best_epoch, self.curves)
         save_checkpoint(self._folder, progress, tensors)
 

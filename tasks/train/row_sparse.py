@@ -10,7 +10,10 @@ d = 1 - lr * weight_decay, a row last updated at step s0 has moved until step t 
 and the sums for all s0 live in one vector, of which a step touches a fixed window. Up to eps (which the replay scales
 by sqrt(beta2^k)) and rounding this is dense AdamW; where every row is read at every step it is dense AdamW itself.
 
-Shapes: R unique rows of the batch, D embedding width, V rows of a table.
+On the CPU a step works on the rows that differ, however many there are. Elsewhere their number is not known without waiting
+for the device, so it works on as many slots as there could be: those left over repeat the last row, and write what it writes.
+
+Shapes: N ids of the batch, R its unique rows or the slots for them, D embedding width, V rows of a table.
 """
 
 from collections.abc import Sequence
@@ -33,6 +36,7 @@ class RowSparseAdamW:
         weight_decay: decoupled decay, applied as in AdamW.
         betas: decay of the first and second moment.
         eps: added to the root of the second moment.
+        counted: whether the unique rows are counted, for which a device must be waited for; None: on the CPU only.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class RowSparseAdamW:
         weight_decay: float = 1e-2,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        counted: bool | None = None,
     ) -> None:
         if not tables or len({len(table) for table in tables}) != 1:
             raise ValueError(
@@ -59,15 +64,17 @@ class RowSparseAdamW:
         self._powers = (betas[0] / betas[1] ** 0.5) ** torch.arange(_WINDOW, dtype=torch.float64, device=device)
         self._drift = torch.zeros(0, dtype=torch.float64, device=device)
         self._grow()
-        self._rows = torch.zeros(0, dtype=torch.int64, device=device)
+        self._counted = device.type == "cpu" if counted is None else counted
+        self._rows = self._slot = torch.zeros(0, dtype=torch.int64, device=device)
         self._state: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @torch.no_grad()
     def prepare(self, ids: Tensor) -> None:
         """Bring the rows of `ids` (any shape, duplicates welcome) to where dense AdamW would have them now."""
-        rows_R = torch.unique(ids)
-        self._position.index_copy_(0, rows_R, torch.arange(len(rows_R), device=rows_R.device))
-        self._rows, self._state = rows_R, [self._caught_up(index, rows_R) for index in range(len(self.tables))]
+        rows_R, slot_R = _unique(ids) if self._counted else _in_slots(ids.flatten(), len(self._position))
+        self._position.index_copy_(0, rows_R, slot_R)
+        self._rows, self._slot = rows_R, slot_R
+        self._state = [self._caught_up(index, rows_R) for index in range(len(self.tables))]
         if self.steps:
             for table, (values_RD, _, _) in zip(self.tables, self._state, strict=True):
                 table.index_copy_(0, rows_R, values_RD)
@@ -138,6 +145,8 @@ class RowSparseAdamW:
         rate = self.lr * root / (1 - beta1**self.steps)
         for index, (grad_RD, state) in enumerate(zip(gradients, self._state, strict=True)):
             values_RD, first_RD, second_RD = state
+            if not self._counted:
+                grad_RD = grad_RD.index_select(0, self._slot)
             first_RD.mul_(beta1).add_(grad_RD, alpha=1 - beta1)
             second_RD.mul_(beta2).addcmul_(grad_RD, grad_RD, value=1 - beta2)
             values_RD.mul_(self._decay).addcdiv_(first_RD, second_RD.sqrt().add_(self.eps * root), value=-rate)
@@ -174,3 +183,18 @@ class RowSparseAdamW:
         for index in range(len(self.tables)):
             self._first[index].copy_(tensors[f"first.{index}"])
             self._second[index].copy_(tensors[f"second.{index}"])
+
+
+def _unique(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows that differ and their numbers, each int64 [R]."""
+    rows_R = torch.unique(ids)
+    return rows_R, torch.arange(len(rows_R), device=rows_R.device)
+
+
+def _in_slots(ids_N: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    """Return the rows that differ, the last of them repeated up to R = min(N, V), and the first slot of each, int64 [R]."""
+    sorted_N = ids_N.sort().values
+    number_N = torch.cat([torch.zeros_like(sorted_N[:1]), (sorted_N[1:] != sorted_N[:-1]).cumsum(dim=0)])
+    slots = min(len(ids_N), num_rows)
+    rows_R = sorted_N[-1].expand(slots).clone().scatter_(0, number_N, sorted_N)
+    return rows_R, torch.arange(slots, device=ids_N.device).minimum(number_N[-1])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ranker import Ranker, RankerOutputs
+from models.ranker import Ranker, RankerOutputs, refuse_non_finite
 from models.recipe import WATCH_TIME
 from tasks.core.predictions import probability
 from tasks.evaluate.metrics.pairwise import xauc
@@ -41,13 +41,19 @@ class Validation:
 
 
 def validate(ranker: Ranker, population: Population, config: TrainingConfig, device: Device) -> Validation:
-    """Measure a ranker in evaluation mode."""
+    """Measure a ranker in evaluation mode.
+
+    Raises:
+        FloatingPointError: if a loss is not finite.
+    """
     ranker.eval()
     totals: dict[str, float] = {}
     scores = []
     with torch.no_grad(), device.autocast():
         for shown, batch in population.evaluation(config.evaluation_rows):
-            for task, loss in ranker.losses(batch.to(device.name)).items():
+            of_batch = ranker.losses(batch.to(device.name))
+            refuse_non_finite(of_batch)
+            for task, loss in of_batch.items():
                 totals[task] = totals.get(task, 0.0) + float(loss) * len(shown)
             scores.append(ranker.predict(shown.to(device.name)).score_B.double().cpu().numpy())
     impressions = population.impressions

@@ -19,7 +19,7 @@ from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
-from models.ranker import InputSchema, Ranker
+from models.ranker import InputSchema, Ranker, refuse_non_finite
 from models.ranking import RANKINGS
 from models.recipe import Recipe, TaskName
 from models.trunks import TRUNKS
@@ -180,7 +180,7 @@ def test_a_loss_that_is_not_finite_names_its_task(
     bad = broken_B if field == "watch_B" else {**rows.labels, task: broken_B}
     model = ranker(recipe_of("vr_mse", "shared_bottom", "none", "naive", "fixed"))
     with pytest.raises(FloatingPointError, match=rf"not finite: \{{'{task}': nan\}}"):
-        model.losses(replace(rows, **{field: bad}))
+        refuse_non_finite(model.losses(replace(rows, **{field: bad})))
 
 
 def test_weighting_needs_propensities(ranker: Callable[..., Ranker], batch: Callable[..., Batch]) -> None:

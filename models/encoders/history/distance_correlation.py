@@ -24,9 +24,8 @@ def distance_correlation(x_D: Tensor, y_D: Tensor) -> Tensor:
     covariance, x_variance, y_variance = (
         (left * right).mean().clamp(min=_TINY).sqrt() for left, right in ((x_DD, y_DD), (x_DD, x_DD), (y_DD, y_DD))
     )
-    if bool(torch.minimum(x_variance, y_variance) <= _TINY**0.5):
-        return covariance * 0
-    return covariance / (x_variance.sqrt() * y_variance.sqrt())
+    varies = torch.minimum(x_variance, y_variance) > _TINY**0.5
+    return torch.where(varies, covariance, 0.0) / (x_variance.sqrt() * y_variance.sqrt())
 
 
 def _centred(x_D: Tensor) -> Tensor:

@@ -57,7 +57,13 @@ class Standing:
 
     @classmethod
     def of(cls, mask_BL: Tensor) -> "Standing":
-        """Find the events of a mask; those left out leave no gap."""
+        """Find the events of a mask; those left out leave no gap.
+
+        Their number is not known without waiting for a device: away from the CPU padding is read like events, at the start
+        of every row, and masked.
+        """
+        if mask_BL.device.type != "cpu" and not torch.compiler.is_compiling():
+            return cls.padded(mask_BL)
         length, count_B = mask_BL.shape[1], mask_BL.sum(dim=1)
         # Sorted by number of events and cut in groups, rows of a group waste little padding on each other.
         parts = _by_number(count_B, length)
@@ -76,6 +82,17 @@ class Standing:
             groups.append(Group(row_R, column_L >= longest - count_R.unsqueeze(1), slot_N))
             first_row, first_event = first_row + row_R.shape[0], events.stop
         return cls(row_N * length + column_N, following_N, tuple(groups), row_B.argsort())
+
+    @classmethod
+    def padded(cls, mask_BL: Tensor) -> "Standing":
+        """Take every place of a mask for an event, those where none stands first: N = B L, and one group."""
+        rows, length = mask_BL.shape
+        order_BL = mask_BL.long().argsort(dim=1, stable=True)
+        row_B, place_S = (torch.arange(count, device=mask_BL.device) for count in (rows, rows * length))
+        slot_BL = row_B.unsqueeze(1) * length + order_BL
+        following_L = torch.arange(length - 1, -1, -1, device=mask_BL.device)
+        group = Group(row_B, mask_BL.gather(1, order_BL), place_S)
+        return cls(slot_BL.flatten(), following_L.repeat(rows), (group,), row_B)
 
     def take(self, value_BL: Tensor) -> Tensor:
         """Return the values of the events, [N]."""
