@@ -18,6 +18,7 @@ ORDER = (
     "tasks.evaluate",
     "tasks.train",
     "tasks.predict",
+    "tasks.attribution",
     "tasks.baselines",
     "tasks.ensemble",
     "tasks.trade_off",
