@@ -29,6 +29,7 @@ ORDER = (
     "tasks.forecast",
     "tasks.report",
     "tasks.tune",
+    "tasks.prune",
     "tasks.config",
     "tasks.schema",
     "tasks.onboard",
