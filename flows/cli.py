@@ -207,6 +207,27 @@ def tune(
 
 
 @app.command()
+def prune(
+    recipe: Annotated[str, typer.Argument(callback=named, help="A name below `recipes` in params.yaml.")],
+    most: Annotated[
+        int | None, typer.Option(help="Fields to drop at most. Default: as many as the metric allows.", min=1)
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also add the found recipe to params.yaml, as <recipe>_pruned.")
+    ] = False,
+) -> None:
+    """Drop the fields that a recipe can do without, one by one, on the fit and validation days; run again, it goes on."""
+    from flows.prune import add_to_params
+    from flows.prune import prune as search
+
+    pruned = search(Workspace(), recipe, most)
+    typer.echo(pruned.summary())
+    typer.echo(f"written: {pruned.recipe}, {pruned.rounds}")
+    if write:
+        typer.echo(add_to_params(Workspace().params, pruned))
+
+
+@app.command()
 def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) -> None:
     """Run a Prefect server and a worker until interrupted; whoever asks it needs the password in .dwell/prefect.auth."""
     from flows.serve import serve as run

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.config import FILE, load_params
+from tasks.config import FILE, Params, load_params
 from tasks.core.errors import ConfigError
 from tasks.core.files import writing
 from tasks.core.layout import Workspace
@@ -30,11 +30,19 @@ def tune(workspace: Workspace, name: str, trials: int | None = None, jobs: int |
     params = load_params(workspace.params)
     changes = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
     config = parse(TuningConfig, params.tuning.model_dump(exclude_unset=True) | changes, Place(FILE, ("tuning",)))
+    return search(workspace, default_recipe(params, name), config)
+
+
+def default_recipe(params: Params, name: str) -> DefaultRecipe:
+    """Return a recipe of params.yaml as searches start from it.
+
+    Raises:
+        ConfigError: if there is no such recipe, or it is of trees.
+    """
     recipe = params.recipe(name)
     if isinstance(recipe, TreesRecipe):
         raise ConfigError(f"{FILE}: recipe {name!r} is of trees, and a search is over networks: name one of those")
-    default = DefaultRecipe(name, params.recipes[name], recipe, params.training, params.evaluation)
-    return search(workspace, default, config)
+    return DefaultRecipe(name, params.recipes[name], recipe, params.training, params.evaluation)
 
 
 def add_to_params(path: Path, tuned: Tuned) -> str:

@@ -5,7 +5,8 @@ N dense features, L history length, E encoder output width, H trunk output width
 P pairs of rows.
 """
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -70,14 +71,20 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the same batch with every tensor on `device`."""
-        return _move(self, device)  # type: ignore[no-any-return]
+        return _each(self, lambda tensor: tensor.to(device, non_blocking=True))  # type: ignore[no-any-return]
+
+    def take(self, row_R: Tensor) -> "Batch":
+        """Return some rows, int64 [R], each standing alone: lists and pairs are left out."""
+        alone = replace(self, group_B=None, pair_P2=None)
+        return _each(alone, lambda tensor: tensor[row_R])  # type: ignore[no-any-return]
 
 
-def _move(value: Any, device: torch.device | str) -> Any:
+def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a batch, or a part of one, with every tensor changed."""
     if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
+        return change(value)
     if isinstance(value, dict):
-        return {key: _move(item, device) for key, item in value.items()}
+        return {key: _each(item, change) for key, item in value.items()}
     if isinstance(value, (Batch, History)):
-        return type(value)(**{f.name: _move(getattr(value, f.name), device) for f in fields(value)})
+        return type(value)(**{f.name: _each(getattr(value, f.name), change) for f in fields(value)})
     return value

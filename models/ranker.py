@@ -4,7 +4,7 @@ Shape legend: B rows, F categorical fields, E encoder output width, O outputs of
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from models.balance import BALANCES
 from models.batch import Batch
 from models.by_task import ByTask
 from models.encoders import ENCODERS
-from models.encoders.base import Encoded, Encoder, EncoderInput, packed_tables
+from models.encoders.base import Embedded, Encoded, Encoder, EncoderInput, packed_tables
 from models.heads import HEADS
 from models.heads.base import Head, LabelState
 from models.objectives import OBJECTIVES
@@ -108,12 +108,27 @@ class Ranker(nn.Module):
 
     def encode(self, batch: Batch) -> Encoded:
         """Return what the trunk reads of a batch."""
-        encoded: Encoded = self.backbone(self.encoder(batch))
+        return self.cross(self.embed(batch))
+
+    def embed(self, batch: Batch) -> tuple[Embedded, ...]:
+        """Return what the encoders that tasks read look up of a batch, in the order of `task_readers`."""
+        return tuple(encoder.embed(batch) for encoder in self.task_readers)
+
+    def cross(self, embedded: Sequence[Embedded]) -> Encoded:
+        """Return what the trunk reads of what `embed` looked up."""
+        joined = [encoder.join(part) for encoder, part in zip(self.task_readers, embedded, strict=True)]
+        encoded: Encoded = self.backbone(joined[0])
         if not self.trunk.own_encoders:
             return encoded
-        return replace(encoded, own={task: encoder(batch) for task, encoder in self.task_encoders.items()})
+        own = {task: part for (task, _), part in zip(self.task_encoders.items(), joined[1:], strict=True)}
+        return replace(encoded, own=own)
 
-    def embed(self, batch: Batch) -> Tensor:
+    @property
+    def task_readers(self) -> tuple[Encoder, ...]:
+        """Encoders that tasks read: the shared one, then those of tasks' own."""
+        return (self.encoder, *self.task_encoders.values())
+
+    def represent(self, batch: Batch) -> Tensor:
         """Return what the watch-time tower reads of a batch, [B, width of the trunk]."""
         h_BW: Tensor = self.trunk(self.encode(batch))[WATCH_TIME]
         return h_BW
@@ -154,10 +169,21 @@ class Ranker(nn.Module):
         second_BE = self._second(batch)
         return {task: self._rows(task, raw[task], encoded.flat_BE, second_BE, batch) for task in self.trained_tasks}
 
+    def row_losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss of every row before the objective, [B] per trained task; 0 where the label was not seen."""
+        raw, ones_B = self._raw(self.trunk(encoded)), torch.ones_like(batch.duration_B)
+        return {
+            task: self._row_loss(task, batch, raw[task], self._label(task, batch)) * self._observed(task, batch, ones_B)
+            for task in self.trained_tasks
+        }
+
     @torch.no_grad()
     def predict(self, batch: Batch) -> RankerOutputs:
         """Return predictions before calibration. The caller puts the module in evaluation mode."""
-        encoded = self.encode(batch)
+        return self.predict_encoded(self.encode(batch), batch)
+
+    def predict_encoded(self, encoded: Encoded, batch: Batch) -> RankerOutputs:
+        """Return predictions before calibration of a batch that was encoded; gradients reach the encoding."""
         raw = self._raw(self.trunk(encoded))
         if self._objective.serves_auxiliary:
             second_BE = self._second(batch)

@@ -122,11 +122,13 @@ def baselines(night: Night, recipe: str | None) -> Any:
 
 
 def evaluate(night: Night, recipe: str | None) -> Any:
+    from tasks.attribution.stage import attribute
     from tasks.evaluate.stage import write_summary
 
     name, workspace = _named("evaluate", recipe), night.workspace
-    bundle, plots = workspace.bundle(name), workspace.plots / name
-    evaluation = _predict_and_measure(night, name, bundle, workspace.predictions(name))
+    bundle, plots, out = workspace.bundle(name), workspace.plots / name, workspace.predictions(name)
+    evaluation = _predict_and_measure(night, name, bundle, out)
+    attribute(bundle, workspace.table, workspace.features, out, night.params.training.threads)
     write_summary(evaluation, workspace.metrics / f"{name}.json", plots)
     shutil.copyfile(bundle / "curves.csv", plots / "curves.csv")
     return _headline(evaluation)

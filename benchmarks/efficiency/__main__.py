@@ -1,6 +1,6 @@
-"""Measure what efficiency costs and write down what came out.
+"""Measure what efficiency costs and what ranks of fields are worth, and write down what came out.
 
-Run it: python -m benchmarks.efficiency [PART ...] --data ... --seeds ...
+Run it: make benchmark-efficiency, or python -m benchmarks.efficiency [PART ...] [--seeds ...] [--quick]
 """
 
 import sys
@@ -10,9 +10,10 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Efficiency",
     package="benchmarks.efficiency",
-    parts=("compression",),
+    parts=("fields", "compression"),
     seeds=range(3),
-    about="Compressed embedding tables: bytes, memory, speed, and what the gate sees of them.",
+    about="What the nightly network reads: ranks against permutation, planted noise, pruning against chance. Compressed embedding "
+    "tables: bytes, memory, speed, and what the gate sees of them.",
 )
 
 if __name__ == "__main__":

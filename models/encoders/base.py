@@ -35,6 +35,23 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """One batch, looked up and not yet joined: the last point at which every number belongs to one field.
+
+    Attributes:
+        fields_BFD: one vector per categorical field, the summary of the history, the counts of matches.
+        dense_BN: the dense features that the encoder reads, as they are.
+        events_BLD: as in `Encoded`.
+        mask_BL: as in `Encoded`.
+    """
+
+    fields_BFD: Tensor
+    dense_BN: Tensor
+    events_BLD: Tensor | None = None
+    mask_BL: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class EncodedShape:
     """Sizes of an `Encoded`, known before the first batch.
 
@@ -44,6 +61,7 @@ class EncodedShape:
         width: E of `flat_BE`.
         field_names: of `fields_BFD`, in order.
         num_events: the largest L of `events_BLD`; 0 where there are none.
+        dense: columns of `Batch.dense_BN` that are read, in order.
     """
 
     num_fields: int
@@ -51,6 +69,7 @@ class EncodedShape:
     width: int
     field_names: tuple[str, ...] = ()
     num_events: int = 0
+    dense: tuple[int, ...] = ()
 
     def column(self, field: str, asked_by: str) -> int:
         """Return where a field stands in `fields_BFD`.
@@ -123,8 +142,16 @@ class Encoder(nn.Module, ABC):
         """Sizes of what `forward` returns."""
 
     @abstractmethod
+    def embed(self, batch: Batch) -> Embedded:
+        """Look one batch up."""
+
+    @abstractmethod
+    def join(self, embedded: Embedded) -> Encoded:
+        """Encode what was looked up."""
+
     def forward(self, batch: Batch) -> Encoded:
         """Encode one batch."""
+        return self.join(self.embed(batch))
 
     def penalty(self) -> Tensor | None:
         """Return what the loss adds for the parameters, scalar; None: nothing."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from models.batch import Batch
 from models.columns import Columns
 from models.component import ComponentConfig
-from models.encoders.base import Encoded, EncodedShape, Encoder, EncoderInput
+from models.encoders.base import Embedded, Encoded, EncodedShape, Encoder, EncoderInput
 from models.encoders.history import HISTORIES, HistoryConfig
 from models.encoders.history.base import EMBEDDING_STD, EventEmbedding
 from models.encoders.history.in_order import without_gaps
@@ -63,15 +63,15 @@ class PackedEncoder(Encoder):
         names += ["history"] * (self.history.width > 0) + ["matches"] * (self.matches is not None)
         width = len(names) * config.embedding_dim + num_dense
         num_events = schema.history_length if self.reads.events else 0
-        self._shape = EncodedShape(len(names), config.embedding_dim, width, tuple(names), num_events)
+        self._shape = EncodedShape(len(names), config.embedding_dim, width, tuple(names), num_events, self.reads.dense)
 
     @property
     def shape(self) -> EncodedShape:
         """Sizes of what `forward` returns."""
         return self._shape
 
-    def forward(self, batch: Batch) -> Encoded:
-        """Encode one batch."""
+    def embed(self, batch: Batch) -> Embedded:
+        """Look one batch up."""
         embedded_BFD = self.table(batch.ids_BF)
         # Selecting every column again would cost a copy, and a scatter in the backward pass.
         reads_all = len(self.reads.columns) == embedded_BFD.shape[1]
@@ -84,12 +84,16 @@ class PackedEncoder(Encoder):
             assert batch.history is not None
             match_BD = self.matches(batch.history, self.history_fields(batch.ids_BF))
             fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
-        flat_BE = fields_BFD.flatten(start_dim=1)
+        reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
+        dense_BN = batch.dense_BN if reads_all else self.dense_features(batch.dense_BN)
+        return Embedded(fields_BFD, dense_BN, *self._events(batch))
+
+    def join(self, embedded: Embedded) -> Encoded:
+        """Encode what was looked up."""
+        flat_BE = embedded.fields_BFD.flatten(start_dim=1)
         if self.reads.dense:
-            reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
-            dense_BN = batch.dense_BN if reads_all else self.dense_features(batch.dense_BN)
-            flat_BE = torch.cat([flat_BE, self.dense(dense_BN)], dim=1)
-        return Encoded(fields_BFD, flat_BE, {}, *self._events(batch))
+            flat_BE = torch.cat([flat_BE, self.dense(embedded.dense_BN)], dim=1)
+        return Encoded(embedded.fields_BFD, flat_BE, {}, embedded.events_BLD, embedded.mask_BL)
 
     def _events(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Return the event vectors [B, L, D], the newest last and without gaps, and where they stand [B, L]."""

@@ -10,7 +10,7 @@ artifacts/champion/              champion     bundles of champion and anchor, ev
 artifacts/code/NAME.json         code         hash of the part of models/ that a challenger runs
 artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
 artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
-artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables
+artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables; what a network reads (importance.json)
 artifacts/gate/                  gate         decision.json
 artifacts/forecast/              forecast     what is forecast of the next day, and how earlier forecasts came true
 artifacts/oracle/                oracle       simulated sources: every model under uniform exposure
@@ -21,6 +21,7 @@ registry/SOURCE/                 promoted bundles, evidence and the ledger (not 
 site/                            dwell site   pages of all nights (not a DVC output)
 scored/DAY/MODEL/                dwell score  scores and lists of any day by any fitted model (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
+tuned/RECIPE_pruned.yaml         dwell prune  the recipe without the fields it can do without, and the rounds (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/headlines/AS_OF.json  the few numbers of a night that `dwell clean` leaves
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise

@@ -78,7 +78,7 @@ class Bundle(FittedModel):
         """Return what the watch-time tower of the serving seed reads of every row, [rows, width]."""
         ranker = self.rankers[self.serving_seed]
         with torch.no_grad():
-            parts = [ranker.embed(batch).numpy() for batch in _batches(rows)]
+            parts = [ranker.represent(batch).numpy() for batch in _batches(rows)]
         return np.concatenate(parts)
 
 

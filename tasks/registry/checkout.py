@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.attribution.document import LAST_FILE, LastRanks
 from tasks.core.document import read_document
 from tasks.core.errors import RegistryError
 from tasks.core.files import read_json, write_json, writing
@@ -14,6 +15,7 @@ from tasks.gate.inputs import Contender, JudgeDay
 from tasks.registry.content import copy_files
 from tasks.registry.entry import BUNDLE, ENTRIES, Entry, read_entry
 from tasks.registry.evidence import EVIDENCE, read_evidence
+from tasks.registry.field_ranks import field_ranks_at
 from tasks.registry.forecast import NightForecast
 from tasks.registry.forecasts import forecasts_at
 from tasks.registry.ledger import NO_CHAMPION
@@ -100,10 +102,12 @@ def checkout_champion(
         if Path(identity).name != identity:
             raise RegistryError(f"{identity!r} is no registry id; `dwell prepare` writes the right ones into run.yaml")
     reign, forecasts, ledger = Reign(), tuple[NightForecast, ...](), NO_LEDGER
+    last_ranks: LastRanks | None = None
     if pinned is not None:
         ledger, known = pinned.ledger, pinned_events(registry, pinned.ledger)
         reign = reign_at(registry, known, pinned.as_of, pinned.policy)
         forecasts = forecasts_at(known, pinned.as_of)
+        last_ranks = field_ranks_at(known, pinned.as_of)
     anchor = None if reign.anchor == standing else reign.anchor
     with writing(out) as folder:
         folder.mkdir(parents=True)
@@ -120,6 +124,8 @@ def checkout_champion(
         write_json(folder / CHAMPION_FILE, {"champion": standing, "evidence": list(evidence), "ledger": ledger})
         reign.write(folder / REIGN_FILE)
         write_json(folder / FORECASTS_FILE, [record.as_json() for record in forecasts])
+        if last_ranks is not None:
+            last_ranks.write(folder / LAST_FILE)
     return CheckoutResult(standing, entry.recipe if entry else None, tuple(evidence))
 
 

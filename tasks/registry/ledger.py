@@ -10,12 +10,13 @@ import datetime as dt
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from tasks.attribution.document import FieldRanks
 from tasks.core.errors import RegistryError, StorageError
 from tasks.core.files import hash_value, read_json, sync_folder, write_json
 from tasks.core.settings import Block
@@ -55,6 +56,8 @@ class Event(Block):
     """what the night adds to the evidence on its challengers; events of earlier versions have none"""
     forecast: NightForecast | None = None
     """what the night forecast, and how earlier forecasts came true; events of earlier versions have none"""
+    field_ranks: Mapping[str, FieldRanks] = {}
+    """recipe -> ranks of the fields that its network reads; events of earlier versions, and of trees alone, have none"""
     recorded_at: str
     """wall clock, UTC; for people, no logic reads it"""
     previous_hash: str
@@ -64,7 +67,7 @@ class Event(Block):
 
     def expected_hash(self) -> str:
         """Return the hash that the content of this event calls for."""
-        later = {name for name in ("increments", "forecast") if not getattr(self, name)}
+        later = {name for name in ("increments", "forecast", "field_ranks") if not getattr(self, name)}
         return hash_value(self.model_dump(mode="json", exclude={"hash", *later}))
 
 
@@ -88,6 +91,7 @@ class NewEvent(Block):
     reason: str
     increments: tuple[Increment, ...] = ()
     forecast: NightForecast | None = None
+    field_ranks: Mapping[str, FieldRanks] = {}
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Gather what a night leaves in its workspace for the registry."""
 
+from tasks.attribution.document import read_importance
 from tasks.core.document import read_optional
 from tasks.core.errors import RegistryError
 from tasks.core.files import hash_file, hash_value, read_json
@@ -25,6 +26,7 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
     """
     names = [verdict.name for verdict in decision.challengers]
     metrics = {name: workspace.metrics / f"{name}.json" for name in names}
+    read = {name: read_importance(workspace.predictions(name), name) for name in names}
     return NightArtifacts(
         source=source,
         bundles={name: workspace.challenger(name) for name in names},
@@ -33,6 +35,7 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
         provenance=provenance(workspace),
         metrics={name: read_json(path) for name, path in metrics.items() if path.exists()},
         forecast=read_optional(workspace.forecast / FORECAST_FILE, NightForecast, "forecast"),
+        field_ranks={name: found.ranks for name, found in read.items() if found is not None},
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tasks.attribution.document import FieldRanks
 from tasks.core.errors import RegistryError
 from tasks.gate.decision import Decision
 from tasks.registry.entry import ENTRIES, Provenance, add_entry, read_entry
@@ -34,6 +35,7 @@ class NightArtifacts:
         provenance: content hashes of data, code and configuration.
         metrics: challenger -> its headline metrics.
         forecast: what the night forecast.
+        field_ranks: challenger -> ranks of the fields that its network reads.
     """
 
     source: str
@@ -43,6 +45,7 @@ class NightArtifacts:
     provenance: Provenance
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     forecast: NightForecast | None = None
+    field_ranks: Mapping[str, FieldRanks] = field(default_factory=dict)
 
 
 def register(registry: Path, night: NightArtifacts, decision: Decision, rewrite: bool = False) -> Event:
@@ -170,7 +173,7 @@ def _record(
             raise RegistryError(f"night {decision.as_of}: no bundle was given for the winner {decision.winner}")
         entry = add_entry(registry, night.source, decision, bundle, night.provenance, dict(metrics))
     event = _of_night(decision, kind, entry, standing, evidence)
-    return append(registry, event.model_copy(update={"forecast": night.forecast}))
+    return append(registry, event.model_copy(update={"forecast": night.forecast, "field_ranks": night.field_ranks}))
 
 
 def _replay(registry: Path, night: NightArtifacts, decision: Decision, events: Sequence[Event], missed: bool) -> Event:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tasks.attribution.document import LAST_FILE, Importance, LastRanks, read_importance
 from tasks.core.document import existing, read_document, read_optional
 from tasks.core.files import hash_file
 from tasks.core.layout import JUDGE_TABLE, Workspace
@@ -42,6 +43,8 @@ class Artifacts:
         hashes: judge table -> SHA-256, and that of the data summary.
         forecast: `artifacts/forecast/forecast.json`.
         fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
+        importance: what the challengers that are networks read.
+        last_ranks: the same of the last night that has any; None where none has.
     """
 
     decision: Decision
@@ -54,6 +57,8 @@ class Artifacts:
     hashes: Mapping[str, str]
     forecast: NightForecast
     fusion: FusionDocument | None = None
+    importance: tuple[Importance, ...] = ()
+    last_ranks: LastRanks | None = None
 
     @classmethod
     def read(cls, workspace: Workspace) -> "Artifacts":
@@ -81,6 +86,8 @@ class Artifacts:
             | {f"judge table of {model.name}": hash_file(model.folder / JUDGE_TABLE) for model in models},
             forecast=read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast"),
             fusion=read_optional(workspace.scores / FUSION_FILE, FusionDocument, "score"),
+            importance=_importance(workspace, bundles),
+            last_ranks=read_optional(workspace.champion / LAST_FILE, LastRanks, "champion"),
         )
 
     @cached_property
@@ -143,6 +150,11 @@ def _models(
     for folder in sorted(path for path in baselines.glob("*") if path.is_dir()):
         models.append(MeasuredModel.read(folder, folder.name, "baseline", "baselines", 0, {}))
     return tuple(models)
+
+
+def _importance(workspace: Workspace, bundles: tuple[FittedBundle, ...]) -> tuple[Importance, ...]:
+    found = (read_importance(workspace.predictions(bundle.name), bundle.name) for bundle in bundles)
+    return tuple(one for one in found if one is not None)
 
 
 def _truths(workspace: Workspace) -> dict[str, TrueMetrics]:

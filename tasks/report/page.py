@@ -19,6 +19,7 @@ from tasks.report.sections.challengers import challengers
 from tasks.report.sections.data import drift, volume
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
+from tasks.report.sections.fields import fields
 from tasks.report.sections.forecast import forecast
 from tasks.report.sections.fusion import fusion
 from tasks.report.sections.glossary import glossary
@@ -103,6 +104,7 @@ def _sections(
         *served_value(artifacts),
         *trade_off(artifacts),
         training(artifacts),
+        *fields(artifacts),
         propensity(artifacts),
         volume(artifacts.validation),
         drift(artifacts.validation),

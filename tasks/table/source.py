@@ -1,8 +1,8 @@
 """What the table reads of the features stage: rows per arrival day, histories per state day, and what columns mean."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ class FeatureDays:
 
 
 @dataclass(frozen=True)
+class Aggregates:
+    """The dense features that one group of `features.groups` makes of past impressions.
+
+    Attributes:
+        keys: columns whose values tell which impressions are counted.
+        columns: the dense features.
+    """
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FeatureFolder:
     """The folder that the features stage wrote.
 
@@ -43,6 +56,7 @@ class FeatureFolder:
         history_length: events per history at most.
         timezone: of the source.
         context: further columns of impressions, among the categorical ones.
+        groups: name -> aggregates of the past; other dense features are of the row itself.
     """
 
     path: Path
@@ -52,6 +66,7 @@ class FeatureFolder:
     history_length: int
     timezone: str
     context: tuple[str, ...] = ()
+    groups: Mapping[str, Aggregates] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> "FeatureFolder":
@@ -71,6 +86,10 @@ class FeatureFolder:
             int(about["history"]["length"]),
             about["timezone"],
             tuple(about.get("context", ())),
+            {
+                name: Aggregates(tuple(group["keys"]), tuple(about["dense_groups"][name]))
+                for name, group in about["config"]["groups"].items()
+            },
         )
 
     def rows(self, day: dt.date) -> Path:

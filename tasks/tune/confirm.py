@@ -5,6 +5,7 @@ first away; the second stays, as the rows are those the trial was chosen on.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,72 @@ from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.evaluate.resampling import Resampler
 from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import ValidationRows
+from tasks.tune.config import Metric
 from tasks.tune.result import Gain
+from tasks.tune.space import Candidate
 from tasks.tune.study import Search
 from tasks.tune.trial import CandidateFits, Floats, ignore
+
+
+@dataclass(frozen=True)
+class FreshFits:
+    """Fits of candidates with seeds that chose nothing; those of an earlier run are kept.
+
+    Attributes:
+        table: folder that the table stage wrote.
+        folder: where scores are kept.
+        metric: by which the candidate was chosen.
+        seeds: of the fits.
+    """
+
+    table: Path
+    folder: Path
+    metric: Metric
+    seeds: tuple[int, ...]
+
+    def gain(self, first: tuple[str, Candidate], second: tuple[str, Candidate], evaluation: EvaluationConfig) -> Gain:
+        """Fit two candidates and compare them on the validation day, paired by user.
+
+        Args:
+            first: the candidate that was found, after the name under which its fits are kept.
+            second: the recipe as it is, likewise.
+            evaluation: replicates, seed and confidence of the interval.
+
+        Raises:
+            TrainingError: if a fit cannot go on.
+        """
+        metric = "xgauc" if self.metric == "xgauc" else "xauc"
+        draws = [self._draws(metric, self._scores(*one), evaluation) for one in (first, second)]
+        means = [float(np.mean([draw.result.value for draw in of_one])) for of_one in draws]
+        return Gain(
+            metric=metric,
+            seeds=self.seeds,
+            tuned=means[0],
+            default=means[1],
+            difference=difference(draws[0], draws[1], evaluation.confidence),
+            level=evaluation.confidence,
+        )
+
+    def _scores(self, name: str, candidate: Candidate) -> list[Floats]:
+        """Return the validation day's scores of every fit."""
+        files = {seed: self.folder / f"{name}-seed{seed}.npy" for seed in self.seeds}
+        missing = [seed for seed, file in files.items() if not file.exists()]
+        if missing:
+            checkpoints = self.folder / f"checkpoints-{name}"
+            fits = CandidateFits.open(self.table, candidate, self.metric, checkpoints)
+            for seed in missing:
+                measured = fits.measure(seed, ignore)
+                with writing(files[seed]) as temporary, temporary.open("wb") as stream:
+                    np.save(stream, measured.score_B)
+            remove(checkpoints)
+        return [np.load(file) for file in files.values()]
+
+    def _draws(self, metric: str, scores: list[Floats], evaluation: EvaluationConfig) -> list[Draw]:
+        rows = ValidationRows.of(TrainingTable.open(self.table))
+        users = encode_groups(rows.user)
+        resampler = Resampler(users.num_groups, evaluation.replicates, evaluation.seed)
+        measure = xgauc if metric == "xgauc" else xauc_influence
+        return [resampler.draw({metric: measure(rows.watch_s, score_B, users)})[metric] for score_B in scores]
 
 
 def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: EvaluationConfig) -> Gain:
@@ -36,43 +100,7 @@ def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: E
     Raises:
         TrainingError: if a fit cannot go on.
     """
-    tuned = _scores(search, index, values)
-    default = _scores(search, 0, search.space.defaults)
-    metric = "xgauc" if search.config.metric == "xgauc" else "xauc"
-    first, second = (_draws(search, metric, scores, evaluation) for scores in (tuned, default))
-    gap = difference(first, second, evaluation.confidence)
-    means = [float(np.mean([draw.result.value for draw in draws])) for draws in (first, second)]
-    return Gain(
-        metric=metric,
-        seeds=search.config.confirmation_seeds,
-        tuned=means[0],
-        default=means[1],
-        difference=gap,
-        level=evaluation.confidence,
-    )
-
-
-def _scores(search: Search, index: int, values: Mapping[str, Any]) -> list[Floats]:
-    """Return the validation day's scores of every fit; those of an earlier run are kept."""
-    missing = [seed for seed in search.config.confirmation_seeds if not _file(search, index, seed).exists()]
-    if missing:
-        checkpoints = search.folder / "confirmation" / f"checkpoints{index}"
-        fits = CandidateFits.open(search.table, search.space.candidate(values), search.config.metric, checkpoints)
-        for seed in missing:
-            measured = fits.measure(seed, ignore)
-            with writing(_file(search, index, seed)) as temporary, temporary.open("wb") as stream:
-                np.save(stream, measured.score_B)
-        remove(checkpoints)
-    return [np.load(_file(search, index, seed)) for seed in search.config.confirmation_seeds]
-
-
-def _file(search: Search, index: int, seed: int) -> Path:
-    return search.folder / "confirmation" / f"trial{index}-seed{seed}.npy"
-
-
-def _draws(search: Search, metric: str, scores: list[Floats], evaluation: EvaluationConfig) -> list[Draw]:
-    rows = ValidationRows.of(TrainingTable.open(search.table))
-    users = encode_groups(rows.user)
-    resampler = Resampler(users.num_groups, evaluation.replicates, evaluation.seed)
-    measure = xgauc if metric == "xgauc" else xauc_influence
-    return [resampler.draw({metric: measure(rows.watch_s, score_B, users)})[metric] for score_B in scores]
+    config, space = search.config, search.space
+    fresh = FreshFits(search.table, search.folder / "confirmation", config.metric, config.confirmation_seeds)
+    tuned, default = (f"trial{index}", space.candidate(values)), ("trial0", space.candidate(space.defaults))
+    return fresh.gain(tuned, default, evaluation)

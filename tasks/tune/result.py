@@ -115,7 +115,7 @@ class SearchOutcome:
         recipe = copy.deepcopy(dict(spelled))
         for path, value in self.best.values.items():
             if not path.startswith(f"{TRAINING}.") and value != self.space.defaults[path]:
-                _put(recipe, self.space.recipe, path.split("."), value)
+                put(recipe, self.space.recipe, path.split("."), value)
         training = self.candidate.training
         own = {name: getattr(training, name) for name in TrainingOverride.model_fields}
         changed = {name: value for name, value in own.items() if value != getattr(shared, name)}
@@ -169,7 +169,7 @@ class SearchOutcome:
         return out.getvalue()
 
 
-def _put(block: dict[str, Any], full: Mapping[str, Any], keys: Sequence[str], value: Any) -> None:
+def put(block: dict[str, Any], full: Mapping[str, Any], keys: Sequence[str], value: Any) -> None:
     """Set a nested value; a block that is not spelled is written out first, as its `kind` tells what the keys mean."""
     for key in keys[:-1]:
         block[key] = block.get(key) or copy.deepcopy(full[key])

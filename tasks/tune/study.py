@@ -86,28 +86,37 @@ class Search:
 
 
 @contextlib.contextmanager
+def holding(folder: Path, command: str) -> Iterator[None]:
+    """Hold a folder of trials for one command.
+
+    Raises:
+        TuningError: if another command holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "study.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise TuningError(f"another `{command}` works on {folder}: wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
 def alone(search: Search) -> Iterator[None]:
     """Hold the study for this command, and mend what a killed one left: a lock, half a line at the journal's end.
 
     Raises:
         TuningError: if another command holds it.
     """
-    search.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(search.folder / "study.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise TuningError(
-            f"another `dwell tune {search.name}` works on {search.folder}: wait for it, or stop it"
-        ) from error
-    try:
+    with holding(search.folder, f"dwell tune {search.name}"):
         remove(search.journal.with_name(f"{search.journal.name}.lock"))
         if search.journal.exists():
             written = search.journal.read_bytes()
             os.truncate(search.journal, written.rfind(b"\n") + 1)
         yield
-    finally:
-        lock.release()
 
 
 def run_search(search: Search) -> optuna.Study:

@@ -37,10 +37,12 @@ class MeasuredTrial:
     Attributes:
         value: of the metric, at the epoch whose weights are kept.
         score_B: [B] score that would serve.
+        fitted: the weights of that epoch, and how they came about.
     """
 
     value: float
     score_B: Floats
+    fitted: Fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ class CandidateFits:
         value = _value(self.metric, fitted, rows, score_B)
         if not np.isfinite(value):
             raise TuningError(f"{self.metric} is {value} on the validation day")
-        return MeasuredTrial(value, score_B)
+        return MeasuredTrial(value, score_B, fitted)
 
     def _fit(self, seed: int, observe: Observer) -> Fitted:
         fit = SeedFit(self.problem, seed, self.training, self.checkpoints / f"seed{seed}")
