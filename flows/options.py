@@ -48,6 +48,11 @@ Rewrite = Annotated[
 Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
 
 
+def names(value: str | None) -> tuple[str, ...]:
+    """Return the names of a list such as a,b, checked; None: none."""
+    return tuple(checked_name(name.strip()) for name in value.split(",")) if value else ()
+
+
 def date(value: dt.datetime | None) -> dt.date | None:
     """Return the day of a point in time."""
     return value.date() if value else None

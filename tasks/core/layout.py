@@ -21,6 +21,7 @@ registry/SOURCE/                 promoted bundles, evidence and the ledger (not 
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
+.dwell/trials/SOURCE/AS_OF/      dwell nightly --no-publish: predictions of the models tried, the decision that would have been, its page
 .dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest);
                                  notes on nights that failed, and sandboxes
 
@@ -97,8 +98,12 @@ class Workspace:
         ensemble = self.ensemble(name)
         return ensemble if ensemble.is_dir() else self.bundle(name)
 
+    @property
+    def all_predictions(self) -> Path:
+        return self.root / "artifacts/predictions"
+
     def predictions(self, name: str) -> Path:
-        return self.root / "artifacts/predictions" / name
+        return self.all_predictions / name
 
     def judge_table(self, name: str) -> Path:
         """Return the prediction table of one model on the judge day."""
@@ -152,6 +157,10 @@ class Workspace:
     def failure(self, source: str, as_of: dt.date) -> Path:
         """Return the note on a night that failed."""
         return self.scratch / "failed" / source / f"{as_of.isoformat()}.json"
+
+    def trial(self, source: str, as_of: dt.date) -> Path:
+        """Return what is kept of the trials of a night, which nobody published."""
+        return self.scratch / "trials" / source / as_of.isoformat()
 
     def sandbox(self, name: str) -> Path:
         """Return a workspace beside this one, for experiments."""

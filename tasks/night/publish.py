@@ -52,13 +52,17 @@ class Outcome:
     headline: tuple[str, ...]
     report: Path
     remark: str | None = None
-    """what is to know of a night that later ones follow"""
+    """what is to know of a night that later ones follow, or that was not published"""
+    published: bool = True
+    """whether the decision was registered; of a trial it only would have been"""
 
     def summary(self) -> str:
         """Return the lines a person reads at the end of a run."""
+        what, would = ("night", "") if self.published else ("trial of night", "would ")
+        verdict = f"{self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip()
         return "\n".join(
             [
-                f"night {self.as_of} of {self.source}: {self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip(),
+                f"{what} {self.as_of} of {self.source}: {would}{verdict}",
                 f"  {self.decision.reason}",
                 *([f"  {self.remark}"] if self.remark else []),
                 *(f"  {line}" for line in self.headline),
@@ -92,15 +96,14 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     event = register(registry, workspace, key, decision, rewrite)
     archive = _place(workspace, key, decision, event)
     _compare_with_archived(archive, workspace.root / "dvc.lock")
-    operations = _operations(workspace, stages)
+    operations = operations_of(workspace, stages)
     _archive(workspace, decision, operations, archive, lambda page: archive_report(workspace, operations, page))
     remove(workspace.failure(key.source, key.as_of))
-    forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
     return Outcome(
         key.as_of,
         key.source,
         decision,
-        (*_headline(workspace, params.nightly.challengers), *forecast_summary(forecast)),
+        headline(workspace, params.nightly.challengers),
         archive / REPORT_FILE,
         _remark(event, registry.invalidated(key.as_of), rewrite),
     )
@@ -146,7 +149,7 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     refuse_others(workspace, params, key, _PUBLISHED, "promote")
     decision = load_decision(workspace.gate)
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
-    operations = archived or _operations(workspace, {})
+    operations = archived or operations_of(workspace, {})
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
     archive, forced = workspace.night(key.source, key.as_of), decision.forced(challenger, reason)
 
@@ -157,7 +160,13 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     return event
 
 
-def _operations(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+def operations_of(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+    """Return what ran in a workspace, and on what.
+
+    Args:
+        workspace: where the stages have run.
+        stages: stage -> ran, unchanged or restored.
+    """
     return Operations(
         stages=dict(stages),
         timings=timings(workspace),
@@ -194,8 +203,13 @@ def _archive(
         draw(folder / REPORT_FILE)
 
 
-def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return one line per challenger: the flat metrics with their intervals."""
+def headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one line per challenger, its metrics with their intervals, and one of the forecast.
+
+    Args:
+        workspace: where the stages have run.
+        challengers: that were judged.
+    """
     lines = []
     for name in challengers:
         metrics = read_json(workspace.metrics / f"{name}.json")
@@ -205,4 +219,4 @@ def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, 
             if key in metrics
         ]
         lines.append(f"{name:24s} " + "  ".join(parts))
-    return tuple(lines)
+    return (*lines, *forecast_summary(read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")))
