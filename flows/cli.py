@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import environment, operating
+from flows import comparing, environment, operating
 from flows.options import AsOf, Data, Port, Rewrite, Source, date, named, names
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
@@ -21,7 +21,6 @@ app = typer.Typer(
     name="dwell",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -90,21 +89,25 @@ def nightly(
     ] = None,
     publish: Annotated[
         bool,
-        typer.Option("--publish/--no-publish", help="A trial: say what the decision would be, and change nothing here."),
+        typer.Option(
+            "--publish/--no-publish", help="A trial: say what the decision would be, and change nothing here."
+        ),
     ] = True,
 ) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
-    key = {"as_of": date(as_of), "source": source, "data": str(data) if data else None}
+    key = date(as_of), source, str(data) if data else None
     if publish and recipes is not None:
-        raise DwellError("--recipes goes with --no-publish: what a published night judges stands below `nightly` in params.yaml")
+        raise DwellError(
+            "--recipes goes with --no-publish: what a published night judges stands below `nightly` in params.yaml"
+        )
     if rewrite and not publish:
         raise DwellError("--rewrite and --no-publish contradict each other: a trial changes no history")
     with environment.flow_run(Path.cwd()):
         from flows.nightly import nightly as flow
         from flows.nightly import trial
 
-        outcome = flow(**key, rewrite=rewrite) if publish else trial(names(recipes), **key)
-    typer.echo(outcome.summary())
+        outcome = flow(*key, rewrite) if publish else trial(names(recipes), *key)
+    typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
 @app.command()
@@ -271,7 +274,7 @@ def schema(
     typer.echo(json.dumps(json_schema(part), indent=2))
 
 
-for command in operating.COMMANDS:
+for command in (*comparing.COMMANDS, *operating.COMMANDS):
     app.command()(command)
 
 

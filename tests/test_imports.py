@@ -33,6 +33,7 @@ ORDER = (
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
+    "tasks.compare",
     "tasks.doctor",
     "tasks.retention",
     "tasks.stages",
