@@ -42,8 +42,10 @@ def remarks(found: ModelComparison) -> tuple[str, ...]:
     """Return what is to know of the numbers."""
     shown = sum(one.adjusted == one.adjusted for one in found.metrics.values())
     level = f"{found.confidence:.0%}"
+    parts = sum(one.adjusted == one.adjusted for part in found.segments for one in part.metrics.values())
     said = [
-        f"intervals are of {level}, each of its own difference; p is adjusted by Holm among the {shown} differences shown",
+        f"intervals are of {level}, each of its own difference; p is adjusted by Holm, among the {shown} differences on all "
+        f"rows and among the {parts} of segments, of which the page has those of every metric",
         PAIRED_NOTE,
     ]
     if len(found.nights) > 1:
@@ -66,7 +68,7 @@ def lines(found: ModelComparison, left_out: Sequence[str] = ()) -> Iterator[str]
     """
     yield headline(found)
     yield f"  {plural(len(found.nights), 'night')} ({listed(map(str, found.nights))}), {count(found.rows)} rows"
-    heads = ("metric", "difference", "interval", "p (Holm)", found.candidate[:16], found.reference[:16], "")
+    heads = ("metric", "difference", "interval", "p (Holm)", found.candidate, found.reference, "")
     yield from _table([heads, *(_row(name, one, found) for name, one in ordered(found))])
     if parts := [part for part in found.segments if DECIDING in part.metrics]:
         yield f"by segment, {measure(DECIDING).label}:"
