@@ -34,6 +34,8 @@ from pathlib import Path
 
 BUNDLE_MANIFEST = "manifest.json"
 """File name of what a bundle says of itself; `tasks.train.manifest` has its content."""
+METRICS_FILE = "metrics.json"
+"""File name of all that is measured of a model, beside its predictions; `tasks.evaluate.document` has its content."""
 JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
 ANCHOR_TABLE = "anchor.parquet"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.config import load_params
 from tasks.core.document import read_document, read_optional
-from tasks.core.files import read_json, remove, writing
+from tasks.core.files import remove, writing
 from tasks.core.layout import Workspace
 from tasks.core.machine import this_machine
 from tasks.core.manifest import product_hash
@@ -17,6 +17,7 @@ from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
+from tasks.evaluate.summary import summary
 from tasks.forecast.words import summary as forecast_summary
 from tasks.gate.decision import Decision, load_decision, write_decision
 from tasks.night.belonging import refuse_others
@@ -212,7 +213,7 @@ def headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, .
     """
     lines = []
     for name in challengers:
-        metrics = read_json(workspace.metrics / f"{name}.json")
+        metrics = summary(workspace, name)
         parts = [
             f"{label(key)} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"
             for key in SUMMARY_INTERVALS
