@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from flows import environment, operating, sharing
-from flows.options import AsOf, Data, Port, Rewrite, Source, date, named
+from flows import comparing, environment, operating, sharing
+from flows.options import AsOf, Data, Port, Rewrite, Source, date, named, names
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.processes import own_run
@@ -21,7 +21,6 @@ app = typer.Typer(
     name="dwell",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -79,12 +78,35 @@ def check(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def nightly(as_of: AsOf = None, source: Source = None, data: Data = None, rewrite: Rewrite = False) -> None:
+def nightly(
+    as_of: AsOf = None,
+    source: Source = None,
+    data: Data = None,
+    rewrite: Rewrite = False,
+    recipes: Annotated[
+        str | None,
+        typer.Option(help="With --no-publish: recipes and ensembles to judge, a,b. Default: those of `nightly`."),
+    ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish/--no-publish", help="A trial: say what the decision would be, and change nothing here."
+        ),
+    ] = True,
+) -> None:
     """Run one night as a Prefect flow: ingest to report, then register the decision."""
+    key = date(as_of), source, str(data) if data else None
+    if publish and recipes is not None:
+        raise DwellError(
+            "--recipes goes with --no-publish: what a published night judges stands below `nightly` in params.yaml"
+        )
+    if rewrite and not publish:
+        raise DwellError("--rewrite and --no-publish contradict each other: a trial changes no history")
     with environment.flow_run(Path.cwd()):
         from flows.nightly import nightly as flow
+        from flows.nightly import trial
 
-        outcome = flow(as_of=date(as_of), source=source, data=str(data) if data else None, rewrite=rewrite)
+        outcome = flow(*key, rewrite) if publish else trial(names(recipes), *key)
     typer.echo(outcome.summary())  # type: ignore[union-attr]
 
 
@@ -273,7 +295,7 @@ def schema(
     typer.echo(json.dumps(json_schema(part), indent=2))
 
 
-for command in (*operating.COMMANDS, *sharing.COMMANDS):
+for command in (*comparing.COMMANDS, *operating.COMMANDS, *sharing.COMMANDS):
     app.command()(command)
 
 

@@ -24,15 +24,15 @@ from flows.alerts import raise_alarm
 from flows.artifacts import name_run, show
 from flows.notify import notify
 from flows.stages import StageFailed, run_stages, stage_graph, warm_processes
-from tasks.config import Params, load_params
+from tasks.config import Nightly, Params, load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
-from tasks.core.run_key import RunKey
 from tasks.night.calendar import note_failure
 from tasks.night.dvc_files import set_aside_damage, sort_lock
 from tasks.night.key import prepare_night
 from tasks.night.lock import Log, holding
 from tasks.night.publish import Outcome, publish
+from tasks.night.trial import keep_trial, trial_workspace
 from tasks.retention import plan
 
 brief_log.install()
@@ -70,7 +70,7 @@ def nightly(
         logger.info("night %s of %s, champion %s", key.as_of, key.source, key.champion)
         name_run(f"night {key.as_of} of {key.source}")
         try:
-            outcome = _decide(workspace, params, key, rewrite)
+            outcome = publish(workspace, key, run_night(workspace, params.nightly), rewrite)
         except Exception as error:
             note_failure(workspace, key, error, error.log if isinstance(error, StageFailed) else ())
             raise
@@ -101,18 +101,44 @@ def _link(workspace: Workspace, params: Params, outcome: Outcome, logger: Log) -
     return f"{params.nightly.site_url.rstrip('/')}/{outcome.source}/{outcome.as_of}/{outcome.report.name}"
 
 
-def _decide(workspace: Workspace, params: Params, key: RunKey, rewrite: bool) -> Outcome:
-    """Run the stages of a night whose key is settled, and publish what they made."""
-    nightly_config = params.nightly
+@flow(name="trial")
+def trial(
+    models: tuple[str, ...] = (), as_of: dt.date | None = None, source: str | None = None, data: str | None = None
+) -> Outcome:
+    """Run one night of some models and publish nothing: say what the decision would be.
+
+    Args:
+        models: recipes and ensembles of params.yaml; none: those of `nightly`.
+        as_of: night T; None: the source's default night.
+        source: a source of params.yaml; None: the default one.
+        data: path to read the source from instead of the one in params.yaml.
+    """
+    logger, workspace, path = get_run_logger(), Workspace(Path.cwd()), Path(data) if data else None
+    with (
+        holding(workspace, "dwell nightly --no-publish", log=logger),
+        trial_workspace(workspace, models, path) as place,
+        warm_processes(place.root),
+    ):
+        key = prepare_night(place, as_of, source, path)
+        logger.info("trial of night %s of %s, champion %s", key.as_of, key.source, key.champion)
+        outcome = keep_trial(workspace, place, key, run_night(place, load_params(place.params).nightly))
+    show(create_markdown_artifact, "trial", markdown=outcome.summary_markdown(), description=f"trial of {key.as_of}")
+    return outcome
+
+
+def run_night(workspace: Workspace, config: Nightly) -> dict[str, str]:
+    """Run the stages of a night whose key is settled; return stage -> ran, unchanged or restored.
+
+    Args:
+        workspace: where they run.
+        config: how many at a time, and for how long.
+    """
+    graph = stage_graph(workspace.root)
     outcomes = run_stages(
-        stage_graph(workspace.root),
-        workspace.root,
-        nightly_config.parallel_stages,
-        nightly_config.stage_timeout_minutes,
-        nightly_config.stage_retries,
+        graph, workspace.root, config.parallel_stages, config.stage_timeout_minutes, config.stage_retries
     )
     sort_lock(workspace.root / "dvc.lock")
-    return publish(workspace, key, outcomes, rewrite)
+    return outcomes
 
 
 def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:

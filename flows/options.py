@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tasks.core.errors import ConfigError
 from tasks.core.names import checked_name
 
 
@@ -46,6 +47,29 @@ Rewrite = Annotated[
     ),
 ]
 Port = Annotated[int, typer.Option("--port", help="Port of the server on 127.0.0.1, unless PREFECT_API_URL names one.")]
+
+
+def names(value: str | None) -> tuple[str, ...]:
+    """Return the names of a list such as a,b, checked; None: none."""
+    return tuple(checked_name(name.strip()) for name in value.split(",")) if value else ()
+
+
+def nights_between(value: str | None) -> tuple[dt.date, dt.date] | None:
+    """Return first and last night of a span such as 2026-01-15..2026-01-20, or of a single night; None stays None.
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    if value is None:
+        return None
+    first, _, last = value.partition("..")
+    try:
+        span = dt.date.fromisoformat(first), dt.date.fromisoformat(last or first)
+    except ValueError:
+        raise ConfigError(f"--nights {value!r}: write 2026-01-15..2026-01-20, or one night 2026-01-15") from None
+    if span[0] > span[1]:
+        raise ConfigError(f"--nights {value}: the first night is later than the last")
+    return span
 
 
 def date(value: dt.datetime | None) -> dt.date | None:

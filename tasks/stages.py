@@ -129,7 +129,7 @@ def evaluate(night: Night, recipe: str | None) -> Any:
     bundle, plots, out = workspace.bundle(name), workspace.plots / name, workspace.predictions(name)
     evaluation = _predict_and_measure(night, name, bundle, out)
     attribute(bundle, workspace.table, workspace.features, out, night.params.training.threads)
-    write_summary(evaluation, workspace.metrics / f"{name}.json", plots)
+    write_summary(evaluation, workspace.metrics / f"{name}.json", plots, _validation_xauc(workspace, name))
     shutil.copyfile(bundle / "curves.csv", plots / "curves.csv")
     return _headline(evaluation)
 
@@ -139,7 +139,8 @@ def evaluate_ensemble(night: Night, recipe: str | None) -> Any:
 
     name, workspace = _named("evaluate_ensemble", recipe), night.workspace
     evaluation = _predict_and_measure(night, name, workspace.ensemble(name), workspace.predictions(name))
-    write_summary(evaluation, workspace.metrics / f"{name}.json", workspace.plots / name)
+    metrics = workspace.metrics / f"{name}.json"
+    write_summary(evaluation, metrics, workspace.plots / name, _validation_xauc(workspace, name))
     return _headline(evaluation)
 
 
@@ -300,6 +301,15 @@ def _headline(evaluation: Any) -> dict[str, float]:
     return {metric: evaluation.metrics[metric].value for metric in ("xauc", "xgauc", "mae", "rmse")}
 
 
+def _validation_xauc(workspace: Workspace, name: str) -> float:
+    """Return XAUC on the validation day, averaged over seeds, of a model as it was fitted."""
+    from tasks.train.validation_metrics import FILE, CalibratedMetrics, FittedMetrics
+
+    kind = dict[int, FittedMetrics | CalibratedMetrics]
+    seeds = read_document(workspace.challenger(name) / FILE, kind, f"that fits {name}")
+    return fmean(fit.xauc for fit in seeds.values())
+
+
 def configuration_of(params: Params, name: str, recipe_of: Callable[[str], Any]) -> list[Any]:
     """Return what defines a challenger: recipe and training settings, or those of every member and what joins them.
 
@@ -329,7 +339,6 @@ def _gate_inputs(night: Night) -> Any:
     from tasks.gate.decision import RETIRED_FILE, Retired
     from tasks.gate.inputs import Contender, GateInputs, JudgeDay, configuration_hash
     from tasks.registry import read_checkout
-    from tasks.train.validation_metrics import FILE, CalibratedMetrics, FittedMetrics
     from tasks.validate.summary import FILE as SUMMARY
     from tasks.validate.summary import DataSummary
 
@@ -345,11 +354,7 @@ def _gate_inputs(night: Night) -> Any:
         return read_document(workspace.bundle(name) / BUNDLE_MANIFEST, dict[str, Any], f"train@{name}")["recipe"]
 
     def contender(name: str) -> Contender:
-        own = configuration_of(params, name, recipe_of)
-        seeds = read_document(
-            workspace.challenger(name) / FILE, dict[int, FittedMetrics | CalibratedMetrics], f"that fits {name}"
-        )
-        xauc = fmean(fit.xauc for fit in seeds.values())
+        own, xauc = configuration_of(params, name, recipe_of), _validation_xauc(workspace, name)
         return Contender(name, configuration_hash(*own, *shared), workspace.judge_table(name), xauc)
 
     return GateInputs(

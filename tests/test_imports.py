@@ -38,6 +38,7 @@ ORDER = (
     "tasks.cards",
     "tasks.site",
     "tasks.share",
+    "tasks.compare",
     "tasks.doctor",
     "tasks.retention",
     "tasks.stages",

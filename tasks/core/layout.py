@@ -25,6 +25,7 @@ tuned/RECIPE_pruned.yaml         dwell prune  the recipe without the fields it c
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/headlines/AS_OF.json  the few numbers of a night that `dwell clean` leaves
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
+.dwell/trials/SOURCE/AS_OF/      dwell nightly --no-publish: predictions of the models tried, the decision that would have been, its page
 .dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest);
                                  notes on nights that failed, and sandboxes
 
@@ -37,6 +38,8 @@ from pathlib import Path
 
 BUNDLE_MANIFEST = "manifest.json"
 """File name of what a bundle says of itself; `tasks.train.manifest` has its content."""
+METRICS_FILE = "metrics.json"
+"""File name of all that is measured of a model, beside its predictions; `tasks.evaluate.document` has its content."""
 JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
 ANCHOR_TABLE = "anchor.parquet"
@@ -114,8 +117,12 @@ class Workspace:
         ensemble = self.ensemble(name)
         return ensemble if ensemble.is_dir() else self.bundle(name)
 
+    @property
+    def all_predictions(self) -> Path:
+        return self.root / "artifacts/predictions"
+
     def predictions(self, name: str) -> Path:
-        return self.root / "artifacts/predictions" / name
+        return self.all_predictions / name
 
     def judge_table(self, name: str) -> Path:
         """Return the prediction table of one model on the judge day."""
@@ -179,6 +186,10 @@ class Workspace:
     def failure(self, source: str, as_of: dt.date) -> Path:
         """Return the note on a night that failed."""
         return self.scratch / "failed" / source / f"{as_of.isoformat()}.json"
+
+    def trial(self, source: str, as_of: dt.date) -> Path:
+        """Return what is kept of the trials of a night, which nobody published."""
+        return self.scratch / "trials" / source / as_of.isoformat()
 
     def sandbox(self, name: str) -> Path:
         """Return a workspace beside this one, for experiments."""

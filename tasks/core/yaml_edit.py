@@ -100,11 +100,17 @@ def _span(lines: Sequence[str], block: CommentedMap, key: str) -> tuple[int, int
     """Return the lines [begin, end) of an entry, without what follows it."""
     begin, column = block.lc.key(key)
     end = begin + 1
-    while end < len(lines) and (_is_remark(lines[end]) or len(lines[end]) - len(lines[end].lstrip()) > column):
+    while end < len(lines) and (_is_remark(lines[end]) or _belongs(lines[end], column)):
         end += 1
     while _is_remark(lines[end - 1]):
         end -= 1
     return begin, end
+
+
+def _belongs(line: str, column: int) -> bool:
+    """Whether a line is of the entry whose key stands in a column; items of a list may stand right below their key."""
+    indent = len(line) - len(line.lstrip())
+    return indent > column or (indent == column and line.lstrip().startswith("- "))
 
 
 def _is_remark(line: str) -> bool:

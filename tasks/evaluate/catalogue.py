@@ -195,11 +195,11 @@ SUMMARY = (
     *("xauc", "xgauc", "video_xauc", "duration_xauc", "mae", "nmae", "rmse", "tre", "tre_signed"),
     *("dce_rel", "dce_s", "dce_max", "pce", "auc_skip", "auc_long_view", "gauc_long_view"),
 )
-"""Headline metrics that `dvc metrics show` lists, those that are defined."""
+"""Headline metrics that a registry entry keeps, those that are defined."""
 SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 """Of these, the ones with their interval, and those printed at the end of a night."""
 MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
-"""Metrics that every segment and exposure shows: pair accuracy, errors in seconds and the signed total error."""
+"""Metrics that every segment, exposure and `dvc metrics show` has: pair accuracy, errors in seconds, signed total error."""
 UNIFORM = ("rmse_uniform", "tre_signed_uniform")
 """Errors of the seconds that hold under uniform exposure."""
 LEADERBOARD = (*MAIN, "dce_max", "auc_skip", "auc_long_view")

@@ -11,7 +11,6 @@ from tasks.evaluate.off_policy import ExposureOverlap
 from tasks.evaluate.policy_value.log import Diagnostics
 from tasks.evaluate.role import Role
 
-METRICS_FILE = "metrics.json"
 SEGMENTS_FILE = "segments.json"
 SERVED_VALUE_FILE = "served_value.json"
 Policy = Literal["logged", "uniform", "score"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
-from tasks.core.layout import JUDGE_TABLE
+from tasks.core.layout import JUDGE_TABLE, METRICS_FILE
 from tasks.evaluate.catalogue import PAIRED
 from tasks.evaluate.compare import compare
 from tasks.evaluate.comparison import PairedMetric
 from tasks.evaluate.config import EvaluationConfig
-from tasks.evaluate.document import METRICS_FILE, MeasuredNumber, ModelMetrics
+from tasks.evaluate.document import MeasuredNumber, ModelMetrics
 from tasks.evaluate.stage import rounded
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.files import write_json, write_text
-from tasks.evaluate.catalogue import SUMMARY, SUMMARY_INTERVALS, metric
+from tasks.core.layout import METRICS_FILE
+from tasks.evaluate.catalogue import MAIN, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.document import (
-    METRICS_FILE,
     SEGMENTS_FILE,
     SERVED_VALUE_FILE,
     ExposedMetrics,
@@ -68,21 +68,21 @@ def evaluate(
     return evaluation
 
 
-def write_summary(evaluation: Evaluation, metrics_file: Path, plots_folder: Path) -> None:
-    """Write what `dvc metrics show` and `dvc plots` read: one flat JSON file and the calibration tables.
+def write_summary(
+    evaluation: Evaluation, metrics_file: Path, plots_folder: Path, validation_xauc: float | None = None
+) -> None:
+    """Write what `dvc metrics show` and `dvc plots` read: a flat JSON file, narrow enough for a terminal, and calibration tables.
 
     Args:
-        evaluation: what `evaluate` returned.
+        evaluation: what `evaluate` returned; `metrics.json` has all of it.
         metrics_file: `metrics/NAME.json`.
         plots_folder: `plots/NAME`.
+        validation_xauc: of the validation day, which experiments are compared by: the judge day selects nothing.
     """
-    chosen = {name: evaluation.metrics[name] for name in SUMMARY if name in evaluation.metrics}
-    flat: dict[str, Any] = {"rows": evaluation.rows, "users": evaluation.users}
-    flat |= {name: estimate.value for name, estimate in chosen.items()}
-    for name in SUMMARY_INTERVALS:
-        flat |= {f"{name}_low": chosen[name].low, f"{name}_high": chosen[name].high}
-    defined = {name: value for name, value in rounded(flat).items() if value is not None}
-    write_json(metrics_file, defined)
+    metrics = evaluation.metrics
+    flat: dict[str, Any] = {name: metrics[name].value for name in MAIN}
+    flat |= {"xauc_low": metrics["xauc"].low, "xauc_high": metrics["xauc"].high, "validation_xauc": validation_xauc}
+    write_json(metrics_file, {name: value for name, value in rounded(flat).items() if value is not None})
     write_text(plots_folder / RELIABILITY_FILE, reliability_csv(evaluation.reliability))
 
 

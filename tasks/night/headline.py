@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tasks.core.document import Document, read_document
 from tasks.core.errors import ContractError
-from tasks.core.layout import Workspace
+from tasks.core.layout import METRICS_FILE, Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS
-from tasks.evaluate.document import METRICS_FILE, MeasuredNumber, ModelMetrics
+from tasks.evaluate.document import MeasuredNumber, ModelMetrics
 from tasks.gate.decision import Decision
 from tasks.registry.forecast import NightForecast
 from tasks.validate.summary import FILE as DATA_FILE

@@ -73,7 +73,7 @@ def _forget_other_models(workspace: Workspace, params: Params) -> None:
     for folder, keep in (
         (workspace.bundle("x").parent, set(params.nightly.recipes)),
         (workspace.ensemble("x").parent, set(params.nightly.ensembles)),
-        (workspace.predictions("x").parent, {*params.nightly.challengers, "champion", "baselines"}),
+        (workspace.all_predictions, {*params.nightly.challengers, "champion", "baselines"}),
     ):
         for path in folder.glob("*"):
             if path.name not in keep:

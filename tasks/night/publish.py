@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.config import load_params
 from tasks.core.document import read_document, read_optional
-from tasks.core.files import read_json, remove, writing
+from tasks.core.files import remove, writing
 from tasks.core.layout import Workspace
 from tasks.core.machine import this_machine
 from tasks.core.manifest import product_hash
@@ -17,6 +17,7 @@ from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
 from tasks.core.timings import timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
+from tasks.evaluate.summary import summary
 from tasks.forecast.words import alarm
 from tasks.forecast.words import summary as forecast_summary
 from tasks.gate.decision import Decision, load_decision, write_decision
@@ -56,15 +57,19 @@ class Outcome:
     headline: tuple[str, ...]
     report: Path
     remark: str | None = None
-    """what is to know of a night that later ones follow"""
+    """what is to know of a night that later ones follow, or that was not published"""
+    published: bool = True
+    """whether the decision was registered; of a trial it only would have been"""
     alarms: tuple[str, ...] = ()
     """what of the judge day looks unlike the days before"""
 
     def summary(self) -> str:
         """Return the lines a person reads at the end of a run."""
+        what, would = ("night", "") if self.published else ("trial of night", "would ")
+        verdict = f"{self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip()
         return "\n".join(
             [
-                f"night {self.as_of} of {self.source}: {self.decision.verdict.upper()} {self.decision.winner or ''}".rstrip(),
+                f"{what} {self.as_of} of {self.source}: {would}{verdict}",
                 f"  {self.decision.reason}",
                 *([f"  {self.remark}"] if self.remark else []),
                 *(f"  {line}" for line in self.headline),
@@ -98,7 +103,7 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     event = register(registry, workspace, key, decision, rewrite)
     archive = _place(workspace, key, decision, event)
     _compare_with_archived(archive, workspace.root / "dvc.lock")
-    operations = _operations(workspace, stages)
+    operations = operations_of(workspace, stages)
     _archive(workspace, decision, operations, archive, lambda page: archive_report(workspace, operations, page))
     remove(workspace.failure(key.source, key.as_of))
     forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
@@ -108,10 +113,10 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
         key.as_of,
         key.source,
         decision,
-        (*_headline(workspace, params.nightly.challengers), *forecast_summary(forecast)),
+        headline(workspace, params.nightly.challengers),
         archive / REPORT_FILE,
         _remark(event, registry.invalidated(key.as_of), rewrite),
-        tuple(_alarms(workspace, forecast)),
+        alarms=tuple(_alarms(workspace, forecast)),
     )
 
 
@@ -161,7 +166,7 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     refuse_others(workspace, params, key, _PUBLISHED, "promote")
     decision = load_decision(workspace.gate)
     archived = read_optional(workspace.night(key.source, key.as_of) / OPERATIONS_FILE, Operations, "publish")
-    operations = archived or _operations(workspace, {})
+    operations = archived or operations_of(workspace, {})
     event = force(Registry(workspace.registry(key.source)), workspace, key, decision, challenger, reason)
     archive, forced = workspace.night(key.source, key.as_of), decision.forced(challenger, reason)
 
@@ -172,7 +177,13 @@ def promote(workspace: Workspace, key: RunKey, challenger: str, reason: str) -> 
     return event
 
 
-def _operations(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+def operations_of(workspace: Workspace, stages: Mapping[str, str]) -> Operations:
+    """Return what ran in a workspace, and on what.
+
+    Args:
+        workspace: where the stages have run.
+        stages: stage -> ran, unchanged or restored.
+    """
     return Operations(
         stages=dict(stages),
         timings=timings(workspace),
@@ -209,15 +220,20 @@ def _archive(
         draw(folder / REPORT_FILE)
 
 
-def _headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return one line per challenger: the flat metrics with their intervals."""
+def headline(workspace: Workspace, challengers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one line per challenger, its metrics with their intervals, and one of the forecast.
+
+    Args:
+        workspace: where the stages have run.
+        challengers: that were judged.
+    """
     lines = []
     for name in challengers:
-        metrics = read_json(workspace.metrics / f"{name}.json")
+        metrics = summary(workspace, name)
         parts = [
             f"{label(key)} {metrics[key]:.4f} [{metrics[f'{key}_low']:.4f}, {metrics[f'{key}_high']:.4f}]"
             for key in SUMMARY_INTERVALS
             if key in metrics
         ]
         lines.append(f"{name:24s} " + "  ".join(parts))
-    return tuple(lines)
+    return (*lines, *forecast_summary(read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")))

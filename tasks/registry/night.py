@@ -3,9 +3,10 @@
 from tasks.attribution.document import read_importance
 from tasks.core.document import read_optional
 from tasks.core.errors import RegistryError
-from tasks.core.files import hash_file, hash_value, read_json
-from tasks.core.layout import Workspace
+from tasks.core.files import hash_file, hash_value
+from tasks.core.layout import METRICS_FILE, Workspace
 from tasks.core.manifest import product_hash
+from tasks.evaluate.summary import summary
 from tasks.gate.decision import Decision
 from tasks.registry.entry import Provenance
 from tasks.registry.forecast import FILE as FORECAST_FILE
@@ -25,7 +26,6 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
         RegistryError: if params.yaml or the features are missing.
     """
     names = [verdict.name for verdict in decision.challengers]
-    metrics = {name: workspace.metrics / f"{name}.json" for name in names}
     read = {name: read_importance(workspace.predictions(name), name) for name in names}
     return NightArtifacts(
         source=source,
@@ -33,7 +33,9 @@ def gather(workspace: Workspace, source: str, decision: Decision) -> NightArtifa
         predictions={name: workspace.judge_table(name) for name in names},
         champion_predictions=workspace.judge_table("champion") if decision.champion else None,
         provenance=provenance(workspace),
-        metrics={name: read_json(path) for name, path in metrics.items() if path.exists()},
+        metrics={
+            name: summary(workspace, name) for name in names if (workspace.predictions(name) / METRICS_FILE).exists()
+        },
         forecast=read_optional(workspace.forecast / FORECAST_FILE, NightForecast, "forecast"),
         field_ranks={name: found.ranks for name, found in read.items() if found is not None},
     )

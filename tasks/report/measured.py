@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from tasks.core.document import existing, read_document, read_optional, read_rows
-from tasks.core.layout import JUDGE_TABLE
+from tasks.core.layout import JUDGE_TABLE, METRICS_FILE
 from tasks.evaluate.document import (
-    METRICS_FILE,
     SEGMENTS_FILE,
     SERVED_VALUE_FILE,
     ExposedMetrics,

@@ -79,7 +79,7 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
     """Say what may go when the last nights of every source are kept.
 
     Kept besides them: the night in run.yaml, the nights of the champion and of the one a rollback returns to, the evidence that
-    kept nights pin and that the next night pools, and what their lock files name in DVC's cache.
+    kept nights pin and that the next night pools, trials of the last nights, and what lock files of these name in DVC's cache.
 
     Args:
         workspace: where nights run.
@@ -93,7 +93,7 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         raise ConfigError(f"keep_nights is {keep_nights}: at least one night must be kept")
     days = load_params(workspace.params).gate.upgrade_days
     current = load_run_key(workspace.run_key) if workspace.run_key.exists() else None
-    old, evidence, kept = list[Path](), list[Path](), list[Path]()
+    old, evidence, trials, kept = list[Path](), list[Path](), list[Path](), list[Path]()
     for nights in sorted(path for path in (workspace.root / "nights").glob("*") if path.is_dir()):
         archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if _NIGHT.fullmatch(path.name)}
         if not archives:
@@ -106,12 +106,16 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         old += [path for night, path in archives.items() if night not in needed]
         first = min(sorted(archives)[-keep_nights:])
         old += [path for path in sorted(nights.glob("replays/*")) if path.name < first.isoformat()]
+        tried = sorted(workspace.trial(nights.name, first).parent.glob("*"))
+        trials += [path for path in tried if path.name < first.isoformat()]
+        kept += [path for path in tried if path.name >= first.isoformat()]
         keys = [load_run_key(path / "run.yaml") for path in keep.values()]
         pinned = [key for key in (*keys, current) if key is not None and key.source == nights.name]
         evidence += _old_evidence(workspace.registry(nights.name), pinned, days, first)
     groups = (
         Group("archived nights", tuple(old), "read their reports, or make them again with the champion they had"),
         Group("evidence", tuple(evidence), "run nights again that pooled it"),
+        Group("trials", tuple(trials), "compare what they predicted"),
         Group("objects in DVC's cache", tuple(_cached(workspace, kept)), "check out outputs that no kept night names (`dvc push` them first to keep them)"),
         Group("scratch", tuple(_scratch(workspace)), "go on with a fit that was cut short: it starts anew"),
     )  # fmt: skip

@@ -69,5 +69,13 @@ def test_lines_of_others_stay_as_their_writer_broke_them() -> None:
     assert added == others + "training: {rate: 1, by_recipe: {a: 2}} # fast\n"
 
 
+@pytest.mark.parametrize("standing", ["[a, b]", "\n  - a\n  - b", "\n    - a\n    - b # last"])
+def test_a_list_of_any_style_is_replaced_as_a_whole(standing: str) -> None:
+    text = f"nightly:\n  recipes: {standing}\n  ensembles: []\n# end\n"
+    changed = with_entry(text, ("nightly", "recipes"), ["c"])
+    assert yaml.safe_load(changed) == {"nightly": {"recipes": ["c"], "ensembles": []}}
+    assert changed.endswith("  ensembles: []\n# end\n")
+
+
 def test_what_is_not_there_is_not_removed() -> None:
     assert without_entry(SMALL, ("training", "by_recipe", "new")) == SMALL

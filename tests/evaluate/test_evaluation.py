@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from tasks.core.document import read_document, read_rows
+from tasks.evaluate.catalogue import MAIN
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.document import MeasuredSegment, ModelMetrics
 from tasks.evaluate.evaluation import UnknownMetric, measure
@@ -79,7 +80,7 @@ def test_writes_the_same_bytes_twice(write_table, tmp_path):
 def test_documents_hold_what_a_report_needs(write_table, tmp_path):
     path = write_table("model", seeds=2)
     evaluation = evaluate(path, SEGMENTED, tmp_path / "out")
-    write_summary(evaluation, tmp_path / "metrics/model.json", tmp_path / "plots/model")
+    write_summary(evaluation, tmp_path / "metrics/model.json", tmp_path / "plots/model", 0.61)
     document = json.loads((tmp_path / "out/metrics.json").read_text())
     entry = document["metrics"]["xauc"]
     assert entry["low"] < entry["value"] < entry["high"]
@@ -88,8 +89,9 @@ def test_documents_hold_what_a_report_needs(write_table, tmp_path):
     assert document["metrics"]["skip@2"]["higher_is_better"] is False
     assert document["metrics"]["auc_skip"]["column"] == "p_skip"
     flat = json.loads((tmp_path / "metrics/model.json").read_text())
-    assert flat["xauc_low"] < flat["xauc"] < flat["xauc_high"]
-    assert all(isinstance(value, (int, float)) for value in flat.values())
+    assert flat["xauc_low"] < flat["xauc"] == entry["value"] < flat["xauc_high"]
+    assert flat.keys() == {*MAIN, "xauc_low", "xauc_high", "validation_xauc"}
+    assert flat["validation_xauc"] == 0.61
     reliability = pl.read_csv(tmp_path / "plots/model/reliability.csv")
     assert reliability.filter(table="duration_decile", seed=0)["rows"].sum() == 3000
     assert set(reliability["table"]) == {"duration_decile", "watch_mean", "skip", "long_view", "like"}

@@ -73,6 +73,7 @@ def make_workspace(root: Path, params: dict[str, Any]) -> Path:
         shutil.copy(REPOSITORY / name, root / name)
     (root / ".dvc").mkdir()
     shutil.copy(REPOSITORY / ".dvc/config", root / ".dvc/config")
+    shutil.copytree(REPOSITORY / ".dvc/plots", root / ".dvc/plots")
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     return root

@@ -307,6 +307,46 @@ def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: P
     assert dwell(clone, "status") == dwell(night, "status")
 
 
+def test_a_trial_says_what_would_be_changes_nothing_and_is_not_fitted_again(
+    night: Path, tmp_path: Path, prefect_server: dict[str, str]
+) -> None:
+    root = shutil.copytree(night, tmp_path / "w", symlinks=True)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["recipes"]["slim"] = params["recipes"]["d2q"] | {"trunk": {"kind": "shared_bottom", "hidden": [8]}}
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    written = (*OUTPUTS, "registry", "nights")
+    before = {name: hash_tree(root / name) for name in written}
+    files = {name: (root / name).read_bytes() for name in ("run.yaml", "dvc.lock", "params.yaml")}
+    trial = ["flows.cli", "nightly", "--as-of", "2026-01-16", "--recipes", "slim", "--no-publish"]
+    done = run(trial, root, **prefect_server)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "trial of night 2026-01-16 of simulator: would " in done.stdout
+    assert (
+        "nothing was published: ledger, registry, nights and champion are as they were; name slim below" in done.stdout
+    )
+    assert {name: hash_tree(root / name) for name in written} == before
+    assert {name: (root / name).read_bytes() for name in files} == files
+    kept = Workspace(root).trial("simulator", dt.date(2026, 1, 16))
+    assert [verdict["name"] for verdict in json.loads((kept / "decision.json").read_text())["challengers"]] == ["slim"]
+
+    said = dwell(root, "compare", "slim", "d2q", "--html", "page.html")
+    assert " d2q on night 2026-01-16: XAUC " in said
+    assert "XAUC, new videos" in said
+    assert (root / "page.html").stat().st_size > 10_000
+    board = dwell(root, "leaderboard")
+    assert {"slim", "d2q", "champion", "constant"} <= {line.split()[0] for line in board.splitlines()[2:]}
+
+    params["nightly"]["recipes"] = ["d2q", "slim"]
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    again = run(["dvc", "repro", "evaluate@slim"], root)
+    assert "Stage 'train@slim' is cached - skipping run" in again.stdout, again.stdout[-2000:]
+    assert "Stage 'evaluate@slim' is cached - skipping run" in again.stdout
+    tried = yaml.safe_load((kept / "dvc.lock").read_text())["stages"]
+    assert {name: lock(root)["stages"][name] for name in ("train@slim", "evaluate@slim")} == {
+        name: tried[name] for name in ("train@slim", "evaluate@slim")
+    }
+
+
 def test_a_night_given_again_does_nothing_but_print_its_decision_and_a_rollback_undoes_it(
     night: Path, prefect_server: dict[str, str]
 ) -> None:

@@ -122,8 +122,14 @@ def test_register_from_a_workspace(nights: Any, of_night: Any, decision: Any, tm
         workspace.bundle(name).mkdir(parents=True)
         (workspace.bundle(name) / "weights").write_text(name)
         (workspace.bundle(name) / ".gitignore").write_text("/weights")
-    workspace.metrics.mkdir()
-    (workspace.metrics / "a.json").write_text('{"xauc": 0.7}')
+    xauc = {"value": 0.7, "low": 0.6, "high": 0.8, "rows": 3}
+    measured = {
+        "name": "a",
+        "rows": 3,
+        "users": 2,
+        "metrics": {"xauc": xauc, "wt@3": xauc, "tre": xauc | {"value": None}},
+    }
+    (workspace.predictions("a") / "metrics.json").write_text(json.dumps(measured))
     verdict = decision(of_night(1), "a", None)
     key = RunKey(as_of=of_night(1), source="simulator", data="")
     with pytest.raises(RegistryError, match="the decision is of night 2022-05-02"):
@@ -137,7 +143,7 @@ def test_register_from_a_workspace(nights: Any, of_night: Any, decision: Any, tm
     (workspace.features / "day=1/manifest.json").write_text("{}")
     event = register(nights.registry, workspace, key, verdict)
     entry = nights.registry.status().entry
-    assert entry.metrics == {"xauc": 0.7}
+    assert entry.metrics == {"rows": 3, "users": 2, "xauc": 0.7, "xauc_low": 0.6, "xauc_high": 0.8}
     assert set(entry.files) == {"bundle/weights", "decision.json"}
     assert len(entry.provenance.data) == len(entry.provenance.code) == len(entry.provenance.config) == 64
     assert register(nights.registry, workspace, key, verdict) == event

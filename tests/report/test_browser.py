@@ -67,7 +67,7 @@ def load(browser: str, made_nights: Mapping[str, Any], tmp_path_factory: pytest.
 
         wrapper = folder / f"wrapper{width}.html"
         wrapper.write_text(WRAPPER.format(width=width), encoding="utf-8")
-        dom = _dump(browser, wrapper, folder / f"profile{width}")
+        dom = dump(browser, wrapper, folder / f"profile{width}")
         found = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
         assert found, dom[:500]
         measured: dict[str, Any] = json.loads(entities.unescape(found[1]))
@@ -76,7 +76,7 @@ def load(browser: str, made_nights: Mapping[str, Any], tmp_path_factory: pytest.
     yield measure
 
 
-def _dump(browser: str, page: Path, profile: Path) -> str:
+def dump(browser: str, page: Path, profile: Path) -> str:
     command = [
         *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
         *(
@@ -106,7 +106,7 @@ def test_no_text_of_a_person_or_a_log_runs(browser: str, copy_of: Callable[[str]
     """In the report and in the Data Docs; the first page shows that what runs is seen."""
 
     def title(page: Path) -> str:
-        found = re.search(r"<title>(.*?)</title>", _dump(browser, page, tmp_path / "profile"), re.S)
+        found = re.search(r"<title>(.*?)</title>", dump(browser, page, tmp_path / "profile"), re.S)
         assert found, page
         return found[1]
 

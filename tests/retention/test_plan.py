@@ -131,6 +131,20 @@ def test_a_cache_that_lies_elsewhere_or_cannot_be_judged_is_let_be(workspace: Wo
     assert "objects in DVC's cache" not in str(plan(workspace, 2))
 
 
+def test_trials_go_with_their_nights_and_what_the_last_made_stays_in_the_cache(workspace: Workspace) -> None:
+    for number in (3, 16):
+        trial = workspace.trial("simulator", day(number))
+        (trial / "predictions").mkdir(parents=True)
+        (trial / "dvc.lock").write_text(locked(workspace.root, f"trial {number}"))
+    found = plan(workspace, 2)
+    assert "trials: 1 " in str(found)
+    found.carry_out()
+    assert [path.name for path in workspace.trial("simulator", day(1)).parent.iterdir()] == [str(day(16))]
+    runs = {path.parent.name for path in (workspace.root / ".dvc/cache/runs").glob("*/*/*")}
+    assert "key-trial 16" in runs
+    assert "key-trial 3" not in runs
+
+
 def test_enough_nights_to_keep_leave_nothing_to_remove(workspace: Workspace) -> None:
     assert plan(workspace, NIGHTS).is_empty
     with pytest.raises(ConfigError, match="keep_nights is 0"):
