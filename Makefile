@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -109,6 +109,9 @@ benchmark-within-user: $(STAMP) ## ranking terms inside a user's day: planted or
 
 benchmark-backbones: $(STAMP) ## gates by scene and user, BST, HSTU, OneTrans at equal CPU (DATA=../shared/data PART="planted r0")
 	$(BIN)/python -m benchmarks.backbones $(PART) $(if $(DATA),--data $(DATA))
+
+benchmark-efficiency: $(STAMP) ## what the model reads: against permutation, planted noise, pruning (PART="fields")
+	$(BIN)/python -m benchmarks.efficiency $(PART) $(if $(DATA),--data $(DATA))
 
 benchmark-gate: $(STAMP) ## the gate over a year of nights: false promotions, power, drift (PART="power drift"); about 25 minutes
 	$(BIN)/python -m benchmarks.gate $(PART)

@@ -229,6 +229,21 @@ def tune(
 
 
 @app.command()
+def importance(
+    recipe: Annotated[str, typer.Argument(callback=named, help="A network that was fitted in this workspace.")],
+    task: Annotated[str, typer.Option(help="Whose fields are listed.")] = "watch_time",
+    shuffles: Annotated[int, typer.Option(help="Shuffles of every field.", min=1)] = 5,
+) -> None:
+    """Rank the fields that a fitted network reads beside permutation itself, on the validation day; some seconds."""
+    from tasks.attribution.ask import ask
+
+    workspace = Workspace()
+    asked = ask(workspace.bundle(recipe), workspace.table, workspace.features, shuffles, task)
+    for line in asked.lines():
+        typer.echo(line)
+
+
+@app.command()
 def prune(
     recipe: Annotated[str, typer.Argument(callback=named, help="A name below `recipes` in params.yaml.")],
     most: Annotated[

@@ -57,7 +57,7 @@ class FieldRanks(Document):
 
     def of(self, task: str) -> dict[str, int]:
         """Return field -> rank of a task; empty where the network had no such task."""
-        return dict(zip(self.fields, self.rank.get(task, ()), strict=False))
+        return dict(zip(self.fields, self.rank[task], strict=True)) if task in self.rank else {}
 
 
 class LastRanks(Document):

@@ -103,7 +103,7 @@ def _seconds_made(sample: ValidationSample) -> _SecondsMade | None:
     except ValueError:
         return None
     assert sample.rows.batch.watch_B is not None
-    deviation = float(sample.rows.batch.watch_B.double().std())
+    deviation = float(sample.rows.batch.watch_B.double().std(correction=0))
     other = int(np.random.default_rng(_SECOND_BASELINE_SEED).integers(len(sample.index)))
     first, second = (
         integrated_gradients(rows.seconds_at, rows.x_BW, baseline_W, rows.layout, deviation)

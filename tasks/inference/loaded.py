@@ -16,6 +16,7 @@ from tasks.core.errors import ConfigError, ContractError
 from tasks.core.layout import Workspace
 from tasks.features.buckets import HOUR_MS, local_time, midnight_ms
 from tasks.features.candidates import candidates
+from tasks.inference.explain import Explainer
 from tasks.inference.named import CHAMPION, named_bundle
 from tasks.inference.raw_rows import RawRows
 from tasks.night.belonging import refuse_others
@@ -103,13 +104,37 @@ class LoadedModel:
             ConfigError: if the model is not one network.
             ContractError: as for `predict`.
         """
-        model = self.model
-        if not isinstance(model, Bundle):
-            raise ConfigError(f"{self.name} is no single network, so it embeds nothing: load one recipe that is")
+        model = self._network("embeds")
         embedded = self._in_order(
             _table(rows), lambda frame: {"rows": model.embed(model.encode(frame, self._histories, _WHERE))}
         )
         return embedded["rows"]
+
+    def explain(self, rows: Rows) -> pl.DataFrame:
+        """Return rows with `seconds` before calibration, `baseline_seconds` with the mean of the night's validation rows in the
+        place of every field, and `ig_<field>`, the seconds that each adds (docs/methods/attribution.md#integrated-gradients).
+
+        They add up to `seconds` - `baseline_seconds` where `complete` is true.
+
+        Args:
+            rows: as for `predict`.
+
+        Raises:
+            ConfigError: if the model is not one network, or predicts no seconds.
+            ContractError: as for `predict`.
+        """
+        table = _table(rows)
+        explained = self._in_order(table, self._explainer)
+        return table.with_columns(pl.Series(name, values) for name, values in explained.items())
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer.of(self._network("explains"), self.source, self.days, self._histories)
+
+    def _network(self, does: str) -> Bundle:
+        if not isinstance(self.model, Bundle):
+            raise ConfigError(f"{self.name} is no single network, so it {does} nothing: load one recipe that is")
+        return self.model
 
     @cached_property
     def _histories(self) -> HistoryLoader:

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from models.heads.base import Head
 from models.heads.wlr import Wlr
 from models.recipe import Recipe
+from tasks.attribution.ask import ask
 from tasks.attribution.document import DECODE, FILE, ROWS_FILE, Importance, read_importance
 from tasks.attribution.stage import attribute
+from tasks.core.errors import ConfigError
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
@@ -71,7 +75,7 @@ def test_seconds_add_up_row_by_row(root: Path, found: Importance) -> None:
     difference = (rows["predicted_s"] - rows["baseline_s"]).to_numpy()
     complete = ~rows["incomplete"].to_numpy()
     watch_s = np.asarray(TrainingTable.open(root / "table").column("validation", "watch_s"))
-    allowed = 0.01 * np.abs(difference) + 0.001 * watch_s.std(ddof=1) + 1e-4
+    allowed = 0.01 * np.abs(difference) + 0.001 * watch_s.std() + 1e-4
     assert (np.abs(made.sum(axis=1) - difference) <= allowed)[complete].all()
     seconds = found.seconds
     assert seconds is not None and seconds.accepted and seconds.of == "mean" and seconds.rows == rows.height
@@ -117,3 +121,25 @@ def test_seconds_in_steps_are_marked(root: Path, tmp_path: Path, monkeypatch: py
     assert importance is not None and importance.seconds is not None
     assert not importance.seconds.accepted and importance.seconds.complete_share < 0.5
     assert pl.read_parquet(tmp_path / ROWS_FILE)["incomplete"].mean() == 1 - importance.seconds.complete_share
+
+
+def test_permutation_stands_beside_it_on_demand(root: Path, found: Importance, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = root / "workspace"
+    for name in ("table", "features"):
+        shutil.copytree(root / name, workspace / "data" / name)
+    for name in ("small", "trees"):
+        shutil.copytree(root / name, workspace / "artifacts/models/recipes" / name)
+    monkeypatch.chdir(workspace)
+    done = CliRunner().invoke(app, ["importance", "small", "--task", "skip", "--shuffles", "2"])
+    assert done.exit_code == 0, done.output
+    asked = ask(root / "small", root / "table", root / "features", shuffles=2, task="skip")
+    assert done.output.splitlines() == asked.lines()
+    assert [field.name for field in asked.fields] == sorted(found.fields, key=lambda name: found.ranks.of("skip")[name])
+    assert list(asked.agreement) == ["watch_time", "skip"]
+    assert sorted(field.permutation_rank for field in asked.fields) == list(range(1, len(found.fields) + 1))
+    by_loss = sorted(asked.fields, key=lambda field: field.permutation_rank)
+    assert [field.loss for field in by_loss] == sorted((field.loss for field in asked.fields), reverse=True)
+    with pytest.raises(ConfigError, match=r"has no task 'hate': choose among watch_time, skip"):
+        ask(root / "small", root / "table", root / "features", shuffles=1, task="hate")
+    with pytest.raises(ConfigError, match="is of trees"):
+        ask(root / "trees", root / "table", root / "features", shuffles=1, task="skip")

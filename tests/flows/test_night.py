@@ -288,6 +288,17 @@ def test_what_a_model_embeds_is_what_its_tower_reads(decided: Path) -> None:
     assert score_B.numpy() == approx(rows["score"].to_numpy(), rel=1e-5)
 
 
+def test_the_fields_of_a_row_add_up_to_its_seconds(decided: Path) -> None:
+    model = dwell_api.load("d2q", decided)
+    rows = pl.read_parquet(decided / "artifacts/scores/scores.parquet").head(40).select("user_id", "video_id", "scene")
+    found = model.explain(rows)
+    assert found.filter("complete").height >= 38
+    added = found.filter("complete").select(pl.sum_horizontal("^ig_.*$")).to_series()
+    gap = found.filter("complete").select(pl.col("seconds") - pl.col("baseline_seconds")).to_series()
+    assert added.to_numpy() == approx(gap.to_numpy(), rel=0.02, abs=0.1)
+    assert found["ig_video_id"].n_unique() > 1
+
+
 def test_push_and_pull_bring_the_night_to_a_fresh_clone(night: Path, tmp_path: Path) -> None:
     def git(*arguments: str, cwd: Path = night) -> None:
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
