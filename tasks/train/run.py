@@ -97,13 +97,11 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
             write_weights(temporary, fitted, ranker.state_dict())
             if tables := compressed_tables(ranker):
                 _, master = _calibrated(problem, problem.master_ranker(fitted.weights), config, rows)
-                run = FitOfTables(
-                    recipe=name,
-                    seed=fitted.seed,
-                    hashes=InputHashes.model_validate(hashes),
-                    validation=metrics[fitted.seed].minus(master),
+                moved = metrics[fitted.seed].minus(master)
+                fit = FitOfTables(
+                    recipe=name, seed=fitted.seed, hashes=InputHashes.model_validate(hashes), validation=moved
                 )
-                _write_tables(temporary, problem, tables, run)
+                _write_tables(temporary, problem, tables, fit)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
         write_json(temporary / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
@@ -140,14 +138,14 @@ def _write_states(folder: Path, problem: FitProblem) -> None:
         write_arrays(folder / "propensity.safetensors", problem.propensity)
 
 
-def _write_tables(folder: Path, problem: FitProblem, tables: Mapping[str, CompressedTable], run: FitOfTables) -> None:
+def _write_tables(folder: Path, problem: FitProblem, tables: Mapping[str, CompressedTable], fit: FitOfTables) -> None:
     stored = {name: table.stored for name, table in tables.items()}
     id_map = hash_tree(folder / PREPROCESSOR)
-    written = write_tables(tables_folder(folder, run.seed), stored, problem.schema, id_map, run)
+    written = write_tables(tables_folder(folder, fit.seed), stored, problem.schema, id_map, fit)
     for table, entry in written.tables.items():
         log.info(
             "%s seed %d: %s is stored as %s, %d bytes, %.1f %% less than in single precision; %d rows too small for a scale",
-            run.recipe, run.seed, table, entry.kind, entry.ledger.total, 100 * entry.ledger.saved, entry.zeroed,
+            fit.recipe, fit.seed, table, entry.kind, entry.ledger.total, 100 * entry.ledger.saved, entry.zeroed,
         )  # fmt: skip
 
 
