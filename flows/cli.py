@@ -17,6 +17,9 @@ from tasks.core.layout import Workspace
 from tasks.core.processes import own_run
 from tasks.core.system_errors import in_words
 
+_COMPLETING = "_DWELL_COMPLETE"
+"""Variable with which a shell asks for completions, in whichever folder it is: nothing is to be written there."""
+
 app = typer.Typer(
     name="dwell",
     no_args_is_help=True,
@@ -317,7 +320,8 @@ for command in (*comparing.COMMANDS, *operating.COMMANDS, *sharing.COMMANDS):
 def main() -> None:
     """Entry point: errors meant for a person are printed as one, without a traceback."""
     try:
-        environment.prepare(Path.cwd())
+        if _COMPLETING not in os.environ:
+            environment.prepare(Path.cwd())
         with in_words("dwell"):
             app()
     except DwellError as error:

@@ -192,11 +192,12 @@ def _segments(nightly: Sequence[Sequence[SegmentDifference]], level: float) -> t
         for name in dict.fromkeys(name for part in parts for name in part.metrics)
     }
     shown = adjusted(differences)
+    order = list(dict.fromkeys(segment for segment, _ in grouped))
     return tuple(
         SegmentLine(
             *where,
             rows=sum(part.rows for part in parts),
             metrics={name: found for (place, name), found in shown.items() if place == where},
         )
-        for where, parts in grouped.items()
+        for where, parts in sorted(grouped.items(), key=lambda item: order.index(item[0][0]))
     )

@@ -81,7 +81,7 @@ def write_summary(
     """
     metrics = evaluation.metrics
     flat: dict[str, Any] = {name: metrics[name].value for name in MAIN}
-    flat |= {"xauc_low": metrics["xauc"].low, "xauc_high": metrics["xauc"].high, "validation_xauc": validation_xauc}
+    flat |= {"xauc_se": metrics["xauc"].standard_error, "validation_xauc": validation_xauc}
     write_json(metrics_file, {name: value for name, value in rounded(flat).items() if value is not None})
     write_text(plots_folder / RELIABILITY_FILE, reliability_csv(evaluation.reliability))
 

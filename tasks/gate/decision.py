@@ -184,8 +184,7 @@ def load_decision(folder: Path) -> Decision:
 
 def headline(decision: Decision) -> dict[str, float]:
     """Return what `dvc metrics show` has of a decision; `decision.json` holds its numbers."""
-    passed = sum(verdict.passed for verdict in decision.challengers)
-    return {"promoted": float(decision.verdict == "promote"), "passed": float(passed)}
+    return {"promoted": float(decision.verdict == "promote")}
 
 
 def all_hold(checks: Iterable[Check]) -> bool:

@@ -1,13 +1,16 @@
 """What is planted is found, what is equal is not, nights are pooled as the gate pools them."""
 
 import math
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tasks.compare.differences import ModelComparison, Pair, compare_models, pooled
 from tasks.compare.words import verdict
+from tasks.core.predictions import bound_metadata
 from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.uncertainty import Interval
@@ -97,6 +100,16 @@ def test_nights_are_pooled_each_counted_once(tmp_path: Path) -> None:
     scenes = [part for part in found.segments if part.segment == "scene"]
     assert sum(part.rows for part in scenes) == found.rows == 3000
     assert all(one.nights == 2 for part in scenes for one in part.metrics.values())
+
+
+def test_a_value_that_only_a_later_night_has_stands_with_its_segment(tmp_path: Path) -> None:
+    pairs = [pair(tmp_path, number, (0.0, 1.0)) for number in (1, 2)]
+    for path in (pairs[0].candidate, pairs[0].reference):
+        pl.read_parquet(path).with_columns(scene=pl.lit(0, pl.Int64)).write_parquet(path, metadata=bound_metadata(True))
+    found = compare_models(("new", "old"), pairs, CONFIG)
+    assert [name for name, _ in groupby(part.segment for part in found.segments)] == list(CONFIG.segments)
+    nights = {part.value: part.metrics["xauc"].nights for part in found.segments if part.segment == "scene"}
+    assert nights == {"0": 2, "1": 1, "2": 1}
 
 
 def test_from_a_week_on_the_spread_between_days_counts_where_it_is_larger() -> None:

@@ -89,8 +89,8 @@ def test_documents_hold_what_a_report_needs(write_table, tmp_path):
     assert document["metrics"]["skip@2"]["higher_is_better"] is False
     assert document["metrics"]["auc_skip"]["column"] == "p_skip"
     flat = json.loads((tmp_path / "metrics/model.json").read_text())
-    assert flat["xauc_low"] < flat["xauc"] == entry["value"] < flat["xauc_high"]
-    assert flat.keys() == {*MAIN, "xauc_low", "xauc_high", "validation_xauc"}
+    assert (flat["xauc"], flat["xauc_se"]) == (entry["value"], entry["standard_error"])
+    assert flat.keys() == {*MAIN, "xauc_se", "validation_xauc"}
     assert flat["validation_xauc"] == 0.61
     reliability = pl.read_csv(tmp_path / "plots/model/reliability.csv")
     assert reliability.filter(table="duration_decile", seed=0)["rows"].sum() == 3000
