@@ -101,6 +101,11 @@ def encoded_rows(count: int, tasks: tuple[str, ...], device: str) -> EncodedRows
     return EncodedRows(columns, history, tasks, device=device)
 
 
+def labels_of(rows: EncodedRows) -> TrainLabels:
+    """Return the watch times that heads are fitted to."""
+    return TrainLabels(rows.columns["watch_s"].astype(np.float64), rows.columns["duration_s"].astype(np.float64))
+
+
 def batches(rows: EncodedRows, size: int) -> Iterator[Batch]:
     """Yield full batches without end; all of them are slices of what lies on the device."""
     for begin in cycle(range(0, len(rows) - size + 1, size)):
@@ -116,7 +121,7 @@ def least_bytes(batch: Batch, ranker: Ranker) -> int:
     """
     assert batch.history is not None
     read = torch.cat([batch.ids_BF.flatten(), *(ids_BL.flatten() for ids_BL in batch.history.fields.values())])
-    packed = sum(len(read.unique()) * table.shape[1] for table in ranker.embedding_parameters())
+    packed = sum(len(torch.unique(read)) * table.shape[1] for table in ranker.embedding_parameters())
     dense = sum(parameter.numel() for parameter in ranker.dense_parameters())
     return _bytes(batch) + 4 * (9 * packed + 10 * dense)
 
@@ -141,7 +146,7 @@ def flops_per_row(recipe: Recipe, labels: TrainLabels, rows: EncodedRows, config
     take_step = Step(built(recipe, labels, cpu), config, cpu)
     with FlopCounterMode(display=False) as counter:
         take_step(rows.batch(0, _SMALL).to("cpu"))
-    return counter.get_total_flops() / _SMALL
+    return float(counter.get_total_flops()) / _SMALL
 
 
 def seconds(work: Callable[[], object], device: str, times: int) -> float:
@@ -182,7 +187,7 @@ def measure(
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     recipe, device = Recipe.model_validate(params["recipes"][RECIPE]), Device.of(config)
     resident = encoded_rows(rows, recipe.label_names, device.name)
-    labels = TrainLabels(*(resident.columns[name].astype(np.float64) for name in ("watch_s", "duration_s")))
+    labels = labels_of(resident)
     per_row = flops_per_row(recipe, labels, resident, config)
     bandwidth, products = copy_bandwidth(device.name), product_rate(device)
     found = []

@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from benchmarks import gpu
-from models.heads.base import TrainLabels
 from models.recipe import Recipe
 from tasks.train.config import TrainingConfig
+from tasks.train.device import Device
 
 
 def test_without_a_card_it_says_so(
@@ -53,17 +52,15 @@ def test_the_operations_of_a_step_are_those_of_its_layers() -> None:
          "tower": {"hidden": []}, "head": {"kind": "vr_mse"}}
     )  # fmt: skip
     rows = gpu.encoded_rows(256, (), "cpu")
-    labels = TrainLabels(*(rows.columns[name].astype(np.float64) for name in ("watch_s", "duration_s")))
     width = 4 * gpu.SCHEMA.num_fields + gpu.SCHEMA.num_dense
     expected = 3 * 2 * (width * 8 + 8 * 1)
-    assert gpu.flops_per_row(recipe, labels, rows, TrainingConfig()) == expected
+    assert gpu.flops_per_row(recipe, gpu.labels_of(rows), rows, TrainingConfig()) == expected
 
 
 def test_the_least_bytes_of_a_step_are_counted_by_hand() -> None:
     recipe = Recipe.model_validate({"encoder": {"kind": "packed", "embedding_dim": 4}, "head": {"kind": "vr_mse"}})
     rows = gpu.encoded_rows(256, (), "cpu")
-    labels = TrainLabels(*(rows.columns[name].astype(np.float64) for name in ("watch_s", "duration_s")))
-    ranker = gpu.built(recipe, labels, gpu.Device("cpu", bfloat16=False, compiled=False))
+    ranker = gpu.built(recipe, gpu.labels_of(rows), Device("cpu", bfloat16=False, compiled=False))
     batch = rows.batch(0, 2)
     assert batch.history is not None
     ids = {int(i) for part in (batch.ids_BF, *batch.history.fields.values()) for i in part.flatten()}
