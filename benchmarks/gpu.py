@@ -251,6 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     config = TrainingBlock.model_validate(params["training"]).of(RECIPE).model_copy(update={"device": asked.device})
+    torch.set_num_threads(config.threads)
     found, limits = measure(asked.rows, asked.batch, asked.steps, config)
     lines = [
         *table(found),
