@@ -67,7 +67,6 @@ class Card:
     """
 
     def __init__(self) -> None:
-        _register()
         # What was not moved is met as it stands, on the CPU: an operation on both devices is then refused.
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         self.waits: list[Wait] = []
@@ -130,9 +129,9 @@ class _Watch(TorchDispatchMode):
             self._waits.append(Wait(why, _where()))
             if why != TO_CARD:
                 raise WaitError(self._waits[-1])
-        if operation is aten._to_copy.default and why is not None:
+        if operation is aten._to_copy.default and _asks_for_card(kwargs):
             # torch would carry a constant of the host over by its value.
-            return torch.empty_like(args[0], **kwargs)
+            return torch.empty_like(args[0], device=kwargs["device"], dtype=kwargs.get("dtype"))
         return operation(*args, **kwargs)
 
 
@@ -171,15 +170,6 @@ def _where() -> str:
     raise AssertionError("called from nowhere")
 
 
-def _register() -> None:
-    if torch._C._get_privateuse1_backend_name() == CARD:
-        return
-    _setup_privateuseone_for_python_backend(CARD)
-    # A card without cuDNN runs a GRU by a kernel whose shapes torch does not know.
-    _META.impl("_thnn_fused_gru_cell", _gru_cell)
-    _META.impl("_thnn_fused_gru_cell_backward", _gru_cell_backward)
-
-
 def _gru_cell(gates_BG: Tensor, _hidden: Tensor, state_BH: Tensor, *_bias: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(state_BH), state_BH.new_empty(len(state_BH), 5 * state_BH.shape[1])
 
@@ -188,3 +178,11 @@ def _gru_cell_backward(grad_BH: Tensor, workspace: Tensor, has_bias: bool) -> tu
     rows, width = grad_BH.shape
     gates_BG, bias_G = grad_BH.new_empty(rows, 3 * width), grad_BH.new_empty(3 * width) if has_bias else None
     return gates_BG, torch.empty_like(gates_BG), torch.empty_like(grad_BH), bias_G, bias_G
+
+
+# On import: the first backward pass of a process counts the devices, and later ones are unknown to it.
+if torch._C._get_privateuse1_backend_name() != CARD:
+    _setup_privateuseone_for_python_backend(CARD)
+    # A card without cuDNN runs a GRU by a kernel whose shapes torch does not know.
+    _META.impl("_thnn_fused_gru_cell", _gru_cell)
+    _META.impl("_thnn_fused_gru_cell_backward", _gru_cell_backward)

@@ -1,10 +1,11 @@
-"""From columns on disk to the tensors of a step: a shard is read and permuted once, a batch is a slice of it.
+"""From columns on disk to the tensors of a step: a shard is read, permuted and put on the device once, a batch is a slice of it.
 
 Shapes as in `models/batch.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -35,55 +36,63 @@ class EncodedRows:
         history: name -> [sequences, L]; row i reads sequence `columns["history_index"][i]`. Empty: no history.
         tasks: names of the columns of `labels`.
         seen_after: task whose label tells whether the other labels of a row were seen; None: they always were.
+        device: where batches are made.
     """
 
     columns: Mapping[str, Array]
     history: Mapping[str, Array]
     tasks: tuple[str, ...] = ()
     seen_after: str | None = None
+    device: str = "cpu"
 
     def __len__(self) -> int:
         return len(self.columns["ids"])
 
+    @cached_property
+    def _resident(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Columns and sequences as tensors on the device, put there with the first batch."""
+        columns = {name: values for name, values in self.columns.items() if name not in (_LIST, _KEY)}
+        return self._moved(columns), self._moved(self.history)
+
+    def _moved(self, columns: Mapping[str, Array]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(values).to(self.device) for name, values in columns.items()}
+
     def batch(self, begin: int, end: int) -> Batch:
         """Return rows [begin, end) as tensors."""
-        columns = {name: values[begin:end] for name, values in self.columns.items()}
-        part = {name: torch.from_numpy(values) for name, values in columns.items() if name not in (_LIST, _KEY)}
+        columns, history = self._resident
+        part = {name: values[begin:end] for name, values in columns.items()}
         labels = part.get("labels")
         tasks = {} if labels is None else {task: labels[:, i].float() for i, task in enumerate(self.tasks)}
         return Batch(
             ids_BF=part["ids"].long(),
             dense_BN=part["dense"],
             duration_B=part["duration_s"],
-            history=self._history(begin, end),
+            history=_history(part["history_index"], history) if history else None,
             watch_B=part.get("watch_s"),
             labels=tasks,
-            observed_B=torch.ones(end - begin) if self.seen_after is None else tasks[self.seen_after],
+            observed_B=torch.ones_like(part["duration_s"]) if self.seen_after is None else tasks[self.seen_after],
             propensity_B=part.get("propensity"),
             # A random exposure makes no random click: where a click tells what was seen, no row stands for all alike.
             random_B=part.get("random") if self.seen_after is None else None,
             candidate_probability_B=part.get(CANDIDATE_PROBABILITY),
-            **_listed(columns),
+            **self._listed(begin, end),
         )
 
-    def _history(self, begin: int, end: int) -> History | None:
-        if not self.history:
-            return None
-        index = self.columns["history_index"][begin:end]
-        codes = {name: torch.from_numpy(values[index]).long() for name, values in self.history.items()}
-        feedback_BL, ratio_BL, gap_BL = codes.pop("feedback"), codes.pop("ratio"), codes.pop("gap")
-        return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0)
+    def _listed(self, begin: int, end: int) -> dict[str, Tensor]:
+        """Return what a batch knows of the lists of its rows; nothing where they are not kept."""
+        if _LIST not in self.columns:
+            return {}
+        list_B, key_B = self.columns[_LIST][begin:end], self.columns[_KEY][begin:end]
+        group_B = np.cumsum(np.diff(list_B, prepend=list_B[:1]) != 0)
+        of_host = {"group_B": group_B, "pair_P2": pairs(list_B, key_B)}
+        return {name: torch.from_numpy(values).to(self.device, non_blocking=True) for name, values in of_host.items()}
 
 
-def _listed(columns: Mapping[str, Array]) -> dict[str, Tensor]:
-    """Return what a batch knows of the lists of its rows, whose columns are given; nothing where they are not kept."""
-    if _LIST not in columns:
-        return {}
-    group_B = np.cumsum(np.diff(columns[_LIST], prepend=columns[_LIST][:1]) != 0)
-    return {
-        "group_B": torch.from_numpy(group_B),
-        "pair_P2": torch.from_numpy(pairs(columns[_LIST], columns[_KEY])),
-    }
+def _history(index_B: Tensor, stored: Mapping[str, Tensor]) -> History:
+    """Return the sequences that rows read."""
+    codes = {name: values.index_select(0, index_B).long() for name, values in stored.items()}
+    feedback_BL, ratio_BL, gap_BL = codes.pop("feedback"), codes.pop("ratio"), codes.pop("gap")
+    return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0)
 
 
 def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
@@ -127,6 +136,7 @@ class Split:
         extra: further columns held in memory, such as a fitted propensity.
         seen_after: task whose label tells whether the other labels of a row were seen; None: they always were.
         lists: lists that batches keep together; None: rows stand alone.
+        device: where batches are made.
     """
 
     def __init__(
@@ -138,6 +148,7 @@ class Split:
         extra: Mapping[str, Array] | None = None,
         seen_after: str | None = None,
         lists: Lists | None = None,
+        device: str = "cpu",
     ) -> None:
         self.folder, self.tasks = folder, tasks
         self._names = [*names, "history_index"] if with_history else list(names)
@@ -145,19 +156,27 @@ class Split:
         self._extra = dict(extra or {})
         self._seen_after = seen_after
         self._lists = lists
+        self._device = device
         self.num_rows = len(open_column(folder, "ids"))
 
     def with_column(self, name: str, values: Array) -> "Split":
         """Return the same split with one more column, held in memory."""
-        return self._changed({**self._extra, name: values}, self._lists)
+        return self._changed(extra={**self._extra, name: values})
 
     def keeping(self, lists: Lists) -> "Split":
         """Return the same split, whose epochs tear no list apart and say which rows make one."""
-        return self._changed(self._extra, lists)
+        return self._changed(lists=lists)
 
-    def _changed(self, extra: Mapping[str, Array], lists: Lists | None) -> "Split":
+    def on(self, device: str) -> "Split":
+        """Return the same split, whose batches are made on a device."""
+        return self._changed(device=device)
+
+    def _changed(
+        self, extra: Mapping[str, Array] | None = None, lists: Lists | None = None, device: str | None = None
+    ) -> "Split":
         names = [column for column in self._names if column != "history_index"]
-        return Split(self.folder, self.tasks, names, self._with_history, extra, self._seen_after, lists)
+        extra, lists, device = extra or self._extra, lists or self._lists, device or self._device
+        return Split(self.folder, self.tasks, names, self._with_history, extra, self._seen_after, lists, device)
 
     def read(self, begin: int, end: int, order: NDArray[np.int64] | None = None) -> EncodedRows:
         """Read rows [begin, end), all or some of them, as `order` says; the memory maps are dropped again."""
@@ -168,7 +187,7 @@ class Split:
             used, columns["history_index"] = np.unique(columns["history_index"], return_inverse=True)
             stored = open_columns(self.folder / "history")
             history = {name: values[used] for name, values in stored.items()}
-        return EncodedRows(columns, history, self.tasks, self._seen_after)
+        return EncodedRows(columns, history, self.tasks, self._seen_after, self._device)
 
     def order(self, batch_size: int, shard_rows: int, seed: int, epoch: int) -> EpochOrder:
         """Return the order of one epoch, and where its batches end."""

@@ -48,13 +48,17 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]
 
 
 def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:
-    """Return the last checkpoint and restore the random generators, or None where there is none."""
+    """Return the last checkpoint and restore the random generators, or None where there is none.
+
+    A checkpoint of a card goes on without one too; dropout is then drawn by another generator.
+    """
     if not (folder / "progress.json").is_file():
         return None
     tensors = load_file(folder / "state.safetensors")
     torch.set_rng_state(tensors.pop("rng.cpu"))
-    if "rng.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors.pop("rng.cuda"))
+    on_card = tensors.pop("rng.cuda", None)
+    if on_card is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(on_card)
     return Progress(**read_json(folder / "progress.json")), tensors
 
 

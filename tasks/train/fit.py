@@ -72,6 +72,7 @@ class SeedFit:
         self.problem, self.seed, self.config, self._folder = problem, seed, config, checkpoints
         self.device = Device.of(config)
         self.ranker = self.device.place(problem.ranker())
+        self._rows = problem.fit.mapped(lambda split: split.on(self.device.name))
         self._take_step = Step(self.ranker, config, self.device)
         self._record = StepRecord(self.ranker.trained_tasks, self.device.name)
         self.stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
@@ -100,7 +101,7 @@ class SeedFit:
 
     def epoch(self) -> None:
         """Train one epoch, or the rest of one, then validate."""
-        config, rows = self.config, self.problem.fit
+        config, rows = self.config, self._rows
         self.ranker.train()
         epoch = self.stopping.epoch
         total = rows.impressions.order(config.batch_size, config.shard_rows, self.seed, epoch).num_batches
@@ -114,7 +115,7 @@ class SeedFit:
             disable=not sys.stderr.isatty(),
         ) as bar:
             for batch in batches:
-                self._step(batch.to(self.device.name))
+                self._step(batch)
                 self.step += 1
                 bar.update(config.batch_size)
                 saves = self.step % config.checkpoint_steps == 0 and self.step < total
@@ -185,7 +186,7 @@ class SeedFit:
 
     def _account(self) -> dict[str, float]:
         """Return how tasks pull on what they share and what the parts say of themselves, on the first rows of the fit days."""
-        batch = next(self.problem.fit.evaluation(self.config.batch_size))[1].to(self.device.name)
+        batch = next(self._rows.evaluation(self.config.batch_size))[1]
         with self.device.autocast():
             gradients = gradient_account(self.ranker, batch)
             with torch.no_grad():

@@ -108,7 +108,7 @@ class Population:
         """Append unobserved rows to impressions; their labels are zeros that nothing may use."""
         assert self.unobserved is not None
         impressions, pairs = self.impressions.num_rows, self.unobserved.pairs
-        zeros_B = torch.zeros(len(other))
+        zeros_B, device = torch.zeros_like(other.duration_B), other.duration_B.device
         unlabelled = replace(
             other,
             watch_B=zeros_B,
@@ -118,14 +118,16 @@ class Population:
         )
         share = impressions / (impressions + pairs)
         weight_B = torch.cat(
-            [torch.full((len(shown),), share / len(shown)), torch.full((len(other),), (1 - share) / len(other))]
+            [torch.full_like(shown.duration_B, share / len(shown)), torch.full_like(zeros_B, (1 - share) / len(other))]
         )
         if shown.group_B is not None:
             unlabelled = replace(
-                unlabelled, group_B=torch.full((len(other),), -1), pair_P2=torch.zeros((0, 2), dtype=torch.int64)
+                unlabelled,
+                group_B=torch.full((len(other),), -1, device=device),
+                pair_P2=torch.zeros((0, 2), dtype=torch.int64, device=device),
             )
         if other.candidate_probability_B is not None:
-            shown = replace(shown, candidate_probability_B=torch.ones(len(shown)))
+            shown = replace(shown, candidate_probability_B=torch.ones_like(shown.duration_B))
         return replace(join_batches([shown, unlabelled]), weight_B=weight_B)
 
 

@@ -49,13 +49,14 @@ def validate(ranker: Ranker, population: Population, config: TrainingConfig, dev
     ranker.eval()
     totals: dict[str, float] = {}
     scores = []
+    rows = population.mapped(lambda split: split.on(device.name))
     with torch.no_grad(), device.autocast():
-        for shown, batch in population.evaluation(config.evaluation_rows):
-            of_batch = ranker.losses(batch.to(device.name))
+        for shown, batch in rows.evaluation(config.evaluation_rows):
+            of_batch = ranker.losses(batch)
             refuse_non_finite(of_batch)
             for task, loss in of_batch.items():
                 totals[task] = totals.get(task, 0.0) + float(loss) * len(shown)
-            scores.append(ranker.predict(shown.to(device.name)).score_B.double().cpu().numpy())
+            scores.append(ranker.predict(shown).score_B.double().cpu().numpy())
     impressions = population.impressions
     watch_s = open_column(impressions.folder, "watch_s").astype(np.float64)
     losses = {task: total / impressions.num_rows for task, total in totals.items()}
@@ -78,6 +79,6 @@ def predict_split(ranker: Ranker, split: Split, config: TrainingConfig, device: 
     ranker.eval()
     parts = []
     with torch.no_grad():
-        for rows in split.chunks(config.evaluation_rows):
-            parts.append(as_arrays(ranker.predict(rows.batch(0, len(rows)).to(device.name))))
+        for rows in split.on(device.name).chunks(config.evaluation_rows):
+            parts.append(as_arrays(ranker.predict(rows.batch(0, len(rows)))))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

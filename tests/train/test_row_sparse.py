@@ -47,6 +47,26 @@ def test_rows_that_rest_follow_dense_adamw_too() -> None:
     torch.testing.assert_close(packed, dense, rtol=ulps(64), atol=1e-5)
 
 
+def test_a_fixed_number_of_slots_gives_the_bits_of_counted_rows() -> None:
+    """As on a device that is not waited for: more slots than rows, and more ids than rows of the table."""
+    g = torch.Generator().manual_seed(2)
+    start, target = torch.randn(12, 4, generator=g), torch.randn(12, 4, generator=g)
+    tables = [nn.Parameter(start.clone()) for _ in range(2)]
+    counted, in_slots = (RowSparseAdamW([t], LR, DECAY, counted=c) for t, c in zip(tables, (True, False), strict=True))
+    for ids in [torch.randint(0, 12, (size,), generator=g) for size in (1, 5, 5, 40, 7)]:
+        norms = []
+        for optimizer in (counted, in_slots):
+            optimizer.prepare(ids)
+            losses(optimizer.tables[0], ids, target, sparse=True).backward()
+            (gradient_RD,) = optimizer.gradients()
+            norms.append(torch.linalg.vector_norm(gradient_RD))
+            optimizer.step([gradient_RD])
+        assert torch.equal(tables[0], tables[1])
+        torch.testing.assert_close(norms[1], norms[0], rtol=ulps(4), atol=0.0)
+    for one, other in zip(counted.state_tensors().values(), in_slots.state_tensors().values(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_only_rows_of_the_batch_are_written() -> None:
     table = nn.Parameter(torch.randn(1000, 4))
     optimizer = RowSparseAdamW([table], lr=LR)

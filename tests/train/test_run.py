@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.torch import load_file
 
 from models.recipe import Recipe
 from tasks.core.errors import ConfigError, ContractError, TrainingError
@@ -15,6 +16,7 @@ from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.train.config import TrainingConfig
 from tasks.train.fit import SeedFit
+from tasks.train.order import shard_visits
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
 from tests.train.killed_fit import train_until_killed
@@ -172,6 +174,21 @@ def test_a_loss_that_is_not_finite_stops_the_fit_and_keeps_the_old_bundle(
     with pytest.raises(TrainingError, match=r"seed 0, epoch 1, step \d+: .*watch_time.*Lower training.learning_rate"):
         train(broken, NamedRecipe("small", RECIPE, training()), out, tmp_path / "s")
     assert hash_tree(out) == hash_tree(bundle)
+
+
+@pytest.mark.slow
+def test_the_step_that_is_not_finite_is_named_and_no_checkpoint_holds_its_weights(table: Path, tmp_path: Path) -> None:
+    """Steps 6 to 10 are looked at together; a checkpoint was due after the fifth and the tenth."""
+    broken = Path(shutil.copytree(table, tmp_path / "table"))
+    dense = np.load(broken / "fit/dense.npy")
+    order = np.concatenate([visit.begin + visit.order for visit in shard_visits(len(dense), 400, 0, 0)])
+    dense[order[7 * 128 + 3], 0] = np.nan
+    np.save(broken / "fit/dense.npy", dense)
+    with pytest.raises(TrainingError, match=r"seed 0, epoch 1, step 8: the loss is not finite: .*watch_time.*nan"):
+        train(broken, NamedRecipe("small", RECIPE, training()), tmp_path / "b", tmp_path / "s")
+    (kept,) = (tmp_path / "s").rglob("state.safetensors")
+    assert all(value.isfinite().all() for name, value in load_file(kept).items() if name.startswith("model."))
+    assert read_json(kept.parent / "progress.json")["step"] == 5
 
 
 def test_a_label_that_the_table_lacks_is_named(table: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
 from models.ranker import Ranker
 from models.recipe import Recipe
+from tasks.table.training_table import TrainingTable
 from tasks.train.device import Device
+from tasks.train.problem import open_problem
 from tasks.train.step import Step
-from tests.fake_card import CARD, Card, Wait, WaitError
+from tests.fake_card import CARD, TO_CARD, Card, Wait, WaitError
 from tests.models.conftest import SCHEMA, make_batch
 from tests.models.test_ranker import ONE_BY_ONE, PLAIN, recipe_of
-from tests.train.settings import training
+from tests.train.settings import RANKED, RECIPE, training
 
 WAITS = {
     "cagrad": (
@@ -113,6 +115,29 @@ def test_every_entry_that_takes_part_in_a_step_is_tried() -> None:
     entries = {kind for module, registry in REGISTRIES.items() if module != "models.propensity" for kind in registry}
     assert entries == {kind for _, kind in ENTRIES}
     assert set(WAITS) <= entries
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [RECIPE, RANKED], ids=["impressions", "candidates in lists"])
+def test_a_shard_is_copied_once_and_batches_are_made_where_it_lies(candidate_table: Path, recipe: Recipe) -> None:
+    rows = open_problem(TrainingTable.open(candidate_table), recipe).fit.mapped(lambda split: split.on(f"{CARD}:0"))
+    card = Card()
+    with card.watching():
+        batches = rows.epoch(batch_size=64, shard_rows=400, seed=0, epoch=0)
+        first = next(batches)
+        copied = len(card.waits)
+        assert copied and {wait.why for wait in card.waits} == {TO_CARD}
+        second = next(batches)
+    assert len(card.waits) == copied
+    for batch in (first, second):
+        assert {value.device.type for value in tensors_of(batch)} == {CARD}
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else vars(value).values() if is_dataclass(value) else ()
+    return [tensor for part in parts for tensor in tensors_of(part)]
 
 
 class Toy(nn.Module):

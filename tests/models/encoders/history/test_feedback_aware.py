@@ -57,6 +57,29 @@ def states(built: FeedbackAwareHistory, history: History, table: nn.Embedding) -
     return state_BLH.unflatten(0, history.mask_BL.shape)
 
 
+def test_padding_read_like_events_and_masked_changes_nothing(
+    table: nn.Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a device that is not asked how many events stand: outputs, and gradients in training."""
+    built = encoder(dropout=0.0).train()
+    history, candidate_BD = make_history(COUNTS), candidates(len(COUNTS))
+
+    def run() -> tuple[Tensor, list[Tensor]]:
+        built.zero_grad()
+        out_BD = built(history, table, candidate_BD)
+        out_BD.square().sum().backward()
+        return out_BD.detach(), [
+            parameter.grad.clone() for parameter in built.parameters() if parameter.grad is not None
+        ]
+
+    expected_BD, expected = run()
+    monkeypatch.setattr(Standing, "of", Standing.padded)
+    found_BD, found = run()
+    torch.testing.assert_close(found_BD, expected_BD, rtol=ulps(64), atol=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=ulps(256), atol=1e-5)
+
+
 def by_hand(
     built: FeedbackAwareHistory, history: History, table: nn.Embedding, row: int, candidate_D: Tensor
 ) -> Tensor:
