@@ -170,8 +170,8 @@ def _agreement(as_it_is: Mapping[int, Any]) -> Table:
         notes=[
             f"{first['rows']:,} rows of the validation day; mean ± sd over fits. CPU seconds: {seconds[0]:.1f} for all tasks, "
             f"permutation {seconds[1]:.1f}.",
-            "Permutation sees a field where two halves of the rows give importances that differ by less than half of their sum "
-            "over two. Of the others it says noise, in both signs.",
+            "Permutation sees a field where two halves of the rows give importances that differ by less than their mean. Of the "
+            "others it says noise, in both signs.",
         ],
         numbers=numbers,
     )  # fmt: skip
