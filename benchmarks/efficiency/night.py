@@ -61,11 +61,11 @@ def planted_night(folder: Path, quick: bool) -> PlantedNight:
         build_table(workspace.features, PARAMS.table, days, workspace.table)
     if not TrainingTable.stands_in(planted):
         with writing(planted) as temporary:
-            _plant(workspace.table, temporary)
+            plant(workspace.table, temporary)
     return PlantedNight(workspace.features, planted, days)
 
 
-def _plant(table: Path, out: Path) -> None:
+def plant(table: Path, out: Path) -> None:
     """Copy a table and append the noise as the last field and the last dense feature of every split."""
     shutil.copytree(table, out)
     metadata = TrainingTable.open(out).metadata

@@ -72,22 +72,25 @@ def _seconds(made: FieldSeconds | None) -> Text:
 def _changes(found: Importance, before: FieldRanks, last: LastRanks) -> Text:
     """Say which fields moved far, appeared or went since the last night, for watch time."""
     now, then = found.ranks.of(_WATCH_TIME), before.of(_WATCH_TIME)
-    moved = [f"{name} ({then[name]} to {rank})" for name, rank in now.items() if _far(then.get(name), rank)]
+    # Below the first third most fields matter so little that their order is chance from fit to fit.
+    first = max(1, len(now) // 3)
+    moved = [f"{name} ({then[name]} to {rank})" for name, rank in now.items() if _far(then.get(name), rank, first)]
     parts = [
         f"{word} {listed(names)}"
         for word, names in (
-            ("moved by five ranks or more:", moved),
+            ("moved by five ranks or more, from or to the first third:", moved),
             ("new:", [name for name in now if name not in then]),
             ("gone:", [name for name in then if name not in now]),
         )
         if names
     ]
-    said = "; ".join(parts) if parts else "no field moved by five ranks or more"
+    said = "; ".join(parts) if parts else "no field of the first third moved by five ranks or more"
     return Text(f"Since night {last.night.isoformat()}, for watch time: {said}.", "warn" if parts else "plain")
 
 
-def _far(then: int | None, now: int) -> bool:
-    return then is not None and abs(now - then) >= _MOVED
+def _far(then: int | None, now: int, first: int) -> bool:
+    """Tell whether a field moved far, from or to one of the first places."""
+    return then is not None and abs(now - then) >= _MOVED and min(then, now) <= first
 
 
 def _table(found: Importance, before: FieldRanks | None, order: Sequence[int]) -> PageTable:
