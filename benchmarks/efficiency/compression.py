@@ -35,6 +35,7 @@ from models.compression.table import StoredTable
 from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.core.document import read_document
+from tasks.core.files import remove
 from tasks.core.layout import Workspace
 from tasks.evaluate.compare import compare
 from tasks.evaluate.config import EvaluationConfig
@@ -269,7 +270,8 @@ def _reading(folder: Path, rows: int) -> Table:
     counts = np.minimum(random.zipf(1.3, rows), 10**6).astype(np.int32)[None]
     mixed = Mixed(MixedConfig(new_days=0)).formats(rows, RowUse(counts, np.zeros_like(counts), ()))
     formats = {kind: np.full(rows, number, dtype=np.uint8) for number, kind in enumerate(FORMATS)} | {"mixed": mixed}
-    folder.mkdir(parents=True, exist_ok=True)
+    remove(folder)
+    folder.mkdir(parents=True)
     save_file({f"{TABLE}.weight": torch.from_numpy(weight_ND)}, folder / "weights.safetensors")
     found = {"nn.Embedding from safetensors": (4 * weight_ND.size, measure(folder / "weights.safetensors"))}
     fit = FitOfTables(recipe="reading", seed=0, hashes=InputHashes(data="", code="", config=""), validation={})

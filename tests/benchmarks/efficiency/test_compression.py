@@ -32,10 +32,13 @@ def test_no_recipe_can_ask_for_them() -> None:
 
 @pytest.mark.slow
 def test_a_quick_run_measures_every_sort_of_arm(tmp_path: Path) -> None:
-    sizes, metrics, videos, users, halves, reading = run(Options(Path("no data"), (0, 1), tmp_path, quick=True))
+    sizes, metrics, planted, videos, users, halves, reading = run(
+        Options(Path("no data"), (0, 1), tmp_path, quick=True)
+    )
     assert [(row[0], row[4]) for row in sizes.rows] == [("fp16", "yes"), ("int8_row", "yes"), ("mixed", "yes")]
     moved = {name: np.array(arm["xauc"]) - metrics.numbers["none"]["xauc"] for name, arm in metrics.numbers.items()}
-    assert np.abs(moved["fp16"]).max() < np.abs(moved["int8_row"]).max() < np.abs(moved["2 bits"]).max()
+    assert np.abs(moved["int8_row"]).max() < np.abs(moved["2 bits"]).max()
+    assert set(planted.numbers) == {"none", "int8_row", "2 bits"}
     assert [row[1] for row in halves.rows] == ["high priority first"]
     assert videos.columns[3:] == users.columns[3:] == ["int8_row", "mixed", "2 bits"]
     mib = {row[0]: float(row[1]) for row in reading.rows}
