@@ -31,7 +31,7 @@ def pull(remote: Remote = None) -> None:
     workspace = Workspace()
     with holding(workspace, "dwell pull"), shelf(workspace.root, remote) as (repo, place):
         brought = Exchange(workspace, place).pull()
-        objects = repo.pull(remote=remote)["fetched"] if Path("dvc.lock").exists() else 0
+        objects = repo.pull(remote=remote).get("fetched", 0) if Path("dvc.lock").exists() else 0
     typer.echo(f"pulled from {place.name}: {objects} objects of DVC, {brought}")
 
 

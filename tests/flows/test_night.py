@@ -160,9 +160,7 @@ def test_people_hear_of_a_night_and_find_its_page(night: Path, prefect_server: d
     assert comes(told, "night 2026-01-16 of simulator is decided")
     page = night / "site/simulator/2026-01-16/report.html"
     assert page.read_bytes() == (night / "nights/simulator/2026-01-16/report.html").read_bytes()
-    assert "XAUC of 1 night, the last" in (night / "site/simulator/index.html").read_text(), (
-        "the first was made by hand"
-    )
+    assert "XAUC of 2 nights, the last" in (night / "site/simulator/index.html").read_text()
     alarm = 'scene "7" <b>moved</b>\nfar'
     with temporary_settings({PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}):
         with get_client(sync_client=True) as client:
@@ -272,7 +270,7 @@ def test_the_python_of_the_readme_runs(decided: Path, capsys: pytest.CaptureFixt
     (block,) = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     with contextlib.chdir(decided):
         exec(block, {})
-    assert "watch_mean" in capsys.readouterr().out
+    assert "score" in capsys.readouterr().out
 
 
 def test_what_a_model_embeds_is_what_its_tower_reads(decided: Path) -> None:
