@@ -62,6 +62,7 @@ def test_the_lock_that_an_argument_chooses_holds_one_version_with_hashes(build: 
         assert not set(names) & {normal(name) for name in main}
 
 
+@pytest.mark.slow
 def test_what_only_developers_need_is_pruned_and_what_runs_stays() -> None:
     pruned = superfluous(PROJECT, ["s3"])
     assert {"pytest", "mypy", "ruff", "moto", "hypothesis", "coverage"} <= set(pruned)

@@ -104,14 +104,14 @@ class Topology:
         """Run a command to its end in the surroundings of the worker; return what it prints."""
         done = subprocess.run(
             command, cwd=workspace, env=self.environment("worker", workspace),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1200,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-3000:] + self.logs()
         return done.stdout
 
-    def wait(self, service: str, ready: Callable[[], bool]) -> None:
-        """Wait until a service is ready."""
-        until = time.monotonic() + 180
+    def wait(self, service: str, ready: Callable[[], bool], seconds: float = 600) -> None:
+        """Wait until a service is ready; on a busy machine the server makes its tables for minutes."""
+        until = time.monotonic() + seconds
         while not _holds(ready):
             assert time.monotonic() < until, f"{service} did not start\n{self.logs()}"
             time.sleep(0.3)
