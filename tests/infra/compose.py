@@ -35,7 +35,14 @@ def compose(text: str, given: Mapping[str, str]) -> dict[str, Any]:
         name, kind, default = found.groups()
         return given.get(name) or (default if kind == "-" else found[0])
 
-    parsed: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(value, text))
+    def filled(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: filled(one) for key, one in part.items()}
+        if isinstance(part, list):
+            return [filled(one) for one in part]
+        return _VARIABLE.sub(value, part) if isinstance(part, str) else part
+
+    parsed: dict[str, Any] = filled(yaml.safe_load(text))
     return parsed
 
 
@@ -86,6 +93,8 @@ def _service(service: Mapping[str, Any], parsed: Mapping[str, Any], root: Path) 
         if network not in parsed["networks"]:
             yield f"network {network} is not declared"
     for name, value in service.get("environment", {}).items():
+        if value is None:
+            yield f"{name} is empty: quote it, or Compose takes the shell's"
         if _SECRET.search(name) and ":?" not in str(value):
             yield f"{name} holds a secret, or takes an empty one"
     if "build" in service:

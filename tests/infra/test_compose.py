@@ -33,6 +33,7 @@ def test_the_topology_keeps_the_rules() -> None:
         ("read_only: true", "read_only: false", "read_only is False"),
         ("cap_drop: [ALL]", "cap_drop: []", "cap_drop is []"),
         ("TORCH: ${TORCH", "TROCH: ${TORCH", "build argument TROCH"),
+        ('"${DWELL_WEBHOOK_BLOCK:-}"', "", "DWELL_WEBHOOK_BLOCK is empty"),
         ("${S3_BUCKET:?", "${S3_NAME:?", "S3_NAME is not in the example"),
     ],
 )  # fmt: skip
