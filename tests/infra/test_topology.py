@@ -207,6 +207,9 @@ def topology(
     make_image(root / "image")
     address = made.here("tcp://scheduler:8786")
     params = tiny_params() | {"cluster": {"kind": "address", "address": address}}
+    params["nightly"]["stage_retries"] = (
+        2  # DVC gives up on its lock after 3 s, which a machine that does all this may exceed
+    )
     (root / "image/params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     try:
         database(made)
@@ -252,12 +255,10 @@ def _tasks_done(dask_scheduler: Any) -> int:
 
 def test_the_server_answers_nobody_without_the_password(topology: tuple[Topology, Path]) -> None:
     made, _ = topology
-    count = made.here("http://server:4200/api/deployments/count")
+    version = made.here("http://server:4200/api/admin/version")
     user, _, password = SECRETS["PREFECT_API_AUTH_STRING"].partition(":")
-    statuses = [requests.post(count, json={}, auth=auth, timeout=30).status_code for auth in (None, (user, "guessed"))]
-    assert statuses == [401, 401]
-    told = requests.get(made.here("http://server:4200/api/admin/version"), auth=(user, password), timeout=30)
-    assert told.status_code == 200
+    given = (None, (user, "guessed"), (user, password))
+    assert [requests.get(version, auth=auth, timeout=30).status_code for auth in given] == [401, 401, 200]
 
 
 def test_the_night_is_pushed_to_the_bucket(
