@@ -268,12 +268,22 @@ def prune(
 
 
 @app.command()
-def serve(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200) -> None:
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200,
+    server: Annotated[
+        bool, typer.Option("--server/--no-server", help="--no-server: only a worker, of the server at PREFECT_API_URL.")
+    ] = True,
+) -> None:
     """Run a Prefect server and a worker until interrupted; whoever asks it needs the password in .dwell/prefect.auth."""
-    from flows.serve import serve as run
+    api = os.environ.get("PREFECT_API_URL")
+    if not server and not api:
+        raise DwellError(
+            "PREFECT_API_URL is not set: name the server that the worker is to serve, http://HOST:4200/api"
+        )
+    from flows import serve as serving
 
     with own_run(Path.cwd()):
-        status = run(port)
+        status = serving.serve(port) if server or not api else serving.work(api)
     raise typer.Exit(status)
 
 

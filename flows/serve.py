@@ -1,4 +1,4 @@
-"""A Prefect server on loopback and one process worker: a small installation in one command.
+"""A Prefect server on loopback and one process worker: a small installation in one command; or the worker alone.
 
 Either is started again when it dies, and runs whose processes have died are tended (`flows.tend`).
 """
@@ -32,6 +32,7 @@ class _Part:
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
         self.environment = environment
+        self.name = arguments[0]
         self.command = [sys.executable, "-m", "prefect", *arguments]
         self.start()
 
@@ -44,6 +45,12 @@ class _Part:
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    def start_again(self) -> None:
+        """Start it after its end: a night that a worker had started goes on, what a server left holds its port."""
+        if self.name == "server":
+            self.end_rest()
+        self.start()
 
     @property
     def has_ended(self) -> bool:
@@ -78,23 +85,33 @@ def serve(port: int = 4200) -> int:
     }
     signal.signal(signal.SIGTERM, _interrupt)
     server = _Part(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment)
-    parts = [server]
+    return _keep([server], f"{origin}/api", environment)
+
+
+def work(api: str) -> int:
+    """Run a worker for a server that runs elsewhere, in the foreground until interrupted; return the exit status.
+
+    Args:
+        api: address of the server; `PREFECT_API_AUTH_STRING` holds its password.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    return _keep([], api, os.environ | {"PREFECT_API_URL": api})
+
+
+def _keep(parts: list[_Part], api: str, environment: dict[str, str]) -> int:
+    """Add a worker once the server answers, start again what dies, and tend runs whose processes have died."""
     try:
-        if not _answers(f"{origin}/api/health", server):
+        if not _answers(f"{api}/health", parts):
             return 1
-        worker = _Part(["worker", "start", "--pool", POOL, "--type", "process"], environment)
-        parts.append(worker)
+        parts.append(_Part(["worker", "start", "--pool", POOL, "--type", "process"], environment))
         tended = -float("inf")
         while not any(part.has_ended and part.was_brief for part in parts):
-            if server.has_ended:
-                _log.warning("the server has ended and is started again")
-                server.end_rest()  # it holds the port
-                server.start()
-            if worker.has_ended:  # a night it had started goes on
-                _log.warning("the worker has ended and is started again")
-                worker.start()
+            for part in parts:
+                if part.has_ended:
+                    _log.warning("the %s has ended and is started again", part.name)
+                    part.start_again()
             if time.monotonic() - tended > _TEND_S:
-                _tend(f"{origin}/api")
+                _tend(api)
                 tended = time.monotonic()
             time.sleep(1)
         return 1
@@ -115,9 +132,9 @@ def _tend(api: str) -> None:
         _log.warning("the server did not say which runs have died: %s", error)
 
 
-def _answers(url: str, server: _Part) -> bool:
-    """Wait until a server answers; False: it has ended before."""
-    while not server.has_ended:
+def _answers(url: str, parts: Sequence[_Part]) -> bool:
+    """Wait until a server answers; False: the one that is a part of ours has ended before."""
+    while not any(part.has_ended for part in parts):
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=2).ok:
                 return True

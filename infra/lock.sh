@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Resolve pyproject.toml anew in a throw-away environment and write requirements.lock, with the hashes of every published file,
-# and requirements.cpu.lock, with that of torch's CPU build.
+# requirements.cpu.lock, with that of torch's CPU build, and requirements.cuda.lock, with what its CUDA build needs beside it.
 # Local version labels (torch's "+cpu") are dropped: the same lock then takes a CPU or a CUDA build, whichever the
 # installer is pointed at. `torch==2.13.0` must stay exact, and no nvidia-* package may appear.
 set -euo pipefail
@@ -38,3 +38,14 @@ version=$(basename "$wheel" | cut -d- -f2)
   printf 'torch==%s \\\n    --hash=sha256:%s\n' "$version" "$(sha256sum "$wheel" | cut -d' ' -f1)"
 } > requirements.cpu.lock.new
 mv requirements.cpu.lock.new requirements.cpu.lock
+
+# Resolved, not installed: gigabytes. What requirements.lock names is left out, torch included.
+echo "torch==2.13.0" > "$environment/cuda.in"
+"$environment/bin/uv" pip compile --quiet --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --generate-hashes \
+  --no-annotate --no-header "$environment/cuda.in" --output-file "$environment/cuda.txt"
+{
+  sed -n '/^#/p' requirements.cuda.lock
+  awk -F== 'NR == FNR { if (/^[a-z]/) locked[$1]; next } /^[a-z]/ { left_out = $1 in locked } !left_out' \
+    requirements.lock "$environment/cuda.txt"
+} > requirements.cuda.lock.new
+mv requirements.cuda.lock.new requirements.cuda.lock
