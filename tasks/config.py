@@ -213,7 +213,12 @@ class Params(Block):
             ),
         ]
         if not (isinstance(self.table.items, NoItems) or self.features.content):
-            found.append((("table", "items"), "reads the content of videos, which features leave out: set features.content: true"))
+            found.append(
+                (
+                    ("table", "items"),
+                    "reads the content of videos, which features leave out: set features.content: true",
+                )
+            )
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]

@@ -57,7 +57,11 @@ def inputs(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[str
         for name, mean, scale in zip(normalisation.names, normalisation.mean, normalisation.scale, strict=True)
     ]
     fields = {name: {"name": name, "kind": "level", "levels": keys.to_list()} for name, keys in levels.items()}
-    fields[DURATION_BUCKET] = {"name": DURATION_BUCKET, "kind": "bucket", "edges": preprocessor.duration_edges_s.tolist()}
+    fields[DURATION_BUCKET] = {
+        "name": DURATION_BUCKET,
+        "kind": "bucket",
+        "edges": preprocessor.duration_edges_s.tolist(),
+    }
     if preprocessor.items is not None:
         for level, (name, _) in enumerate(preprocessor.items.fields, start=1):
             fields[name] = {"name": name, "kind": "item", "level": level}

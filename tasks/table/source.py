@@ -3,8 +3,8 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -109,8 +109,10 @@ class FeatureFolder:
         stored = [name for name in columns if name != CONTENT]
         for batch in file.iter_batches(batch_size=chunk_rows, columns=stored):
             rows = pl.DataFrame(pl.from_arrow(batch))
-            yield rows if CONTENT not in columns else rows.join(
-                self.contents, on="video_id", how="left", maintain_order="left"
+            yield (
+                rows
+                if CONTENT not in columns
+                else rows.join(self.contents, on="video_id", how="left", maintain_order="left")
             )
 
     def columns(self, day: dt.date) -> frozenset[str]:
@@ -135,7 +137,9 @@ class FeatureFolder:
             ConfigError: if the features carry none.
         """
         if not self.has_content:
-            raise ConfigError(f"table.items reads the content of videos, which {self._videos} lacks: set features.content: true")
+            raise ConfigError(
+                f"table.items reads the content of videos, which {self._videos} lacks: set features.content: true"
+            )
         return pl.read_parquet(self._videos, columns=["video_id", CONTENT])
 
     @property

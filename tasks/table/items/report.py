@@ -1,4 +1,5 @@
-"""How good codes are: how many are in use, how often videos share all of theirs, what of the content they keep.
+"""How good codes are: how many are in use, how often videos share all of theirs, what of the content they keep
+(docs/methods/representation.md#codebook-report).
 
 Shapes: V videos, L levels.
 """

@@ -1,4 +1,5 @@
-"""Which rows of the embedding table the codes of a video look up: one class a scheme, in one registry.
+"""Which rows of the embedding table the codes of a video look up: one class a scheme, in one registry
+(docs/methods/representation.md#embedding-schemes).
 
 Shapes: V videos, L levels, F fields of the scheme.
 """

@@ -145,7 +145,7 @@ def test_content_that_features_leave_out_is_asked_for(tmp_path: Path) -> None:
 
 def test_too_few_videos_are_no_codebook(features: Path, tmp_path: Path) -> None:
     config = TableConfig(items=CODED.model_copy(update={"videos_per_codeword": 40}))
-    with pytest.raises(ContractError, match="76 videos of the fit days have content, and table.items needs 80"):
+    with pytest.raises(ContractError, match=r"76 videos of the fit days have content, and table\.items needs 80"):
         build_table(features, config, DAYS, tmp_path / "t")
 
 
@@ -160,7 +160,11 @@ def test_content_of_another_width_is_refused(features: Path, tables: dict[str, P
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (pl.col("content").list.eval(pl.element() / 0), ContractError, r"the content of 76 videos holds null or infinite"),
+        (
+            pl.col("content").list.eval(pl.element() / 0),
+            ContractError,
+            r"the content of 76 videos holds null or infinite",
+        ),
         (pl.lit("text").alias("content"), ConfigError, r"has no column content of vectors"),
     ],
 )

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from tasks.table.items.rq_kmeans import RqKMeans
-from tests.tolerance import ulps
 
 PLANTED = [-9.0, 0.0, 9.0]
 
@@ -37,9 +36,7 @@ def test_each_level_codes_what_is_left_and_the_sum_reconstructs(planted: tuple[n
         brute = [min(range(len(codebook)), key=lambda k, x=x: ((x - codebook[k]) ** 2).sum()) for x in left]  # type: ignore[misc]
         assert codes[:, level].tolist() == brute
         left = left - codebook[codes[:, level]]
-    np.testing.assert_allclose(
-        found.reconstruct(codes), content - left * content.std(axis=0), rtol=ulps(64, np.float64), atol=1e-12
-    )
+    np.testing.assert_allclose(found.reconstruct(codes), content - left * content.std(axis=0), rtol=1e-12, atol=1e-12)
     errors = found.errors(content, codes)
     assert errors == sorted(errors, reverse=True) and errors[0] < 0.5
     assert errors[-1] == pytest.approx((left**2).mean(), rel=1e-9)
