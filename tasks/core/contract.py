@@ -58,7 +58,9 @@ VIDEOS: tuple[Column, ...] = (
 """Columns every videos table has; any further String column is a categorical feature, `CONTENT` a vector."""
 
 CONTENT = "content"
-"""Column of videos that holds a vector of what they show or say, all of one width, List(Float32)."""
+"""Column of videos that holds a vector of what they show or say, all of one width, List(Float32); text there is a category."""
+CONTENT_VECTOR = "content_vector"
+"""Its name among features, where a category may be called `content`."""
 
 CONTEXT_PREFIX = "context_"
 """Begins the names of further String columns of impressions, each a categorical feature known when the row was shown."""

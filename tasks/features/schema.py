@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import CONTENT, VIDEOS
+from tasks.core.contract import CONTENT_VECTOR, VIDEOS
 from tasks.core.files import hash_value, write_json
 from tasks.core.labels import LABELS
 from tasks.features import buckets, history, recency
@@ -19,7 +19,7 @@ MEASURES = ("duration_ms", "watch_ms")
 EXPOSURE = ("policy", "position", "exposure_probability", "is_new_user", "is_new_video", "popularity")
 CONTEXT_DENSE = ("duration_log", "video_age_log", "hour_sin", "hour_cos")
 
-_NO_CATEGORIES = (*(column.name for column in VIDEOS), CONTENT)
+_NO_CATEGORIES = (*(column.name for column in VIDEOS), CONTENT_VECTOR)
 
 
 def categorical_columns(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import CONTENT, USERS, VIDEOS
+from tasks.core.contract import CONTENT, CONTENT_VECTOR, USERS, VIDEOS
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import writing
 from tasks.features.config import FeatureConfig
@@ -37,7 +37,7 @@ def write_side_tables(validated: Path, out: Path, config: FeatureConfig, context
     of_users = _chosen(users, [column.name for column in USERS], config.user_columns, "features.user_columns")
     fixed = [column.name for column in VIDEOS]
     of_videos = _chosen(videos, fixed, config.video_columns, "features.video_columns")
-    taken = {*row_columns(config, [], [], context), *HELPERS, *fixed, *(set(of_users) & set(of_videos))}
+    taken = {*row_columns(config, [], [], context), *HELPERS, *fixed, CONTENT_VECTOR, *(set(of_users) & set(of_videos))}
     users = _cut(users, [column.name for column in USERS], of_users, "user", taken)
     content = _content(videos, validated / "videos.parquet") if config.content else []
     videos = _cut(videos, fixed, of_videos, "video", taken).with_columns(content)
@@ -76,7 +76,7 @@ def _content(videos: pl.DataFrame, path: Path) -> list[pl.Series]:
             f"features.content: {path} has no column {CONTENT} of vectors, List(Float32): leave features.content out, or have the "
             "source give one"
         )
-    vectors = videos.select(pl.when(pl.col(CONTENT).list.len() > 0).then(CONTENT)).to_series()
+    vectors = videos.select(pl.when(pl.col(CONTENT).list.len() > 0).then(CONTENT).alias(CONTENT_VECTOR)).to_series()
     is_broken = vectors.list.eval(~pl.element().is_finite().fill_null(value=False)).list.any()
     broken = videos.filter(is_broken.fill_null(value=False))["video_id"]
     if len(broken):

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from tasks.core.contract import CONTENT
+from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
@@ -91,7 +91,7 @@ class FeatureFolder:
 
         Args:
             day: arrival day.
-            columns: names; `content` is that of the row's video, and asks for `video_id` beside it.
+            columns: names; `content_vector` is that of the row's video, and asks for `video_id` beside it.
             chunk_rows: rows of one frame.
 
         Raises:
@@ -106,12 +106,12 @@ class FeatureFolder:
                 f"{path} lacks the column(s) {', '.join(missing)}; rebuild data/features with the configuration of this "
                 "table or bundle, or train the bundle anew"
             )
-        stored = [name for name in columns if name != CONTENT]
+        stored = [name for name in columns if name != CONTENT_VECTOR]
         for batch in file.iter_batches(batch_size=chunk_rows, columns=stored):
             rows = pl.DataFrame(pl.from_arrow(batch))
             yield (
                 rows
-                if CONTENT not in columns
+                if CONTENT_VECTOR not in columns
                 else rows.join(self.contents, on="video_id", how="left", maintain_order="left")
             )
 
@@ -122,16 +122,16 @@ class FeatureFolder:
             ContractError: if there are none.
         """
         stored = pq.read_schema(self.rows(day)).names
-        return frozenset([*stored, CONTENT] if self.has_content else stored)
+        return frozenset([*stored, CONTENT_VECTOR] if self.has_content else stored)
 
     @cached_property
     def has_content(self) -> bool:
         """Whether the features carry the content of videos."""
-        return CONTENT in pq.read_schema(self._videos).names
+        return CONTENT_VECTOR in pq.read_schema(self._videos).names
 
     @cached_property
     def contents(self) -> pl.DataFrame:
-        """`video_id`, ascending, and `content` of every video of the catalogue.
+        """`video_id`, ascending, and `content_vector` of every video of the catalogue.
 
         Raises:
             ConfigError: if the features carry none.
@@ -140,7 +140,7 @@ class FeatureFolder:
             raise ConfigError(
                 f"table.items reads the content of videos, which {self._videos} lacks: set features.content: true"
             )
-        return pl.read_parquet(self._videos, columns=["video_id", CONTENT])
+        return pl.read_parquet(self._videos, columns=["video_id", CONTENT_VECTOR])
 
     @property
     def _videos(self) -> Path:

@@ -35,7 +35,7 @@ def coded(kind: str) -> TableConfig:
 @pytest.fixture(scope="module")
 def coded_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = FEATURES.model_copy(update={"content": True})
-    return write_features(tmp_path_factory.mktemp("content"), config=config)
+    return write_features(tmp_path_factory.mktemp("content_vector"), config=config)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def bundles(coded_features: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_a_video_that_came_later_is_predicted_by_its_content(bundles: Path, coded_features: Path, name: str) -> None:
     model, source = load_model(bundles / name), FeatureFolder.open(coded_features)
     columns = tuple(dict.fromkeys(["user_id", "video_id", "state_day", *model.row_columns]))
-    judge = next(source.chunks(DAYS.judge[0], columns)).filter(pl.col("content").is_not_null())
+    judge = next(source.chunks(DAYS.judge[0], columns)).filter(pl.col("content_vector").is_not_null())
     later = judge.with_columns(pl.col("video_id") + LATER)
-    other = later.with_columns(content=pl.lit([9.0, 9.0, 9.0], dtype=pl.List(pl.Float32)))
+    other = later.with_columns(content_vector=pl.lit([9.0, 9.0, 9.0], dtype=pl.List(pl.Float32)))
     scores = [model.predict(rows, source.history, "judge")["score"] for rows in (later, other)]
     assert np.isfinite(scores).all() and (scores[0] != scores[1]).mean() > 0.5
 
@@ -76,7 +76,7 @@ def test_a_bundle_beside_another_tokenizer_is_refused(
 
 def test_features_without_content_retire_a_model_that_reads_it(bundles: Path, tmp_path: Path) -> None:
     plain = FeatureDays(write_features(tmp_path), DAYS.judge)
-    assert lacking(bundles / "network", plain) == ("content",)
+    assert lacking(bundles / "network", plain) == ("content_vector",)
 
 
 def test_exported_trees_carry_the_codebooks_of_their_columns(
@@ -89,9 +89,9 @@ def test_exported_trees_carry_the_codebooks_of_their_columns(
     assert [(column["name"], column["level"]) for column in columns] == [("content_1", 1), ("content_2", 2)]
     books, about = pl.read_parquet(folder / "items/codebooks.parquet"), read_json(folder / "items/items.json")
     rows = pl.read_parquet(partition(coded_features / "rows", DAYS.judge[0]), hive_partitioning=False)
-    videos = pl.read_parquet(coded_features / "videos.parquet").select("video_id", "content")
-    frame = rows.join(videos, on="video_id", how="left", maintain_order="left").drop_nulls("content").head(50)
-    left = (np.array(frame["content"].to_list()) - about["mean"]) / about["scale"]
+    videos = pl.read_parquet(coded_features / "videos.parquet").select("video_id", "content_vector")
+    frame = rows.join(videos, on="video_id", how="left", maintain_order="left").drop_nulls("content_vector").head(50)
+    left = (np.array(frame["content_vector"].to_list()) - about["mean"]) / about["scale"]
     encoded = model.preprocessor.encode(frame, "judge")["ids"]
     for column in columns:
         book = np.array(books.filter(pl.col("level") == column["level"])["vector"].to_list())

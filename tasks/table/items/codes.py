@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.core.contract import CONTENT
+from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_value, read_json, write_json
 from tasks.table.items.config import CodedItems
@@ -24,7 +24,7 @@ from tasks.table.items.schemes import ID_SCHEMES, IdScheme
 from tasks.table.rows import Array
 from tasks.table.vocabulary import UNKNOWN
 
-READS = ("video_id", CONTENT)
+READS = ("video_id", CONTENT_VECTOR)
 """Columns of feature rows that are read."""
 _ABOUT, _CODEBOOKS, _FITTED = "items.json", "codebooks.parquet", "fitted.parquet"
 
@@ -48,14 +48,14 @@ class ItemCodes:
         """Learn codes from the videos of the fit days.
 
         Args:
-            videos: `video_id`, ascending, and `content`; those without count for nothing.
+            videos: `video_id`, ascending, and `content_vector`; those without count for nothing.
             config: how many levels and codewords.
             where: the videos came from, for messages.
 
         Raises:
             ContractError: if too few videos have content for two codewords.
         """
-        with_content = videos.drop_nulls(CONTENT)
+        with_content = videos.drop_nulls(CONTENT_VECTOR)
         codewords = min(config.codewords, with_content.height // config.videos_per_codeword)
         if codewords < 2:
             raise ContractError(
@@ -89,8 +89,10 @@ class ItemCodes:
         Raises:
             ContractError: if content has another width than that of the fit days.
         """
-        has_content_V = videos[CONTENT].is_not_null().to_numpy()
-        return has_content_V, self.tokenizer.encode(_matrix(videos.drop_nulls(CONTENT), self.tokenizer.width, where))
+        has_content_V = videos[CONTENT_VECTOR].is_not_null().to_numpy()
+        return has_content_V, self.tokenizer.encode(
+            _matrix(videos.drop_nulls(CONTENT_VECTOR), self.tokenizer.width, where)
+        )
 
     def encode(self, frame: pl.DataFrame, where: str) -> Array:
         """Return [rows, F] local rows of the code fields, 0 where a video has no content.
@@ -140,12 +142,12 @@ def code_table(codes_VL: Codes) -> pl.DataFrame:
 
 def _matrix(videos: pl.DataFrame, width: int | None, where: str) -> Doubles:
     """Return the content of videos that have some, [V, C]; all of one width, which is the first's if none is given."""
-    lengths = videos[CONTENT].list.len()
+    lengths = videos[CONTENT_VECTOR].list.len()
     width = int(lengths[0]) if width is None else width
     other = videos.filter(lengths != width)
     if other.height:
         raise ContractError(
-            f"{where}: the content of video {other['video_id'][0]} has {len(other[CONTENT][0])} numbers and not {width}, on which "
+            f"{where}: the content of video {other['video_id'][0]} has {len(other[CONTENT_VECTOR][0])} numbers and not {width}, on which "
             "codes were fitted: give every video vectors of one embedding, and train anew where it changed"
         )
-    return videos[CONTENT].explode(empty_as_null=False).to_numpy().astype(np.float64).reshape(-1, width)
+    return videos[CONTENT_VECTOR].explode(empty_as_null=False).to_numpy().astype(np.float64).reshape(-1, width)

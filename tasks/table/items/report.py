@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.core.contract import CONTENT
+from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.document import Document
 from tasks.table.items.codes import ItemCodes, code_table
 from tasks.table.items.rq_kmeans import Codes
@@ -58,7 +58,7 @@ def write_items(codes: ItemCodes, catalogue: pl.DataFrame, fitted: NDArray[np.in
 
     Args:
         codes: the tokenizer.
-        catalogue: `video_id`, ascending, and `content` of every video.
+        catalogue: `video_id`, ascending, and `content_vector` of every video.
         fitted: identifiers of the videos of the fit days.
         folder: to write to.
 
@@ -71,7 +71,7 @@ def write_items(codes: ItemCodes, catalogue: pl.DataFrame, fitted: NDArray[np.in
     is_fitted = pl.Series("fitted", np.isin(videos["video_id"].to_numpy(), fitted))
     table = pl.DataFrame([videos["video_id"], is_fitted]).hstack(code_table(codes_VL))
     table.write_parquet(folder / CODES, compression="zstd", statistics=True)
-    report = _report(codes, videos[CONTENT], codes_VL, is_fitted.to_numpy(), catalogue.height)
+    report = _report(codes, videos[CONTENT_VECTOR], codes_VL, is_fitted.to_numpy(), catalogue.height)
     report.write(folder / REPORT)
     return report
 

@@ -41,8 +41,8 @@ def test_rows_of_every_split_have_the_codes_of_their_video(features: Path, table
     assert codes is not None
     videos = pl.read_parquet(features / "videos.parquet")
     expected = np.zeros((VIDEOS, 2), dtype=np.int64)
-    known = videos.drop_nulls("content")
-    expected[known["video_id"].to_numpy()] = codes.tokenizer.encode(np.array(known["content"].to_list())) + 1
+    known = videos.drop_nulls("content_vector")
+    expected[known["video_id"].to_numpy()] = codes.tokenizer.encode(np.array(known["content_vector"].to_list())) + 1
     assert (expected == 0).any() and len(np.unique(expected[:, 0])) == CODED.codewords + 1
     for split in ("fit", "validation", "judge"):
         video = open_columns(tables["rq"] / split)["video_id"]
@@ -96,7 +96,7 @@ def test_the_tokenizer_is_learned_from_videos_of_the_fit_days_alone(features: Pa
         rows.filter(pl.col("video_id") < 60).write_parquet(path)
     build_table(changed, coded("rq"), DAYS, tmp_path / "before")
     videos = pl.read_parquet(changed / "videos.parquet")
-    shouted = pl.when(pl.col("video_id") < 60).then("content").otherwise(pl.col("content") * 50)
+    shouted = pl.when(pl.col("video_id") < 60).then("content_vector").otherwise(pl.col("content_vector") * 50)
     videos.with_columns(shouted).write_parquet(changed / "videos.parquet")
     build_table(changed, coded("rq"), DAYS, tmp_path / "after")
     assert hash_tree(tmp_path / "after/preprocessor") == hash_tree(tmp_path / "before/preprocessor")
@@ -138,7 +138,7 @@ def test_two_builds_write_the_same_bytes_and_a_saved_tokenizer_comes_back(
 
 def test_content_that_features_leave_out_is_asked_for(tmp_path: Path) -> None:
     plain = write_features(tmp_path)
-    assert "content" not in pl.read_parquet_schema(plain / "videos.parquet")
+    assert "content_vector" not in pl.read_parquet_schema(plain / "videos.parquet")
     with pytest.raises(ConfigError, match=r"which .*videos.parquet lacks: set features.content: true"):
         build_table(plain, coded("rq"), DAYS, tmp_path / "t")
 
@@ -152,7 +152,7 @@ def test_too_few_videos_are_no_codebook(features: Path, tmp_path: Path) -> None:
 def test_content_of_another_width_is_refused(features: Path, tables: dict[str, Path]) -> None:
     preprocessor = Preprocessor.load(tables["rq"] / "preprocessor")
     rows = pl.read_parquet(partition(features / "rows", DAYS.judge[0]), hive_partitioning=False).head(3)
-    longer = rows.with_columns(content=pl.lit([1.0] * 5, dtype=pl.List(pl.Float32)))
+    longer = rows.with_columns(content_vector=pl.lit([1.0] * 5, dtype=pl.List(pl.Float32)))
     with pytest.raises(ContractError, match=r"the rows: the content of video \d+ has 5 numbers and not 3"):
         preprocessor.encode(longer, "the rows")
 
@@ -161,7 +161,7 @@ def test_content_of_another_width_is_refused(features: Path, tables: dict[str, P
     ("change", "error", "message"),
     [
         (
-            pl.col("content").list.eval(pl.element() / 0),
+            pl.col("content_vector").list.eval(pl.element() / 0),
             ContractError,
             r"the content of 76 videos holds null or infinite",
         ),
