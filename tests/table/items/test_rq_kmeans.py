@@ -33,8 +33,8 @@ def test_each_level_codes_what_is_left_and_the_sum_reconstructs(planted: tuple[n
     codes = found.encode(content)
     left = (content - content.mean(axis=0)) / content.std(axis=0)
     for level, codebook in enumerate(found.codebooks):
-        brute = [min(range(len(codebook)), key=lambda k, x=x: ((x - codebook[k]) ** 2).sum()) for x in left]  # type: ignore[misc]
-        assert codes[:, level].tolist() == brute
+        distances = [[float(((row - centre) ** 2).sum()) for centre in codebook] for row in left]
+        assert codes[:, level].tolist() == [of.index(min(of)) for of in distances]
         left = left - codebook[codes[:, level]]
     np.testing.assert_allclose(found.reconstruct(codes), content - left * content.std(axis=0), rtol=1e-12, atol=1e-12)
     errors = found.errors(content, codes)
