@@ -23,13 +23,14 @@ from tests.table.small_night import DAYS, FEATURES, write_features
 from tests.train.settings import RECIPE, training
 
 pytestmark = pytest.mark.slow
-TREES = TreesRecipe(fits=1, max_rounds=5, num_leaves=7, min_data_in_leaf=10, candidates=("log",), tasks=())
+TREES = TreesRecipe(fits=1, max_rounds=20, num_leaves=7, min_data_in_leaf=10, candidates=("log",), tasks=())
 LATER = 10**6
 
 
 def coded(kind: str) -> TableConfig:
+    """Return a table of which trees read little but codes."""
     items = CodedItems(kind=kind, levels=2, codewords=8, videos_per_codeword=5)
-    return TableConfig(items=items)
+    return TableConfig(categorical=("user_id", "video_id", "scene"), dense=("duration_log",), items=items)
 
 
 @pytest.fixture(scope="module")

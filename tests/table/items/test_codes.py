@@ -11,12 +11,13 @@ from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition
 from tasks.features.candidates import candidates
+from tasks.features.side_tables import write_side_tables
 from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
 from tests.table.items.conftest import CODED, coded
-from tests.table.small_night import DAYS, FEATURES, VIDEOS, rewrite_rows, write_features
+from tests.table.small_night import DAYS, FEATURES, VIDEOS, rewrite_rows, write_features, write_validated
 
 NEW = 1000
 
@@ -59,6 +60,7 @@ def test_codes_are_beside_everything_else(features: Path, tables: dict[str, Path
     assert not (tmp_path / "t/preprocessor/items").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rq", "prefix", "random"])
 def test_a_later_video_has_codes_and_changes_none(
     with_later: Path, tables: dict[str, Path], tmp_path: Path, kind: str
@@ -88,6 +90,7 @@ def test_a_bundle_encodes_candidates_of_later_videos(with_later: Path, tables: d
     assert len(np.unique(encoded[:, -1])) > 8
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_learned_from_videos_of_the_fit_days_alone(features: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(features, tmp_path / "features"))
     for day in DAYS.fit:
@@ -123,6 +126,7 @@ def test_codes_and_report_lie_beside_the_table(with_later: Path, tmp_path: Path)
     assert report["levels"][1]["error"] < first["error"] < 1
 
 
+@pytest.mark.slow
 def test_two_builds_write_the_same_bytes_and_a_saved_tokenizer_comes_back(
     features: Path, tables: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -136,6 +140,7 @@ def test_two_builds_write_the_same_bytes_and_a_saved_tokenizer_comes_back(
     assert len(set(ids)) == len(ids) and None not in ids
 
 
+@pytest.mark.slow
 def test_content_that_features_leave_out_is_asked_for(tmp_path: Path) -> None:
     plain = write_features(tmp_path)
     assert "content_vector" not in pl.read_parquet_schema(plain / "videos.parquet")
@@ -161,7 +166,7 @@ def test_content_of_another_width_is_refused(features: Path, tables: dict[str, P
     ("change", "error", "message"),
     [
         (
-            pl.col("content_vector").list.eval(pl.element() / 0),
+            pl.col("content").list.eval(pl.element() / 0),
             ContractError,
             r"the content of 76 videos holds null or infinite",
         ),
@@ -171,9 +176,6 @@ def test_content_of_another_width_is_refused(features: Path, tables: dict[str, P
 def test_a_catalogue_without_usable_vectors_is_refused(
     tmp_path: Path, change: pl.Expr, error: type[Exception], message: str
 ) -> None:
-    from tasks.features.side_tables import write_side_tables
-    from tests.table.small_night import write_validated
-
     validated = write_validated(tmp_path / "validated", 50)
     path = validated / "videos.parquet"
     pl.read_parquet(path).with_columns(change).write_parquet(path)
