@@ -56,7 +56,9 @@ def inputs(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[str
         {"name": name, "kind": "number", "mean": float(mean), "scale": float(scale), "clip": normalisation.clip}
         for name, mean, scale in zip(normalisation.names, normalisation.mean, normalisation.scale, strict=True)
     ]
-    fields = {name: {"name": name, "kind": "level", "levels": keys.to_list()} for name, keys in levels.items()}
+    fields: dict[str, dict[str, Any]] = {
+        name: {"name": name, "kind": "level", "levels": keys.to_list()} for name, keys in levels.items()
+    }
     fields[DURATION_BUCKET] = {
         "name": DURATION_BUCKET,
         "kind": "bucket",
