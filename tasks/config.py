@@ -34,6 +34,7 @@ from tasks.ingest.config import SourceConfig, TableFiles, TableSourceConfig
 from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
+from tasks.table.items.config import NoItems
 from tasks.train.config import TrainingBlock, TrainingConfig
 from tasks.train.trees.config import TreesRecipe
 from tasks.tune.config import TuningConfig
@@ -211,6 +212,13 @@ class Params(Block):
                 for said in self.features.too_long(self.window.lookback_days)
             ),
         ]
+        if not (isinstance(self.table.items, NoItems) or self.features.content):
+            found.append(
+                (
+                    ("table", "items"),
+                    "reads the content of videos, which features leave out: set features.content: true",
+                )
+            )
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]

@@ -69,6 +69,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "quoted number": (instead("max_epochs: 12", 'max_epochs: "3"'), 'max_epochs: "3"', "training.max_epochs: Input should be a valid integer (got '3')"),
     "truth value for a number": (instead("  threads: 1 #", "  threads: yes #"), "threads: yes", "training.threads: Input should be a valid integer (got True)"),
     "window that no run looks back on": (instead("lookback_days: 7", "lookback_days: 3"), "lookback_days: 3", "window.lookback_days: features.groups.user.windows: 7 days is longer than the lookback of 3 days"),
+    "codes of content that features leave out": (below("table", "  items: {kind: rq}"), "items: {kind: rq}", "table.items: reads the content of videos, which features leave out: set features.content: true"),
+    "codes of an unknown scheme": (below("table", "  items: {kind: rqq}"), "rqq", "table.items: unknown kind 'rqq'"),
     "fraction of a day": (instead("lookback_days: 7", "lookback_days: 7.5"), "7.5", "window.lookback_days: Input should be a valid integer"),
     "number for text": (instead("title: dwell", "title: 2026"), "title: 2026", 'report.title: 2026 is no text to YAML: write it in quotes, "2026"'),
     "truth value for text": (instead("title: dwell", "title: no"), "title: no", "report.title: False is no text to YAML"),

@@ -55,7 +55,12 @@ VIDEOS: tuple[Column, ...] = (
     Column("music_id", pl.Int64(), True, "soundtrack"),
     Column("tag", pl.String(), True, "topic labels, comma-joined"),
 )
-"""Columns every videos table has; any further String column is a categorical feature, `content` a vector."""
+"""Columns every videos table has; any further String column is a categorical feature, `CONTENT` a vector."""
+
+CONTENT = "content"
+"""Column of videos that holds a vector of what they show or say, all of one width, List(Float32); text there is a category."""
+CONTENT_VECTOR = "content_vector"
+"""Its name among features, where a category may be called `content`."""
 
 CONTEXT_PREFIX = "context_"
 """Begins the names of further String columns of impressions, each a categorical feature known when the row was shown."""
@@ -109,6 +114,6 @@ def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
             name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
         )
         chosen += [pl.col(name) for name in extra]
-        if "content" in present and "content" not in extra:
-            chosen.append(pl.col("content").cast(pl.List(pl.Float32())))
+        if CONTENT in present and CONTENT not in extra:
+            chosen.append(pl.col(CONTENT).cast(pl.List(pl.Float32())))
     return frame.select(chosen)

@@ -97,6 +97,8 @@ class FeatureConfig(Block):
     """String columns of the users table that become categorical features"""
     video_columns: tuple[str, ...] | Literal["all"] = "all"
     """further String columns of the videos table that become categorical features"""
+    content: bool = Field(default=False, exclude_if=lambda carried: not carried)
+    """whether the videos' content vectors are carried along, for `table.items` to learn codes from"""
 
     @model_validator(mode="after")
     def _groups_are_usable(self) -> "FeatureConfig":

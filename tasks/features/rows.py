@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from tasks.core.contract import context_names
+from tasks.core.contract import CONTENT_VECTOR, context_names
 from tasks.core.files import hash_file, hash_value
 from tasks.core.partition_cache import MANIFEST, making, stored
 from tasks.features import events
@@ -94,6 +94,7 @@ def _blocks(task: RowsTask, rows: pl.DataFrame) -> Iterator[pl.LazyFrame]:
 def _inputs(task: RowsTask) -> dict[str, Any]:
     shown = pl.scan_parquet(task.sources.impressions, hive_partitioning=False)
     users, videos = pl.scan_parquet(task.sources.users), pl.scan_parquet(task.sources.videos)
+    videos = videos.drop(CONTENT_VECTOR, strict=False)  # rows do not hold it
     return {
         "impressions": hash_file(task.sources.impressions),
         "users": slice_hash(users, shown.select("user_id").unique(), "user_id"),

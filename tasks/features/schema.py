@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import VIDEOS
+from tasks.core.contract import CONTENT_VECTOR, VIDEOS
 from tasks.core.files import hash_value, write_json
 from tasks.core.labels import LABELS
 from tasks.features import buckets, history, recency
@@ -19,7 +19,7 @@ MEASURES = ("duration_ms", "watch_ms")
 EXPOSURE = ("policy", "position", "exposure_probability", "is_new_user", "is_new_video", "popularity")
 CONTEXT_DENSE = ("duration_log", "video_age_log", "hour_sin", "hour_cos")
 
-_VIDEO_COLUMNS = tuple(column.name for column in VIDEOS)
+_NO_CATEGORIES = (*(column.name for column in VIDEOS), CONTENT_VECTOR)
 
 
 def categorical_columns(
@@ -41,7 +41,7 @@ def categorical_columns(
     columns += [{"name": name, "kind": "bucket", "of": "context"} for name in codes]
     columns += [{"name": name, "kind": "string", "of": "context"} for name in context]
     columns += [{"name": name, "kind": "string", "of": "user"} for name in users if name != "user_id"]
-    return columns + [{"name": name, "kind": "string", "of": "video"} for name in videos if name not in _VIDEO_COLUMNS]
+    return columns + [{"name": name, "kind": "string", "of": "video"} for name in videos if name not in _NO_CATEGORIES]
 
 
 def dense_groups(config: FeatureConfig) -> dict[str, list[str]]:

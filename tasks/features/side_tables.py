@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import USERS, VIDEOS
+from tasks.core.contract import CONTENT, CONTENT_VECTOR, USERS, VIDEOS
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import writing
 from tasks.features.config import FeatureConfig
@@ -13,11 +13,14 @@ from tasks.features.join import HELPERS
 from tasks.features.partitions import write_parquet
 from tasks.features.schema import row_columns
 
+_VECTOR = pl.List(pl.Float32())
+
 
 def write_side_tables(validated: Path, out: Path, config: FeatureConfig, context: Sequence[str]) -> None:
     """Write `users.parquet` and `videos.parquet` of the features folder, sorted by key.
 
-    A String column that both tables have, or whose name a row already uses, gets the prefix `user_` or `video_`.
+    A String column that both tables have, or whose name a row already uses, gets the prefix `user_` or `video_`. Content
+    vectors are carried where they are asked for.
 
     Args:
         validated: data/validated.
@@ -27,16 +30,17 @@ def write_side_tables(validated: Path, out: Path, config: FeatureConfig, context
 
     Raises:
         ConfigError: if the configuration names a column that the table lacks.
-        ContractError: if a key repeats, or two columns end up under one name.
+        ContractError: if a key repeats, two columns end up under one name, or content holds what is no number.
     """
     users = _read(validated / "users.parquet", "user_id")
     videos = _read(validated / "videos.parquet", "video_id")
     of_users = _chosen(users, [column.name for column in USERS], config.user_columns, "features.user_columns")
     fixed = [column.name for column in VIDEOS]
     of_videos = _chosen(videos, fixed, config.video_columns, "features.video_columns")
-    taken = {*row_columns(config, [], [], context), *HELPERS, *fixed, *(set(of_users) & set(of_videos))}
+    taken = {*row_columns(config, [], [], context), *HELPERS, *fixed, CONTENT_VECTOR, *(set(of_users) & set(of_videos))}
     users = _cut(users, [column.name for column in USERS], of_users, "user", taken)
-    videos = _cut(videos, fixed, of_videos, "video", taken)
+    content = _content(videos, validated / "videos.parquet") if config.content else []
+    videos = _cut(videos, fixed, of_videos, "video", taken).with_columns(content)
     both = (set(users.columns) & set(videos.columns)) | (set(users.columns[1:]) & taken)
     both |= set(context) & set(row_columns(config, [], []))
     if both:
@@ -63,6 +67,24 @@ def _chosen(table: pl.DataFrame, fixed: Sequence[str], wanted: Sequence[str] | s
     if unknown:
         raise ConfigError(f"{option}: no String column {', '.join(unknown)} (valid: {', '.join(strings)})")
     return sorted(wanted)
+
+
+def _content(videos: pl.DataFrame, path: Path) -> list[pl.Series]:
+    """Return the content vectors; an empty one is none."""
+    if videos.schema.get(CONTENT) != _VECTOR:
+        raise ConfigError(
+            f"features.content: {path} has no column {CONTENT} of vectors, List(Float32): leave features.content out, or have the "
+            "source give one"
+        )
+    vectors = videos.select(pl.when(pl.col(CONTENT).list.len() > 0).then(CONTENT).alias(CONTENT_VECTOR)).to_series()
+    is_broken = vectors.list.eval(~pl.element().is_finite().fill_null(value=False)).list.any()
+    broken = videos.filter(is_broken.fill_null(value=False))["video_id"]
+    if len(broken):
+        raise ContractError(
+            f"{path}: the content of {len(broken)} videos holds null or infinite numbers (first: video {broken[0]}): give such "
+            "videos null as their content"
+        )
+    return [vectors]
 
 
 def _cut(table: pl.DataFrame, fixed: Sequence[str], extra: Sequence[str], prefix: str, taken: set[str]) -> pl.DataFrame:

@@ -16,10 +16,9 @@ from models.ranker import Ranker
 from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
-from tasks.predict.fitted import FittedModel, read_calibrations
+from tasks.predict.fitted import FittedModel, read_calibrations, read_preprocessor
 from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Predictions
-from tasks.table.preprocessor import Preprocessor
 from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays, weights_file
@@ -95,7 +94,7 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
         seeds: seeds to load; None: all.
 
     Raises:
-        TrainingError: if it is no bundle of a network, its weights do not fit its recipe, or it was fitted by code that
+        TrainingError: if it is no bundle of a network, its weights do not fit its recipe or its codebooks its manifest, or it was fitted by code that
             guessed from the labels whether they end at the duration: what it guessed cannot be told from its files.
     """
     manifest = read_manifest(path)
@@ -103,7 +102,7 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
         raise TrainingError(f"{path} is an ensemble of {', '.join(manifest.member_names)}, not one recipe")
     if isinstance(manifest, ServableTrees):
         raise TrainingError(f"{path} is a bundle of trees, {manifest.name}, and no network")
-    head_state, preprocessor = read_arrays(path / "head_state.safetensors"), Preprocessor.load(path / PREPROCESSOR)
+    head_state, preprocessor = read_arrays(path / "head_state.safetensors"), read_preprocessor(path, manifest)
     if preprocessor.truncate_watch == (LONGEST in head_state):
         raise TrainingError(
             f"{path}: its table has truncate_watch {preprocessor.truncate_watch}, and its heads were fitted as if not, by "

@@ -66,7 +66,7 @@ def lacking(bundle: Path, rows: FeatureDays) -> tuple[str, ...]:
         TrainingError: if the bundle cannot be read.
     """
     model, source = load_model(bundle), FeatureFolder.open(rows.features)
-    present = set.intersection(*(set(pq.read_schema(source.rows(day)).names) for day in rows.days))
+    present = frozenset.intersection(*(source.columns(day) for day in rows.days))
     gone = [name for name in model.row_columns if name not in present]
     past = [f"{name} of past events" for name in model.history_columns if name not in source.history_fields]
     return (*gone, *past)

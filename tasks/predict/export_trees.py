@@ -2,10 +2,12 @@
 
 inputs.json      the columns in order, how the fits are joined, what reads the score back
 <what>-<k>.txt   LightGBM's text of fit k of `score`, `mean` or `p_<task>`
+items/           codebooks, where a column comes from the content of the video
 
 A column of kind "number" is (value - mean) / scale, clipped to +-clip, and 0 where the value is missing. One of kind
 "level" is 1 + the place of the value among `levels`, and 0 where it is not among them; one of kind "bucket" is 1 + the
-number of edges that are not above the duration in seconds. `score` is the mean of its fits, likewise every other.
+number of edges that are not above the duration in seconds. One of kind "item" is what the video's code of that level looks up in
+the scheme of items/ (docs/methods/representation.md#embedding-schemes), and 0 where the video has no content. `score` is the mean of its fits, likewise every other.
 """
 
 from pathlib import Path
@@ -33,6 +35,8 @@ def export_trees(model: TreeBundle, seed: int, out: Path) -> Path:
     forest = model.forests[seed]
     with writing(out) as folder:
         forest.save(folder)
+        if model.preprocessor.items is not None:
+            model.preprocessor.items.save(folder / "items")
         write_json(
             folder / INPUTS,
             {
@@ -52,9 +56,15 @@ def inputs(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[str
         {"name": name, "kind": "number", "mean": float(mean), "scale": float(scale), "clip": normalisation.clip}
         for name, mean, scale in zip(normalisation.names, normalisation.mean, normalisation.scale, strict=True)
     ]
-    edges = {"name": DURATION_BUCKET, "kind": "bucket", "edges": preprocessor.duration_edges_s.tolist()}
-    fields = [
-        edges if name == DURATION_BUCKET else {"name": name, "kind": "level", "levels": levels[name].to_list()}
-        for name in manifest.fields
-    ]
-    return [*numbers, *fields]
+    fields: dict[str, dict[str, Any]] = {
+        name: {"name": name, "kind": "level", "levels": keys.to_list()} for name, keys in levels.items()
+    }
+    fields[DURATION_BUCKET] = {
+        "name": DURATION_BUCKET,
+        "kind": "bucket",
+        "edges": preprocessor.duration_edges_s.tolist(),
+    }
+    if preprocessor.items is not None:
+        for level, (name, _) in enumerate(preprocessor.items.fields, start=1):
+            fields[name] = {"name": name, "kind": "item", "level": level}
+    return [*numbers, *(fields[name] for name in manifest.fields)]

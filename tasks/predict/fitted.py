@@ -8,12 +8,15 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
+from tasks.core.errors import TrainingError
 from tasks.core.files import read_json
 from tasks.predict.model import Floats, Model
 from tasks.table.history import DayHistories, HistoryLoader
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.calibrate import Calibration
+from tasks.train.manifest import BundleManifest
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,21 @@ def encode_rows(
     empty = preprocessor.empty_history()
     parts = [empty] if fresh is None else [empty, fresh]
     return EncodedRows(columns, {name: np.concatenate([part[name] for part in parts]) for name in empty})
+
+
+def read_preprocessor(path: Path, manifest: BundleManifest) -> Preprocessor:
+    """Read the preprocessor of a bundle.
+
+    Raises:
+        TrainingError: if its tokenizer is not the one the bundle was trained with: another's codes stand for other videos.
+    """
+    preprocessor = Preprocessor.load(path / PREPROCESSOR)
+    if preprocessor.tokenizer != manifest.tokenizer:
+        raise TrainingError(
+            f"{path}: {manifest.name} was trained on the item codes of tokenizer {manifest.tokenizer} and lies beside tokenizer "
+            f"{preprocessor.tokenizer}, whose codes stand for other videos: restore the bundle as it was fitted, or train it again"
+        )
+    return preprocessor
 
 
 def read_calibrations(path: Path) -> dict[int, Calibration]:

@@ -9,11 +9,9 @@ import torch
 from models.recipe import UNWANTED
 from tasks.core.errors import TrainingError
 from tasks.core.labels import LABELS
-from tasks.predict.fitted import FittedModel, read_calibrations
+from tasks.predict.fitted import FittedModel, read_calibrations, read_preprocessor
 from tasks.predict.manifest import read_manifest
 from tasks.predict.model import Predictions
-from tasks.table.preprocessor import Preprocessor
-from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
 from tasks.train.bundle import read_arrays
 from tasks.train.trees.columns import TreeColumns
@@ -73,12 +71,12 @@ def load_trees(path: Path, seeds: Sequence[int] | None = None) -> TreeBundle:
         seeds: seeds to load; None: all.
 
     Raises:
-        TrainingError: if it is no bundle of trees, or its trees do not fit its manifest.
+        TrainingError: if it is no bundle of trees, or its trees or codebooks do not fit its manifest.
     """
     manifest = read_manifest(path)
     if not isinstance(manifest, ServableTrees):
         raise TrainingError(f"{path} is a bundle of {manifest.name}, which is not made of trees")
-    preprocessor, state = Preprocessor.load(path / PREPROCESSOR), path / TARGET_STATE
+    preprocessor, state = read_preprocessor(path, manifest), path / TARGET_STATE
     columns = TreeColumns.named(preprocessor.schema, manifest.numbers, manifest.fields)
     target = TARGETS[manifest.target].restored(read_arrays(state) if state.is_file() else {})
     wanted = manifest.seeds if seeds is None else seeds

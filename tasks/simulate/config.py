@@ -22,6 +22,8 @@ class Strengths(Block):
     """the author on preference"""
     topic: WeightOrNone = 0.25
     """the topic on preference"""
+    content: WeightOrNone = Field(default=0.0, exclude_if=lambda strength: strength == 0)
+    """one direction of the video's factors on preference, whoever watches: what a caption vector tells of a video nobody has seen"""
     user: WeightOrNone = 0.4
     """how much a user watches in general on preference"""
     scene: WeightOrNone = 0.6

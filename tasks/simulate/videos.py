@@ -56,7 +56,7 @@ class Videos:
 
     @cached_property
     def effect(self) -> Floats:
-        """What quality, author and topic add to preference, whoever watches."""
+        """What quality, author, topic and content add to preference, whoever watches."""
         config, strengths = self.config, self.config.strengths
         authors = counters.normal(config.seed, Stream.AUTHOR_EFFECT, np.arange(config.authors))
         topics = counters.normal(config.seed, Stream.TOPIC_EFFECT, np.arange(config.topics))
@@ -65,7 +65,16 @@ class Videos:
             + np.float32(strengths.author) * authors[self.author]
             + np.float32(strengths.topic) * topics[self.topic]
         )
+        if strengths.content:
+            effect = effect + np.float32(strengths.content) * self.content_effect
         return effect
+
+    @cached_property
+    def content_effect(self) -> Floats:
+        """The factors along one direction, of unit variance: it can be read off the caption vector, up to that one's noise."""
+        direction = counters.normal(self.config.seed, Stream.CONTENT_EFFECT, np.arange(1), self.config.factors)[0]
+        along: Floats = np.einsum("vk,k->v", self.factors, direction / np.float32(np.linalg.norm(direction)))
+        return along
 
     @cached_property
     def popularity(self) -> Floats:

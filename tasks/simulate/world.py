@@ -51,6 +51,7 @@ class Stream(IntEnum):
     BOREDOM_PHASE = auto()
     BOREDOM = auto()
     RELATION = auto()
+    CONTENT_EFFECT = auto()
 
 
 def day_index(config: SimulatorConfig, day: dt.date) -> int:

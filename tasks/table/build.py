@@ -5,13 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tasks.core.days import Days
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree, writing
 from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
+from tasks.table.columns import open_column
 from tasks.table.config import TableConfig
 from tasks.table.fit import fit_preprocessor
+from tasks.table.items.report import FOLDER as ITEMS
+from tasks.table.items.report import write_items
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
 from tasks.table.split import TASKS, SplitEncoder
 from tasks.table.training_table import LEARNED, PREPROCESSOR, SPLITS, TableMetadata
@@ -52,7 +57,7 @@ def build_table(
 
     Raises:
         ContractError: if a day or column is missing, or the fit or validation days hold no row.
-        ConfigError: if the configuration names a field that the features stage does not offer.
+        ConfigError: if the configuration names a field that the features stage does not offer, or content it does not carry.
     """
     source = FeatureFolder.open(features)
     cutoff_ms = midnight_ms(days.judge[0], source.timezone)
@@ -72,6 +77,9 @@ def build_table(
             for split in LEARNED:
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
+        if preprocessor.items is not None:
+            fitted = np.unique(open_column(temporary / "fit", "video_id"))
+            write_items(preprocessor.items, source.contents, fitted, temporary / ITEMS)
         schema = preprocessor.schema
         TableMetadata(
             days=split_days,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from models.ranges import Number, Rows, WeightOrNone, Whole
 from tasks.core.settings import Block
+from tasks.table.items.config import ItemsConfig, NoItems
 
 
 class TableConfig(Block):
@@ -33,3 +34,5 @@ class TableConfig(Block):
     unobserved_per_impression: WeightOrNone = 0.0
     """pairs drawn for every impression of the fit and validation days among the user-video pairs of a day that were not
     shown; recipes with selection.kind candidate learn from them; 0: none"""
+    items: ItemsConfig = Field(default=NoItems(), exclude_if=lambda items: isinstance(items, NoItems))
+    """codes of the videos' content as further categorical fields, learned on the fit days; needs features.content"""

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import ConfigError
 from tasks.table.config import TableConfig
+from tasks.table.items.codes import ItemCodes
+from tasks.table.items.config import NoItems
 from tasks.table.normalisation import MomentAccumulator
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import dense_matrix
@@ -19,16 +21,19 @@ from tasks.table.vocabulary import LevelCounter
 def fit_preprocessor(
     features: FeatureFolder, config: TableConfig, days: Sequence[dt.date], cutoff_ms: int, chunk_rows: int = CHUNK_ROWS
 ) -> Preprocessor:
-    """Fit vocabularies, duration edges and normalisation on the rows of `days` known at the cut-off.
+    """Fit vocabularies, duration edges, normalisation and codes of content on the rows of `days` known at the cut-off.
 
     Raises:
-        ConfigError: if the configuration names a field or feature that the features stage does not offer.
+        ConfigError: if the configuration names a field or feature that the features stage does not offer, or asks for codes
+            of content that it does not carry.
+        ContractError: if too few videos of `days` have content.
     """
     fields = (*_chosen("categorical", config.categorical, features.categorical), *config.exposure_only)
     dense = _chosen("dense", config.dense, features.dense)
     counters = [LevelCounter(field) for field in fields]
     moments, durations = MomentAccumulator(dense), DurationCounter()
-    columns = tuple(dict.fromkeys([*fields, *dense, "duration_ms", "known_at_ms"]))
+    shown = None if isinstance(config.items, NoItems) else LevelCounter("video_id")
+    columns = tuple(dict.fromkeys([*fields, *dense, "duration_ms", "known_at_ms", "video_id"]))
     for day in days:
         for chunk in features.chunks(day, columns, chunk_rows):
             rows = chunk.filter(pl.col("known_at_ms") <= cutoff_ms)
@@ -36,6 +41,8 @@ def fit_preprocessor(
                 counter.add(rows[counter.field])
             moments.add(dense_matrix(rows, dense))
             durations.add(rows["duration_ms"])
+            if shown is not None:
+                shown.add(rows["video_id"])
     floors = {field: config.min_count if field in config.rare_fields else 1 for field in fields}
     return Preprocessor(
         vocabularies=tuple(counter.vocabulary(floors[counter.field]) for counter in counters),
@@ -45,7 +52,20 @@ def fit_preprocessor(
         history_length=features.history_length,
         truncate_watch=config.truncate_watch,
         timezone=features.timezone,
+        items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, fields),
     )
+
+
+def _fit_items(features: FeatureFolder, config: TableConfig, shown: pl.Series, fields: Sequence[str]) -> ItemCodes:
+    """Learn codes from the content of the videos shown on the fit days, each counted once."""
+    assert not isinstance(config.items, NoItems)
+    videos = features.contents.filter(pl.col("video_id").is_in(shown.implode()))
+    codes = ItemCodes.fit(videos, config.items, str(features.path))
+    if taken := sorted({name for name, _ in codes.fields} & set(fields)):
+        raise ConfigError(
+            f"table.items makes the field(s) {', '.join(taken)}, as which a column of the source is encoded: rename the column"
+        )
+    return codes
 
 
 def _chosen(kind: str, wanted: Sequence[str] | None, offered: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.schema import InputSchema
 from tasks.core.files import read_json, write_json
+from tasks.table.items.codes import READS, ItemCodes
 from tasks.table.normalisation import Normalisation
 from tasks.table.rows import Array, PaddedSlots, dense_matrix, require, seconds
 from tasks.table.vocabulary import Vocabulary, pack
@@ -20,6 +21,7 @@ DURATION_BUCKET = "duration_quantile"
 """Name of the field of equal-count duration buckets; code 0 is never used by a row with a duration."""
 HISTORY_CODES = {"feedback": "feedback", "ratio": "ratio_bucket", "gap": "gap_bucket"}
 """History column of the table -> list column of the features stage."""
+_ITEMS = "items"
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Preprocessor:
     """Vocabularies, duration edges and normalisation.
 
     Attributes:
-        vocabularies: one per categorical field, in packed order; the duration buckets come after them.
+        vocabularies: one per categorical field, in packed order; the duration buckets come after them, then the code fields.
         duration_edges_s: inner edges of the duration buckets, float64, increasing.
         normalisation: of the dense features.
         history_fields: categorical fields that history events carry.
         history_length: events per sequence.
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
+        items: codes of the videos' content; None: none are read.
     """
 
     vocabularies: tuple[Vocabulary, ...]
@@ -43,13 +46,15 @@ class Preprocessor:
     history_length: int
     truncate_watch: bool
     timezone: str
+    items: ItemCodes | None = None
 
     @property
     def schema(self) -> InputSchema:
         """What a ranker is built for."""
         fields = [(vocabulary.field, vocabulary.size) for vocabulary in self.vocabularies]
+        codes = () if self.items is None else self.items.fields
         return InputSchema(
-            fields=(*fields, (DURATION_BUCKET, len(self.duration_edges_s) + 2)),
+            fields=(*fields, (DURATION_BUCKET, len(self.duration_edges_s) + 2), *codes),
             num_dense=len(self.normalisation.names),
             dense_names=tuple(self.normalisation.names),
             history_fields=self.history_fields,
@@ -57,10 +62,16 @@ class Preprocessor:
         )
 
     @property
+    def tokenizer(self) -> str | None:
+        """Id of the tokenizer of item codes; None: no codes are read."""
+        return None if self.items is None else self.items.id
+
+    @property
     def row_columns(self) -> tuple[str, ...]:
         """Columns that `encode` reads."""
         names = (v.field for v in self.vocabularies)
-        return tuple(dict.fromkeys([*names, "duration_ms", *self.normalisation.names]))
+        of_items = () if self.items is None else READS
+        return tuple(dict.fromkeys([*names, "duration_ms", *self.normalisation.names, *of_items]))
 
     def encode(self, frame: pl.DataFrame, where: str) -> dict[str, Array]:
         """Return `ids` [rows, F] int32, `dense` [rows, N] float32 and `duration_s` float32 of rows.
@@ -70,15 +81,21 @@ class Preprocessor:
             where: file the rows came from, for the message.
 
         Raises:
-            ContractError: if a column the preprocessor was fitted with is missing, or a row has no duration.
+            ContractError: if a column the preprocessor was fitted with is missing, a row has no duration, or content has
+                another width than that of the fit days.
         """
         require(frame, self.row_columns, where)
         duration_s = seconds(frame, where)
-        ids = np.empty((frame.height, len(self.vocabularies) + 1), dtype=np.int32)
+        schema, duration = self.schema, len(self.vocabularies)
+        ids = np.empty((frame.height, schema.num_fields), dtype=np.int32)
         offsets = pack(self.vocabularies)
         for column, vocabulary in enumerate(self.vocabularies):
             ids[:, column] = vocabulary.encode(frame[vocabulary.field]) + offsets[vocabulary.field]
-        ids[:, -1] = self.schema.offsets[-1] + 1 + np.searchsorted(self.duration_edges_s, duration_s, side="right")
+        bucket = np.searchsorted(self.duration_edges_s, duration_s, side="right")
+        ids[:, duration] = schema.offsets[duration] + 1 + bucket
+        if self.items is not None:
+            begins = np.array(schema.offsets[duration + 1 :], dtype=np.int32)
+            ids[:, duration + 1 :] = self.items.encode(frame, where) + begins
         dense = self.normalisation.apply(dense_matrix(frame, self.normalisation.names))
         return {"ids": ids, "dense": dense, "duration_s": duration_s.astype(np.float32)}
 
@@ -108,7 +125,7 @@ class Preprocessor:
         return codes | {field: np.full(shape, offsets[field], dtype=np.int32) for field in self.history_fields}
 
     def save(self, folder: Path) -> None:
-        """Write the preprocessor as JSON and one Parquet file."""
+        """Write the preprocessor as JSON and one Parquet file, and codebooks into a folder of their own."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
             folder / "preprocessor.json",
@@ -133,6 +150,8 @@ class Preprocessor:
             for v in self.vocabularies
         ]
         pl.concat(levels).write_parquet(folder / "vocabularies.parquet", compression="zstd", statistics=True)
+        if self.items is not None:
+            self.items.save(folder / _ITEMS)
 
     @classmethod
     def load(cls, folder: Path) -> "Preprocessor":
@@ -152,4 +171,5 @@ class Preprocessor:
             about["history_length"],
             about["truncate_watch"],
             about["timezone"],
+            ItemCodes.load(folder / _ITEMS) if (folder / _ITEMS).is_dir() else None,
         )

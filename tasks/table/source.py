@@ -3,13 +3,15 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from tasks.core.errors import ContractError
+from tasks.core.contract import CONTENT_VECTOR
+from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.features.state import history_file
@@ -106,20 +108,62 @@ class FeatureFolder:
     def chunks(self, day: dt.date, columns: Sequence[str], chunk_rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
         """Yield the rows of one arrival day in order, some columns, `chunk_rows` at a time.
 
+        Args:
+            day: arrival day.
+            columns: names; `content_vector` is that of the row's video, and asks for `video_id` beside it.
+            chunk_rows: rows of one frame.
+
         Raises:
             ContractError: if the day or a column is missing.
         """
         path = self.rows(day)
         file = pq.ParquetFile(path)
-        present = set(file.schema_arrow.names)
+        present = self.columns(day)
         missing = [name for name in columns if name not in present]
         if missing:
             raise ContractError(
                 f"{path} lacks the column(s) {', '.join(missing)}; rebuild data/features with the configuration of this "
                 "table or bundle, or train the bundle anew"
             )
-        for batch in file.iter_batches(batch_size=chunk_rows, columns=list(columns)):
-            yield pl.DataFrame(pl.from_arrow(batch))
+        stored = [name for name in columns if name != CONTENT_VECTOR]
+        for batch in file.iter_batches(batch_size=chunk_rows, columns=stored):
+            rows = pl.DataFrame(pl.from_arrow(batch))
+            yield (
+                rows
+                if CONTENT_VECTOR not in columns
+                else rows.join(self.contents, on="video_id", how="left", maintain_order="left")
+            )
+
+    def columns(self, day: dt.date) -> frozenset[str]:
+        """Return the columns that rows of an arrival day can be asked for.
+
+        Raises:
+            ContractError: if there are none.
+        """
+        stored = pq.read_schema(self.rows(day)).names
+        return frozenset([*stored, CONTENT_VECTOR] if self.has_content else stored)
+
+    @cached_property
+    def has_content(self) -> bool:
+        """Whether the features carry the content of videos."""
+        return CONTENT_VECTOR in pq.read_schema(self._videos).names
+
+    @cached_property
+    def contents(self) -> pl.DataFrame:
+        """`video_id`, ascending, and `content_vector` of every video of the catalogue.
+
+        Raises:
+            ConfigError: if the features carry none.
+        """
+        if not self.has_content:
+            raise ConfigError(
+                f"table.items reads the content of videos, which {self._videos} lacks: set features.content: true"
+            )
+        return pl.read_parquet(self._videos, columns=["video_id", CONTENT_VECTOR])
+
+    @property
+    def _videos(self) -> Path:
+        return self.path / "videos.parquet"
 
     def history(self, day: dt.date) -> pl.DataFrame | None:
         """Return the histories as known before a state day, sorted by user_id, or None where there is none."""

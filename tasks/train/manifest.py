@@ -49,6 +49,8 @@ class BundleManifest(Document):
     calibration_refused: dict[int, str]
     """Seed -> why its mean calibrator was not kept."""
     hashes: InputHashes
+    tokenizer: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    """Id of the tokenizer whose item codes were learned on; None: no codes."""
 
 
 class ServableRecipe(BundleManifest):

@@ -186,4 +186,5 @@ def _manifest(
         frozen_tasks=problem.frozen,
         calibration_refused={seed: c.refused for seed, c in calibrations.items() if c.refused},
         hashes=InputHashes.model_validate(hashes),
+        tokenizer=problem.table.preprocessor.tokenizer,
     )

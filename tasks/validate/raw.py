@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import CONTEXT_PREFIX, TABLES
+from tasks.core.contract import CONTENT, CONTEXT_PREFIX, TABLES
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, DwellError, SourceError
 from tasks.core.files import hash_file, read_json
@@ -158,7 +158,7 @@ def check_schema(path: Path, table: str) -> None:
             problems.append(f"column {column.name!r} is {found}, the contract says {column.dtype}")
     for name, dtype in schema.items():
         categorical = dtype == pl.String() and (table != "impressions" or name.startswith(CONTEXT_PREFIX))
-        content = name == "content" and dtype == pl.List(pl.Float32())
+        content = name == CONTENT and dtype == pl.List(pl.Float32())
         if not (categorical or content):
             problems.append(f"column {name!r} of type {dtype} is not in the contract")
     if problems:

@@ -161,6 +161,18 @@ def test_expected_watch_of_a_pair_matches_the_rows(clean_day: pl.DataFrame) -> N
     assert averaged.mean() == pytest.approx(some["true_expected_watch_seconds"].mean(), rel=0.03)
 
 
+def test_a_content_effect_has_its_size_can_be_read_off_the_caption_and_is_off_by_default() -> None:
+    assert "content" not in Strengths().model_dump()
+    videos = Videos(SMALL, np.arange(5000))
+    planted = Videos(SMALL.model_copy(update={"strengths": Strengths(content=0.7)}), videos.ids)
+    added = planted.effect - videos.effect
+    assert added.std() == pytest.approx(0.7, rel=0.25)  # topics are few
+    captions = np.column_stack([videos.content, np.ones(5000)])
+    half = slice(0, 2500), slice(2500, None)
+    read = captions[half[1]] @ np.linalg.lstsq(captions[half[0]], added[half[0]], rcond=None)[0]
+    assert np.corrcoef(read, added[half[1]])[0, 1] ** 2 > 0.7
+
+
 def test_a_relation_is_one_number_per_user_and_author_and_off_by_default(tmp_path: Path) -> None:
     assert "relation" not in Strengths().model_dump()
     related = SMALL.model_copy(update={"strengths": Strengths(relation=0.7), **CLEAN})

@@ -36,7 +36,10 @@ FEATURES = FeatureConfig(
 
 
 def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
-    """Write seven arrival days on which watch ratio depends on user and video; a few rows arrive a day late."""
+    """Write seven arrival days on which watch ratio depends on user and video; a few rows arrive a day late.
+
+    Videos have content of three numbers, the first of which is their appeal; every 20th has none.
+    """
     random = np.random.default_rng(11)
     taste, appeal = random.normal(size=USERS), random.normal(size=VIDEOS)
     length_ms = np.exp(random.normal(10.2, 0.8, VIDEOS)).astype(np.int64) + 3_000
@@ -59,6 +62,9 @@ def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
             "tag": [None if i % 7 == 0 else f"{i % 6}" for i in ids],
         }
     )
+    further = np.random.default_rng(12).normal(size=(VIDEOS, 2))
+    content = [None if i % 20 == 19 else [appeal[i], *further[i]] for i in ids]
+    videos = videos.with_columns(pl.Series("content", content, dtype=pl.List(pl.Float32)))
     conform(users.lazy(), "users", "test").collect().write_parquet(folder / "users.parquet")
     conform(videos.lazy(), "videos", "test").collect().write_parquet(folder / "videos.parquet")
     (folder / "source.json").write_text(json.dumps({"timezone": TIMEZONE, "name": "hand-made"}))
@@ -93,10 +99,10 @@ def _impressions(
     )
 
 
-def write_features(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
+def write_features(folder: Path, rows_per_day: int = ROWS_PER_DAY, config: FeatureConfig = FEATURES) -> Path:
     """Run the real features stage on the small night."""
     validated = write_validated(folder / "validated", rows_per_day)
-    build_features(validated, FEATURES, DAYS, folder / "features", NoCluster())
+    build_features(validated, config, DAYS, folder / "features", NoCluster())
     return folder / "features"
 
 

@@ -35,6 +35,7 @@ def _run_key(artifacts: Artifacts, key: RunKey) -> PageTable:
         ("Early stopping and calibration", ", ".join(days.validation)),
         ("Judge day", ", ".join(artifacts.focus.metrics.days)),
         ("Seeds", ", ".join(map(str, manifest.seeds))),
+        *([("Tokenizer of item codes", manifest.tokenizer[:16])] if manifest.tokenizer else []),
         ("Champion challenged", key.champion),
         ("Earlier judge days used", listed(key.evidence) or NONE),
         ("Decision", decision.id),

@@ -259,4 +259,5 @@ def _manifest(
             code=hash_value([code_hash("train", "table"), recipe_code(recipe)]),
             config=hash_value([recipe.model_dump(mode="json"), settings.as_json()]),
         ),
+        tokenizer=problem.table.preprocessor.tokenizer,
     )

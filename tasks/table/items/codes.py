@@ -1,0 +1,153 @@
+"""The codes of videos as the table reads them: the one place that turns any feature rows into code fields.
+
+Training rows, judge rows, unobserved pairs, candidates and the rows of a champion on a later night all come here.
+
+Shapes: V videos, C numbers of a content vector, L levels, F code fields.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.core.contract import CONTENT_VECTOR
+from tasks.core.errors import ContractError
+from tasks.core.files import hash_value, read_json, write_json
+from tasks.table.items.config import CodedItems
+from tasks.table.items.rq_kmeans import Codes, Doubles, RqKMeans
+from tasks.table.items.schemes import ID_SCHEMES, IdScheme
+from tasks.table.rows import Array
+from tasks.table.vocabulary import UNKNOWN
+
+READS = ("video_id", CONTENT_VECTOR)
+"""Columns of feature rows that are read."""
+_ABOUT, _CODEBOOKS, _FITTED = "items.json", "codebooks.parquet", "fitted.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class ItemCodes:
+    """A fitted tokenizer and the scheme its codes are looked up by.
+
+    Attributes:
+        kind: of the scheme.
+        tokenizer: from content to codes.
+        fitted_VL: codes of the videos of the fit days, by ascending identifier.
+    """
+
+    kind: str
+    tokenizer: RqKMeans
+    fitted_VL: Codes
+
+    @classmethod
+    def fit(cls, videos: pl.DataFrame, config: CodedItems, where: str) -> Self:
+        """Learn codes from the videos of the fit days.
+
+        Args:
+            videos: `video_id`, ascending, and `content_vector`; those without count for nothing.
+            config: how many levels and codewords.
+            where: the videos came from, for messages.
+
+        Raises:
+            ContractError: if too few videos have content for two codewords.
+        """
+        with_content = videos.drop_nulls(CONTENT_VECTOR)
+        codewords = min(config.codewords, with_content.height // config.videos_per_codeword)
+        if codewords < 2:
+            raise ContractError(
+                f"{where}: {with_content.height} videos of the fit days have content, and table.items needs "
+                f"{2 * config.videos_per_codeword} for two codewords of {config.videos_per_codeword} videos: lower "
+                "table.items.videos_per_codeword, fit on more days, or set table.items.kind to none"
+            )
+        content_VC = _matrix(with_content, None, where)
+        tokenizer = RqKMeans.fit(content_VC, config.levels, codewords, config.seed)
+        return cls(config.kind, tokenizer, tokenizer.encode(content_VC))
+
+    @cached_property
+    def scheme(self) -> IdScheme:
+        """What the codes look up."""
+        return ID_SCHEMES[self.kind](self.tokenizer.sizes, self.fitted_VL)
+
+    @property
+    def fields(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of rows of every code field."""
+        return self.scheme.fields
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of all that decides a code: what was trained on the codes of another tokenizer means nothing under this one."""
+        arrays = [self.tokenizer.mean_C, self.tokenizer.scale_C, *self.tokenizer.codebooks, self.fitted_VL]
+        return hash_value([self.kind, *(hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for a in arrays)])
+
+    def tokens(self, videos: pl.DataFrame, where: str) -> tuple[NDArray[np.bool_], Codes]:
+        """Return which of some videos have content, [V], and the codes of those, [with content, L].
+
+        Raises:
+            ContractError: if content has another width than that of the fit days.
+        """
+        has_content_V = videos[CONTENT_VECTOR].is_not_null().to_numpy()
+        return has_content_V, self.tokenizer.encode(
+            _matrix(videos.drop_nulls(CONTENT_VECTOR), self.tokenizer.width, where)
+        )
+
+    def encode(self, frame: pl.DataFrame, where: str) -> Array:
+        """Return [rows, F] local rows of the code fields, 0 where a video has no content.
+
+        Args:
+            frame: rows with `READS`.
+            where: they came from, for messages.
+
+        Raises:
+            ContractError: if content has another width than that of the fit days.
+        """
+        videos = frame.select(READS).unique("video_id", keep="first").sort("video_id", nulls_last=True)
+        has_content_V, codes_VL = self.tokens(videos, where)
+        rows_VF = np.full((videos.height, len(self.fields)), UNKNOWN, dtype=np.int32)
+        known = videos["video_id"].to_numpy()
+        rows_VF[has_content_V] = self.scheme.lookup(known[has_content_V], codes_VL)
+        return rows_VF[np.searchsorted(known, frame["video_id"].to_numpy())]
+
+    def save(self, folder: Path) -> None:
+        """Write what `load` reads: two Parquet files and one of JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tokenizer = self.tokenizer
+        about = {"kind": self.kind, "mean": tokenizer.mean_C.tolist(), "scale": tokenizer.scale_C.tolist()}
+        write_json(folder / _ABOUT, about)
+        level = np.repeat(np.arange(1, len(tokenizer.sizes) + 1), tokenizer.sizes)
+        vectors = pl.Series("vector", np.concatenate(tokenizer.codebooks).tolist(), dtype=pl.List(pl.Float64))
+        pl.DataFrame({"level": level, "vector": vectors}).write_parquet(folder / _CODEBOOKS, compression="zstd")
+        code_table(self.fitted_VL).write_parquet(folder / _FITTED, compression="zstd")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        about, books = read_json(folder / _ABOUT), pl.read_parquet(folder / _CODEBOOKS)
+        levels = books.partition_by("level", maintain_order=True)
+        tokenizer = RqKMeans(
+            np.array(about["mean"], dtype=np.float64),
+            np.array(about["scale"], dtype=np.float64),
+            tuple(np.array(level["vector"].to_list(), dtype=np.float64) for level in levels),
+        )
+        return cls(about["kind"], tokenizer, pl.read_parquet(folder / _FITTED).to_numpy().astype(np.int32))
+
+
+def code_table(codes_VL: Codes) -> pl.DataFrame:
+    """Return codes as columns `level_1` ..., one row a video."""
+    return pl.DataFrame({f"level_{level}": codes_VL[:, level - 1] for level in range(1, codes_VL.shape[1] + 1)})
+
+
+def _matrix(videos: pl.DataFrame, width: int | None, where: str) -> Doubles:
+    """Return the content of videos that have some, [V, C]; all of one width, which is the first's if none is given."""
+    lengths = videos[CONTENT_VECTOR].list.len()
+    width = int(lengths[0]) if width is None else width
+    other = videos.filter(lengths != width)
+    if other.height:
+        raise ContractError(
+            f"{where}: the content of video {other['video_id'][0]} has {len(other[CONTENT_VECTOR][0])} numbers and not {width}, on which "
+            "codes were fitted: give every video vectors of one embedding, and train anew where it changed"
+        )
+    return videos[CONTENT_VECTOR].explode(empty_as_null=False).to_numpy().astype(np.float64).reshape(-1, width)

@@ -1,0 +1,31 @@
+"""The small night with content, and its table with codes of every scheme."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.table.build import build_table
+from tasks.table.config import TableConfig
+from tasks.table.items.config import CodedItems
+from tasks.table.items.schemes import ID_SCHEMES
+from tests.table.small_night import DAYS, FEATURES, write_features
+
+CODED = CodedItems(kind="rq", levels=2, codewords=8, videos_per_codeword=5)
+
+
+def coded(kind: str) -> TableConfig:
+    return TableConfig(items=CODED.model_copy(update={"kind": kind}))
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = FEATURES.model_copy(update={"content": True})
+    return write_features(tmp_path_factory.mktemp("content"), config=config)
+
+
+@pytest.fixture(scope="session")
+def tables(features: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("coded")
+    for kind in ID_SCHEMES:
+        build_table(features, coded(kind), DAYS, folder / kind)
+    return {kind: folder / kind for kind in ID_SCHEMES}
