@@ -38,7 +38,13 @@ from tasks.retention import plan
 brief_log.install()
 
 
-@flow(name="nightly", on_failure=[notify], on_crashed=[notify])
+def _begun() -> str:
+    """Return what a night is called until it knows its day and its source."""
+    given = flow_run.parameters
+    return f"night {given.get('as_of') or 'to come'} of {given.get('source') or 'the default source'}"
+
+
+@flow(name="nightly", flow_run_name=_begun, on_failure=[notify], on_crashed=[notify])
 def nightly(
     as_of: dt.date | None = None, source: str | None = None, data: str | None = None, rewrite: bool = False
 ) -> Outcome | State[Outcome]:

@@ -207,7 +207,7 @@ def clean(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only said what would go.")] = False,
 ) -> None:
-    """Remove what old nights left: archives, evidence, DVC's cache, Prefect's history. Registry entries always stay."""
+    """Remove what old nights left: archives, evidence, models of old champions, DVC's cache, Prefect's history."""
     from tasks.config import load_params
     from tasks.night.lock import holding
     from tasks.retention import plan

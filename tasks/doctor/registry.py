@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.core.errors import RegistryError
 from tasks.doctor.finding import Finding
-from tasks.registry.entry import ENTRIES, read_entry
+from tasks.registry.entry import ENTRIES, is_without_model, read_entry
 from tasks.registry.evidence import EVIDENCE, read_evidence
 from tasks.registry.ledger import LEDGER, locked, read_ledger
 from tasks.registry.replay import current, succession
@@ -34,6 +34,9 @@ def _registry(registry: Path) -> Iterator[Finding]:
         return
     champion = current(succession(events))
     for identity in sorted({event.entry for event in events if event.entry}):
+        folder = registry / ENTRIES / identity
+        if identity != champion and folder.is_dir() and is_without_model(folder):
+            continue  # it went with old nights
         if problem := _refused(read_entry, registry / ENTRIES / identity, identity):
             yield Finding(problem, "restore it from a backup, or roll back", grave=identity == champion)
     for identity in sorted(path.name for path in (registry / EVIDENCE).glob("*") if not path.name.startswith(".")):

@@ -84,11 +84,21 @@ def read_entry(folder: Path, identity: str) -> Entry:
     """Read and check an entry, in the registry or copied out of it.
 
     Raises:
-        RegistryError: if it does not exist or is damaged; the message names the file.
+        RegistryError: if it does not exist or is damaged, the message names the file; or if its model went with old nights.
     """
     entry = read_manifest(folder, identity)
+    if is_without_model(folder):
+        raise RegistryError(
+            f"the model of registry entry {identity} ({entry.recipe} of night {entry.as_of}) went with old nights "
+            "(nightly.keep_nights): what it was and why it served stays; bring it back with `dwell pull`, or from a backup"
+        )
     check(folder, identity, entry.files, MANIFEST)
     return entry
+
+
+def is_without_model(folder: Path) -> bool:
+    """Whether the model of an entry went with old nights; what says what it was is still there."""
+    return not (folder / BUNDLE).exists()
 
 
 def read_manifest(folder: Path, identity: str) -> Entry:

@@ -1,8 +1,11 @@
-"""What may go when only the last nights are kept, and what can no longer be done then. Registry entries never go."""
+"""What may go when only the last nights are kept, and what can no longer be done then.
+
+Of a registry entry only the model goes: what it was, and why it served, stays for good.
+"""
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +14,11 @@ from tasks.core.errors import ConfigError
 from tasks.core.files import remove
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey, load_run_key
-from tasks.registry.entry import ENTRIES, read_entry
+from tasks.gate.config import GatePolicy
+from tasks.registry.entry import BUNDLE, ENTRIES, is_without_model, read_entry
 from tasks.registry.evidence import EVIDENCE
-from tasks.registry.ledger import NO_CHAMPION, read_ledger
+from tasks.registry.ledger import NO_CHAMPION, Event, read_ledger
+from tasks.registry.reign import pinned_events, reign_at
 from tasks.registry.replay import evidence_for, last_night, succession
 from tasks.retention.dvc_cache import unreferenced
 from tasks.retention.prefect_history import PrefectHistory
@@ -58,7 +63,9 @@ class Plan:
         ]
         if self.history is not None:
             lines.append(str(self.history))
-        lines.append("registry entries, the ledger and the archives of champion and rollback target stay")
+        lines.append(
+            "the ledger, what registry entries say, and models and archives of champion and rollback target stay"
+        )
         return "\n".join(lines)
 
     @property
@@ -91,9 +98,9 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
     """
     if keep_nights < 1:
         raise ConfigError(f"keep_nights is {keep_nights}: at least one night must be kept")
-    days = load_params(workspace.params).gate.upgrade_days
     current = load_run_key(workspace.run_key) if workspace.run_key.exists() else None
-    old, evidence, trials, kept = list[Path](), list[Path](), list[Path](), list[Path]()
+    policy = load_params(workspace.params).gate
+    old, evidence, models, trials, kept = list[Path](), list[Path](), list[Path](), list[Path](), list[Path]()
     for nights in sorted(path for path in (workspace.root / "nights").glob("*") if path.is_dir()):
         archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if _NIGHT.fullmatch(path.name)}
         if not archives:
@@ -111,10 +118,12 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         kept += [path for path in tried if path.name >= first.isoformat()]
         keys = [load_run_key(path / "run.yaml") for path in keep.values()]
         pinned = [key for key in (*keys, current) if key is not None and key.source == nights.name]
-        evidence += _old_evidence(workspace.registry(nights.name), pinned, days, first)
+        evidence += _old_evidence(workspace.registry(nights.name), pinned, policy.upgrade_days, first)
+        models += _old_models(workspace.registry(nights.name), pinned, policy, first)
     groups = (
         Group("archived nights", tuple(old), "read their reports, or make them again with the champion they had"),
         Group("evidence", tuple(evidence), "run nights again that pooled it"),
+        Group("models of old champions", tuple(models), "roll back to them, or run nights again that had to beat them"),
         Group("trials", tuple(trials), "compare what they predicted"),
         Group("objects in DVC's cache", tuple(_cached(workspace, kept)), "check out outputs that no kept night names (`dvc push` them first to keep them)"),
         Group("scratch", tuple(_scratch(workspace)), "go on with a fit that was cut short: it starts anew"),
@@ -125,8 +134,34 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
 
 def _served(registry: Path) -> set[dt.date]:
     """Return the nights that made the champion and the one before it."""
-    line = [entry for entry in succession(read_ledger(registry)) if entry != NO_CHAMPION][-2:]
-    return {read_entry(registry / ENTRIES / entry, entry).as_of for entry in line}
+    return {read_entry(registry / ENTRIES / entry, entry).as_of for entry in _standing(read_ledger(registry))}
+
+
+def _standing(events: Sequence[Event]) -> list[str]:
+    """Return the entry that a rollback returns to and the champion, as far as there are any."""
+    return [entry for entry in succession(events) if entry != NO_CHAMPION][-2:]
+
+
+def _old_models(registry: Path, pinned: list[RunKey], policy: GatePolicy, first_kept: dt.date) -> Iterator[Path]:
+    """Yield the models that nobody may ask for any more.
+
+    Kept are those of the champion, of the one a rollback returns to, of what events since the first kept night name, of the
+    champions that kept nights met, and of the anchors that those nights and the next are held to.
+    """
+    events = read_ledger(registry)
+    needed = set(_standing(events))
+    for event in events:
+        if event.as_of >= first_kept or event.effective_from >= first_kept:
+            needed |= {event.entry or NO_CHAMPION, event.previous or NO_CHAMPION}
+    held = [(key.as_of, pinned_events(registry, key.ledger)) for key in pinned]
+    last = last_night(events)
+    if last is not None:
+        held.append((last + dt.timedelta(days=1), events))
+    needed |= {key.champion for key in pinned}
+    needed |= {reign_at(registry, known, as_of, policy).anchor or NO_CHAMPION for as_of, known in held}
+    for folder in sorted((registry / ENTRIES).glob("*")):
+        if not folder.name.startswith(".") and folder.name not in needed and not is_without_model(folder):
+            yield folder / BUNDLE
 
 
 def _old_evidence(registry: Path, pinned: list[RunKey], upgrade_days: int, first_kept: dt.date) -> Iterator[Path]:

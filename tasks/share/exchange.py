@@ -96,7 +96,7 @@ class Exchange:
         """
         there, sources = self._index(), self._sources()
         news = {source: self._news(source, there, ours=True) for source in sources}
-        units = {path: unit for path, unit in self._units().items() if there.units.get(path) != unit}
+        units = {path: unit for path, unit in self._units().items() if _is_lacking(path, unit, there)}
         for path, unit in units.items():
             for name in unit.paths(path):
                 self.shelf.put(self.workspace.root / name, name)
@@ -187,6 +187,11 @@ class Exchange:
                 raise RegistryError(
                     f"{path} in remote {self.shelf.name} does not match its hash: it is damaged; push it again from where it was made"
                 )
+
+
+def _is_lacking(path: str, unit: Unit, there: Index) -> bool:
+    """Whether the place lacks a unit. What is named by its content is there or not: here its model may have gone since."""
+    return path not in there.units if path.startswith(_REGISTRY) else there.units.get(path) != unit
 
 
 def _refuse_outside(name: str) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.core.errors import ConfigError
+from tasks.core.errors import ConfigError, RegistryError
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
+from tasks.doctor.registry import registries
 from tasks.registry import Registry
+from tasks.registry.entry import read_manifest
 from tasks.retention import plan
 from tests.registry.conftest import Nights, day
 
@@ -92,7 +94,6 @@ def evidence(workspace: Workspace) -> set[str]:
 @pytest.mark.slow
 def test_old_nights_go_and_what_still_serves_stays(workspace: Workspace) -> None:
     registry = Registry(workspace.registry("simulator"))
-    entries = hash_tree(registry.path / "entries")
     before = evidence(workspace)
     found = plan(workspace, 2)
     assert "archived nights: 12 " in str(found)
@@ -100,7 +101,6 @@ def test_old_nights_go_and_what_still_serves_stays(workspace: Workspace) -> None
     assert evidence(workspace) == before, "it was only said"
     found.carry_out()
     assert archived(workspace) == [str(day(number)) for number in (2, 5, 15, 16)]
-    assert hash_tree(registry.path / "entries") == entries
     status = registry.status()
     assert status.entry is not None and status.entry.as_of == day(5)
     assert set(registry.evidence_for(day(17), 7)) <= evidence(workspace), "what the next night pools"
@@ -110,6 +110,29 @@ def test_old_nights_go_and_what_still_serves_stays(workspace: Workspace) -> None
         assert set(pinned) <= evidence(workspace)
     assert plan(workspace, 2).is_empty
     assert registry.rollback(None, "test").entry is not None
+
+
+def test_the_model_of_an_old_champion_goes_and_what_it_was_stays(workspace: Workspace) -> None:
+    registry = Registry(workspace.registry("simulator"))
+    first, second, third = (event.entry for event in registry.history() if event.kind == "promoted")
+    said = hash_tree(registry.path / f"entries/{first}/bundle")
+    found = plan(workspace, 2)
+    assert "models of old champions: 1 " in str(found)
+    assert hash_tree(registry.path / f"entries/{first}/bundle") == said, "it was only said"
+    found.carry_out()
+    models = {path.parent.name for path in (registry.path / "entries").glob("*/bundle")}
+    assert models == {second, third}
+    assert read_manifest(registry.path / f"entries/{first}", first).as_of == day(1)
+    with pytest.raises(
+        RegistryError, match=f"the model of registry entry {first} .a of night {day(1)}. went with old nights"
+    ):
+        registry.rollback(first, "test")
+    assert list(registries(workspace.root / "registry")) == []
+    assert registry.status().champion == third
+    assert plan(workspace, 2).is_empty
+    nights = InWorkspace(workspace.root)
+    nights.run(NIGHTS + 1, "b")
+    assert registry.champion_for(day(NIGHTS + 2)) not in (first, second, third)
 
 
 def test_the_cache_keeps_what_kept_nights_name(workspace: Workspace) -> None:

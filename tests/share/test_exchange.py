@@ -1,5 +1,6 @@
 """Two workspaces and a remote: what one has decided reaches the other, and nothing is lost where both went on."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_whoever_goes_on_gives_back(place: Callable[[str], Place]) -> None:
     assert other.push().startswith("1 events of the ledger, 1 registry entries")
     assert one.pull().startswith("1 events of the ledger, 1 registry entries")
     assert one.nights.registry.champion_for(day(3)) == other.nights.registry.champion_for(day(3))
+
+
+def test_a_model_that_went_here_stays_in_the_remote(place: Callable[[str], Place]) -> None:
+    one, other = place("one"), place("other")
+    one.night(1, winner="a")
+    one.push()
+    (bundle,) = (one.workspace.registry(SOURCE) / "entries").glob("*/bundle")
+    shutil.rmtree(bundle)
+    one.night(2)
+    one.push()
+    other.pull()
+    assert (other.workspace.registry(SOURCE) / "entries" / bundle.parent.name / "bundle").is_dir()
 
 
 def test_a_place_that_lags_behind_is_told_to_pull(place: Callable[[str], Place]) -> None:
