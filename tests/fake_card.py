@@ -165,7 +165,7 @@ def _where() -> str:
     """Return the innermost line of the product on the stack."""
     for frame in reversed(traceback.extract_stack()):
         path = Path(frame.filename)
-        if path.is_relative_to(ROOT) and path != Path(__file__):
+        if path.is_relative_to(ROOT) and "site-packages" not in path.parts and path != Path(__file__):
             return f"{path.relative_to(ROOT)}:{frame.lineno}"
     raise AssertionError("called from nowhere")
 

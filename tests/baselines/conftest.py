@@ -77,9 +77,11 @@ def write_features(folder: Path, change: Callable[[dt.date, pl.DataFrame], pl.Da
         "categorical": [{"name": name} for name in ("user_id", "video_id", "scene", "hour", "level")],
         "dense": DENSE,
         "history": {"fields": [], "length": 1},
+        "config": {"groups": {}},
         "timezone": TIMEZONE,
     }
     (folder / "schema.json").write_text(json.dumps(schema))
+    pl.DataFrame(schema={"video_id": pl.Int64()}).write_parquet(folder / "videos.parquet")
     return folder
 
 

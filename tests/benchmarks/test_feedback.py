@@ -189,9 +189,11 @@ def test_boredom_that_the_score_lacks_is_worth_something(tmp_path: Path) -> None
         "categorical": [],
         "dense": [],
         "history": {"fields": ["tag"], "length": 9},
+        "config": {"groups": {}},
         "timezone": "Asia/Shanghai",
     }
     write_json(features / "schema.json", about_folder)
+    pl.DataFrame(schema={"video_id": pl.Int64()}).write_parquet(features / "videos.parquet")
     tables = {}
     for name, score in (("blind", draw.normal(0, 1, rows)), ("knowing", watch_s)):
         tables[name] = tmp_path / f"{name}.parquet"

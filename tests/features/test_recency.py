@@ -250,7 +250,7 @@ def test_the_lookback_is_part_of_the_schema(built: Built, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_the_documented_groups_are_the_default_ones_and_two_pairs(tmp_path: Path, write_validated: Write) -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "features.md").read_text()
-    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (example,) = re.findall(r"^```yaml\n(features:\n  groups:.*?)^```", text, re.MULTILINE | re.DOTALL)
     config = FeatureConfig.model_validate(yaml.safe_load(example)["features"])
     pairs = {name: group for name, group in config.groups.items() if group.recency}
     assert {name: group for name, group in config.groups.items() if name not in pairs} == default_groups()
