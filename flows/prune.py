@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from flows.tune import default_recipe
-from tasks.config import load_params
-from tasks.core.files import writing
+from tasks.config import load_params, write_params
 from tasks.core.layout import Workspace
 from tasks.core.yaml_edit import one_line_each, with_entry, without_entry
 from tasks.prune.run import Pruned
@@ -45,7 +44,5 @@ def add_to_params(path: Path, pruned: Pruned) -> str:
     # Fitted with the settings of the recipe it came from, as the search did.
     changed = None if own is None else one_line_each({name: own.model_dump(mode="json", exclude_unset=True)})[name]
     text = with_entry(text, place, changed) if changed else without_entry(text, place)
-    with writing(path, durable=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
+    write_params(path, text)
     return f"{path}: added recipes.{name}; name it below nightly.recipes to try it against the champion"

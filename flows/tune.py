@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tasks.config import FILE, Params, load_params
+from tasks.config import FILE, Params, load_params, write_params
 from tasks.core.errors import ConfigError
-from tasks.core.files import writing
 from tasks.core.layout import Workspace
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import Place
@@ -60,8 +59,6 @@ def add_to_params(path: Path, tuned: Tuned) -> str:
         return f"{path}: nothing to add, {found.name} stays as it is"
     params, text = load_params(path), path.read_text(encoding="utf-8")
     text = with_found(text, found, params.recipes[found.name], params.training)
-    with writing(path, durable=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
+    write_params(path, text)
     name = found.tuned_name
     return f"{path}: added recipes.{name}; name it below nightly.recipes to try it against the champion"

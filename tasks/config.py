@@ -18,7 +18,7 @@ from tasks.baselines.config import BaselineConfig, BaselineName
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
-from tasks.core.files import hash_file, hash_value
+from tasks.core.files import hash_file, hash_value, writing
 from tasks.core.layout import Workspace
 from tasks.core.manifest import product_hash
 from tasks.core.names import Name
@@ -288,6 +288,17 @@ def _columns_of(source: TableSourceConfig) -> Iterator[tuple[Keys, str]]:
                 if isinstance(names, tuple):
                     yield from (((table, "columns", column), name) for name in names)
             yield from (((table, "categoricals", place), name) for place, name in enumerate(files.categoricals))
+
+
+def write_params(path: Path, text: str) -> None:
+    """Replace `params.yaml` by a text that is valid.
+
+    Raises:
+        ConfigError: as `load_params` says of the text; the file then is as it was.
+    """
+    with writing(path, durable=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        load_params(temporary)
 
 
 def load_params(path: Path) -> Params:

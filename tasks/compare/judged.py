@@ -120,7 +120,7 @@ class JudgedNights:
 
     def entry_ids(self) -> tuple[str, ...]:
         """Return the ids of all registry entries."""
-        return tuple(sorted(path.name for path in (self._registry / ENTRIES).glob("*") if path.is_dir()))
+        return Registry(self._registry).entries
 
     def champion_after(self, as_of: dt.date) -> str | None:
         """Return the registry entry that was champion once a night was decided; None: there was none."""

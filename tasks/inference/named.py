@@ -64,7 +64,7 @@ def named_bundle(night: Night, name: str) -> NamedBundle:
         )
     if name in night.params.nightly.challengers and night.workspace.challenger(name).is_dir():
         return NamedBundle(name, night.workspace.challenger(name))
-    if name in _entries(registry):
+    if name in registry.entries:
         folder = registry.path / ENTRIES / name
         return NamedBundle(read_entry(folder, name).recipe, folder / BUNDLE, name)
     raise ConfigError(f"no fitted model is called {name!r}: {_known(night, registry)}")
@@ -72,9 +72,6 @@ def named_bundle(night: Night, name: str) -> NamedBundle:
 
 def _known(night: Night, registry: Registry) -> str:
     fitted = [name for name in night.params.nightly.challengers if night.workspace.challenger(name).is_dir()]
-    return f"the night in run.yaml has {', '.join(fitted) or 'none'}, the registry {', '.join(_entries(registry)) or 'none'}"
-
-
-def _entries(registry: Registry) -> list[str]:
-    folder = registry.path / ENTRIES
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return (
+        f"the night in run.yaml has {', '.join(fitted) or 'none'}, the registry {', '.join(registry.entries) or 'none'}"
+    )

@@ -12,8 +12,7 @@ from tasks.evaluate.catalogue import SUMMARY_INTERVALS
 from tasks.evaluate.document import MeasuredNumber, ModelMetrics
 from tasks.gate.decision import Decision
 from tasks.registry.forecast import NightForecast
-from tasks.validate.summary import FILE as DATA_FILE
-from tasks.validate.summary import DataSummary
+from tasks.validate.summary import DaySummary
 
 
 class Headline(Document):
@@ -33,7 +32,9 @@ class Headline(Document):
     """column -> population stability index of the judge day against the trailing days"""
 
 
-def write_headline(workspace: Workspace, key: RunKey, decision: Decision, forecast: NightForecast) -> Path:
+def write_headline(
+    workspace: Workspace, key: RunKey, decision: Decision, forecast: NightForecast, arrived: DaySummary
+) -> Path:
     """Keep the numbers of a night that has run in a workspace.
 
     Args:
@@ -41,10 +42,10 @@ def write_headline(workspace: Workspace, key: RunKey, decision: Decision, foreca
         key: the night.
         decision: what came of it.
         forecast: what it says of the next day, and who serves then.
+        arrived: the rows of its judge day.
     """
     model = decision.winner or ("champion" if forecast.serves is not None else decision.challengers[0].name)
     measured = read_document(workspace.predictions(model) / METRICS_FILE, ModelMetrics, "evaluate").metrics
-    arrived = read_document(workspace.validated / DATA_FILE, DataSummary, "validate").days[-1]
     headline = Headline(
         as_of=key.as_of,
         verdict=decision.verdict,

@@ -33,7 +33,7 @@ from tasks.report import FILE as REPORT_FILE
 from tasks.report import Operations, archive_report, render_report
 from tasks.report.operations import FILE as OPERATIONS_FILE
 from tasks.validate.summary import FILE as DATA_FILE
-from tasks.validate.summary import DataSummary
+from tasks.validate.summary import DataSummary, DaySummary
 
 _log = logging.getLogger(__name__)
 _PUBLISHED = (
@@ -107,8 +107,9 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
     _archive(workspace, decision, operations, archive, lambda page: archive_report(workspace, operations, page))
     remove(workspace.failure(key.source, key.as_of))
     forecast = read_document(workspace.forecast / FORECAST_FILE, NightForecast, "forecast")
+    arrived = read_document(workspace.validated / DATA_FILE, DataSummary, "validate").days[-1]
     if event.kind != "replayed":
-        write_headline(workspace, key, decision, forecast)
+        write_headline(workspace, key, decision, forecast, arrived)
     return Outcome(
         key.as_of,
         key.source,
@@ -116,12 +117,11 @@ def publish(workspace: Workspace, key: RunKey, stages: Mapping[str, str], rewrit
         headline(workspace, params.nightly.challengers),
         archive / REPORT_FILE,
         _remark(event, registry.invalidated(key.as_of), rewrite),
-        alarms=tuple(_alarms(workspace, forecast)),
+        alarms=tuple(_alarms(arrived, forecast)),
     )
 
 
-def _alarms(workspace: Workspace, forecast: NightForecast) -> Iterator[str]:
-    arrived = read_document(workspace.validated / DATA_FILE, DataSummary, "validate").days[-1]
+def _alarms(arrived: DaySummary, forecast: NightForecast) -> Iterator[str]:
     yield from (problem.sentence for problem in arrived.problems if problem.status == "warning")
     yield from (alarm(forecast, found) for found in forecast.alarms)
 

@@ -8,9 +8,8 @@ from typing import Any
 import polars as pl
 from ruamel.yaml.comments import CommentedMap
 
-from tasks.config import FILE, load_params
+from tasks.config import FILE, load_params, write_params
 from tasks.core.errors import ConfigError, DwellError, SourceError
-from tasks.core.files import writing
 from tasks.core.names import checked_name
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_edit import to_text, with_entry
@@ -111,9 +110,7 @@ def write(params: Path, name: str, proposal: Proposal) -> str:
     if name in load_params(params).sources:
         raise ConfigError(f"{params.name}: sources.{name} is there already: choose another name, or take it out first")
     text = with_entry(params.read_text(encoding="utf-8"), ("sources", name), proposal.block)
-    with writing(params) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
+    write_params(params, text)
     return f"{params}: added sources.{name}; read it, then `dwell check --source {name}` and `dwell nightly --source {name}`"
 
 

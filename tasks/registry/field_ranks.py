@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tasks.attribution.document import LastRanks
 from tasks.registry.ledger import Event
-from tasks.registry.replay import counts, decided_in_order
+from tasks.registry.replay import decided_before
 
 
 def field_ranks_at(known: Sequence[Event], as_of: dt.date) -> LastRanks | None:
@@ -17,11 +17,7 @@ def field_ranks_at(known: Sequence[Event], as_of: dt.date) -> LastRanks | None:
         known: the events that the night may read (`reign.pinned_events`).
         as_of: the night that is about to run.
     """
-    found = {
-        event.as_of: event.field_ranks
-        for event in decided_in_order(known)
-        if event.field_ranks and counts(event) and event.as_of < as_of
-    }
+    found = {event.as_of: event.field_ranks for event in decided_before(known, as_of) if event.field_ranks}
     if not found:
         return None
     last = max(found)

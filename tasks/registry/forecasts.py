@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tasks.registry.forecast import NightForecast
 from tasks.registry.ledger import Event
-from tasks.registry.replay import counts, decided_in_order
+from tasks.registry.replay import decided_before
 
 NIGHTS = 60
 """Nights that a forecast looks back on."""
@@ -20,9 +20,5 @@ def forecasts_at(known: Sequence[Event], as_of: dt.date) -> tuple[NightForecast,
         known: the events that the night may read (`reign.pinned_events`).
         as_of: the night that is about to run.
     """
-    found = {
-        event.as_of: event.forecast
-        for event in decided_in_order(known)
-        if event.forecast is not None and counts(event) and event.as_of < as_of
-    }
+    found = {event.as_of: event.forecast for event in decided_before(known, as_of) if event.forecast is not None}
     return tuple(found[night] for night in sorted(found)[-NIGHTS:])

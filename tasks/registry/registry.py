@@ -9,6 +9,7 @@ from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.gate.decision import Decision
 from tasks.registry import record, reign, replay
+from tasks.registry.entry import ENTRIES
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather
 from tasks.registry.replay import RegistryStatus
@@ -23,6 +24,11 @@ class Registry:
     """
 
     path: Path
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Ids of all entries, sorted."""
+        return tuple(sorted(path.name for path in (self.path / ENTRIES).glob("*") if path.is_dir()))
 
     def champion_for(self, as_of: dt.date) -> str | None:
         """Return the entry that night `as_of` has to beat; None: there is none (see `replay.champion_for`)."""

@@ -135,6 +135,16 @@ def decided_in_order(events: Sequence[Event]) -> Iterator[Event]:
             yield event
 
 
+def decided_before(known: Sequence[Event], as_of: dt.date) -> Iterator[Event]:
+    """Yield what nights before `as_of` decided in order and what counts; of a night decided more than once the last comes last.
+
+    Args:
+        known: the events that night `as_of` may read (`reign.pinned_events`).
+        as_of: the night that is about to run.
+    """
+    return (event for event in decided_in_order(known) if counts(event) and event.as_of < as_of)
+
+
 def invalidated(events: Sequence[Event], as_of: dt.date) -> tuple[dt.date, ...]:
     """Return the later nights that were decided against what followed from a night's decision, in order."""
     return tuple(sorted({event.as_of for event in events if event.as_of > as_of and counts(event)}))

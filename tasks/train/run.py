@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from models.compression.placed import compressed_tables
-from models.compression.table import CompressedTable
+from models.compression.table import StoredTable
 from models.ranker import Ranker
 from models.recipe import Recipe
 from tasks.core.files import hash_tree, hash_value, remove, write_json, writing
@@ -79,11 +79,16 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
         log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
     rows = ValidationRows.of(opened)
     fits: list[Fitted] = []
+    weights: dict[int, frozenset[str]] = {}
+    tables: dict[int, dict[str, StoredTable]] = {}
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, FittedMetrics] = {}
     for seed in config.seeds:
         fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
-        calibrations[seed], measured = _calibrated(problem, problem.fitted_ranker(fitted.weights), config, rows)
+        ranker = problem.fitted_ranker(fitted.weights)
+        weights[seed] = frozenset(ranker.state_dict())
+        tables[seed] = {table: module.stored for table, module in compressed_tables(ranker).items()}
+        calibrations[seed], measured = _calibrated(problem, ranker, config, rows)
         metrics[seed] = FittedMetrics(loss=fitted.best, best_epoch=fitted.best_epoch, **measured.as_json())
         fits.append(fitted)
     serving = min(fits, key=lambda fitted: fitted.best).seed
@@ -93,15 +98,14 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
         _write_states(temporary, problem)
         _write_debiasing(temporary, problem, fits, next(fitted for fitted in fits if fitted.seed == serving))
         for fitted in fits:
-            ranker = problem.fitted_ranker(fitted.weights)
-            write_weights(temporary, fitted, ranker.state_dict())
-            if tables := compressed_tables(ranker):
+            write_weights(temporary, fitted, weights[fitted.seed])
+            if tables[fitted.seed]:
                 _, master = _calibrated(problem, problem.master_ranker(fitted.weights), config, rows)
                 moved = metrics[fitted.seed].minus(master)
                 fit = FitOfTables(
                     recipe=name, seed=fitted.seed, hashes=InputHashes.model_validate(hashes), validation=moved
                 )
-                _write_tables(temporary, problem, tables, fit)
+                _write_tables(temporary, problem, tables[fitted.seed], fit)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
         write_json(temporary / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
@@ -138,8 +142,7 @@ def _write_states(folder: Path, problem: FitProblem) -> None:
         write_arrays(folder / "propensity.safetensors", problem.propensity)
 
 
-def _write_tables(folder: Path, problem: FitProblem, tables: Mapping[str, CompressedTable], fit: FitOfTables) -> None:
-    stored = {name: table.stored for name, table in tables.items()}
+def _write_tables(folder: Path, problem: FitProblem, stored: Mapping[str, StoredTable], fit: FitOfTables) -> None:
     id_map = hash_tree(folder / PREPROCESSOR)
     written = write_tables(tables_folder(folder, fit.seed), stored, problem.schema, id_map, fit)
     for table, entry in written.tables.items():
