@@ -88,8 +88,11 @@ def _cluster(config: ClusterConfig, distributed: Any) -> Iterator[Any]:
         return
     assert config.kind == "local"
     threads = max(1, (os.cpu_count() or 1) // config.workers)
-    with _started(config.workers, {"POLARS_MAX_THREADS": str(threads)}, distributed) as cluster:
+    cluster = _started(config.workers, {"POLARS_MAX_THREADS": str(threads)}, distributed)
+    try:
         yield cluster
+    finally:
+        _close(cluster)
 
 
 def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any:
@@ -113,3 +116,17 @@ def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any
                 ) from error
             attempt += 1
             _log.warning("the local Dask cluster did not start (%s): attempt %d of %d", error, attempt, _STARTS)
+
+
+def _close(cluster: Any) -> None:
+    """Close a local cluster; what Dask says of a worker that was just starting must not hide why the cluster is closed.
+
+    A nanny that starts a worker anew at that moment fails an assertion of its own ("can only join a started process").
+    """
+    try:
+        cluster.close()
+    except (AssertionError, RuntimeError, OSError) as error:
+        _log.warning(
+            "the local Dask cluster did not close in order (%s): what is left of it ends with this process", error
+        )
+        cluster.shutdown_on_close = False  # else Dask waits for it once more when the process ends

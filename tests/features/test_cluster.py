@@ -52,6 +52,20 @@ def test_a_task_that_kills_every_worker_ends_the_stage() -> None:
         run(os._exit, [1])
 
 
+def test_a_cluster_that_fails_to_close_does_not_hide_why_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask fails so in one closing of some, when a nanny is starting a worker anew at that moment."""
+    close = distributed.LocalCluster.close
+
+    def closed_out_of_order(self: distributed.LocalCluster, timeout: float | None = None) -> None:
+        close(self, timeout)
+        raise AssertionError("can only join a started process")
+
+    monkeypatch.setattr(distributed.LocalCluster, "close", closed_out_of_order)
+    with pytest.raises(ZeroDivisionError), partition_map(LocalCluster(workers=1)) as run:
+        run(lambda task: 1 // task, [0])
+    assert not workers_below()
+
+
 def test_a_killed_worker_is_replaced() -> None:
     with partition_map(LocalCluster(workers=1)) as run:
         workers = workers_below()
