@@ -3,13 +3,14 @@
 The logged impressions of KuaiRand-Pure are taken for the whole population D: their watch times are real and all are
 known. A second, artificial selection then hides most of them, by a rule that is known exactly:
 
-    z_O = c + pop * z(log popularity) + dur * z(log duration) + .7 * z(slot) + U_O,     o = 1{z_O > 0}
+    z_O = c + pop * z(log popularity) + dur * z(log duration) + taste * T + position * z(slot) + U_O,     o = 1{z_O > 0}
     U_O = rho * R + sqrt(1 - rho^2) * noise
 
-R is the normal score, among rows of like popularity and duration, of what user and video do not explain of log(1 +
-watch). So at rho = 0 the outcome itself plays no part (MAR given x), and otherwise the noise of exposure and of outcome
-is correlated. The slot is artificial: it moves exposure and nothing else. Given popularity, duration and slot the
-probability of exposure is Phi(index), whatever rho.
+T is the standardised sum of what user and video are worth: their shrunken effects on log(1 + watch), a function of ids that
+a model can learn. R is the normal score, among rows of like popularity and duration, of what both leave unexplained. So at
+rho = 0 the outcome itself plays no part (MAR given x), and otherwise something hidden moves exposure and outcome alike. The
+slot is artificial: it moves exposure and nothing else, which an exclusion restriction asks for; at position 0 there is none.
+Given what the index reads the probability of exposure is Phi(index), whatever rho.
 
 Shapes: B rows of the log.
 """
@@ -31,7 +32,6 @@ Bools = NDArray[np.bool_]
 
 LOG = "data/log_standard_4_25_to_5_04_pure.csv"
 SLOTS = 10
-SLOT_EFFECT = 0.7
 EXPOSED = 0.3
 """Share of the rows that is exposed."""
 SHRINKAGE = 5.0
@@ -47,12 +47,16 @@ class Regime:
         name: as the tables call it.
         popularity: effect of one standard deviation of log popularity on the index.
         duration: of log duration.
+        taste: of what user and video are worth.
+        position: of the slot.
         rho: correlation of the noise of exposure with that of the outcome.
     """
 
     name: str
-    popularity: float
-    duration: float
+    popularity: float = 0.5
+    duration: float = 0.5
+    taste: float = 0.0
+    position: float = 0.7
     rho: float = 0.0
 
 
@@ -67,7 +71,8 @@ class World:
         user: [B] user ids.
         log_popularity: [B] standardised.
         log_duration: [B] standardised.
-        residual: [B] normal scores of what user and video leave unexplained, given popularity and duration.
+        taste: [B] what user and video are worth, standardised.
+        residual: [B] normal scores of what both leave unexplained, given popularity and duration.
         day: [B] 0 for the first day.
     """
 
@@ -77,6 +82,7 @@ class World:
     user: Ints
     log_popularity: Floats
     log_duration: Floats
+    taste: Floats
     residual: Floats
     day: Ints
 
@@ -135,6 +141,7 @@ def read_world(folder: Path, rows: int | None = None) -> World:
         "duration_bucket": _buckets(duration_s, fit),
         "tab": _codes(log["tab"].to_numpy(), fit),
     }
+    taste, left = _effects(np.log1p(watch_s), fields)
     return World(
         fields=fields,
         watch_s=watch_s,
@@ -142,7 +149,8 @@ def read_world(folder: Path, rows: int | None = None) -> World:
         user=user,
         log_popularity=_standardised(np.log1p(popularity)),
         log_duration=_standardised(np.log(duration_s)),
-        residual=_residual_scores(np.log1p(watch_s), fields),
+        taste=_standardised(taste),
+        residual=_normal_scores(left, fields),
         day=day,
     )
 
@@ -152,7 +160,12 @@ def expose(world: World, regime: Regime, seed: int) -> Exposure:
     draw = np.random.default_rng([seed, 1])
     slot = draw.integers(SLOTS, size=len(world))
     effect = _standardised(-slot.astype(np.float64))
-    pull = regime.popularity * world.log_popularity + regime.duration * world.log_duration + SLOT_EFFECT * effect
+    pull = (
+        regime.popularity * world.log_popularity
+        + regime.duration * world.log_duration
+        + regime.taste * world.taste
+        + regime.position * effect
+    )
     intercept = float(brentq(lambda c: ndtr(c + pull).mean() - EXPOSED, -20, 20))
     noise = regime.rho * world.residual + np.sqrt(1 - regime.rho**2) * draw.standard_normal(len(world))
     index = intercept + pull
@@ -178,19 +191,21 @@ def _standardised(value: Floats) -> Floats:
     return scaled
 
 
-def _residual_scores(outcome: Floats, fields: Mapping[str, Ints]) -> Floats:
-    """Return normal scores of the outcome less shrunken effects of video and user, within cells of what moves exposure.
-
-    Within a cell of popularity and duration the scores are standard normal, so that they tell nothing about the index.
-    """
+def _effects(outcome: Floats, fields: Mapping[str, Ints]) -> tuple[Floats, Floats]:
+    """Return the sum of the shrunken effects of video and user, and what they leave of the outcome."""
     left = outcome - outcome.mean()
     for code in (fields["video_id"], fields["user_id"]):
         effect = np.bincount(code, left) / (np.bincount(code) + SHRINKAGE)
         left = left - effect[code]
+    return outcome - outcome.mean() - left, left
+
+
+def _normal_scores(value: Floats, fields: Mapping[str, Ints]) -> Floats:
+    """Return normal scores within cells of popularity and duration, so that they tell nothing about either."""
     cell = fields["popularity_bucket"] * (_BUCKETS + 1) + fields["duration_bucket"]
-    order = np.lexsort((left, cell))
+    order = np.lexsort((value, cell))
     _, begins, counts = np.unique(cell[order], return_index=True, return_counts=True)
-    rank = np.empty(len(left))
-    rank[order] = np.arange(len(left)) - np.repeat(begins, counts) + 0.5
+    rank = np.empty(len(value))
+    rank[order] = np.arange(len(value)) - np.repeat(begins, counts) + 0.5
     scores: Floats = norm.ppf(rank / np.bincount(cell)[cell])
     return scores

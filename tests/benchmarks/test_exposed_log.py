@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.debias.exposed_log import EXPOSED, Exposure, Regime, World, expose, read_world
 
-MAR, MNAR = Regime("MAR", 0.5, 0.5), Regime("MNAR", 0.5, 0.5, rho=0.6)
+MAR, MNAR = Regime("MAR"), Regime("MNAR", rho=0.6)
+TASTE, NO_EXCLUSION = Regime("taste", taste=2.0), Regime("no exclusion", position=0.0, rho=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_rows_are_those_of_the_log(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("regime", [MAR, MNAR], ids=lambda regime: regime.name)
+@pytest.mark.parametrize("regime", [MAR, MNAR, TASTE, NO_EXCLUSION], ids=lambda regime: regime.name)
 def test_propensities_are_right_whatever_rho(world: World, regime: Regime) -> None:
     exposure = expose(world, regime, seed=0)
     assert exposure.observed.mean() == pytest.approx(EXPOSED, abs=0.005)
@@ -66,3 +67,17 @@ def test_inverse_weights_restore_the_mean_under_mar_and_not_under_mnar(world: Wo
         plain = outcome[exposure.observed].mean() - outcome.mean()
         assert plain > 0.05
         assert (abs(error) < 0.03) == restored
+
+
+def test_taste_moves_exposure_through_what_ids_tell(world: World) -> None:
+    """Exposed rows are those of liked videos; given the propensity what ids leave unexplained plays no part."""
+    exposure = expose(world, TASTE, seed=0)
+    assert world.taste[exposure.observed].mean() > 0.8
+    assert abs(np.corrcoef(exposure.observed - exposure.propensity, world.residual)[0, 1]) < 0.01
+    assert np.quantile(exposure.propensity, 0.2) < 0.01 < np.quantile(expose(world, MAR, 0).propensity, 0.2)
+
+
+def test_without_exclusion_the_slot_moves_nothing(world: World) -> None:
+    exposure = expose(world, NO_EXCLUSION, seed=0)
+    assert abs(np.corrcoef(exposure.observed, exposure.slot)[0, 1]) < 0.01
+    assert np.corrcoef(expose(world, MAR, seed=0).observed, exposure.slot)[0, 1] > 0.2
