@@ -72,6 +72,11 @@ class MeanCalibrator(Calibrator):
             uniform = UniformSlice.fit(curves.apply(rows.value, rows.duration_s), rows.watch_s, rows.user, rows.random)
         return cls(day=day, curves=curves, level=level, tre_before=tre_before, tre_after=tre_after, uniform=uniform)
 
+    @property
+    def knows_uniform(self) -> bool:
+        """Whether the day's random rows tell seconds under uniform exposure."""
+        return self.uniform is not None and self.uniform.curve is not None
+
     def apply(self, value: Array, duration_s: Array) -> Array:
         """Return calibrated mean seconds, float64 [rows]; see `Calibrator.apply`."""
         return self._levelled(super().apply(value, duration_s), duration_s)
@@ -80,7 +85,7 @@ class MeanCalibrator(Calibrator):
         """Return what `apply` does, and the same under uniform exposure; None where the day had too few random rows."""
         day_s = super().apply(value, duration_s)
         uniform = None
-        if self.uniform is not None and self.uniform.curve is not None:
+        if self.uniform is not None and self.knows_uniform:
             uniform = self._levelled(self.uniform(day_s), duration_s)
         return self._levelled(day_s, duration_s), uniform
 

@@ -6,7 +6,7 @@ A model encodes rows with its own preprocessors, so it needs nothing of the nigh
 from tasks.predict.bundle import Bundle, load_bundle
 from tasks.predict.days import lacking, predict_days, predicted_rows
 from tasks.predict.ensemble import Ensemble, load_ensemble
-from tasks.predict.export import example_rows, export_bundle, export_model
+from tasks.predict.export import example_rows, export_model
 from tasks.predict.load import load_model
 from tasks.predict.load_fitted import load_fitted
 from tasks.predict.model import Model, Predictions
@@ -17,7 +17,6 @@ __all__ = [
     "Model",
     "Predictions",
     "example_rows",
-    "export_bundle",
     "export_model",
     "lacking",
     "load_bundle",

@@ -1,70 +1,81 @@
-"""Models as programs that run where no dwell code does."""
+"""Models as programs that run where no dwell code does.
 
-import io
+An exported model is a folder:
+
+program.pt2      a `torch.export` program that ends in the columns of scores.parquet
+signature.json   what it reads, in order, what makes that of feature rows, and what it returns
+levels.parquet   of a network: levels of its categorical fields
+items/           codebooks, where a field comes from the content of the video
+members/NAME/    of an ensemble: the folder of each member, whose outputs its program joins
+
+Trees have LightGBM's files and a program that calibrates what they say (`tasks.predict.export_trees`).
+"""
+
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.export import ExportedProgram
 
-from models.serving import export_ranker
-from tasks.core.files import writing
-from tasks.predict.bundle import Bundle, load_bundle
-from tasks.predict.ensemble import MEMBERS
+from models.serving import export_ranker, export_rows
+from tasks.core.files import write_json, writing
+from tasks.predict.bundle import Bundle
+from tasks.predict.ensemble import MEMBERS, Ensemble
 from tasks.predict.export_trees import export_trees
-from tasks.predict.manifest import ServableEnsemble, read_manifest
-from tasks.predict.trees import load_trees
+from tasks.predict.load import load_model
+from tasks.predict.manifest import read_manifest
+from tasks.predict.model import Model
+from tasks.predict.program import EnsembleProgram, NetworkEnd
+from tasks.predict.program_file import about, save_program
+from tasks.predict.signature import FILE, LEVELS, network_inputs
+from tasks.predict.trees import TreeBundle
 from tasks.train.batches import EncodedRows
-from tasks.train.trees.manifest import ServableTrees
 
 
-def export_model(path: Path, folder: Path) -> tuple[Path, ...]:
-    """Write the serving seed of a model, before calibration: `model.pt2` of a network, the folder `model` of trees
-    (`tasks.predict.export_trees`), and `model-<member>` of either for every member of an ensemble (its members read
-    inputs of their own; what joins them stands in `calibrators.json`).
+def export_model(path: Path, out: Path, seed: int | None = None) -> None:
+    """Write one seed of a model as an exported one; equal bundles give equal bytes.
 
     Args:
         path: bundle of a recipe, or an ensemble.
-        folder: where to write.
-
-    Returns:
-        The files and folders written.
-    """
-    manifest = read_manifest(path)
-    if not isinstance(manifest, ServableEnsemble):
-        return (_export(path, folder, "model", manifest.serving_seed),)
-    return tuple(
-        _export(path / MEMBERS / name, folder, f"model-{name}", manifest.serving_seed) for name in manifest.member_names
-    )
-
-
-def _export(path: Path, folder: Path, name: str, seed: int) -> Path:
-    if isinstance(read_manifest(path), ServableTrees):
-        return export_trees(load_trees(path, [seed]), seed, folder / name)
-    export_bundle(path, folder / f"{name}.pt2", seed)
-    return folder / f"{name}.pt2"
-
-
-def export_bundle(path: Path, out: Path, seed: int | None = None) -> ExportedProgram:
-    """Write one seed of a network as a `torch.export` program (`.pt2`) that runs without dwell.
-
-    Equal bundles give equal bytes: torch writes the file's name into the archive, so it is saved through a buffer.
-
-    Args:
-        path: bundle of a recipe.
-        out: file to write.
+        out: folder to write, replaced as a whole.
         seed: which; None: the serving seed.
     """
-    bundle = load_bundle(path, None if seed is None else [seed])
-    ranker = bundle.rankers[bundle.serving_seed if seed is None else seed]
-    program = export_ranker(ranker, example_rows(bundle).batch(0, 2))
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    with writing(out) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-    return program
+    seed = read_manifest(path).serving_seed if seed is None else seed
+    _export(load_model(path, [seed]), seed, out)
+
+
+def _export(model: Model[Any], seed: int, out: Path) -> None:
+    with writing(out) as folder:
+        folder.mkdir(parents=True)
+        if isinstance(model, TreeBundle):
+            export_trees(model, seed, folder)
+        elif isinstance(model, Bundle):
+            _export_network(model, seed, folder)
+        else:
+            assert isinstance(model, Ensemble)
+            _export_ensemble(model, seed, folder)
+
+
+def _export_network(bundle: Bundle, seed: int, folder: Path) -> None:
+    end = NetworkEnd(bundle.calibrations[seed])
+    program = export_ranker(bundle.rankers[seed], example_rows(bundle).batch(0, 2), end)
+    save_program(program, folder)
+    inputs = network_inputs(bundle.preprocessor, with_history=bundle.reads_history)
+    write_json(folder / FILE, about(bundle, "network", seed) | {"inputs": inputs})
+    bundle.preprocessor.save_levels(folder, LEVELS)
+
+
+def _export_ensemble(model: Ensemble, seed: int, folder: Path) -> None:
+    said = {}
+    for name, member in model.members.items():
+        _export(member, seed, folder / MEMBERS / name)
+        said[name] = {output: torch.zeros(2, dtype=torch.float64) for output in member.outputs(seed)}
+    end = EnsembleProgram(model.calibrations[seed])
+    program = export_rows(end, (said, torch.full((2,), 30.0, dtype=torch.float64)))
+    save_program(program, folder)
+    members = {name: list(outputs) for name, outputs in said.items()}
+    write_json(folder / FILE, about(model, "ensemble", seed) | {"members": members})
 
 
 def example_rows(bundle: Bundle) -> EncodedRows:

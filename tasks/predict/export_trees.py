@@ -1,70 +1,59 @@
 """Trees as files that LightGBM reads anywhere, with all that makes their columns of feature rows.
 
-inputs.json      the columns in order, how the fits are joined, what reads the score back
+signature.json   the columns in order, how the fits are joined, what reads the score back
 <what>-<k>.txt   LightGBM's text of fit k of `score`, `mean` or `p_<task>`
+program.pt2      calibrates what they say
 items/           codebooks, where a column comes from the content of the video
 
-A column of kind "number" is (value - mean) / scale, clipped to +-clip, and 0 where the value is missing. One of kind
-"level" is 1 + the place of the value among `levels`, and 0 where it is not among them; one of kind "bucket" is 1 + the
-number of edges that are not above the duration in seconds. One of kind "item" is what the video's code of that level looks up in
-the scheme of items/ (docs/methods/representation.md#embedding-schemes), and 0 where the video has no content. `score` is the mean of its fits, likewise every other.
+Columns are made as `tasks.predict.signature` says; `levels` are a field's levels in order. `score` is the mean of its fits,
+likewise every other.
 """
 
 from pathlib import Path
 from typing import Any
 
-from tasks.core.files import write_json, writing
+import torch
+
+from models.serving import export_rows
+from tasks.core.files import write_json
+from tasks.predict.program import CalibrationProgram
+from tasks.predict.program_file import about, save_program
+from tasks.predict.signature import FILE, fields, numbers
 from tasks.predict.trees import TreeBundle
-from tasks.table.preprocessor import DURATION_BUCKET, Preprocessor
+from tasks.table.preprocessor import Preprocessor
 from tasks.train.trees.manifest import ServableTrees
 
-INPUTS = "inputs.json"
 
-
-def export_trees(model: TreeBundle, seed: int, out: Path) -> Path:
-    """Write one seed of a bundle of trees, before calibration.
+def export_trees(model: TreeBundle, seed: int, folder: Path) -> None:
+    """Write one seed of a bundle of trees.
 
     Args:
         model: the bundle.
         seed: which.
-        out: folder to write, replaced as a whole.
-
-    Returns:
-        The folder.
+        folder: an empty one.
     """
     forest = model.forests[seed]
-    with writing(out) as folder:
-        forest.save(folder)
-        if model.preprocessor.items is not None:
-            model.preprocessor.items.save(folder / "items")
-        write_json(
-            folder / INPUTS,
-            {
-                "columns": inputs(model.manifest, model.preprocessor),
-                "fits": {name: len(fits) for name, fits in forest.boosters.items()},
-                "target": model.manifest.target,
-                "target_state": {name: value.tolist() for name, value in forest.target.state().items()},
-            },
-        )
-    return out
+    forest.save(folder)
+    if model.preprocessor.items is not None:
+        model.preprocessor.items.save(folder / "items")
+    raw = {name: torch.zeros(2, dtype=torch.float64) for name in forest.boosters}
+    duration_s = torch.full((2,), 30.0, dtype=torch.float64)
+    program = export_rows(CalibrationProgram(model.calibrations[seed]), (raw, duration_s))
+    save_program(program, folder)
+    write_json(
+        folder / FILE,
+        about(model, "trees", seed)
+        | {
+            "columns": columns(model.manifest, model.preprocessor),
+            "fits": {name: len(fits) for name, fits in forest.boosters.items()},
+            "target": model.manifest.target,
+            "target_state": {name: value.tolist() for name, value in forest.target.state().items()},
+        },
+    )
 
 
-def inputs(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[str, Any]]:
+def columns(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[str, Any]]:
     """Return what makes each column of the trees, in their order."""
-    normalisation, levels = preprocessor.normalisation, {v.field: v.keys for v in preprocessor.vocabularies}
-    numbers = [
-        {"name": name, "kind": "number", "mean": float(mean), "scale": float(scale), "clip": normalisation.clip}
-        for name, mean, scale in zip(normalisation.names, normalisation.mean, normalisation.scale, strict=True)
-    ]
-    fields: dict[str, dict[str, Any]] = {
-        name: {"name": name, "kind": "level", "levels": keys.to_list()} for name, keys in levels.items()
-    }
-    fields[DURATION_BUCKET] = {
-        "name": DURATION_BUCKET,
-        "kind": "bucket",
-        "edges": preprocessor.duration_edges_s.tolist(),
-    }
-    if preprocessor.items is not None:
-        for level, (name, _) in enumerate(preprocessor.items.fields, start=1):
-            fields[name] = {"name": name, "kind": "item", "level": level}
-    return [*numbers, *(fields[name] for name in manifest.fields)]
+    made, levels = fields(preprocessor), {v.field: v.keys.to_list() for v in preprocessor.vocabularies}
+    with_levels = {name: field | ({"levels": levels[name]} if name in levels else {}) for name, field in made.items()}
+    return [*numbers(preprocessor), *(with_levels[name] for name in manifest.fields)]

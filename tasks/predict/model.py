@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability
 from tasks.table.history import HistoryLoader
 from tasks.train.calibrate import Calibration
 from tasks.train.manifest import BundleManifest
@@ -86,6 +87,11 @@ class Model(ABC, Generic[Encoded]):
     def predict_encoded(self, rows: Encoded, seed: int) -> Predictions:
         """Return calibrated predictions of encoded rows."""
         return self.calibrations[seed].apply(self.predict_raw(rows, seed), self.duration_s(rows))
+
+    def outputs(self, seed: int) -> tuple[str, ...]:
+        """Return the names of what `predict` returns of a seed."""
+        uniform = (MEAN_UNIFORM,) if self.calibrations[seed].mean.knows_uniform else ()
+        return (SCORE, MEAN, MEDIAN, *uniform, *map(probability, self.tasks))
 
     def predict(
         self, frame: pl.DataFrame, histories: HistoryLoader, where: str, seed: int | None = None

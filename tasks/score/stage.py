@@ -25,6 +25,9 @@ from tasks.score.summary import FILE, ScoreSummary
 from tasks.score.written import AsWritten
 from tasks.table.source import FeatureFolder
 
+MODEL = "model"
+"""Folder of the exported model, below the scores."""
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -46,8 +49,8 @@ def score(
 
     Below `out`: scores.parquet (user_id, video_id, scene, calibrated `watch_mean` and `watch_median` in seconds, the
     ranking `score`, one `p_<task>` per binary task; users in order, the pool in order), top_k.parquet (the same rows
-    for each user's best `top_k` by score, with `rank` from 1), model.pt2 (the model as a `torch.export` program, before
-    calibration; of an ensemble one program per member) and summary.json. With a fusion of objectives both
+    for each user's best `top_k` by score, with `rank` from 1), model (the model as a program that runs without
+    dwell, `tasks.predict.export`) and summary.json. With a fusion of objectives both
     tables have a column `fused`, which orders the lists, and fusion.json says what it is and what it buys. Memory does
     not grow with the number of pairs. Users, videos and scenes are those of the source: text where it wrote text.
 
@@ -100,7 +103,7 @@ def score(
             fusion = fuse(night, model.bundle, model.judged, config.fusion, folder)
         written = AsWritten.of(identities, features, users, videos)
         pairs = _write(scored(fusion), folder, config.top_k, written)
-        export_model(model.bundle, folder)
+        export_model(model.bundle, folder / MODEL)
         summary = ScoreSummary(
             day=days.serve,
             model=loaded.manifest.name,

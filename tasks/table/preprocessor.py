@@ -144,12 +144,16 @@ class Preprocessor:
                 "timezone": self.timezone,
             },
         )
+        self.save_levels(folder, "vocabularies.parquet")
+
+    def save_levels(self, folder: Path, name: str) -> None:
+        """Write the levels of all fields, `field` and `key` in the order of their codes, and codebooks into `items`."""
         text = {"field": pl.String, "key": pl.String}  # stated: a vocabulary may be empty
         levels = [
             pl.DataFrame({"field": [v.field] * len(v.keys), "key": v.keys.cast(pl.String)}, schema=text)
             for v in self.vocabularies
         ]
-        pl.concat(levels).write_parquet(folder / "vocabularies.parquet", compression="zstd", statistics=True)
+        pl.concat(levels).write_parquet(folder / name, compression="zstd", statistics=True)
         if self.items is not None:
             self.items.save(folder / _ITEMS)
 

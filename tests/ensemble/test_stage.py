@@ -172,7 +172,19 @@ def test_trees_are_a_member_like_any_other(
     network, boosted = (load_model(path).predict(judge, histories, "j", 1) for path in together.values())
     found = model.predict(judge, histories, "j", 1)
     np.testing.assert_allclose(found["p_skip"], (network["p_skip"] + boosted["p_skip"]) / 2)
-    assert [path.name for path in export_model(tmp_path / "moved", tmp_path)] == ["model-second.pt2", "model-trees"]
+    export_model(tmp_path / "moved", tmp_path / "model", seed=1)
+    said = {
+        name: {
+            output: torch.from_numpy(values)
+            for output, values in load_model(path).predict(judge, histories, "j", 1).items()
+        }
+        for name, path in together.items()
+    }
+    joined = torch.export.load(tmp_path / "model/program.pt2").module()
+    served = joined(said, torch.from_numpy(judge["duration_ms"].to_numpy() / 1000))
+    assert list(served) == list(found)
+    for name, values in found.items():
+        np.testing.assert_allclose(served[name].numpy(), values, rtol=1e-6)
 
 
 def test_only_common_seeds_count(table: Path, members: Mapping[str, Path], tmp_path: Path) -> None:
@@ -207,17 +219,19 @@ def test_an_ensemble_is_not_taken_for_a_recipe(blend: Path, members: Mapping[str
         load_ensemble(members["first"])
 
 
-def test_every_member_is_exported(
+def test_exported_members_and_what_joins_them_are_what_serves(
     blend: Path, model: Ensemble, judge: pl.DataFrame, histories: object, tmp_path: Path
 ) -> None:
-    files = export_model(blend, tmp_path)
-    assert [file.name for file in files] == ["model-first.pt2", "model-second.pt2"]
-    rows = model.encode(judge, histories, "j")
-    for file, (name, member) in zip(files, model.members.items(), strict=True):
-        program = torch.export.load(file).module()
+    export_model(blend, tmp_path / "model")
+    said = {}
+    for name, member in model.members.items():
         assert isinstance(member, Bundle)
+        program = torch.export.load(tmp_path / "model/members" / name / "program.pt2").module()
         batch = member.encode(judge, histories, "j").batch(0, 9)
         history = history_tensors(member.rankers[model.serving_seed], batch)
-        found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)
-        raw = member.predict_raw(rows[name], model.serving_seed)
-        np.testing.assert_allclose(found["score"].numpy(), raw["score"][:9], rtol=1e-4)
+        said[name] = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)
+    found = torch.export.load(tmp_path / "model/program.pt2").module()(said, batch.duration_B.double())
+    served = model.predict(judge, histories, "j")
+    assert list(found) == list(served)
+    for output, values in served.items():
+        np.testing.assert_allclose(found[output].numpy(), values[:9], rtol=1e-4)

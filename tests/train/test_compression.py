@@ -17,7 +17,7 @@ from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, read_json, write_json
 from tasks.core.layout import partition
 from tasks.evaluate.metrics.pairwise import xauc
-from tasks.predict import Bundle, export_bundle, load_bundle, predict_days
+from tasks.predict import Bundle, export_model, load_bundle, predict_days
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.table.training_table import TrainingTable
 from tasks.train.batches import Split
@@ -96,8 +96,10 @@ def test_the_rows_in_the_files_are_what_every_reader_predicts_from(
     labels = watch_labels(TrainingTable.open(table), "validation")
     assert xauc(labels.watch_s, raw).value == pytest.approx(measured["xauc"], abs=1e-12)
 
-    export_bundle(bundles[kind], tmp_path / "model.pt2")
-    assert np.array_equal(exported_scores(bundle, features, tmp_path / "model.pt2"), scores[:200].astype(np.float32))
+    export_model(bundles[kind], tmp_path / "model")
+    assert np.array_equal(
+        exported_scores(bundle, features, tmp_path / "model/program.pt2"), scores[:200].astype(np.float32)
+    )
 
 
 def exported_scores(bundle: Bundle, features: Path, program: Path) -> np.ndarray:
@@ -227,9 +229,9 @@ def test_an_exported_program_repeats_and_holds_the_compressed_rows_alone(
     bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     for copy in ("a", "b"):
-        export_bundle(bundles["int8_row"], tmp_path / f"{copy}.pt2")
-    assert (tmp_path / "a.pt2").read_bytes() == (tmp_path / "b.pt2").read_bytes()
-    program = torch.export.load(tmp_path / "a.pt2")
+        export_model(bundles["int8_row"], tmp_path / copy)
+    assert hash_tree(tmp_path / "a") == hash_tree(tmp_path / "b")
+    program = torch.export.load(tmp_path / "a/program.pt2")
     rows = manifest_of(bundles["int8_row"])["tables"]["encoder.table"]["rows"]["int8_row"]
     held = [tensor for tensor in (*program.state_dict.values(), *program.constants.values()) if len(tensor.shape) == 2]
     assert {(tensor.dtype, tensor.shape[1]) for tensor in held if tensor.shape[0] == rows} == {

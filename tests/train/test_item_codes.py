@@ -11,7 +11,8 @@ from tasks.core.errors import TrainingError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.predict import lacking, load_model
-from tasks.predict.export_trees import INPUTS, export_trees
+from tasks.predict.export_trees import export_trees
+from tasks.predict.signature import FILE
 from tasks.predict.trees import TreeBundle
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
@@ -85,8 +86,9 @@ def test_exported_trees_carry_the_codebooks_of_their_columns(
 ) -> None:
     model = load_model(bundles / "trees")
     assert isinstance(model, TreeBundle)
-    folder = export_trees(model, 0, tmp_path / "export")
-    columns = [column for column in read_json(folder / INPUTS)["columns"] if column["kind"] == "item"]
+    folder = tmp_path / "export"
+    export_trees(model, 0, folder)
+    columns = [column for column in read_json(folder / FILE)["columns"] if column["kind"] == "item"]
     assert [(column["name"], column["level"]) for column in columns] == [("content_1", 1), ("content_2", 2)]
     books, about = pl.read_parquet(folder / "items/codebooks.parquet"), read_json(folder / "items/items.json")
     rows = pl.read_parquet(partition(coded_features / "rows", DAYS.judge[0]), hive_partitioning=False)

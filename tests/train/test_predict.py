@@ -1,4 +1,7 @@
+import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,14 +12,18 @@ import torch
 
 from models.serving import history_tensors
 from tasks.core.errors import ContractError, TrainingError
-from tasks.core.files import hash_file, read_json, write_json
+from tasks.core.files import hash_file, hash_tree, read_json, write_json
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
-from tasks.predict import Bundle, example_rows, export_bundle, lacking, load_bundle, predict_days
+from tasks.features.state import history_file
+from tasks.predict import Bundle, example_rows, export_model, lacking, load_bundle, predict_days
+from tasks.predict.signature import FILE
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
 from tests.train.settings import RECIPE, training
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -164,28 +171,57 @@ def test_weights_that_do_not_fit_are_an_error(path: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_exported_program_computes_what_the_module_does(
+def test_the_exported_program_computes_what_is_served(
     path: Path, bundle: Bundle, features: Path, judge: pl.DataFrame, tmp_path: Path
 ) -> None:
-    export_bundle(path, tmp_path / "model.pt2")
-    program = torch.export.load(tmp_path / "model.pt2").module()
+    export_model(path, tmp_path / "model")
+    program = torch.export.load(tmp_path / "model/program.pt2").module()
     rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
-    raw = bundle.predict_raw(rows, bundle.serving_seed)
+    served = bundle.predict_encoded(rows, bundle.serving_seed)
+    assert list(read_json(tmp_path / "model" / FILE)["outputs"]) == sorted(served)
     for end in (1, 2, 333):
         batch = rows.batch(0, end)
         history = history_tensors(bundle.rankers[bundle.serving_seed], batch)
         found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history)
-        np.testing.assert_allclose(found["score"].numpy(), raw["score"][:end], rtol=1e-5)
-        np.testing.assert_allclose(found["probability/skip"].numpy(), raw["p_skip"][:end], rtol=1e-5)
+        assert list(found) == list(served)
+        for name, values in served.items():
+            np.testing.assert_allclose(found[name].numpy(), values[:end], rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_an_exported_program_repeats_and_names_no_path(path: Path, tmp_path: Path) -> None:
-    for name in ("a.pt2", "b.pt2"):
-        export_bundle(path, tmp_path / name)
-    assert hash_file(tmp_path / "a.pt2") == hash_file(tmp_path / "b.pt2")
-    with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
+def test_an_exported_model_repeats_and_names_no_path(path: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        export_model(path, tmp_path / name)
+    assert hash_tree(tmp_path / "a") == hash_tree(tmp_path / "b")
+    with zipfile.ZipFile(tmp_path / "a/program.pt2") as archive:
         assert not any(str(Path.cwd()).encode() in archive.read(member) for member in archive.namelist())
+
+
+@pytest.mark.slow
+def test_the_documented_reader_needs_no_dwell(
+    path: Path, bundle: Bundle, features: Path, judge: pl.DataFrame, tmp_path: Path
+) -> None:
+    """The code of docs/serving.md, in an interpreter that finds torch and polars and no dwell, says what dwell does."""
+    export_model(path, tmp_path / "model")
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```", (REPOSITORY / "docs/serving.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    (tmp_path / "reader.py").write_text(block)
+    (day,) = judge["state_day"].mode().head(1)
+    rows = judge.filter(pl.col("state_day") == day).with_columns(
+        pl.when(pl.int_range(pl.len()) % 3 > 0).then(bundle.preprocessor.normalisation.names[0])
+    )
+    rows.write_parquet(tmp_path / "rows.parquet")
+    shutil.copy(history_file(features, day), tmp_path / "history.parquet")
+    site = str(Path(torch.__file__).parents[1])
+    start = f"import sys; sys.path.append({site!r}); import runpy; runpy.run_path('reader.py'); assert 'tasks' not in sys.modules"
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", start], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = pl.read_parquet(tmp_path / "scored.parquet")
+    served = bundle.predict(rows, FeatureFolder.open(features).history, "judge")
+    assert found.columns == list(served)
+    for name, values in served.items():
+        np.testing.assert_allclose(found[name].to_numpy(), values, rtol=1e-5)
 
 
 def test_the_example_fits_the_bundle(bundle: Bundle) -> None:

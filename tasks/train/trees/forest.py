@@ -57,7 +57,7 @@ class Forest:
 
     def save(self, folder: Path) -> None:
         """Write every booster as LightGBM's own text."""
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, fits in self.boosters.items():
             for number, fit in enumerate(fits):
                 (folder / f"{name}-{number}.txt").write_text(fit.model_to_string(), encoding="utf-8")

@@ -75,7 +75,7 @@ def fused(scored: Callable[..., Path]) -> Path:
 
 def test_without_a_fusion_nothing_is_said_of_one(scored: Callable[..., Path], fused: Path) -> None:
     plain = scored("plain", {"kind": "none"})
-    assert {path.name for path in plain.iterdir()} == {"scores.parquet", "top_k.parquet", "model.pt2", "summary.json"}
+    assert {path.name for path in plain.iterdir()} == {"scores.parquet", "top_k.parquet", "model", "summary.json"}
     without = pl.read_parquet(plain / "scores.parquet")
     assert "fused" not in without.columns
     assert pl.read_parquet(fused / "scores.parquet").drop("fused").equals(without)

@@ -8,6 +8,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from models.heads.base import TrainLabels
 from tasks.core.errors import TrainingError
@@ -15,7 +16,7 @@ from tasks.core.files import hash_tree, read_json
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
 from tasks.predict import export_model, load_bundle, load_model, predict_days
-from tasks.predict.export_trees import INPUTS
+from tasks.predict.signature import FILE
 from tasks.predict.trees import TreeBundle
 from tasks.report.fitted import FittedTrees
 from tasks.table.build import build_table
@@ -117,10 +118,10 @@ def test_rows_are_predicted_alone_unseen_and_none_at_all(model: TreeBundle, feat
 def test_lightgbm_alone_computes_the_score_from_what_is_exported(
     path: Path, model: TreeBundle, features: Path, tmp_path: Path
 ) -> None:
-    (folder,) = export_model(path, tmp_path)
-    assert folder == tmp_path / "model"
+    folder = tmp_path / "model"
+    export_model(path, folder)
     judge = rows_of(features, DAYS.judge[0])
-    about = read_json(folder / INPUTS)
+    about = read_json(folder / FILE)
     duration_s = judge["duration_ms"].to_numpy() / 1000
     matrix = np.empty((judge.height, len(about["columns"])))
     for place, column in enumerate(about["columns"]):
@@ -137,7 +138,14 @@ def test_lightgbm_alone_computes_the_score_from_what_is_exported(
     state = {name: np.asarray(value) for name, value in about["target_state"].items()}
     score = TARGETS[about["target"]].restored(state).decode(found, duration_s)
     rows = model.encode(judge, FeatureFolder.open(features).history, "judge")
-    np.testing.assert_allclose(score, model.predict_raw(rows, model.serving_seed)["score"], rtol=1e-4)
+    raw = model.predict_raw(rows, model.serving_seed)
+    np.testing.assert_allclose(score, raw["score"], rtol=1e-4)
+
+    program = torch.export.load(folder / "program.pt2").module()
+    said = program({name: torch.from_numpy(values) for name, values in raw.items()}, torch.from_numpy(duration_s))
+    assert sorted(said) == list(about["outputs"])
+    for name, values in model.predict_encoded(rows, model.serving_seed).items():
+        np.testing.assert_allclose(said[name].numpy(), values, rtol=1e-6)
 
 
 def test_damaged_or_mistaken_bundles_are_named(path: Path, tmp_path: Path) -> None:

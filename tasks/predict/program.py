@@ -1,0 +1,97 @@
+"""Calibration and ensembles as modules of tensors: the ends of exported programs.
+
+Their outputs have the names of the columns of scores.parquet. Shape legend: B rows.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from models.calibration.program import CurveProgram, MeanProgram, MedianProgram
+from models.serving import PROBABILITY, SCORE_OF
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability, task_of
+from tasks.train.calibrate import Calibration
+
+
+class CalibrationProgram(nn.Module):
+    """`Calibration.apply` on tensors."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__()
+        self.mean_input = calibration.mean_input
+        self.mean, self.median = MeanProgram(calibration.mean), MedianProgram(calibration.median)
+        self.names = tuple(calibration.references)
+        self.references = nn.ModuleList(
+            CurveProgram(reference.score, reference.percentile) for reference in calibration.references.values()
+        )
+
+    def forward(self, raw: Mapping[str, Tensor], duration_B: Tensor) -> dict[str, Tensor]:
+        """Return `score`, `watch_mean`, `watch_median`, `watch_mean_uniform` where it is known, and `p_<task>`, float64 [B].
+
+        Args:
+            raw: predictions before calibration, by the names of `Model.predict_raw`, [B] each.
+            duration_B: seconds.
+        """
+        wide = {name: value_B.double() for name, value_B in raw.items()}
+        duration_B = duration_B.double()
+        wide[SCORE] = self._score(wide)
+        mean_B, uniform_B = self.mean(wide[self.mean_input], duration_B)
+        return {
+            SCORE: wide[SCORE],
+            MEAN: mean_B,
+            MEDIAN: self.median(wide[SCORE], duration_B),
+            **({} if uniform_B is None else {MEAN_UNIFORM: uniform_B}),
+            **{name: value_B for name, value_B in wide.items() if task_of(name)},
+        }
+
+    def _score(self, raw: Mapping[str, Tensor]) -> Tensor:
+        if not self.names:
+            return raw[SCORE]
+        percentiles = [reference(raw[name]) for name, reference in zip(self.names, self.references, strict=True)]
+        return torch.stack(percentiles).mean(0)
+
+
+class NetworkEnd(nn.Module):
+    """Calibrates what `models.serving.ServingRanker` returns."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__()
+        self.calibration = CalibrationProgram(calibration)
+
+    def forward(self, served: Mapping[str, Tensor], duration_B: Tensor) -> dict[str, Tensor]:
+        """Return what `CalibrationProgram` does."""
+        raw = {_raw_name(name): value_B for name, value_B in served.items()}
+        return self.calibration(raw, duration_B)  # type: ignore[no-any-return]
+
+
+class EnsembleProgram(nn.Module):
+    """`tasks.predict.ensemble.combined` and the ensemble's own calibration."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__()
+        self.calibration = CalibrationProgram(calibration)
+
+    def forward(self, members: Mapping[str, Mapping[str, Tensor]], duration_B: Tensor) -> dict[str, Tensor]:
+        """Return what `CalibrationProgram` does.
+
+        Args:
+            members: member -> what its own program returns.
+            duration_B: seconds.
+        """
+        tasks = dict.fromkeys(name for member in members.values() for name in member if task_of(name))
+        raw = {f"score_{name}": member[SCORE] for name, member in members.items()}
+        raw["mean"] = _average([member[MEAN] for member in members.values()])
+        raw |= {task: _average([member[task] for member in members.values() if task in member]) for task in tasks}
+        return self.calibration(raw, duration_B)  # type: ignore[no-any-return]
+
+
+def _raw_name(served: str) -> str:
+    """Return the name in `Model.predict_raw` of an output of `ServingRanker`."""
+    if served.startswith(PROBABILITY):
+        return probability(served.removeprefix(PROBABILITY))
+    return f"score_{served.removeprefix(SCORE_OF)}" if served.startswith(SCORE_OF) else served
+
+
+def _average(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).mean(0)
