@@ -7,13 +7,12 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.adversary import DurationAdversary
+from models.auxiliary import AuxiliaryTowers, second_encoder
 from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.batch import Batch
@@ -29,7 +28,8 @@ from models.ranking.base import ListedRows
 from models.ranking.term import RankingTerm
 from models.recipe import ADVERSARY, RANKING, WATCH_TIME, Recipe
 from models.schema import InputSchema
-from models.towers import Tower, TowerConfig
+from models.task_label import BinaryLabel, TaskLabel, WatchTimeLabel
+from models.towers import Tower
 from models.trunks import TRUNKS
 
 __all__ = ["InputSchema", "RankerOutputs", "Ranker", "refuse_non_finite"]
@@ -78,7 +78,7 @@ class Ranker(nn.Module):
         _refuse_unencoded(recipe, schema)
         self._user_column, self._item_column = _column(schema, "user_id"), _column(schema, "video_id")
         self.encoder = self._own_encoder(events=BACKBONES[recipe.backbone.kind].reads_events)
-        self.second_encoder = self._second_encoder()
+        self.second_encoder = second_encoder(recipe, self._objective, schema)
         self.backbone = BACKBONES[recipe.backbone.kind](recipe.backbone, self.encoder.shape)
         self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.backbone.shape, self.tasks)
         with_own = self.tasks if self.trunk.own_encoders else ()
@@ -95,7 +95,11 @@ class Ranker(nn.Module):
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for task, bound in self.objectives.items():
             bound.bind(schema, self._num_statistics(task))
-        self.auxiliary = ByTask({task: self._auxiliary_towers(task) for task in self.tasks})
+        second = 0 if self.second_encoder is None else self.second_encoder.shape.width
+        asked, first, dropout = self._objective.auxiliary_towers, self.backbone.shape.width, recipe.tower.dropout
+        self.auxiliary = ByTask(
+            {task: AuxiliaryTowers(asked, first, second, self._num_statistics(task), dropout) for task in self.tasks}
+        )
         weights = {task: recipe.weight(task) for task in self.tasks}
         self.balance = BALANCES[recipe.balance.kind](recipe.balance, weights)
         for task in set(self.tasks) - set(self.trained_tasks):
@@ -172,9 +176,10 @@ class Ranker(nn.Module):
     def row_losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of every row before the objective, [B] per trained task; 0 where the label was not seen."""
         raw, ones_B = self._raw(self.trunk(encoded)), torch.ones_like(batch.duration_B)
+        labels = {task: self._label(task, batch) for task in self.trained_tasks}
         return {
-            task: self._row_loss(task, batch, raw[task], self._label(task, batch)) * self._observed(task, batch, ones_B)
-            for task in self.trained_tasks
+            task: label.loss(raw[task], label.value) * self._observed(task, batch, ones_B)
+            for task, label in labels.items()
         }
 
     @torch.no_grad()
@@ -187,9 +192,9 @@ class Ranker(nn.Module):
         raw = self._raw(self.trunk(encoded))
         if self._objective.serves_auxiliary:
             second_BE = self._second(batch)
-            auxiliary = {task: self._auxiliary(task, encoded.flat_BE, second_BE) for task in self.trained_tasks}
+            auxiliary = {task: self.auxiliary[task](encoded.flat_BE, second_BE) for task in self.trained_tasks}
             raw |= {task: self.objectives[task].served(raw[task], auxiliary[task]) for task in self.trained_tasks}
-        heads = {task: head for task in self.tasks if (head := self._head(task, batch)) is not None}
+        heads = {task: self._bound(head, batch) for task in self.tasks if (head := self._head(task)) is not None}
         scores = {task: head.score(raw[task], batch.duration_B) for task, head in heads.items()}
         return RankerOutputs(
             score_B=scores.pop(WATCH_TIME),
@@ -198,7 +203,7 @@ class Ranker(nn.Module):
             probability={
                 task: self.objectives[task].probability(raw[task][:, 0])
                 for task in self.trained_tasks
-                if not self._learns_watch_time(task)
+                if task not in heads
             },
             further_scores=scores,
         )
@@ -238,23 +243,27 @@ class Ranker(nn.Module):
         encoder = [parameter for parameter in self.encoder.parameters() if id(parameter) not in packed]
         return [*encoder, *self.backbone.parameters(), *self.trunk.shared_parameters()]
 
-    def _head(self, task: str, batch: Batch) -> Head | None:
-        """Return the head of a task that learns watch time, for the rows of a batch; None for a binary task."""
-        head = self._unbound_head(task)
-        return None if head is None else head.of(partial(self._level, batch))
-
-    def _unbound_head(self, task: str) -> Head | None:
+    def _head(self, task: str) -> Head | None:
+        """Return the head of a task that learns watch time; None for a binary task."""
         return self.head if task == WATCH_TIME else self.further_heads.get(task)
 
-    def _learns_watch_time(self, task: str) -> bool:
-        return self._unbound_head(task) is not None
+    def _bound(self, head: Head, batch: Batch) -> Head:
+        """Return a head for the rows of a batch."""
+        return head.of(partial(self._level, batch))
+
+    def _label(self, task: str, batch: Batch) -> TaskLabel:
+        """Return what a task learns from the rows of a batch."""
+        head = self._head(task)
+        if head is None:
+            return BinaryLabel(batch, task, self.objectives[task].probability)
+        return WatchTimeLabel(batch, self._bound(head, batch))
 
     def _outputs(self, task: str) -> int:
-        head = self._unbound_head(task)
+        head = self._head(task)
         return 1 if head is None else head.num_outputs
 
     def _num_statistics(self, task: str) -> int:
-        head = self._unbound_head(task)
+        head = self._head(task)
         return 1 if head is None else head.num_statistics
 
     def _own_encoder(self, events: bool = False) -> Encoder:
@@ -279,9 +288,7 @@ class Ranker(nn.Module):
         config, clip = self.recipe.ranking, self.recipe.propensity.clip
         state = self.recipe.head_state(RANKING, head_state)
         return {
-            task: RankingTerm(
-                RANKINGS[config.kind](config, state, clip), weight, logit=not self._learns_watch_time(task)
-            )
+            task: RankingTerm(RANKINGS[config.kind](config, state, clip), weight, logit=self._head(task) is None)
             for task, weight in config.ranked.items()
             if task in self.trained_tasks
         }
@@ -296,61 +303,21 @@ class Ranker(nn.Module):
             raise ValueError(
                 f"ranking {self.recipe.ranking.kind!r} compares rows of one list, but the batch has no lists"
             )
-        head = self._head(task, batch)
         return ListedRows(
-            score_B=rows.out_BO[:, 0].float() if head is None else head.score(rows.out_BO, batch.duration_B),
+            score_B=self._label(task, batch).rank_score(rows.out_BO),
             label_B=rows.label_B,
             duration_B=batch.duration_B,
             group_B=torch.where(rows.observed_B > 0, batch.group_B, -1),
             weight_B=torch.where(rows.random_B, 1.0, 1 / rows.propensity_B),
             pair_P2=batch.pair_P2,
-            binary=head is None,
+            binary=rows.binary,
         )
-
-    def _auxiliary_towers(self, task: str) -> nn.ModuleDict:
-        first, dropout = self.backbone.shape.width, self.recipe.tower.dropout
-        second = 0 if self.second_encoder is None else self.second_encoder.shape.width
-        width = {"shared": first, "detached": first, "second": second, "both": first + second}
-        outputs = {"logit": 1, "statistics": self._num_statistics(task)}
-        return nn.ModuleDict(
-            {
-                tower.name: Tower(
-                    TowerConfig(hidden=tower.hidden, dropout=dropout), width[tower.reads], outputs[tower.gives]
-                )
-                for tower in self._objective.auxiliary_towers
-            }
-        )
-
-    def _second_encoder(self) -> Encoder | None:
-        """Return the encoder that no task reads, if an auxiliary tower asks for it."""
-        if not any(tower.reads in ("second", "both") for tower in self._objective.auxiliary_towers):
-            return None
-        apart = self.recipe.set_apart
-        reads = (
-            EncoderInput.without(self.schema, ())
-            if self._objective.second_reads == "all"
-            else EncoderInput.only(self.schema, apart)
-        )
-        config = self.recipe.second_encoder
-        return ENCODERS[config.kind](config, self.schema, reads)
 
     def _second(self, batch: Batch) -> Tensor | None:
         if self.second_encoder is None:
             return None
         flat_BE: Tensor = self.second_encoder(batch).flat_BE
         return flat_BE
-
-    def _auxiliary(self, task: str, encoded_BE: Tensor, second_BE: Tensor | None) -> dict[str, Tensor]:
-        """Return the outputs of a task's auxiliary towers, each [B], or [B, S] where it gives statistics."""
-        inputs: dict[str, Tensor] = {"shared": encoded_BE, "detached": encoded_BE.detach()}
-        if second_BE is not None:
-            inputs |= {"second": second_BE, "both": torch.cat([encoded_BE.detach(), second_BE], dim=1)}
-        raw = {
-            tower.name: self.auxiliary[task][tower.name](inputs[tower.reads])
-            for tower in self._objective.auxiliary_towers
-        }
-        logits = [tower.name for tower in self._objective.auxiliary_towers if tower.gives == "logit"]
-        return raw | {name: raw[name][:, 0] for name in logits}
 
     def _raw(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.trunk.couple({task: self.towers[task](h[task]) for task in self.tasks})
@@ -363,44 +330,33 @@ class Ranker(nn.Module):
                 f"{weighing} {getattr(self.recipe, weighing).kind!r} weighs by propensity, but the batch has none"
             )
         ones_B = torch.ones_like(batch.duration_B)
-        label_B = self._label(task, batch)
+        label = self._label(task, batch)
         return TaskRows(
             out_BO=out_BO,
-            label_B=label_B,
-            loss_B=self._row_loss(task, batch, out_BO, label_B),
+            label_B=label.value,
+            loss_B=label.loss(out_BO, label.value),
             observed_B=self._observed(task, batch, ones_B),
             weight_B=ones_B / len(ones_B) if batch.weight_B is None else batch.weight_B,
             propensity_B=ones_B if batch.propensity_B is None or self._always_seen(task) else batch.propensity_B,
             random_B=torch.zeros_like(ones_B, dtype=torch.bool) if batch.random_B is None else batch.random_B,
-            loss_for=partial(self._row_loss, task, batch),
-            statistics_for=partial(self._statistics, task, batch),
-            expected_statistics=partial(self._expected_statistics, task, batch),
-            statistics_loss=partial(self._statistics_loss, task, batch),
-            expected_loss=partial(self._expected_loss, task, batch),
-            share_of=partial(self._share, task, batch),
-            share_label_B=self._share_label(task, batch, label_B),
-            latent_label_B=self._latent_label(task, batch, label_B),
+            loss_for=label.loss,
+            statistics_for=label.statistics,
+            expected_statistics=label.expected_statistics,
+            statistics_loss=label.statistics_loss,
+            expected_loss=label.expected_loss,
+            share_of=label.share,
+            share_label_B=label.as_share,
+            latent_label_B=label.as_latent,
             encoded_BE=encoded_BE,
             user_B=batch.ids_BF[:, self._user_column],
             item_B=batch.ids_BF[:, self._item_column],
             second_BE=second_BE,
-            auxiliary=self._auxiliary(task, encoded_BE, second_BE),
+            auxiliary=self.auxiliary[task](encoded_BE, second_BE),
             level_of=partial(self._level, batch),
-            binary=not self._learns_watch_time(task),
+            binary=self._head(task) is None,
             candidate_probability_B=batch.candidate_probability_B,
-            **self._watch_time(task, batch, label_B),
+            **label.of_watch_time(),
         )
-
-    def _watch_time(self, task: str, batch: Batch, label_B: Tensor) -> dict[str, Any]:
-        """Return what rows of watch time tell beyond those of a 0/1 label."""
-        head = self._head(task, batch)
-        if head is None:
-            return {}
-        return {
-            "latent_for": lambda watch_B: head.latent_label(watch_B, batch.duration_B),
-            "duration_B": batch.duration_B,
-            "complete_B": head.censored(label_B, batch.duration_B),
-        }
 
     def _level(self, batch: Batch, field: str) -> Tensor:
         """Return the code of a field in every row, [B]; 0 is "unknown"."""
@@ -415,50 +371,6 @@ class Ranker(nn.Module):
         """Tell whether every row shows the label: a click is seen on every impression."""
         return task == "click" and self.recipe.selection.kind == "click"
 
-    def _share(self, task: str, batch: Batch, out_BO: Tensor) -> Tensor | None:
-        head = self._head(task, batch)
-        if head is None:
-            return self.objectives[task].probability(out_BO[:, 0])
-        mean_B = head.decode_mean(out_BO, batch.duration_B)
-        return None if mean_B is None else mean_B / batch.duration_B
-
-    def _label(self, task: str, batch: Batch) -> Tensor:
-        """Return the labels of one task, [B]."""
-        if not self._learns_watch_time(task):
-            return batch.labels[task]
-        assert batch.watch_B is not None
-        return batch.watch_B
-
-    def _share_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor:
-        """Return the label as a share in [0, 1]: of the duration for watch time."""
-        return (label_B / batch.duration_B).clamp(0, 1) if self._learns_watch_time(task) else label_B
-
-    def _latent_label(self, task: str, batch: Batch, label_B: Tensor) -> Tensor | None:
-        head = self._head(task, batch)
-        return label_B if head is None else head.latent_label(label_B, batch.duration_B)
-
-    def _row_loss(self, task: str, batch: Batch, out_BO: Tensor, label_B: Tensor) -> Tensor:
-        head = self._head(task, batch)
-        return _log_loss(out_BO, label_B) if head is None else head.loss(out_BO, label_B, batch.duration_B)
-
-    def _statistics(self, task: str, batch: Batch, label_B: Tensor) -> Tensor:
-        head = self._head(task, batch)
-        return label_B.unsqueeze(1) if head is None else head.statistics(label_B, batch.duration_B)
-
-    def _expected_statistics(self, task: str, batch: Batch, raw_BS: Tensor) -> Tensor:
-        head = self._head(task, batch)
-        return torch.sigmoid(raw_BS.float()) if head is None else head.expected_statistics(raw_BS)
-
-    def _statistics_loss(self, task: str, batch: Batch, raw_BS: Tensor, label_B: Tensor) -> Tensor:
-        head = self._head(task, batch)
-        return _log_loss(raw_BS, label_B) if head is None else head.statistics_loss(raw_BS, label_B, batch.duration_B)
-
-    def _expected_loss(self, task: str, batch: Batch, out_BO: Tensor, statistics_BS: Tensor) -> Tensor:
-        head = self._head(task, batch)
-        if head is None:
-            return _log_loss(out_BO, statistics_BS[:, 0])
-        return head.expected_loss(out_BO, statistics_BS, batch.duration_B)
-
 
 def refuse_non_finite(losses: Mapping[str, float | Tensor]) -> None:
     """Look at losses, task by task.
@@ -469,10 +381,6 @@ def refuse_non_finite(losses: Mapping[str, float | Tensor]) -> None:
     broken = {task: value for task, loss in losses.items() if not math.isfinite(value := float(loss))}
     if broken:
         raise FloatingPointError(f"the loss is not finite: {broken}")
-
-
-def _log_loss(out_BO: Tensor, target_B: Tensor) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(out_BO[:, 0].float(), target_B, reduction="none")
 
 
 def _refuse_unencoded(recipe: Recipe, schema: InputSchema) -> None:

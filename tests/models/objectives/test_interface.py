@@ -77,7 +77,7 @@ def test_exposure_trains_the_tasks_encoder_only_where_it_is_shared(
 ) -> None:
     model, rows = ranker(recipe_of(kind)).eval(), batch(20, unobserved=True)
     encoded, second_BE = model.encoder(rows), model._second(rows)
-    exposure_B = model._auxiliary("skip", encoded.flat_BE, second_BE)["exposure"]
+    exposure_B = model.auxiliary["skip"](encoded.flat_BE, second_BE)["exposure"]
     (gradient,) = torch.autograd.grad(exposure_B.sum(), [encoded.flat_BE], allow_unused=True)
     assert (gradient is not None) == reaches
 
@@ -87,7 +87,7 @@ def test_pda_serves_what_its_tower_forecasts(ranker: Callable[..., Ranker], batc
     plain, forecast = ranker(recipe_of("pd")).eval(), ranker(recipe_of("pda")).eval()
     with torch.no_grad():
         raw = forecast(rows)
-        tower_B = forecast._auxiliary("skip", forecast.encoder(rows).flat_BE, forecast._second(rows))["popularity"]
+        tower_B = forecast.auxiliary["skip"](forecast.encoder(rows).flat_BE, forecast._second(rows))["popularity"]
     expected_B = torch.sigmoid(raw["skip"][:, 0] + torch.nn.functional.logsigmoid(tower_B))
     torch.testing.assert_close(forecast.predict(rows).probability["skip"], expected_B)
     torch.testing.assert_close(plain.predict(rows).probability["skip"], torch.sigmoid(plain(rows)["skip"][:, 0]))

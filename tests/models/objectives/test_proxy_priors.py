@@ -162,7 +162,7 @@ def test_the_ends_of_the_dial_are_the_two_outputs(disentangled: Fit) -> None:
     with torch.no_grad():
         encoded = ranker.encoder(rows)
         assert ranker.second_encoder is not None
-        logits = ranker._auxiliary("watch_time", encoded.flat_BE, ranker.second_encoder(rows).flat_BE)
+        logits = ranker.auxiliary["watch_time"](encoded.flat_BE, ranker.second_encoder(rows).flat_BE)
         own_BO = ranker(rows)["watch_time"]
         knowing_BO = (logits["base"] + torch.sigmoid(logits["gate"]) * logits["proxy"]).unsqueeze(1)
         for trade_off, expected_BO in ((0.0, own_BO), (1.0, knowing_BO), (0.25, 0.75 * own_BO + 0.25 * knowing_BO)):
