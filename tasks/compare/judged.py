@@ -118,9 +118,9 @@ class JudgedNights:
                 entries |= {day.champion.entry: CHAMPION} if day.champion.entry else {}
         return JudgedNight(as_of, tables, entries | self._promoted(as_of, tables), problem)
 
-    def entry_ids(self) -> tuple[str, ...]:
-        """Return the ids of all registry entries."""
-        return Registry(self._registry).entries
+    def entry_named(self, text: str) -> str | None:
+        """Return the registry entry that a text names, see `Registry.entry_named`."""
+        return Registry(self._registry).entry_named(text)
 
     def champion_after(self, as_of: dt.date) -> str | None:
         """Return the registry entry that was champion once a night was decided; None: there was none."""
@@ -154,7 +154,7 @@ class JudgedNights:
 
     @functools.cached_property
     def _entries(self) -> Mapping[str, Entry]:
-        return {name: read_manifest(self._registry / ENTRIES / name, name) for name in self.entry_ids()}
+        return {name: read_manifest(self._registry / ENTRIES / name, name) for name in Registry(self._registry).entries}
 
     def _promoted(self, as_of: dt.date, tables: Mapping[str, Path]) -> dict[str, str]:
         """Return the entries that a night made: each is the model that it was promoted from."""

@@ -21,8 +21,6 @@ from tasks.registry.entry import BUNDLE, ENTRIES, read_entry
 from tasks.table.source import FeatureDays
 
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
-_SHORTEST = 6
-"""Letters of an entry's id that name it."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,8 @@ def named(text: str, nights: JudgedNights) -> Named:
     known = (CHAMPION, *nights.params.recipes, *nights.params.ensembles, *get_args(BaselineName))
     if text in known:
         return Named(text, model=text)
-    found = [name for name in nights.entry_ids() if name.startswith(text)] if len(text) >= _SHORTEST else []
-    if len(found) > 1:
-        raise ConfigError(f"several registry entries begin with {text!r}: {', '.join(found)}; write more of the id")
-    if found:
-        return Named(found[0], entry=found[0])
+    if entry := nights.entry_named(text):
+        return Named(entry, entry=entry)
     judged = {name for night in nights.nights for name in nights.at(night).tables}
     if text in judged:
         return Named(text, model=text)

@@ -48,10 +48,10 @@ def named_bundle(night: Night, name: str) -> NamedBundle:
     Args:
         night: of the workspace.
         name: "champion", which is whoever would serve now, after rollbacks too; a recipe or ensemble of the night; or the
-            id of a registry entry.
+            id of a registry entry or its beginning.
 
     Raises:
-        ConfigError: if there is none; the message lists what there is.
+        ConfigError: if there is none, or several entries begin so; the message lists what there is.
         RegistryError: if the entry is damaged.
     """
     registry = Registry(night.workspace.registry(night.key.source))
@@ -64,9 +64,9 @@ def named_bundle(night: Night, name: str) -> NamedBundle:
         )
     if name in night.params.nightly.challengers and night.workspace.challenger(name).is_dir():
         return NamedBundle(name, night.workspace.challenger(name))
-    if name in registry.entries:
-        folder = registry.path / ENTRIES / name
-        return NamedBundle(read_entry(folder, name).recipe, folder / BUNDLE, name)
+    if entry := registry.entry_named(name):
+        folder = registry.path / ENTRIES / entry
+        return NamedBundle(read_entry(folder, entry).recipe, folder / BUNDLE, entry)
     raise ConfigError(f"no fitted model is called {name!r}: {_known(night, registry)}")
 
 

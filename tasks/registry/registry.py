@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core.errors import RegistryError
+from tasks.core.errors import ConfigError, RegistryError
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.gate.decision import Decision
@@ -13,6 +13,9 @@ from tasks.registry.entry import ENTRIES
 from tasks.registry.ledger import NO_CHAMPION, Event
 from tasks.registry.night import gather
 from tasks.registry.replay import RegistryStatus
+
+_SHORTEST = 6
+"""Letters of an id that name an entry."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class Registry:
     def entries(self) -> tuple[str, ...]:
         """Ids of all entries, sorted."""
         return tuple(sorted(path.name for path in (self.path / ENTRIES).glob("*") if path.is_dir()))
+
+    def entry_named(self, text: str) -> str | None:
+        """Return the id of the entry that a person names by it, or by its beginning; None: there is none.
+
+        Raises:
+            ConfigError: if several begin so.
+        """
+        found = [name for name in self.entries if name.startswith(text)] if len(text) >= _SHORTEST else []
+        if len(found) > 1:
+            raise ConfigError(f"several registry entries begin with {text!r}: {', '.join(found)}; write more of the id")
+        return found[0] if found else None
 
     def champion_for(self, as_of: dt.date) -> str | None:
         """Return the entry that night `as_of` has to beat; None: there is none (see `replay.champion_for`)."""
