@@ -96,7 +96,10 @@ def _cluster(config: ClusterConfig, distributed: Any) -> Iterator[Any]:
 
 
 def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any:
-    """Return a running local cluster; one whose worker dies before it has registered does not come up, and is begun again."""
+    """Return a running local cluster; one whose worker dies before it has registered does not come up, and is begun again.
+
+    It answers who has the certificate that is made for it and lives in the memory of its processes: tasks are code.
+    """
     attempt = 1
     while True:
         try:
@@ -107,6 +110,7 @@ def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any
                 dashboard_address=None,
                 worker_dashboard_address=None,
                 env=environment,
+                security=distributed.Security.temporary(),
             )
         except (RuntimeError, OSError, TimeoutError) as error:
             if attempt == _STARTS:

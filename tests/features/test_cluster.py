@@ -44,6 +44,18 @@ def test_without_a_worker_it_ends(empty: str, monkeypatch: pytest.MonkeyPatch) -
         run(time.sleep, [0, 0])
 
 
+def test_nobody_else_on_this_machine_is_answered() -> None:
+    """A client without the cluster's certificate, or with one of its own making, runs nothing."""
+    with partition_map(LocalCluster(workers=1)) as run:
+        assert run(abs, [-1]) == [1]
+        client = distributed.get_client()
+        address = client.scheduler.address
+        assert address.startswith("tls://")
+        for security, scheme in ((None, "tcp"), (distributed.Security.temporary(), "tls")):
+            with pytest.raises((OSError, TimeoutError)):
+                distributed.Client(address.replace("tls", scheme, 1), security=security, timeout=2, set_as_default=False)
+
+
 def test_a_task_that_kills_every_worker_ends_the_stage() -> None:
     with (
         partition_map(LocalCluster(workers=1)) as run,
