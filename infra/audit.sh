@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Look the locked packages over. CI runs the part that needs no network: what is installed fits together, and tests/test_lock.py
 # holds it against the lock and its hashes. `infra/audit.sh online` also asks for known vulnerabilities, with pip-audit from
-# PyPI in a throw-away environment; an advisory that was looked at and does not concern dwell stands in infra/advisories.txt.
+# PyPI in a throw-away environment, and fails where a package cannot be looked up; an advisory that was looked at and does not concern dwell stands in infra/advisories.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 .venv/bin/python -m pip check
@@ -14,5 +14,5 @@ if [ "${1:-}" = online ]; then
   while read -r advisory _; do
     ignored+=(--ignore-vuln "$advisory")
   done < <(grep -v '^#' infra/advisories.txt)
-  "$environment/bin/pip-audit" --disable-pip --require-hashes --requirement requirements.lock "${ignored[@]}"
+  "$environment/bin/pip-audit" --strict --disable-pip --require-hashes --requirement requirements.lock "${ignored[@]}"
 fi
