@@ -19,6 +19,7 @@ from models.objectives.esmm import Esmm
 from models.objectives.inv_pref import InvPref
 from models.objectives.ips import Ips
 from models.objectives.ips_v2 import IpsV2
+from models.objectives.joint_uniform import JointUniform
 from models.objectives.latent_exogenous import LatentExogenous
 from models.objectives.mrdr import Mrdr
 from models.objectives.naive import Naive
@@ -33,6 +34,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "naive": Naive,
     "ips": Ips,
     "snips": Snips,
+    "joint_uniform": JointUniform,
     "eib": Eib,
     "dr": Dr,
     "dr_jl": DrJl,

@@ -53,7 +53,9 @@ def test_nobody_else_on_this_machine_is_answered() -> None:
         assert address.startswith("tls://")
         for security, scheme in ((None, "tcp"), (distributed.Security.temporary(), "tls")):
             with pytest.raises((OSError, TimeoutError)):
-                distributed.Client(address.replace("tls", scheme, 1), security=security, timeout=2, set_as_default=False)
+                distributed.Client(
+                    address.replace("tls", scheme, 1), security=security, timeout=2, set_as_default=False
+                )
 
 
 def test_a_task_that_kills_every_worker_ends_the_stage() -> None:
