@@ -14,6 +14,8 @@ from manual.markdown import FENCE, LINK, title
 _PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "infra/README.md", "docs/**/*.md", "benchmarks/**/*.md")
 _PICTURES = (".svg", ".png")
 _LANGUAGES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".json": "json", ".sh": "sh"}
+_ROW = re.compile(r"^\|.*$", re.MULTILINE)
+_CODE = re.compile(r"(`+)(.+?)\1")
 SHOWN = "shown"
 """Folder of the site for files that are no pages, and for lists of folders."""
 
@@ -47,7 +49,7 @@ class Tree:
         return done
 
     def _linked(self, place: str) -> str:
-        """Return a page with its links settled; what is code stays."""
+        """Return a page with its links settled; what is code stays, but that its bars in tables are escaped on GitHub only."""
         text, parts, end = self.pages[place], list[str](), 0
         if place.startswith(f"{SHOWN}/"):
             return text
@@ -57,7 +59,8 @@ class Tree:
         return "".join([*parts, self._relinked(place, text[end:])])
 
     def _relinked(self, place: str, text: str) -> str:
-        return LINK.sub(lambda link: f"{link[1]}{self._target(place, link[2])}{link[3]}", text)
+        linked = LINK.sub(lambda link: f"{link[1]}{self._target(place, link[2])}{link[3]}", text)
+        return _ROW.sub(lambda row: _CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), linked)
 
     def _target(self, place: str, target: str) -> str:
         name, hash_sign, anchor = target.partition("#")

@@ -54,6 +54,12 @@ def test_links_lead_to_pages_files_and_folders_of_the_site(root: Path) -> None:
     assert tree.pictures == {"docs/drawn.svg"}
 
 
+def test_bars_in_code_of_a_table_are_bars(root: Path) -> None:
+    (root / "docs/other.md").write_text("# Other\n\n| a | b |\n|---|---|\n| `\\|O\\|` | x \\| y |\n\n`\\|` stays\n")
+    page = Tree(root, {}).settled()["docs/other.md"]
+    assert "| `|O|` | x \\| y |\n" in page and "`\\|` stays" in page
+
+
 def test_a_file_is_shown_and_a_folder_is_listed(root: Path) -> None:
     pages = Tree(root, {}).settled()
     assert "~~~~python\nx = 1\n~~~~" in pages["shown/code/run.py.md"]
