@@ -86,6 +86,7 @@ def test_a_row_says_type_bounds_default_and_meaning() -> None:
         "how often a failed stage is tried again; errors in the data or the configuration are not retried",
     ]
     assert found["recipes"][1] == "*required*"
+    assert rows(section(params_page(), "window"))["accepted_gaps"][1] == "`{}`", "a default that code makes"
 
 
 def test_every_kind_of_a_recipe_has_a_section() -> None:
