@@ -10,6 +10,7 @@ PART ?=
 ONLINE ?=
 OUT ?= trace.json
 BASE ?=
+NIGHT ?=
 # Folders of tests go to workers in the order that tests/conftest.py gives them: sorted by number of tests, the few long nights
 # of tests/flows would come last and alone.
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
@@ -22,7 +23,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit serve deploy benchmark-r0 benchmark-scale benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit docs serve deploy benchmark-r0 benchmark-scale benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -79,6 +80,9 @@ lock: $(STAMP) ## write requirements.lock from what pyproject.toml resolves to n
 
 audit: $(STAMP) ## what is installed fits together; ONLINE=1 also asks for known vulnerabilities
 	infra/audit.sh $(if $(ONLINE),online)
+
+docs: $(STAMP) ## the documentation as a website in .dwell/manual, the tour run and every link checked (NIGHT=nights/SOURCE/AS_OF shows its report)
+	$(BIN)/python -m manual $(if $(NIGHT),--night $(NIGHT))
 
 serve: $(STAMP) ## a Prefect server on 127.0.0.1:4200 and a worker, until Ctrl-C
 	$(BIN)/dwell serve

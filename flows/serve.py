@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from types import FrameType
 
 import httpx
-import requests
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import POOL
+from flows.readiness import answers
 from flows.tend import tend
 
 _TEND_S = 15
@@ -101,7 +101,7 @@ def work(api: str) -> int:
 def _keep(parts: list[_Part], api: str, environment: dict[str, str]) -> int:
     """Add a worker once the server answers, start again what dies, and tend runs whose processes have died."""
     try:
-        if not _answers(f"{api}/health", parts):
+        if not _begun(api, parts):
             return 1
         parts.append(_Part(["worker", "start", "--pool", POOL, "--type", "process"], environment))
         tended = -float("inf")
@@ -132,12 +132,11 @@ def _tend(api: str) -> None:
         _log.warning("the server did not say which runs have died: %s", error)
 
 
-def _answers(url: str, parts: Sequence[_Part]) -> bool:
+def _begun(api: str, parts: Sequence[_Part]) -> bool:
     """Wait until a server answers; False: the one that is a part of ours has ended before."""
     while not any(part.has_ended for part in parts):
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(url, timeout=2).ok:
-                return True
+        if answers(api):
+            return True
         time.sleep(0.5)
     return False
 

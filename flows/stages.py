@@ -28,6 +28,8 @@ from flows import dvc_command
 from flows.artifacts import show
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.fork_server import fork_server
+from tasks.core.layout import Workspace
+from tasks.core.progress import stage_bar
 from tasks.night.dvc_files import damaged_lock
 
 _HINTS = (
@@ -110,7 +112,8 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
     logger = get_run_logger()
     command = [sys.executable, "-m", "flows.dvc_command", "repro", "--single-item", stage]
     started = time.monotonic()
-    returncode, lines = _stream(command, Path(root), timeout_minutes, logger.info)
+    with stage_bar(Workspace(Path(root)), stage):
+        returncode, lines = _stream(command, Path(root), timeout_minutes, logger.info)
     if returncode != 0:
         raise _failure(stage, returncode, lines, timeout_minutes)
     outcome = _outcome(lines)

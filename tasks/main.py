@@ -15,6 +15,7 @@ from tasks.core.arithmetic import difference
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.names import checked_name
+from tasks.core.progress import stage_bar
 from tasks.core.system_errors import in_words
 from tasks.core.timings import StageCost, write_timing
 from tasks.night.belonging import belonging
@@ -50,7 +51,11 @@ def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> No
     started = time.perf_counter()
     night = Night.load(workspace)
     name = stage if recipe is None else f"{stage}@{recipe}"
-    with holding(workspace, f"stage {name}"), belonging(workspace, night.params, night.key, stage, recipe):
+    with (
+        holding(workspace, f"stage {name}"),
+        belonging(workspace, night.params, night.key, stage, recipe),
+        stage_bar(workspace, name),
+    ):
         result = STAGES[stage](night, recipe)
     if said := difference(night.key.arithmetic):
         _log.warning(said)

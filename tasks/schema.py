@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 
 class DescribedSchema(GenerateJsonSchema):
-    """Gives properties that say nothing of themselves the docstring of their attribute."""
+    """Gives properties that say nothing of themselves the docstring of their attribute, and defaults that are made, made."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Return the schema of one model."""
@@ -24,6 +24,12 @@ class DescribedSchema(GenerateJsonSchema):
             field = schema["cls"].model_fields.get(name)
             if field and (written := described["properties"].get(field.alias or name)) is not None:
                 written.setdefault("description", text)
+        for name, field in schema["cls"].model_fields.items():
+            if field.default_factory is not None:
+                made = TypeAdapter(field.annotation).dump_python(
+                    field.get_default(call_default_factory=True), mode="json"
+                )
+                described["properties"][field.alias or name].setdefault("default", made)
         return described
 
 

@@ -1,6 +1,8 @@
 """What each stage of a workspace cost when it last ran. No output of a stage holds it; the archive of the night does."""
 
-from tasks.core.document import Document, read_document
+from pathlib import Path
+
+from tasks.core.document import Document, read_document, read_optional
 from tasks.core.layout import Workspace
 
 
@@ -21,10 +23,19 @@ def write_timing(workspace: Workspace, stage: str, cost: StageCost) -> None:
         stage: name, with `@recipe` where it runs once per recipe.
         cost: of the run.
     """
-    cost.write(workspace.scratch / "timings" / f"{stage}.json")
+    cost.write(_folder(workspace) / f"{stage}.json")
+
+
+def last_cost(workspace: Workspace, stage: str) -> StageCost | None:
+    """Return what the last run of one stage in this workspace cost; None: it never ran here."""
+    return read_optional(_folder(workspace) / f"{stage}.json", StageCost, stage)
 
 
 def timings(workspace: Workspace) -> dict[str, StageCost]:
     """Return stage -> what its last run in this workspace cost, as `write_timing` was told."""
-    files = sorted((workspace.scratch / "timings").glob("*.json"))
+    files = sorted(_folder(workspace).glob("*.json"))
     return {path.stem: read_document(path, StageCost, path.stem) for path in files}
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.scratch / "timings"

@@ -1,6 +1,7 @@
 """Stages as Prefect tasks over a toy stage graph: order, outcomes, causes of failure, timeouts."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.stages import StageFailed, StageRefused, run_stages, stage_graph
 from tasks.core.errors import DwellError
+from tasks.core.layout import Workspace
+from tasks.core.timings import StageCost, write_timing
+from tests.terminal import terminal
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +81,22 @@ def test_a_second_night_with_the_same_inputs_has_nothing_to_do(tmp_path: Path) -
     assert set(night(root, parallel=1).values()) == {"unchanged"}
     (root / "d").unlink()
     assert night(root, parallel=2)["last"] == "restored"
+
+
+def test_a_terminal_shows_how_long_each_stage_still_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = toy(
+        tmp_path,
+        one={"cmd": "sleep 1; echo 1 > b", "outs": ["b"]},
+        other={"cmd": "sleep 1; echo 2 > c", "outs": ["c"]},
+    )
+    for stage in ("one", "other"):
+        write_timing(Workspace(root), stage, StageCost(seconds=900, cpu_seconds=1, peak_mib=1))
+    with terminal() as screen, open(screen.descriptor, "w", closefd=False) as stderr:
+        monkeypatch.setattr("sys.stderr", stderr)
+        assert set(night(root, parallel=2).values()) == {"ran"}
+        monkeypatch.undo()
+    for stage in ("one", "other"):
+        assert re.search(rf"{stage} +\d+%\|.*about 8\d\d s left", screen.sent)
 
 
 def test_failure_names_the_stage_and_its_cause_and_is_retried(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_lock_that_an_argument_chooses_holds_one_version_with_hashes(build: 
 @pytest.mark.slow
 def test_what_only_developers_need_is_pruned_and_what_runs_stays() -> None:
     pruned = superfluous(PROJECT, ["s3"])
-    assert {"pytest", "mypy", "ruff", "moto", "hypothesis", "coverage"} <= set(pruned)
+    assert {"pytest", "mypy", "ruff", "moto", "hypothesis", "coverage", "mkdocs-material"} <= set(pruned)
     needed = {"torch", "prefect", "asyncpg", "dvc-s3", "botocore", "polars", "great-expectations", "duckdb", "pip"}
     assert not needed & set(pruned)
     rest = {normal(found.metadata["Name"]) for found in importlib.metadata.distributions()} - set(pruned)

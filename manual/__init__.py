@@ -1,0 +1,1 @@
+"""The documentation as a website: pages of the repository, and reference pages generated from the code they describe."""
