@@ -111,7 +111,7 @@ def reweigh(
         ),
     ],
     k: Annotated[
-        int | None, typer.Option(help="First places of tomorrow's lists that are looked at. Default: all.", min=1)
+        int | None, typer.Option("-k", help="First places of tomorrow's lists that are looked at. Default: all.", min=1)
     ] = None,
 ) -> None:
     """Show how lists would change under other weights of the objectives: places, seconds, likes; nothing is written."""

@@ -48,6 +48,7 @@ def test_a_name_stands_for_the_model_of_every_night_and_the_last_is_the_default(
     assert found.metrics["xauc"].nights == 3
 
 
+@pytest.mark.slow
 def test_two_nights_are_taken_apart(nights: JudgedNights) -> None:
     """`a` serves after every night: what changed are the rows, and the model by nothing."""
     found = change_named((str(day(2)), str(day(1))), nights)
@@ -168,7 +169,7 @@ def test_pages_ask_for_nothing_and_show_every_number_of_the_terminal(nights: Jud
     pages = comparison_html(found), board_html(leaderboard(nights, None, last=7))
     for page in pages:
         assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
-        assert "<script" not in page
+        assert page.count("<script") == 1, "the one that sorts"
     assert "b is worse than a over 3 nights" in pages[0]
     shown = "\n".join(lines(found))
     for night in map(str, found.nights):
