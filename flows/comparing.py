@@ -26,18 +26,22 @@ def compare(
     source: Source = None,
     html: Html = None,
 ) -> None:
-    """Compare two models as the gate does: paired differences with intervals, adjusted for how many are shown, by segment."""
+    """Compare two models as the gate does: paired differences with intervals, adjusted for how many are shown, by segment.
+
+    Of two nights also what changed between their headlines, taken apart into data, features and model.
+    """
     from tasks.compare.judged import JudgedNights
-    from tasks.compare.models import compare_named
+    from tasks.compare.models import change_named, compare_named
     from tasks.compare.page import comparison_html
-    from tasks.compare.words import lines
+    from tasks.compare.words import change_lines, lines
 
     judged = JudgedNights.of(Workspace(), source)
     found, left_out = compare_named((candidate, reference), judged, nights_between(nights))
-    for line in lines(found, left_out):
+    change = change_named((candidate, reference), judged)
+    for line in (*lines(found, left_out), *change_lines(change)):
         typer.echo(line)
     if html is not None:
-        typer.echo(f"page: {write_text(html, comparison_html(found, left_out))}")
+        typer.echo(f"page: {write_text(html, comparison_html(found, left_out, change))}")
 
 
 def leaderboard(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.options import FirstNight, Source, date, named
+from tasks.core.errors import ConfigError
 from tasks.core.layout import Workspace
 
 if TYPE_CHECKING:
@@ -99,6 +100,37 @@ def score(
         made = score_day(Night.load(workspace), model, date(day), out)
     summary = made.summary
     typer.echo(f"{summary.day}, {made.model}: {summary.users} users x {summary.pool} videos in {made.folder}")
+
+
+def reweigh(
+    weights: Annotated[
+        list[str],
+        typer.Argument(
+            help="OBJECTIVE=WEIGHT, such as like=2 skip=-1: below 0 where unwanted; watch_time is 1 unless it is named.",
+            metavar="OBJECTIVE=WEIGHT...",
+        ),
+    ],
+    k: Annotated[
+        int | None, typer.Option("-k", help="First places of tomorrow's lists that are looked at. Default: all.", min=1)
+    ] = None,
+) -> None:
+    """Show how lists would change under other weights of the objectives: places, seconds, likes; nothing is written."""
+    from tasks.inference.other_weights import lines, other_weights
+    from tasks.stages import Night
+
+    for line in lines(other_weights(Night.load(Workspace()), _weights(weights), k)):
+        typer.echo(line)
+
+
+def _weights(texts: list[str]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        name, _, weight = text.partition("=")
+        try:
+            found[name] = float(weight)
+        except ValueError:
+            raise ConfigError(f"{text!r} is no weight: write OBJECTIVE=WEIGHT, such as like=2 or skip=-1") from None
+    return found
 
 
 def status(source: Source = None) -> None:
@@ -245,5 +277,5 @@ def doctor(
         raise typer.Exit(1)
 
 
-COMMANDS = (rollback, retire, promote, score, card, status, calendar, site, sandbox, clean, doctor)
+COMMANDS = (rollback, retire, promote, score, reweigh, card, status, calendar, site, sandbox, clean, doctor)
 """In the order of the help."""

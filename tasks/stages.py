@@ -15,7 +15,7 @@ from tasks.core.days import Days
 from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
-from tasks.core.layout import ANCHOR_TABLE, BUNDLE_MANIFEST, JUDGE_TABLE, Workspace
+from tasks.core.layout import ANCHOR_TABLE, BUNDLE_MANIFEST, JUDGE_TABLE, OLDER_STATE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.ingest.config import SourceConfig
 
@@ -163,7 +163,7 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
             retired.write(folder / RETIRED_FILE)
         return f"the champion {retired.entry} is retired: {retired.reason}"
     anchor = None if checkout.anchor is None or _lacking(night, checkout.anchor) else checkout.anchor
-    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, anchor))
+    return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, anchor, older_state=True))
 
 
 def gate(night: Night, recipe: str | None) -> Any:
@@ -270,7 +270,9 @@ def _edges(night: Night) -> list[float]:
     return fit_duration_edges(night.workspace.table, night.params.evaluation.duration_groups)
 
 
-def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path, anchor: Path | None = None) -> Any:
+def _predict_and_measure(
+    night: Night, name: str, bundle: Path, out: Path, anchor: Path | None = None, older_state: bool = False
+) -> Any:
     from tasks.evaluate.stage import evaluate as measure
     from tasks.predict import predict_days
     from tasks.trade_off.trade_off import trade_off
@@ -280,6 +282,8 @@ def _predict_and_measure(night: Night, name: str, bundle: Path, out: Path, ancho
         predict_days(bundle, measured.judge, folder / JUDGE_TABLE, measured.threads)
         if anchor is not None:
             predict_days(anchor, measured.judge, folder / ANCHOR_TABLE, measured.threads)
+        if older_state:
+            predict_days(bundle, measured.judge, folder / OLDER_STATE_TABLE, measured.threads, older_state=True)
         trade_off(measured, bundle, folder, edges)
         return measure(folder / JUDGE_TABLE, measured.evaluation, folder, name=name, duration_edges_s=edges)
 

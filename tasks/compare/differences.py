@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.compare.multiplicity import Key, holm, p_value
 from tasks.evaluate.bins import BinEdges
 from tasks.evaluate.compare import compare
 from tasks.evaluate.compare_segments import SegmentDifference, compare_segments
 from tasks.evaluate.comparison import Comparison
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.uncertainty import Interval
+from tasks.evaluate.multiplicity import Key, holm, p_value
 from tasks.evaluate.table import PredictionTable
 from tasks.gate.evidence_process import Source, variance_of_sum
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.config import Params, load_params
 from tasks.core.errors import NightError
-from tasks.core.layout import JUDGE_TABLE, Workspace
+from tasks.core.layout import JUDGE_TABLE, OLDER_STATE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.night.belonging import refuse_others
 from tasks.night.trial import PREDICTIONS
@@ -125,6 +125,12 @@ class JudgedNights:
     def champion_after(self, as_of: dt.date) -> str | None:
         """Return the registry entry that was champion once a night was decided; None: there was none."""
         return Registry(self._registry).champion_for(as_of + dt.timedelta(days=1))
+
+    def older_state(self, night: JudgedNight, entry: str | None) -> Path | None:
+        """Return an entry's table on features of the morning before; the workspace has that of its night's champion alone."""
+        current, table = self.current, self.workspace.predictions(CHAMPION) / OLDER_STATE_TABLE
+        mine = current is not None and (current.as_of, current.champion) == (night.as_of, entry) and not night.problem
+        return table if mine and table.is_file() else None
 
     def why_not(self, night: JudgedNight, model: str) -> str:
         """Return why a model has no table on a night, and what brings one."""

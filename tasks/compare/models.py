@@ -16,8 +16,10 @@ from tasks.core.errors import ConfigError, NightError
 from tasks.core.files import remove
 from tasks.core.temporaries import scratch_folder
 from tasks.core.yaml_config import nearest
+from tasks.evaluate.change import Chain, chained, decompose
 from tasks.evaluate.edges import fit_duration_edges
 from tasks.registry.entry import BUNDLE, ENTRIES, read_entry
+from tasks.report.sections.changed import NightChange
 from tasks.table.source import FeatureDays
 
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
@@ -109,6 +111,34 @@ def compare_named(
         edges = _edges(nights, pairs[-1].as_of)
         found = compare_models((first.label, second.label), pairs, nights.params.evaluation, edges)
     return found, tuple(reversed(missing)) if between else ()
+
+
+def change_named(texts: tuple[str, str], nights: JudgedNights) -> NightChange | str | None:
+    """Take apart what changed between two nights, where both texts are nights.
+
+    Args:
+        texts: as for `compare_named`.
+        nights: the judge days.
+
+    Returns:
+        the change from the earlier to the later one; in words why there is none; None where other models are named.
+
+    Raises:
+        ConfigError: if no champion served after one of them.
+    """
+    if texts[0] == texts[1] or not all(_NIGHT.fullmatch(text) for text in texts):
+        return None
+    earlier, later = sorted(texts)
+    then, now = named(earlier, nights), named(later, nights)
+    first, last = (nights.at(dt.date.fromisoformat(night)) for night in (earlier, later))
+    with _tables(nights) as tables:
+        found = [tables.of(then, first), tables.of(then, last), tables.of(now, last)]
+        missing = dict.fromkeys(one for one in found if isinstance(one, str))
+        if missing:
+            return f"no change from night {earlier} to {later}: {'; '.join(missing)}"
+        before, same, served = (one for one in found if isinstance(one, Path))
+        chain = Chain(first.as_of, last.as_of, before, chained(nights.older_state(last, then.entry), same, served))
+        return NightChange(chain, decompose(chain, nights.params.evaluation))
 
 
 def _asked(nights: JudgedNights, between: tuple[dt.date, dt.date] | None) -> Sequence[dt.date]:

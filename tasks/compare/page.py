@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tasks.compare.differences import Difference, ModelComparison, SegmentLine
 from tasks.compare.leaderboard import METRIC, Board, Standing
-from tasks.compare.words import DECIDING, PAIRED_NOTE, headline, ordered, p_text, remarks, span_of, verdict
+from tasks.compare.words import DECIDING, PAIRED_NOTE, headline, ordered, remarks, span_of, verdict
 from tasks.evaluate import catalogue
 from tasks.evaluate.compare_segments import COMPARED
 from tasks.evaluate.metrics.uncertainty import Interval
@@ -18,24 +18,29 @@ from tasks.report.formatting import (
     listed,
     measure,
     number,
+    p_text,
     plural,
     segment,
     sentence,
     span,
 )
 from tasks.report.html import page_html
+from tasks.report.sections.changed import NightChange, changed
 from tasks.report.sections.glossary import glossary
 from tasks.report.view import Cell, Chart, Charts, Fact, Page, PageTable, Section, TableHead, TableRow, Text, Tone, Top
 
 _TONES: dict[str, Tone] = {"better": "good", "worse": "bad"}
 
 
-def comparison_html(found: ModelComparison, left_out: Sequence[str] = ()) -> str:
+def comparison_html(
+    found: ModelComparison, left_out: Sequence[str] = (), change: NightChange | str | None = None
+) -> str:
     """Return the page: a pure function of the comparison.
 
     Args:
         found: it.
         left_out: one line per night that was asked for and has no tables.
+        change: what changed between two nights that were named, or why that is not known.
     """
     said = verdict(DECIDING, found.metrics[DECIDING], found.alpha)
     top = Top(
@@ -48,6 +53,7 @@ def comparison_html(found: ModelComparison, left_out: Sequence[str] = ()) -> str
     )
     sections = (
         _metrics(found),
+        *changed(change if isinstance(change, NightChange) else None),
         *([_by_night(found)] if len(found.nights) > 1 else []),
         _by_segment(found),
         glossary(),

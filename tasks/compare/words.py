@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from tasks.compare.differences import Difference, ModelComparison, SegmentLine
 from tasks.compare.leaderboard import METRIC, Board, Standing
 from tasks.evaluate import catalogue
-from tasks.report.formatting import count, interval, listed, measure, number, plural, rank_of, segment, span
+from tasks.report.formatting import count, interval, listed, measure, number, p_text, plural, rank_of, segment, span
+from tasks.report.sections.changed import NightChange, about, change_table
 
 DECIDING = "xauc"
 """Metric that a comparison is summed up by, and that the terminal shows by segment."""
@@ -83,9 +84,16 @@ def lines(found: ModelComparison, left_out: Sequence[str] = ()) -> Iterator[str]
     yield from (f"left out: {line}" for line in left_out)
 
 
-def p_text(p: float) -> str:
-    """Return a p-value as it is printed."""
-    return "-" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}"
+def change_lines(change: NightChange | str | None) -> Iterator[str]:
+    """Yield what changed between two nights as a person reads it; a reason why there is none is a line of its own."""
+    if change is None or isinstance(change, str):
+        yield from [change] if change else []
+        return
+    yield f"from night {change.chain.earlier} to night {change.chain.later}, each on its own judge day:"
+    table = change_table(change)
+    heads = [head.text for head in table.heads]
+    yield from _table([heads, *([f"{cell.text} {cell.detail}".strip() for cell in row.cells] for row in table.rows)])
+    yield f"note: {about(change)}"
 
 
 def _row(name: str, one: Difference, found: ModelComparison) -> tuple[str, ...]:

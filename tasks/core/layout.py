@@ -44,6 +44,8 @@ JUDGE_TABLE = "judge.parquet"
 """File name of a model's predictions of the judge day, below its folder; `tasks.core.predictions` has the layout."""
 ANCHOR_TABLE = "anchor.parquet"
 """The same of the entry that began the champion's reign, beside the champion's."""
+OLDER_STATE_TABLE = "older_state.parquet"
+"""The same of the champion itself, on features as they were known the morning before."""
 
 
 WRITTEN = (

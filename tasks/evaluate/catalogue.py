@@ -200,6 +200,8 @@ SUMMARY_INTERVALS = ("xauc", "xgauc", "mae")
 """Of these, the ones with their interval, and those printed at the end of a night."""
 MAIN = ("xauc", "xgauc", "mae", "rmse", "tre_signed")
 """Metrics that every segment, exposure and `dvc metrics show` has: pair accuracy, errors in seconds, signed total error."""
+CHANGED = (*MAIN, "auc_skip", "auc_long_view", "auc_like")
+"""Metrics whose change from night to night is taken apart."""
 UNIFORM = ("rmse_uniform", "tre_signed_uniform")
 """Errors of the seconds that hold under uniform exposure."""
 LEADERBOARD = (*MAIN, "dce_max", "auc_skip", "auc_long_view")

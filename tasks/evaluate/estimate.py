@@ -86,6 +86,21 @@ def difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: floa
     return _interval(delta, _sampling(candidate) - _sampling(reference), candidate[0], level)
 
 
+def change(later: Sequence[Draw], earlier: Sequence[Draw], level: float) -> Interval:
+    """Return later - earlier of the means over seeds of one metric, on rows that may differ, drawn with one set of users.
+
+    Raises:
+        ValueError: if the two were not drawn from the same users.
+    """
+    sampled = [_sampling(later), _sampling(earlier)]
+    if sampled[0].shape != sampled[1].shape or (later[0].psi_U is None) != (earlier[0].psi_U is None):
+        raise ValueError(f"a change needs one metric of the same users, got {sampled[0].shape} and {sampled[1].shape}")
+    delta, spread = _mean_value(later) - _mean_value(earlier), sampled[0] - sampled[1]
+    if later[0].psi_U is None:
+        return Interval.percentile(delta, spread, level)
+    return Interval.normal(delta, standard_error(spread, spread.size), level)
+
+
 def relative_difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> Interval:
     """Return candidate / reference - 1 of the means over seeds of an additive metric.
 

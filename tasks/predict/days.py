@@ -12,6 +12,7 @@ import torch
 from tasks.core.errors import TrainingError
 from tasks.core.files import writing
 from tasks.core.predictions import SOURCE_COLUMNS, bound_metadata, prediction_rows, seed_columns
+from tasks.features.candidates import columns_of_rows, on_older_state
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
 from tasks.table.history import HistoryLoader
@@ -20,7 +21,12 @@ from tasks.table.source import FeatureDays, FeatureFolder
 
 
 def predict_days(
-    bundle: Path, rows: FeatureDays, out: Path, threads: int = 1, seeds: Sequence[int] | None = None
+    bundle: Path,
+    rows: FeatureDays,
+    out: Path,
+    threads: int = 1,
+    seeds: Sequence[int] | None = None,
+    older_state: bool = False,
 ) -> int:
     """Write the prediction table of some arrival days and return how many rows it has.
 
@@ -33,6 +39,7 @@ def predict_days(
         out: Parquet file to write.
         threads: CPU threads; a fixed number, because the last bits of sums depend on it.
         seeds: whose predictions; None: every seed's.
+        older_state: whether features are those known the morning before, as if they had not been computed since.
 
     Raises:
         ContractError: if a day or a column is missing.
@@ -46,7 +53,9 @@ def predict_days(
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
         for day in rows.days:
-            for frame in source.chunks(day, columns):
+            wanted = columns_of_rows(source.columns(day)) if older_state else columns
+            for chunk in source.chunks(day, wanted):
+                frame = on_older_state(rows.features, chunk) if older_state else chunk
                 table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
                 schema = table.schema.with_metadata(bound_metadata(model.truncate_watch))
                 writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.attribution.document import LAST_FILE, LastRanks
 from tasks.core.document import read_document
@@ -129,16 +130,23 @@ def checkout_champion(
     return CheckoutResult(standing, entry.recipe if entry else None, tuple(evidence))
 
 
+def last_judged(folder: Path) -> JudgeDay | None:
+    """Return the last earlier judge day that the stage `champion` checked out; None where it checked out none.
+
+    Raises:
+        RegistryError: if something is missing or damaged.
+    """
+    evidence = max(_pinned(folder)["evidence"], default=None)  # ids begin with the night
+    return None if evidence is None else read_evidence(folder / EVIDENCE / evidence, evidence)
+
+
 def read_checkout(folder: Path) -> Checkout:
     """Read what the stage `champion` wrote.
 
     Raises:
         RegistryError: if it is missing or damaged.
     """
-    path = folder / CHAMPION_FILE
-    if not path.exists():
-        raise RegistryError(f"{path} does not exist: run the stage champion first")
-    pinned = read_json(path)
+    pinned = _pinned(folder)
     evidence = tuple(read_evidence(folder / EVIDENCE / identity, identity) for identity in pinned["evidence"])
     champion, reign = pinned["champion"], read_document(folder / REIGN_FILE, Reign, "champion")
     forecasts = read_document(folder / FORECASTS_FILE, tuple[NightForecast, ...], "champion")
@@ -147,3 +155,11 @@ def read_checkout(folder: Path) -> Checkout:
     entry = read_entry(folder / _ENTRY, champion)
     anchor = folder / _ANCHOR / BUNDLE if reign.anchor not in (None, champion) else None
     return Checkout(champion, entry, folder / _ENTRY / BUNDLE, evidence, reign, anchor, forecasts)
+
+
+def _pinned(folder: Path) -> dict[str, Any]:
+    path = folder / CHAMPION_FILE
+    if not path.exists():
+        raise RegistryError(f"{path} does not exist: run the stage champion first")
+    pinned: dict[str, Any] = read_json(path)
+    return pinned

@@ -1,13 +1,11 @@
 """Charts of the page as inline SVG: no script, no font to fetch, the same bytes for the same numbers.
 
-Text stays text, so it can be read out, searched and set in the reader's own font.
+Text stays text, so it can be read out, searched and set in the reader's own font. Colours are those of the page's style
+sheet, so a chart is legible in its light and in its dark form (`tasks.report.svg`).
 """
 
 import datetime as dt
-import hashlib
-import html
 import io
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -19,10 +17,13 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-INK, MUTED, ACCENT, WARM = "#1d2433", "#6b7280", "#1d4ed8", "#b45309"
-CYCLE = (ACCENT, WARM, "#047857", "#7e22ce", "#b91c1c", "#0e7490")
+from tasks.report.svg import CYCLE, GRID, INK, MUTED, embeddable
+
+ACCENT = CYCLE[0]
 WIDTH = 4.6
 """Inches. Narrow, so that letters are still readable where a phone shrinks the drawing to its own width."""
+_MARKED = 60
+"""Points of a line that are marked at most: a longer one is drawn as a line alone, and takes no more room than it shows."""
 
 _STYLE: Any = {
     "svg.hashsalt": "dwell",  # ids are random otherwise
@@ -39,7 +40,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e6e8ee",
+    "grid.color": GRID,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
@@ -102,8 +103,9 @@ def lines(series: Sequence[Series], x_label: str, y_label: str, description: str
         for line in series:
             colour = CYCLE[line.colour % len(CYCLE)]
             style = "--" if line.dashed else "-"
+            marker = "o" if len(line.x) <= _MARKED else ""
             axes.plot(
-                line.x, line.y, style, marker="o", markersize=3, linewidth=1.5, color=colour, label=line.name or None
+                line.x, line.y, style, marker=marker, markersize=3, linewidth=1.5, color=colour, label=line.name or None
             )
         if whole_x:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -212,19 +214,4 @@ def _svg(draw: Callable[[Axes], None], height: float, description: str) -> str:
         draw(figure.add_subplot())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    svg = buffer.getvalue()
-    return _embeddable(svg[svg.index("<svg") :], description)
-
-
-def _embeddable(svg: str, description: str) -> str:
-    """Make a drawing fit to stand beside others in one page: a label, ids of its own, no fixed size or font."""
-    prefix = "c" + hashlib.sha256((description + svg).encode()).hexdigest()[:8]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;\"]*; ?", "", svg, flags=re.S)
-    svg = re.sub(r"font: [^;\"]*?(\d+(?:\.\d+)?)px [^;\"]*", r"font-size: \1px", svg)
-    svg = re.sub(r"\n\s+", "\n", svg)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
-    label = html.escape(description, quote=True)
-    opening = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{label}">'
-    return re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', opening, svg, count=1, flags=re.S)
+    return embeddable(buffer.getvalue(), description)

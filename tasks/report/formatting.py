@@ -120,6 +120,11 @@ def tone_of(name: str, low: float | None, high: float | None) -> Tone:
     return "plain" if higher is None else "good" if (low > 0) == higher else "bad"
 
 
+def p_text(p: float) -> str:
+    """Return a p-value as it is printed."""
+    return "-" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def count(value: int) -> str:
     """Return a whole number with separators."""
     return f"{value:,}"

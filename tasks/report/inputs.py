@@ -9,13 +9,15 @@ from tasks.attribution.document import LAST_FILE, Importance, LastRanks, read_im
 from tasks.core.document import existing, read_document, read_optional
 from tasks.core.files import hash_file
 from tasks.core.layout import JUDGE_TABLE, Workspace
-from tasks.gate.decision import Decision, load_decision
+from tasks.evaluate.change import Chain
+from tasks.gate.decision import ChallengerVerdict, Decision, load_decision
 from tasks.oracle.document import SUMMARY as ORACLE_FILE
 from tasks.oracle.document import OracleResult, TrueMetrics
 from tasks.registry.entry import BUNDLE, Entry
 from tasks.registry.entry import MANIFEST as ENTRY_FILE
 from tasks.registry.forecast import FILE as FORECAST_FILE
 from tasks.registry.forecast import NightForecast
+from tasks.report.changes import chain_of
 from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe, read_bundle
 from tasks.report.measured import MeasuredModel
 from tasks.score.fusion.document import FILE as FUSION_FILE
@@ -45,6 +47,7 @@ class Artifacts:
         fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
         importance: what the challengers that are networks read.
         last_ranks: the same of the last night that has any; None where none has.
+        chain: tables between the last night's headline and this one's; None where there is none, or it is not at hand.
     """
 
     decision: Decision
@@ -59,6 +62,7 @@ class Artifacts:
     fusion: FusionDocument | None = None
     importance: tuple[Importance, ...] = ()
     last_ranks: LastRanks | None = None
+    chain: Chain | None = None
 
     @classmethod
     def read(cls, workspace: Workspace) -> "Artifacts":
@@ -72,13 +76,14 @@ class Artifacts:
         decision = load_decision(workspace.gate)
         bundles = tuple(read_bundle(workspace, verdict.name) for verdict in decision.challengers)
         models = _models(workspace, bundles, with_champion=decision.champion is not None)
+        champion = _champion(workspace) if decision.champion is not None else None
         summary = workspace.validated / DATA_FILE
         scores = read_document(workspace.scores / SCORES_FILE, ScoreSummary, "score")
         return cls(
             decision=decision,
             models=models,
             bundles=bundles,
-            champion=_champion(workspace) if decision.champion is not None else None,
+            champion=champion,
             validation=read_document(summary, DataSummary, "validate"),
             scores=scores,
             top_k=existing(workspace.scores / "top_k.parquet", "score") if scores.model else None,
@@ -88,6 +93,7 @@ class Artifacts:
             fusion=read_optional(workspace.scores / FUSION_FILE, FusionDocument, "score"),
             importance=_importance(workspace, bundles),
             last_ranks=read_optional(workspace.champion / LAST_FILE, LastRanks, "champion"),
+            chain=chain_of(workspace, decision, champion),
         )
 
     @cached_property
@@ -97,8 +103,14 @@ class Artifacts:
             return self.model(self.decision.winner)
         if self.decision.champion is not None:
             return self.model("champion")
-        best = max(self.decision.challengers, key=lambda verdict: verdict.validation_xauc or 0)
-        return self.model(best.name)
+        return self.model(self.best.name)
+
+    @property
+    def best(self) -> ChallengerVerdict:
+        """The challenger that won; else one that passed before any that did not, and the best of the validation day."""
+        if self.decision.winner is not None:
+            return self.decision.challenger(self.decision.winner)
+        return max(self.decision.challengers, key=lambda verdict: (verdict.passed, verdict.validation_xauc or 0))
 
     @property
     def serving(self) -> MeasuredModel | None:

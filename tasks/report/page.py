@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from tasks.core.files import write_text
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
+from tasks.evaluate.change import decompose
 from tasks.evaluate.leaderboard import LeaderboardLine, leaderboard
+from tasks.report.changes import chain_of
 from tasks.report.config import ReportConfig
 from tasks.report.html import page_html
 from tasks.report.inputs import Artifacts
@@ -16,6 +18,7 @@ from tasks.report.operations import Operations
 from tasks.report.sections.by_segment import by_segment
 from tasks.report.sections.calibration import calibration
 from tasks.report.sections.challengers import challengers
+from tasks.report.sections.changed import NightChange, changed
 from tasks.report.sections.data import drift, volume
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
@@ -49,9 +52,10 @@ def render(
 ) -> Path:
     """Write the page; `tasks.report.render_report` says what it promises."""
     artifacts = Artifacts.read(workspace)
-    artifacts = artifacts if decision is None else replace(artifacts, decision=decision)
+    if decision is not None:
+        artifacts = replace(artifacts, decision=decision, chain=chain_of(workspace, decision, artifacts.champion))
     lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
-    page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations)
+    page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations, change_of(artifacts))
     return write_text(out_file, page_html(page))
 
 
@@ -61,6 +65,12 @@ def leaders_of(artifacts: Artifacts) -> Sequence[LeaderboardLine]:
     return leaderboard(folders, artifacts.focus.name, artifacts.focus.metrics.config)
 
 
+def change_of(artifacts: Artifacts) -> NightChange | None:
+    """Return what changed since the last night; None where that is not at hand."""
+    chain = artifacts.chain
+    return None if chain is None else NightChange(chain, decompose(chain, artifacts.focus.metrics.config))
+
+
 def compose(
     artifacts: Artifacts,
     lines: Sequence[LeaderboardLine],
@@ -68,6 +78,7 @@ def compose(
     config: ReportConfig,
     key: RunKey,
     operations: Operations | None = None,
+    change: NightChange | None = None,
 ) -> Page:
     """Return the page as values.
 
@@ -78,12 +89,13 @@ def compose(
         config: what is shown.
         key: the night.
         operations: what ran, for the archive.
+        change: since the last night, where it is known.
     """
     return Page(
         title=f"{config.title}: night {key.as_of.isoformat()}",
         subtitle=f"Source {key.source}, judged on {', '.join(artifacts.focus.metrics.days)}, serving {artifacts.scores.day}",
-        top=top(artifacts),
-        sections=_sections(artifacts, lines, lists, config, key, operations),
+        top=top(artifacts, lists),
+        sections=_sections(artifacts, lines, lists, config, key, operations, change),
     )
 
 
@@ -94,13 +106,15 @@ def _sections(
     config: ReportConfig,
     key: RunKey,
     operations: Operations | None,
+    change: NightChange | None,
 ) -> tuple[Section, ...]:
     return (
         challengers(artifacts),
+        *changed(change),
         leaders(artifacts, lines),
+        exposure(artifacts),
         by_segment(artifacts, config),
         calibration(artifacts),
-        exposure(artifacts),
         *served_value(artifacts),
         *trade_off(artifacts),
         training(artifacts),

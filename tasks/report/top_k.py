@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.report.config import ReportConfig
-from tasks.report.sections.scores import ListedVideo, ListRow, Lists
+from tasks.report.sections.scores import EVERYWHERE, Concentration, ListedVideo, ListRow, Lists
 
 
 def read_lists(top_k: Path, config: ReportConfig) -> Lists:
@@ -37,6 +37,20 @@ def read_lists(top_k: Path, config: ReportConfig) -> Lists:
     return Lists(
         videos=tuple(ListedVideo(**video) for video in often.collect().to_dicts()),
         num_videos=int(lists.select(pl.col("video_id").n_unique()).collect().item()),
+        concentration=_concentration(lists),
         examples=heads,
         tasks=tuple(tasks.values()),
+    )
+
+
+def _concentration(lists: pl.LazyFrame) -> Concentration:
+    """Count in whole numbers how often videos are listed: two lists share a video in n (n - 1) / (L (L - 1)) of all pairs."""
+    num_lists = int(lists.select(pl.col("user_id").n_unique()).collect().item())
+    listed = lists.group_by("video_id").len("times").collect()["times"].cast(pl.Int64)
+    pairs = num_lists * (num_lists - 1)
+    return Concentration(
+        lists=num_lists,
+        everywhere=int((listed >= EVERYWHERE * num_lists).sum()),
+        most_listed=int(listed.top_k(10).sum()) / int(listed.sum()),
+        shared=int((listed * (listed - 1)).sum()) / pairs if pairs else None,
     )

@@ -129,11 +129,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Fact:
-    """One of the numbers at the top."""
+    """One of the numbers at the top; the tone is that of the detail."""
 
     label: str
     value: str
     detail: str = ""
+    tone: Tone = "plain"
 
 
 @dataclass(frozen=True)

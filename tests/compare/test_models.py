@@ -8,14 +8,16 @@ import pytest
 
 from tasks.compare.judged import CHAMPION, JudgedNights
 from tasks.compare.leaderboard import leaderboard
-from tasks.compare.models import compare_named, named
+from tasks.compare.models import change_named, compare_named, named
 from tasks.compare.page import board_html, comparison_html
-from tasks.compare.words import board_lines, lines
+from tasks.compare.words import board_lines, change_lines, lines
 from tasks.core.errors import ConfigError, NightError
 from tasks.core.layout import Workspace
 from tasks.evaluate.compare import compare
+from tasks.evaluate.evaluation import measure
 from tasks.gate.compared import Compared
 from tasks.report.formatting import MINUS
+from tasks.report.sections.changed import NightChange
 from tests.compare.conftest import WORSE, predicted
 from tests.flows.small_night import dwell
 from tests.registry.conftest import day
@@ -44,6 +46,30 @@ def test_a_name_stands_for_the_model_of_every_night_and_the_last_is_the_default(
     found, left_out = compare_named(("b", "a"), nights, SPAN)
     assert (found.nights, left_out) == ((day(1), day(2), day(3)), ())
     assert found.metrics["xauc"].nights == 3
+
+
+@pytest.mark.slow
+def test_two_nights_are_taken_apart(nights: JudgedNights) -> None:
+    """`a` serves after every night: what changed are the rows, and the model by nothing."""
+    found = change_named((str(day(2)), str(day(1))), nights)
+    assert isinstance(found, NightChange)
+    change, tables = found.metrics["xauc"], [nights.at(day(1)).tables["a"], nights.at(day(2)).tables[CHAMPION]]
+    expected = [measure(table, nights.params.evaluation, name="a").metric("xauc").value for table in tables]
+    assert [change.before.value, change.after.value] == expected
+    parts = dict(change.parts)
+    assert parts["data and features"].value == expected[1] - expected[0]
+    assert (parts["model"].value, parts["model"].low, parts["model"].high) == (0, 0, 0)
+    page = comparison_html(compare_named((str(day(2)), str(day(1))), nights)[0], (), found)
+    assert f"What changed since night {day(1)}" in page
+    assert any(line.startswith("  XAUC  ") for line in change_lines(found))
+
+
+def test_models_that_are_no_nights_have_no_change_and_a_night_without_tables_says_why(nights: JudgedNights) -> None:
+    assert change_named(("b", "a"), nights) is None
+    assert list(change_lines(None)) == []
+    gone = change_named((str(day(1)), str(day(9))), nights)
+    assert isinstance(gone, str) and gone.startswith(f"no change from night {day(1)} to {day(9)}: ")
+    assert list(change_lines(gone)) == [gone]
 
 
 def test_the_champion_has_the_numbers_that_the_gate_would_have(nights: JudgedNights) -> None:
@@ -144,7 +170,7 @@ def test_pages_ask_for_nothing_and_show_every_number_of_the_terminal(nights: Jud
     pages = comparison_html(found), board_html(leaderboard(nights, None, last=7))
     for page in pages:
         assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
-        assert "<script" not in page
+        assert page.count("<script") == 1, "the one that sorts"
     assert "b is worse than a over 3 nights" in pages[0]
     shown = "\n".join(lines(found))
     for night in map(str, found.nights):

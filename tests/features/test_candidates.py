@@ -1,3 +1,4 @@
+import datetime as dt
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.files import read_json
 from tasks.features.build import build_features
-from tasks.features.candidates import candidates
+from tasks.features.candidates import candidates, columns_of_rows, on_older_state
 from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
 from tasks.features.schema import CONTEXT_DENSE
 
@@ -66,3 +67,28 @@ def test_a_day_without_state_is_named(features: Path, days: Days) -> None:
 def test_a_missing_column_is_named(features: Path, days: Days) -> None:
     with pytest.raises(ContractError, match="candidates lack scene"):
         candidates(features, _pairs().drop("scene"), days.serve)
+
+
+@pytest.mark.slow
+def test_rows_on_an_older_state_are_what_the_join_of_the_morning_before_gives(features: Path, days: Days) -> None:
+    """A day of rows whose features are a day older; the rows themselves, and their order, stay."""
+    rows = pl.read_parquet(sorted((features / "rows").rglob("*.parquet"))[-1], hive_partitioning=False)
+    raw = rows.select(columns_of_rows(rows.columns))
+    older = on_older_state(features, raw)
+    kept = [name for name in raw.columns if name != "state_day"]
+    assert older.select(kept).equals(rows.select(kept))
+    assert (older["state_day"] == rows["state_day"] - dt.timedelta(days=1)).all()
+    parts = [
+        candidates(features, part.drop("state_day").lazy(), day - dt.timedelta(days=1)).collect()
+        for (day,), part in raw.group_by("state_day", maintain_order=True)
+    ]
+    assert older.equals(pl.concat(parts))
+    dense = read_json(features / "schema.json")["dense"]
+    same = pl.concat(
+        [
+            candidates(features, part.drop("state_day").lazy(), day).collect()
+            for (day,), part in raw.group_by("state_day", maintain_order=True)
+        ]
+    )
+    assert same.select(dense).equals(rows.select(dense)), "on their own state rows have the features they have"
+    assert not older.select(dense).equals(rows.select(dense))

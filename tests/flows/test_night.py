@@ -244,6 +244,19 @@ def test_python_predicts_of_raw_rows_what_the_night_judged(decided: Path) -> Non
         assert both[name].to_numpy() == approx(both[column(name, seed)].to_numpy(), rel=1e-5), name
 
 
+def test_a_night_says_what_changed_and_what_other_weights_would_change(night: Path) -> None:
+    page = (night / "artifacts/report/report.html").read_text()
+    assert "What changed since night 2026-01-15" in page and "data and features are one part" not in page
+    compared = dwell(night, "compare", "2026-01-16", "2026-01-15")
+    assert "from night 2026-01-15 to night 2026-01-16, each on its own judge day:" in compared
+    assert "of the first 5 places 100.00 % [100.00, 100.00] stay" in dwell(night, "reweigh", "watch_time=2")
+    before = outputs(night)
+    assert "skip -9" in dwell(night, "reweigh", "skip=-9", "-k", "2")
+    assert outputs(night) == before
+    assert "'lik' is no objective of these scores" in dwell(night, "reweigh", "lik=2", status=2)
+    assert "'skip' is no weight: write OBJECTIVE=WEIGHT" in dwell(night, "reweigh", "skip", status=2)
+
+
 def test_python_and_dwell_score_give_what_the_night_serves(decided: Path, tmp_path: Path) -> None:
     root = shutil.copytree(decided, tmp_path / "workspace")
     served = pl.read_parquet(root / "artifacts/scores/scores.parquet")

@@ -26,6 +26,7 @@ from tasks.gate.decision import Decision, write_decision
 from tasks.gate.gate import decide
 from tasks.gate.inputs import Contender, GateInputs, JudgeDay
 from tasks.oracle.document import OracleResult
+from tasks.registry.evidence import add_evidence
 from tasks.registry.forecast import Alarm, Bounds, Coverage, NightForecast, Served
 from tasks.report.inputs import Artifacts
 from tasks.score.summary import ScoreSummary
@@ -51,9 +52,9 @@ class MadeNight:
     decision: Decision
 
 
-def judge_rows(random_share: float) -> pl.DataFrame:
-    """Return the judge day of the made-up world, with what is true of every row in column `truth`."""
-    rng = np.random.default_rng(3)
+def judge_rows(random_share: float, day: dt.date = AS_OF) -> pl.DataFrame:
+    """Return a judge day of the made-up world, with what is true of every row in column `truth`."""
+    rng = np.random.default_rng(3 + (AS_OF - day).days)
     duration = np.round(np.exp(rng.normal(3.0, 0.6, ROWS)).clip(5, 90), 3)
     truth = rng.normal(0, 1, ROWS)
     watched = np.minimum(duration, rng.exponential(8, ROWS) * np.exp(0.8 * truth) + 1)
@@ -63,7 +64,7 @@ def judge_rows(random_share: float) -> pl.DataFrame:
         "user_id": rng.integers(0, USERS, ROWS),
         "video_id": rng.integers(0, 300, ROWS),
         "event_time_ms": np.arange(ROWS) * 1000,
-        "day": [AS_OF.isoformat()] * ROWS,
+        "day": [day.isoformat()] * ROWS,
         "y_s": watched,
         "duration_ms": (duration * 1000).round().astype(np.int64),
         "watch_ms": (watched * 1000).round().astype(np.int64),
@@ -196,8 +197,20 @@ def write_forecast(folder: Path, served: bool, serves: bool) -> None:
     ).write(folder / "forecast.json")
 
 
+def write_evidence(folder: Path) -> str:
+    """Write the judge day of the night before, on which the champion was made, and return its name."""
+    before, frame = AS_OF - dt.timedelta(days=1), judge_rows(0.2, AS_OF - dt.timedelta(days=1))
+    table = folder / "champion.parquet"
+    folder.mkdir(parents=True, exist_ok=True)
+    frame.drop("truth").with_columns(**predictions(frame, NOISE["champion"], (0, 1), True)).write_parquet(table)
+    contender = Contender("d2q", "recipe-d2q", table)
+    decision = decide(GateInputs(JudgeDay(before, (contender,), None), {}), POLICY, EVALUATION)
+    return add_evidence(folder, decision, {"d2q": table}, None)
+
+
 def write_champion(folder: Path) -> None:
-    """Write the checked-out champion, an earlier d2q."""
+    """Write the checked-out champion, an earlier d2q, with the last night's evidence."""
+    write_json(folder / "champion.json", {"champion": "entry-of-d2q", "evidence": [write_evidence(folder)]})
     entry = {
         "source": "simulator",
         "recipe": "d2q",
@@ -239,6 +252,8 @@ def build(root: Path, champion: bool, random_share: float, baselines: bool, poli
     if champion:
         write_champion(workspace.champion)
         table = write_model(workspace.predictions("champion"), frame, "champion", (0, 1))
+        stale = frame.drop("truth").with_columns(**predictions(frame, 0.5, (0, 1), True))
+        stale.write_parquet(table.with_name("older_state.parquet"))
         standing = Contender("d2q", "recipe-d2q", table, entry="entry-of-d2q")
     names = ("duration_table", "item_user_effects") if baselines else ()
     folder = workspace.predictions("baselines")

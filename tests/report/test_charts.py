@@ -40,6 +40,7 @@ def test_chart_is_sound_and_self_contained(kind: str) -> None:
     assert root.get("role") == "img"
     assert root.get("aria-label")
     assert "http" not in svg and "<script" not in svg and "<style" not in svg and "font-family" not in svg
+    assert not re.search(r"(fill|stroke): *#", svg), "every colour is one of the style sheet"
     ids = re.findall(r'\bid="([^"]+)"', svg)
     referred = re.findall(r'(?:url\(|href=")#([^")]+)', svg)
     assert len(ids) == len(set(ids))
@@ -56,6 +57,12 @@ def test_names_and_descriptions_are_escaped_and_no_formula_is_read_into_them() -
     root = ElementTree.fromstring(svg)
     assert root.get("aria-label") == 'two "names"'
     assert {"a & <b>", "$x_1$"} <= {"".join(text.itertext()) for text in root.iter() if text.tag.endswith("text")}
+
+
+def test_characters_that_no_drawing_may_hold_are_replaced() -> None:
+    svg = charts.intervals([("a\x00\x1b[31mb\ufffe", 0.6, 0.5, 0.7)], "XAUC", "one")
+    texts = {"".join(text.itertext()) for text in ElementTree.fromstring(svg).iter() if text.tag.endswith("text")}
+    assert "a\ufffd\ufffd[31mb\ufffd" in texts
 
 
 def test_a_different_number_is_a_different_drawing() -> None:

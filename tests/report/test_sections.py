@@ -28,19 +28,20 @@ Nights = Mapping[str, Any]
 class TestTop:
     @pytest.mark.slow
     def test_first_night_says_there_was_no_champion(self, read: dict[str, Artifacts]) -> None:
-        found = top(read["first"])
+        found = top(read["first"], None)
         assert (found.verdict, found.tone) == ("Promoted", "good")
         assert found.headline == "d2q becomes the first champion (there was none before), and serves 2026-01-16."
         assert found.reasons[0].startswith("d2q beats every trivial baseline")
-        assert any(fact.label.startswith("XAUC over") and fact.detail for fact in found.facts)
+        assert found.facts[0].label == "Best candidate, d2q (promoted): XAUC over item user effects"
+        assert found.facts[0].detail.endswith("all 10 conditions hold") and found.facts[0].tone == "good"
 
     def test_refresh_names_the_champion_it_replaces(self, read: dict[str, Artifacts]) -> None:
-        found = top(read["later"])
+        found = top(read["later"], None)
         assert (
             found.headline
             == "d2q, refitted on newer data, replaces the champion d2q of night 2026-01-14, and serves 2026-01-16."
         )
-        assert any(fact.label == "XAUC over champion (d2q)" for fact in found.facts)
+        assert found.facts[0].label == "Best candidate, d2q (promoted): XAUC over champion (d2q)"
         assert any("wlr_mmoe was refused" in reason and "enough judge days" in reason for reason in found.reasons)
 
     def test_a_champion_that_stays_serves(self, read: dict[str, Artifacts]) -> None:
@@ -48,25 +49,25 @@ class TestTop:
         verdicts = tuple(verdict.model_copy(update={"passed": False}) for verdict in night.decision.challengers)
         kept = {"verdict": "keep", "kind": "keep", "winner": None, "challengers": verdicts}
         found = replace(night, decision=night.decision.model_copy(update=kept))
-        assert top(found).headline == "The champion stays: d2q of night 2026-01-14 serves 2026-01-16."
+        assert top(found, None).headline == "The champion stays: d2q of night 2026-01-14 serves 2026-01-16."
         assert found.serving is found.model("champion")
 
     def test_nothing_serves_where_nothing_passed(self, read: dict[str, Artifacts]) -> None:
-        found = top(read["refused"])
+        found = top(read["refused"], None)
         assert (found.verdict, found.tone) == ("Nothing serves", "bad")
         assert "nothing serves 2026-01-16" in found.headline
         assert read["refused"].serving is None
 
     def test_a_forced_promotion_is_marked(self, read: dict[str, Artifacts]) -> None:
         night = read["later"]
-        found = top(replace(night, decision=night.decision.forced("wlr_mmoe", "the launch cannot wait")))
+        found = top(replace(night, decision=night.decision.forced("wlr_mmoe", "the launch cannot wait")), None)
         assert found.verdict == "Promoted by force"
         assert found.reasons[0] == "A person overruled the gate: the launch cannot wait."
         assert found.headline.endswith("and is the champion from the next night on.")
         assert found.reasons[1] == "The lists on this page were made before, by what the gate had let serve."
 
     def test_what_needs_a_look_is_listed(self, read: dict[str, Artifacts]) -> None:
-        attention = top(read["later"]).attention
+        attention = top(read["later"], None).attention
         assert "1 data rule warned or failed (2026-01-15): see Expectations." in attention
         assert "wlr_mmoe did not learn like: too few positives in the fit days." in attention
         assert any("seed 0: its calibrator broke a guard" in remark for remark in attention)
@@ -120,7 +121,7 @@ class TestChallengers:
         decision = read[night].decision.model_copy(update={"retired": retired, "champion": None})
         found = replace(read[night], decision=decision, champion=None)
         assert f"The champion feedfacefeedface was retired: {retired.reason}." in words(challengers(found))
-        assert "feedfacefeedface was retired" in top(found).headline
+        assert "feedfacefeedface was retired" in top(found, None).headline
 
     def test_no_comparison_is_said(self, read: dict[str, Artifacts]) -> None:
         night = read["refused"]
@@ -184,20 +185,27 @@ def test_training_shows_epochs_frozen_tasks_and_refused_calibrators(read: dict[s
 
 class TestExposure:
     def test_random_rows_and_the_truth_stand_beside_logged_ones(self, read: dict[str, Artifacts]) -> None:
-        captions = [table.caption for table in tables(exposure(read["later"]))]
-        assert captions[:3] == ["XAUC by exposure", "AUC long view by exposure", "MAE by exposure"]
-        assert [caption.split()[0].strip(":,") for caption in captions[3:]] == ["Logged", "Random", "Truth", "Truth"]
+        section = exposure(read["later"])
+        outright = [block for block in section.blocks if block.kind == "table"]
+        assert [table.caption for table in outright] == ["XAUC by model and population"]
+        folded = [block.summary for block in section.blocks if block.kind == "details"]
+        assert folded[:-1] == ["XGAUC", "MAE", "RMSE", "Total error", "AUC long view"]
 
     def test_exposures_stand_side_by_side(self, read: dict[str, Artifacts]) -> None:
         night = read["later"]
         overview = tables(exposure(night))[0]
-        assert [head.text for head in overview.heads] == ["Model", "Logged", "At random", "Truth"]
+        heads = ["Model", "Logged", "New users", "New videos", "At random", "Truth", "Truth, no noise"]
+        assert [head.text for head in overview.heads] == heads
         row = next(row for row in overview.rows if row.cells[0].text == "d2q")
-        parts = night.model("d2q").metrics.random_exposure
-        expected = [parts["logged"], parts["random"], night.model("d2q").truth["truth"]]
-        assert [cell.text for cell in row.cells[1:]] == [f"{part.metrics['xauc'].value:.4f}" for part in expected]
+        model = night.model("d2q")
+        parts, segments = model.metrics.random_exposure, {(part.segment, part.value): part for part in model.segments}
+        new = [segments[name, words] for name, words in (("is_new_user", "new user"), ("is_new_video", "new video"))]
+        exposed = [parts["logged"], parts["random"], model.truth["truth"], model.truth["truth_expected"]]
+        logged, *others = [part.metrics["xauc"].value for part in exposed]
+        expected = [logged, *(part.metrics["xauc"].value for part in new), *others]
+        assert [cell.text for cell in row.cells[1:]] == [f"{value:.4f}" for value in expected]
         baseline = next(row for row in overview.rows if row.cells[0].text == "duration table")
-        assert baseline.cells[3].text == NOTHING
+        assert baseline.cells[5].text == NOTHING
 
     def test_estimates_apart_from_the_truth_are_named(self, read: dict[str, Artifacts]) -> None:
         night = read["later"]
@@ -219,7 +227,8 @@ class TestExposure:
             metrics = night.focus.metrics.model_copy(update={"random_exposure": exposures})
             models = tuple(replace(model, metrics=metrics, truth={}) for model in night.models)
             section = exposure(replace(night, models=models))
-            assert [table.caption.split()[0] for table in tables(section)][-2:] == ["Logged", "IPS"]
+            rows = tables(section)[-1]
+            assert rows.rows[0].cells[[head.text for head in rows.heads].index("IPS")].detail == "3,636 effective"
             return words(section)
 
         assert "The mean importance weight is 0.0035 and should be near 1" in told(0.0035)
@@ -227,7 +236,7 @@ class TestExposure:
 
     def test_without_them_it_says_so(self, read: dict[str, Artifacts]) -> None:
         section = exposure(read["first"])
-        assert not tables(section)
+        assert [head.text for head in tables(section)[0].heads] == ["Model", "Logged", "New users", "New videos"]
         assert "no randomly exposed rows" in words(section)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.report.config import ReportConfig
-from tasks.report.sections.scores import ListRow, scores
+from tasks.report.sections.scores import Concentration, ListRow, scores
 from tasks.report.top_k import read_lists
 from tasks.score.summary import ScoreSummary
 
@@ -32,6 +32,8 @@ def test_videos_are_counted_by_how_often_they_come_first(tmp_path: Path) -> None
         (8, 1, 2, 5.0),
     ]
     assert found.num_videos == 3
+    # Video 7 is in all three lists, 8 in two, 9 in one: of six ordered pairs of lists 3 * 2 share 7, 2 share 8.
+    assert found.concentration == Concentration(lists=3, everywhere=1, most_listed=1.0, shared=8 / 6)
     assert {user: [row.video_id for row in rows] for user, rows in found.examples.items()} == {1: [7]}
     assert found.tasks == ("like",)
     assert found.examples[1][0] == ListRow(1, 7, 10.0, 10.0, 10.0, {"like": 0.25})
@@ -41,7 +43,7 @@ def test_no_examples_where_none_are_wanted(tmp_path: Path) -> None:
     found = read_lists(lists_file(tmp_path / "top_k.parquet"), ReportConfig(example_users=0))
     summary = ScoreSummary(day=SERVED, model="d2q", users=3, pool=3, pairs=9, top_k=2)
     assert not found.examples
-    assert [block.kind for block in scores(summary, found).blocks] == ["text", "table"]
+    assert [block.kind for block in scores(summary, found).blocks] == ["text", "text", "table"]
 
 
 def test_a_night_without_a_serving_model_says_so() -> None:

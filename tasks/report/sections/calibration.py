@@ -95,7 +95,7 @@ def _populations(artifacts: Artifacts) -> list[PageBlock]:
             "seconds are shifted by the random rows of the validation day, as far as these can tell. "
             "score.serve_population says which of the two are served; the gate judges those of videos as shown."
         ),
-        table,
+        fold(caption, table),
     ]
 
 

@@ -139,7 +139,8 @@ def _comparisons(verdict: ChallengerVerdict, artifacts: Artifacts) -> Iterator[P
             [(measure(d.name).label, d) for d in pair.deltas if d.name in (*TESTED, *HARM_GUARDRAILS["ranking_harm"])],
             f"{verdict.name} against the champion, {pair.scope} rows",
         )
-        yield from (table, drawn) if drawn else (table,)
+        yield from (drawn,) if drawn else ()
+        yield fold(f"Every paired difference, {pair.scope} rows ({len(pair.deltas)})", table)
 
 
 def _where(pair: Compared, reference: str) -> str:

@@ -1,52 +1,58 @@
-"""The unbiased estimates beside the logged ones, where the log tells about other exposures; the truth, where it is known."""
+"""Every model on every population: all logged rows, the new ones among them, and videos at large as far as the log tells."""
 
 from collections.abc import Iterator, Sequence
 
 from tasks.evaluate.catalogue import MAIN
-from tasks.evaluate.document import MeasuredNumber
-from tasks.report.formatting import count, defined, estimate_cell, listed, measure
+from tasks.evaluate.document import ExposedMetrics, MeasuredNumber, MeasuredSegment
+from tasks.evaluate.segments import flag_names
+from tasks.report.formatting import NOTHING, count, defined, estimate_cell, listed, measure
 from tasks.report.inputs import Artifacts
 from tasks.report.measured import MeasuredModel
-from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text
+from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 SHOWN = (*MAIN, "auc_long_view")
-OVERVIEW = ("xauc", "auc_long_view", "mae")
+_FLAGS = ("is_new_user", "is_new_video")
 WEIGHT_DOUBT = 1.5
 """Factor by which the mean weight may differ from 1 before a reader is warned."""
-_KINDS = {
-    "logged": "Logged exposure: rows as the product exposed them",
-    "random": "Random exposure: rows exposed at random: unbiased",
-    "snips": "SNIPS exposure: rows logged, reweighted (SNIPS)",
-    "dr": "DR exposure: rows logged, reweighted, with a model of the error (doubly robust)",
-    "ips": "IPS exposure: rows logged, reweighted (IPS)",
-    "truth": "Truth: uniformly exposed rows that only the simulator can show",
-    "truth_expected": "Truth, without noise: the same rows against their expected seconds",
+_HEADS = {
+    "logged": ("Logged", "as the product exposed them"),
+    "is_new_user": ("New users", "of the logged rows"),
+    "is_new_video": ("New videos", "of the logged rows"),
+    "random": ("At random", "exposed at random: unbiased"),
+    "snips": ("SNIPS", "logged, reweighted"),
+    "dr": ("DR", "reweighted, doubly robust"),
+    "ips": ("IPS", "logged, reweighted"),
+    "truth": ("Truth", "uniform, the simulator's"),
+    "truth_expected": ("Truth, no noise", "expected seconds"),
 }
-_SHORT = {"logged": "Logged", "random": "At random", "snips": "SNIPS", "dr": "DR", "ips": "IPS", "truth": "Truth"}
+"""Population -> its name and what rows it is, in the order of the columns."""
 _ESTIMATES = ("random", "snips", "dr", "ips")
 
 
 def exposure(artifacts: Artifacts) -> Section:
-    """Return the section; it says so where nothing is known about exposures other than the logged one."""
+    """Return the section: one table of models by populations, the same of other metrics folded away."""
     told = [model for model in artifacts.models if model.exposures]
-    if not told:
+    blocks: list[PageBlock] = []
+    if told:
+        text = (
+            "Logged rows say how a model does on what the product shows; randomly exposed rows say how it does on videos at "
+            "large, with fewer rows and wider intervals. Reweighting estimates the latter from logged rows, as far as their "
+            "overlap carries (effective rows) and as far as what is shown depends on what is known. Headline numbers "
+            "elsewhere are logged."
+        )
+        blocks += [Text(text), *_doubts(told[0]), *_truth(artifacts, told)]
+    else:
         text = (
             "The judge day holds no randomly exposed rows and no logged exposure probabilities, so nothing can be said "
             "about videos the product would not have shown. All numbers on this page are about logged exposure."
         )
-        return Section("exposure", "Unbiased estimates", (Text(text, "muted"),))
-    text = (
-        "Logged rows say how a model does on what the product shows; randomly exposed rows say how it does on videos at "
-        "large, with fewer rows and wider intervals. Reweighting estimates the latter from logged rows, as far as their "
-        "overlap carries (effective rows) and as far as what is shown depends on what is known. Headline numbers "
-        "elsewhere are logged."
-    )
-    found = {name for model in told for name in model.exposures}
-    names = [*(name for name in _KINDS if name in found), *sorted(found - {*_KINDS})]
-    blocks: list[PageBlock] = [Text(text), *_doubts(told[0]), *_truth(artifacts, told)]
-    blocks += [_overview(artifacts, told, metric, names) for metric in OVERVIEW]
-    blocks += [_table(artifacts, told, name) for name in names]
-    return Section("exposure", "Unbiased estimates", tuple(blocks))
+        blocks.append(Text(text, "muted"))
+    names = [name for name in _HEADS if any(_part(model, name) for model in artifacts.models)]
+    first, *others = SHOWN
+    blocks.append(_by_population(artifacts, first, names))
+    blocks += [fold(measure(name).label, _by_population(artifacts, name, names)) for name in others]
+    blocks.append(fold("Rows of each population, and why a number is missing", _rows(artifacts, names)))
+    return Section("populations", "Models by population", tuple(blocks))
 
 
 def _doubts(model: MeasuredModel) -> Iterator[Text]:
@@ -74,7 +80,7 @@ def _truth(artifacts: Artifacts, models: Sequence[MeasuredModel]) -> Iterator[Te
     )
     focus = artifacts.focus
     missed = {name: _missed(focus, name) for name in _ESTIMATES if name in focus.metrics.random_exposure}
-    said = [f"{_SHORT[name]} in {listed(metrics)}" for name, metrics in missed.items() if metrics]
+    said = [f"{_HEADS[name][0]} in {listed(metrics)}" for name, metrics in missed.items() if metrics]
     if said:
         yield Text(
             f"Estimates of {artifacts.label(focus.name)} whose interval lies apart from the truth's: {'; '.join(said)}. "
@@ -87,9 +93,19 @@ def _missed(model: MeasuredModel, name: str) -> list[str]:
     return [measure(m).label for m in SHOWN if _apart(_estimate(model, name, m), _estimate(model, "truth", m))]
 
 
-def _estimate(model: MeasuredModel, exposure: str, metric: str) -> MeasuredNumber | None:
-    """Return a metric under one exposure; None where it was not measured."""
-    part = model.exposures.get(exposure)
+def _part(model: MeasuredModel, population: str) -> ExposedMetrics | MeasuredSegment | None:
+    """Return what was measured of a model on one population other than all logged rows; None where nothing was."""
+    if population in _FLAGS:
+        value = flag_names(population)[1]
+        return next((part for part in model.segments if (part.segment, part.value) == (population, value)), None)
+    return model.exposures.get(population)
+
+
+def _estimate(model: MeasuredModel, population: str, metric: str) -> MeasuredNumber | None:
+    """Return a metric on one population; None where it was not measured."""
+    if population == "logged":
+        return model.metric(metric)
+    part = _part(model, population)
     return None if part is None else part.metrics.get(metric)
 
 
@@ -99,35 +115,32 @@ def _apart(one: MeasuredNumber | None, other: MeasuredNumber | None) -> bool:
     return defined(other.low) and defined(other.high) and (one.high < other.low or other.high < one.low)
 
 
-def _overview(artifacts: Artifacts, models: Sequence[MeasuredModel], metric: str, names: Sequence[str]) -> PageTable:
-    """Return one metric of every model, exposures side by side."""
-    columns = [name for name in names if name in _SHORT and any(_estimate(model, name, metric) for model in models)]
-    heads = (TableHead("Model"), *(TableHead(_SHORT[name], numeric=True) for name in columns))
+def _by_population(artifacts: Artifacts, metric: str, names: Sequence[str]) -> PageTable:
+    """Return one metric of every model, populations side by side."""
+    columns = ["logged", *(name for name in names if any(_estimate(model, name, metric) for model in artifacts.models))]
+    columns = list(dict.fromkeys(columns))
+    heads = (TableHead("Model"), *(TableHead(*_HEADS[name], numeric=True) for name in columns))
     rows = []
-    for model in models:
+    for model in artifacts.models:
         cells = (estimate_cell(metric, _estimate(model, name, metric)) for name in columns)
         rows.append(TableRow((Cell(artifacts.label(model.name)), *cells), marked=model is artifacts.serving))
-    return PageTable(f"{measure(metric).label} by exposure", heads, tuple(rows))
+    return PageTable(f"{measure(metric).label} by model and population", heads, tuple(rows))
 
 
-def _table(artifacts: Artifacts, models: Sequence[MeasuredModel], name: str) -> PageTable:
-    heads = (
-        TableHead("Model"),
-        TableHead("Rows", numeric=True),
-        *(TableHead(measure(m).label, numeric=True) for m in SHOWN),
-    )
+def _rows(artifacts: Artifacts, names: Sequence[str]) -> PageTable:
+    heads = (TableHead("Model"), *(TableHead(_HEADS[name][0], numeric=True) for name in names))
     rows = tuple(
-        TableRow(tuple(_cells(artifacts, model, name)), marked=model is artifacts.serving)
-        for model in models
-        if name in model.exposures
+        TableRow((Cell(artifacts.label(model.name)), *(_rows_of(_part(model, name)) for name in names)))
+        for model in artifacts.models
     )
-    return PageTable(_KINDS.get(name, name), heads, rows)
+    return PageTable("Rows by model and population", heads, rows)
 
 
-def _cells(artifacts: Artifacts, model: MeasuredModel, name: str) -> Iterator[Cell]:
-    part = model.exposures[name]
-    yield Cell(artifacts.label(model.name), part.reason)
-    effective = part.diagnostics.effective_rows if part.diagnostics else 0
-    yield Cell(count(part.rows), f"{effective:,.0f} effective" if effective else "", numeric=True)
-    for metric in SHOWN:
-        yield estimate_cell(metric, part.metrics.get(metric))
+def _rows_of(part: ExposedMetrics | MeasuredSegment | None) -> Cell:
+    if part is None:
+        return Cell(NOTHING, numeric=True, tone="muted")
+    if isinstance(part, MeasuredSegment):
+        return Cell(count(part.rows), "" if part.metrics else "too few rows", numeric=True)
+    weights = part.diagnostics
+    effective = f"{weights.effective_rows:,.0f} effective" if weights and weights.effective_rows else ""
+    return Cell(count(part.rows), part.reason or effective, numeric=True)

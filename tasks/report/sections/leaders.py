@@ -7,7 +7,7 @@ from tasks.evaluate.leaderboard import LeaderboardLine
 from tasks.report import charts
 from tasks.report.formatting import defined, difference_cell, estimate_cell, interval, measure, number, plural
 from tasks.report.inputs import Artifacts
-from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text
+from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 
 
 def leaders(artifacts: Artifacts, lines: Sequence[LeaderboardLine]) -> Section:
@@ -21,12 +21,14 @@ def leaders(artifacts: Artifacts, lines: Sequence[LeaderboardLine]) -> Section:
     serves = "which serves tomorrow" if artifacts.serving else "the best challenger of the validation day"
     text = (
         "All on the same judge rows, which selected nothing. Below each value stands its interval over users; seeds are "
-        f"averaged, and their spread is no part of it. Differences are paired, to {reference} ({serves}); green and red: the interval leaves zero out."
+        f"averaged, and their spread is no part of it. Differences are paired, to {reference} ({serves}); green and red: the "
+        "interval leaves zero out."
     )
     blocks: list[PageBlock] = [Text(text), _values(artifacts, lines), _chart(artifacts, lines)]
     if not artifacts.baselines:
         blocks.append(Text("No baseline was computed this night (baselines.enabled is empty).", "warn"))
-    return Section("leaderboard", "All models and baselines", (*blocks, _differences(artifacts, lines, reference)))
+    differences = fold(f"Paired differences to {reference}", _differences(artifacts, lines, reference))
+    return Section("leaderboard", "All models and baselines", (*blocks, differences))
 
 
 def _name(artifacts: Artifacts, line: LeaderboardLine) -> Cell:

@@ -7,6 +7,9 @@ from tasks.report.formatting import count, plural, share, task
 from tasks.report.view import Cell, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 from tasks.score.summary import ScoreSummary
 
+EVERYWHERE = 0.9
+"""Share of all lists from which on a video counts as standing in nearly every one."""
+
 
 @dataclass(frozen=True)
 class ListedVideo:
@@ -47,18 +50,37 @@ class ListRow:
 
 
 @dataclass(frozen=True)
+class Concentration:
+    """How much alike the lists of different people are.
+
+    Attributes:
+        lists: how many there are.
+        everywhere: videos that stand in at least `EVERYWHERE` of them.
+        most_listed: share of all places that the ten most listed videos take.
+        shared: videos that the lists of two people drawn at random have in common, in the mean; None with one list.
+    """
+
+    lists: int
+    everywhere: int
+    most_listed: float
+    shared: float | None
+
+
+@dataclass(frozen=True)
 class Lists:
     """What is shown of `top_k.parquet`.
 
     Attributes:
         videos: those that most often come first.
         num_videos: distinct videos in all lists.
+        concentration: how much alike they are.
         examples: user -> the head of that user's list.
         tasks: binary tasks with a probability column.
     """
 
     videos: Sequence[ListedVideo]
     num_videos: int
+    concentration: Concentration
     examples: Mapping[int | str, Sequence[ListRow]]
     tasks: tuple[str, ...]
 
@@ -73,10 +95,31 @@ def scores(summary: ScoreSummary, lists: Lists | None) -> Section:
         f"{summary.model} scored {plural(summary.pairs, 'pair')} for {summary.day}: {plural(users, 'user')} with "
         f"{plural(summary.pool, 'video')} each. The lists hold {plural(lists.num_videos, 'different video')}."
     )
-    blocks: list[PageBlock] = [Text(text), _videos(lists, users)]
+    blocks: list[PageBlock] = [Text(text), Text(alike(summary, lists)), _videos(lists, users)]
     if lists.examples:
         blocks.append(fold("A few lists", *(_list(user, rows, lists.tasks) for user, rows in lists.examples.items())))
     return Section("scores", "Top of tomorrow's scores", tuple(blocks))
+
+
+def crowded(summary: ScoreSummary, lists: Lists) -> bool:
+    """Tell whether videos stand in nearly every list although there were others to choose."""
+    return lists.concentration.everywhere > 0 and summary.pool > summary.top_k
+
+
+def alike(summary: ScoreSummary, lists: Lists) -> str:
+    """Say how much alike the lists of different people are."""
+    found = lists.concentration
+    said = (
+        f"{plural(found.everywhere, 'video')} take a place in at least {EVERYWHERE:.0%} of the {plural(found.lists, 'list')}; the ten most "
+        f"listed take {share(found.most_listed, 1)} of all places"
+    )
+    if found.shared is None:
+        return f"{said}."
+    chance = summary.top_k**2 / summary.pool
+    return (
+        f"{said}. Lists of two people have {found.shared:.1f} of {summary.top_k} videos in common; drawn from the pool at random "
+        f"they would have {chance:.1f}."
+    )
 
 
 def _videos(lists: Lists, users: int) -> PageTable:

@@ -8,8 +8,10 @@ from tasks.gate.decision import ChallengerVerdict, Decision
 from tasks.report.fitted import FittedBundle
 from tasks.report.formatting import count, interval, listed, measure, number, plural, sentence, share, task
 from tasks.report.inputs import Artifacts
+from tasks.report.losses import losses_in_words
 from tasks.report.negative_transfer import Loss, losses
 from tasks.report.sections.challengers import check_name
+from tasks.report.sections.scores import Lists, alike, crowded
 from tasks.report.view import Fact, Tone, Top
 from tasks.validate.summary import DataSummary
 
@@ -21,8 +23,13 @@ _VERDICTS: Mapping[str, tuple[str, Tone]] = {
 }
 
 
-def top(artifacts: Artifacts) -> Top:
-    """Return the decision in plain words."""
+def top(artifacts: Artifacts, lists: Lists | None) -> Top:
+    """Return the decision in plain words.
+
+    Args:
+        artifacts: the night.
+        lists: of tomorrow; None where nothing serves.
+    """
     decision = artifacts.decision
     verdict, tone = _VERDICTS["forced" if decision.kind == "forced" else decision.verdict]
     return Top(
@@ -31,7 +38,7 @@ def top(artifacts: Artifacts) -> Top:
         headline=headline(artifacts),
         reasons=tuple(reasons(decision)),
         facts=tuple(_facts(artifacts)),
-        attention=tuple(attention(artifacts)),
+        attention=tuple(attention(artifacts, lists)),
     )
 
 
@@ -103,24 +110,37 @@ def _why_not_it(verdict: ChallengerVerdict, winner: ChallengerVerdict) -> str:
 
 
 def _facts(artifacts: Artifacts) -> Iterator[Fact]:
-    focus, decision = artifacts.focus, artifacts.decision
+    focus = artifacts.focus
     who = artifacts.label(focus.name)
+    yield _candidate(artifacts)
     for name in ("xauc", "xgauc", "mae"):
         estimate, how = focus.metric(name), measure(name)
         if estimate:
             value = number(estimate.value, how)
             yield Fact(f"{how.label} of {who}", value, interval(estimate.low, estimate.high, how))
-    found = _main_difference(decision, focus.name)
-    if found is not None:
-        against, delta = found
-        how = measure("xauc")
-        value = number(delta.value, how, signed=True)
-        label = f"XAUC over {artifacts.label(against)}"
-        yield Fact(label, value, interval(delta.low, delta.high, how, signed=True))
     yield Fact("Judged on", plural(focus.metrics.rows, "row"), plural(focus.metrics.users, "user"))
     summary = artifacts.validation
     lost = summary.rows_in - summary.rows_out
     yield Fact("Quarantined", share(lost, summary.rows_in), f"{count(lost)} of {plural(summary.rows_in, 'row')}")
+
+
+def _candidate(artifacts: Artifacts) -> Fact:
+    """Return the challenger that won, or else came nearest, with its difference and what it failed."""
+    best = artifacts.best
+    outcome = "promoted" if best.name == artifacts.decision.winner else "passed" if best.passed else "refused"
+    failed = best.failed
+    said = f"all {plural(len(best.checks), 'condition')} hold"
+    if failed:
+        said = f"failed: {', '.join(check_name(check) for check in failed[:3])}"
+        said += f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    tone: Tone = "bad" if failed else "good"
+    found, how = _main_difference(artifacts.decision, best.name), measure("xauc")
+    if found is None:
+        return Fact(f"Best candidate: {best.name}", outcome, said, tone)
+    against, delta = found
+    bounds = interval(delta.low, delta.high, how, signed=True)
+    label = f"Best candidate, {best.name} ({outcome}): XAUC over {artifacts.label(against)}"
+    return Fact(label, number(delta.value, how, signed=True), f"{bounds}; {said}", tone)
 
 
 def _main_difference(decision: Decision, name: str) -> tuple[str, Delta] | None:
@@ -130,12 +150,15 @@ def _main_difference(decision: Decision, name: str) -> tuple[str, Delta] | None:
     return min(found, key=lambda pair: (pair[0] != "champion", pair[1].value), default=None)
 
 
-def attention(artifacts: Artifacts) -> Iterator[str]:
-    """Yield what a person should look at."""
+def attention(artifacts: Artifacts, lists: Lists | None) -> Iterator[str]:
+    """Yield what a person should look at: what is about the data first, then losses, lists, and single models."""
     if not artifacts.decision.expectations_passed:
         yield "Data expectations failed on this night's data; nothing can be promoted."
     yield from _data_warnings(artifacts.validation)
     yield from (sentence(alarm(artifacts.forecast, found)) for found in artifacts.forecast.alarms)
+    yield from losses_in_words(artifacts)
+    if lists is not None and crowded(artifacts.scores, lists):
+        yield f"Lists are much alike: {alike(artifacts.scores, lists)}"
     for verdict in artifacts.decision.challengers:
         if verdict.warnings:
             yield sentence(f"{verdict.name}: {'; '.join(verdict.warnings)}", verdict.name)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.compare.multiplicity import holm, p_value
+from tasks.evaluate.multiplicity import holm, p_value
 
 
 def closed(p_values: dict[int, float]) -> dict[int, float]:
