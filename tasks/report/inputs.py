@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.attribution.document import LAST_FILE, Importance, LastRanks, read_importance
+from tasks.candidates.document import ProposerMetrics
 from tasks.core.document import existing, read_document, read_optional
 from tasks.core.files import hash_file
-from tasks.core.layout import JUDGE_TABLE, Workspace
+from tasks.core.layout import JUDGE_TABLE, METRICS_FILE, Workspace
 from tasks.gate.decision import Decision, load_decision
 from tasks.oracle.document import SUMMARY as ORACLE_FILE
 from tasks.oracle.document import OracleResult, TrueMetrics
@@ -44,6 +45,8 @@ class Artifacts:
         forecast: `artifacts/forecast/forecast.json`.
         fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
         importance: what the challengers that are networks read.
+        proposers: how the night's proposers did, by name.
+        proposer_folder: where they lie.
         last_ranks: the same of the last night that has any; None where none has.
     """
 
@@ -59,6 +62,8 @@ class Artifacts:
     fusion: FusionDocument | None = None
     importance: tuple[Importance, ...] = ()
     last_ranks: LastRanks | None = None
+    proposers: tuple[ProposerMetrics, ...] = ()
+    proposer_folder: Path = Path()
 
     @classmethod
     def read(cls, workspace: Workspace) -> "Artifacts":
@@ -88,6 +93,8 @@ class Artifacts:
             fusion=read_optional(workspace.scores / FUSION_FILE, FusionDocument, "score"),
             importance=_importance(workspace, bundles),
             last_ranks=read_optional(workspace.champion / LAST_FILE, LastRanks, "champion"),
+            proposers=_proposers(workspace.all_proposers),
+            proposer_folder=workspace.all_proposers,
         )
 
     @cached_property
@@ -130,6 +137,12 @@ class Artifacts:
             return f"champion ({self.champion.recipe})"
         is_baseline = any(model.name == name for model in self.baselines)
         return name.replace("_", " ") if is_baseline else name
+
+
+def _proposers(folder: Path) -> tuple[ProposerMetrics, ...]:
+    return tuple(
+        read_document(one / METRICS_FILE, ProposerMetrics, f"candidates@{one.name}") for one in sorted(folder.glob("*"))
+    )
 
 
 def _models(
