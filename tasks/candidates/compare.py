@@ -1,27 +1,17 @@
-"""One proposer against another on the same users: the paired difference of their recalls.
-
-Shapes: N users.
-"""
+"""One proposer against another on the same users: the paired difference of their recalls."""
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from tasks.candidates.document import JUDGED_FILE
-from tasks.candidates.watches import Ids
+from tasks.candidates.measure import recall_statistic
 from tasks.core.document import existing
 from tasks.core.errors import ContractError
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, difference
 from tasks.evaluate.metrics.uncertainty import Interval
-from tasks.evaluate.metrics.user_statistics import UserSums
 from tasks.evaluate.resampling import Resampler
-
-
-def recall_statistic(relevant_N: Ids, hits_N: Ids) -> UserSums:
-    """Return the mean over users of what was proposed of what they watched."""
-    return UserSums(hits_N / relevant_N, np.ones(relevant_N.size), int(relevant_N.sum()), relevant_N.size)
 
 
 def recall_difference(proposer: Path, reference: Path, config: EvaluationConfig) -> Interval | None:

@@ -69,6 +69,20 @@ class DirectAuConfig(FittedVectors):
     """decoupled decay of the vectors"""
 
 
+class LightGcnConfig(FittedVectors):
+    """Vectors of users and videos, spread along who watched what."""
+
+    kind: Literal["lightgcn"] = "lightgcn"
+    layers: Whole = Field(default=2, ge=0, le=8)
+    """steps along the graph; 0: none, which under bpr is matrix factorisation"""
+    loss: Literal["directau", "bpr"] = "directau"
+    """what they are learned by: alignment and uniformity, or the order of a watched video and one drawn at random"""
+    gamma: WeightOrNone = 0.5
+    """weight of uniformity under directau"""
+    penalty: WeightOrNone = 0.0001
+    """weight of the squared length of the vectors before they are spread, under bpr"""
+
+
 ProposerConfig = Annotated[
-    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig, Field(discriminator="kind")
+    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig, Field(discriminator="kind")
 ]

@@ -108,7 +108,7 @@ def statistics(proposed: Proposed, watches: Watches, head: int) -> dict[str, Sta
     tail_B = (video_B >= head) | (video_B == NONE)
     new_N = proposed.later.audience.user_N == NONE
     found: dict[str, Statistic] = {
-        "proposed_recall": lists.recall_at_k(ranked, relevant_B, k),
+        "proposed_recall": recall_statistic(proposed.relevant, proposed.hits),
         "proposed_ndcg": lists.ndcg_at_k(ranked, relevant_B, k),
         "proposed_tail_recall": lists.recall_at_k(ranked, relevant_B & tail_B, k),
         "proposed_new_user_recall": lists.recall_at_k(ranked, relevant_B & new_N[ranked.users.code_B], k),
@@ -117,6 +117,11 @@ def statistics(proposed: Proposed, watches: Watches, head: int) -> dict[str, Sta
         "proposed_coverage": coverage(proposed.video_NK, watches.num_videos),
     }
     return {f"{name}@{k}": statistic for name, statistic in found.items()}
+
+
+def recall_statistic(relevant_N: Ids, hits_N: Ids) -> UserSums:
+    """Return the mean over users of what was proposed of what they watched."""
+    return UserSums(hits_N / relevant_N, np.ones(relevant_N.size), int(relevant_N.sum()), relevant_N.size)
 
 
 def ceiling(proposed: Proposed) -> UserSums:

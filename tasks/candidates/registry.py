@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tasks.candidates.proposers.base import Proposer
 from tasks.candidates.proposers.co_occurrence import CoOccurrence
 from tasks.candidates.proposers.directau import DirectAu
+from tasks.candidates.proposers.lightgcn import LightGcn
 from tasks.candidates.proposers.popularity import Popularity
 from tasks.candidates.proposers.random import Random
 
@@ -13,4 +14,5 @@ PROPOSERS: Mapping[str, type[Proposer]] = {
     "co_occurrence": CoOccurrence,
     "random": Random,
     "directau": DirectAu,
+    "lightgcn": LightGcn,
 }

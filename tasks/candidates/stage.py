@@ -24,6 +24,8 @@ from tasks.table.training_table import SPLITS, TrainingTable
 
 STOPPING_LENGTH = 20
 """K of the NDCG on the validation day that ends a fit."""
+STOPPING_USERS = 2000
+"""Users that it is taken over at most: after every epoch each is ranked the whole catalogue for."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def fit_proposer(
 
 def validation_judge(watches: Watches, table: TrainingTable, watched: str) -> Judge:
     """Return what says how good a proposer is on the validation day; 0 for all where nothing new was watched on it."""
-    later = Later.of(watches, table, watched, "validation", ("fit",))
+    later = Later.of(watches, table, watched, "validation", ("fit",)).of_some(STOPPING_USERS)
 
     def judge(proposer: Proposer) -> float:
         if not len(later.audience):

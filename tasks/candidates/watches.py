@@ -191,6 +191,18 @@ class Later:
         audience = Audience.of(watches, user_id_N, shown_user, shown_video)
         return cls(audience, row_P, watches.videos(video_id_P), int(again_P.sum()))
 
+    def of_some(self, most: int) -> "Later":
+        """Return the watches of at most so many of the users, drawn with a fixed seed."""
+        audience = self.audience
+        if len(audience) <= most:
+            return self
+        kept = np.sort(np.random.default_rng(0).choice(len(audience), most, replace=False))
+        shown = np.isin(audience.shown_row, kept)
+        first = np.searchsorted(audience.shown_row[shown], np.append(kept, len(audience)))
+        some = Audience(audience.user_id_N[kept], audience.user_N[kept], first, audience.shown[shown])
+        theirs = np.isin(self.row_P, kept)
+        return Later(some, np.searchsorted(kept, self.row_P[theirs]), self.video_P[theirs], self.shown_again)
+
 
 def rows(table: TrainingTable, splits: Sequence[str], watched: str) -> tuple[Ids, Ids, Flags]:
     """Return user, video and whether it was watched of every row of some splits."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tasks.candidates.compare import recall_statistic
 from tasks.candidates.measure import Proposed, coverage, estimates, gini, ndcg, statistics
 from tasks.candidates.watches import NONE, Audience, Later, Watches
 from tasks.core.errors import TrainingError
@@ -66,8 +65,19 @@ def test_every_metric_is_what_a_loop_over_users_gives() -> None:
         ("recall", recalls), ("tail_recall", tails), ("new_user_recall", news), ("ndcg", ndcgs), ("ceiling", ceilings)
     ):  # fmt: skip
         assert found[f"proposed_{name}@{k}"].value == pytest.approx(np.mean(by_hand)), name
-    proposed = Proposed(np.array(lists), later_of(watched, new))
-    assert recall_statistic(proposed.relevant, proposed.hits).value == pytest.approx(np.mean(recalls))
+
+
+def test_some_users_keep_what_they_watched_and_what_they_were_shown() -> None:
+    random, watches = np.random.default_rng(4), small_watches(20)
+    user_id, video_id = random.integers(0, 30, 200), random.integers(0, 20, 200)
+    whole = later_of([random.permutation(20)[:3].tolist() for _ in range(30)])
+    later = Later(Audience.of(watches, np.arange(30), user_id, video_id), whole.row_P, whole.video_P, 7)
+    some = later.of_some(8)
+    assert len(some.audience) == 8 and later.of_some(30) is later
+    for place, user in enumerate(some.audience.user_id_N):
+        shown = set(some.audience.shown[some.audience.shown_row == place].tolist())
+        assert shown == set(video_id[user_id == user].tolist())
+        assert some.video_P[some.row_P == place].tolist() == later.video_P[later.row_P == user].tolist()
 
 
 def test_gini_and_coverage_are_those_of_the_counts() -> None:
@@ -116,7 +126,7 @@ def test_codes_follow_popularity_and_only_what_can_be_scored_is_in_the_catalogue
     audience = Audience.of(watches, np.array([4, 7]), user, video)
     assert audience.shown_row.tolist() == [1, 1] and audience.shown.tolist() == [0, 2]
     assert audience.part(1, 2).shown.tolist() == [0, 2] and audience.part(0, 1).shown.size == 0
-    with pytest.raises(TrainingError, match="nothing was watched on the fit days: choose another candidates.watched"):
+    with pytest.raises(TrainingError, match=r"nothing was watched on the fit days: choose another candidates\.watched"):
         Watches.of(user, video, np.zeros(7, dtype=bool), np.array([10]))
     with pytest.raises(TrainingError, match="no video of the fit days has a known duration"):
         Watches.of(user, video, watched, np.array([99]))

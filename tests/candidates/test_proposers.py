@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.candidates.config import CoOccurrenceConfig, DirectAuConfig, PopularityConfig, RandomConfig
+from tasks.candidates.config import (
+    CoOccurrenceConfig,
+    DirectAuConfig,
+    LightGcnConfig,
+    PopularityConfig,
+    RandomConfig,
+)
 from tasks.candidates.proposers.base import Proposer
 from tasks.candidates.watches import NONE, Audience
 from tests.candidates.world import USERS, VIDEOS, Planted
 
 WORLD = Planted()
 DIRECTAU = DirectAuConfig(width=16, batch_size=512, max_epochs=20, patience=20)
+LIGHTGCN = LightGcnConfig(width=16, batch_size=512, max_epochs=12, patience=12)
 MARGIN = 0.1
 """Recall@20 that knowing taste gives over popularity in this world, at least."""
 
@@ -24,7 +31,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def fitted() -> Mapping[str, Proposer]:
-    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU)
+    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU, LIGHTGCN)
     return {config.kind: WORLD.fit(config) for config in configs}
 
 
@@ -39,6 +46,7 @@ def test_planted_taste_beats_popularity_which_beats_chance(fitted: Mapping[str, 
     assert found["random"] == pytest.approx(20 / VIDEOS, abs=0.02)
     assert found["popularity"] > found["random"] + 0.05
     assert found["directau"] > found["popularity"] + MARGIN, found
+    assert found["lightgcn"] > found["popularity"] + MARGIN, found
     assert found["co_occurrence"] > found["popularity"] + MARGIN, found
 
 
@@ -87,7 +95,7 @@ def test_co_occurrence_is_the_summed_cosine_of_sets_of_watchers(fitted: Mapping[
     assert fitted["co_occurrence"].scores(audience)[0] == pytest.approx(by_hand, rel=1e-5)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau"])
+@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau", "lightgcn"])
 @pytest.mark.slow
 def test_who_is_unknown_gets_what_is_popular_and_nobody_what_was_shown(
     fitted: Mapping[str, Proposer], kind: str

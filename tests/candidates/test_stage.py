@@ -143,7 +143,7 @@ def test_two_proposers_are_paired_by_user(proposers: Path, night: MeasuredNight,
         metrics_of(proposers / name).metrics[f"proposed_recall@{LENGTH}"].value for name in ("mine", "popularity")
     ]
     assert delta is not None and None not in values
-    assert delta.value == pytest.approx(values[0] - values[1], abs=1e-9)  # type: ignore[operator]
+    assert delta.value == pytest.approx(values[0] - values[1], abs=1e-9)
     shutil.copytree(proposers / "mine", tmp_path / "mine")
     pl.read_parquet(tmp_path / "mine/judged.parquet")[1:].write_parquet(tmp_path / "mine/judged.parquet")
     with pytest.raises(
