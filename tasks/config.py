@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
+from tasks.candidates.config import CandidatesConfig, ProposerConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
@@ -82,6 +83,8 @@ class Nightly(Block):
     """challengers, names of `recipes`; the order breaks ties"""
     ensembles: tuple[Name, ...] = ()
     """further challengers, names of `ensembles`, whose members stand under `recipes` above"""
+    proposers: tuple[Name, ...] = ()
+    """what proposes videos to users, names of `proposers`: each is fitted and measured; none: there is no stage `candidates`"""
     stage_timeout_minutes: Number = Field(default=120, gt=0, le=10_080)
     """a stage that runs longer is killed with everything it started"""
     stage_retries: Whole = Field(default=1, ge=0, le=20)
@@ -126,6 +129,9 @@ class Params(Block):
     baselines: BaselineConfig = BaselineConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GatePolicy = GatePolicy()
+    candidates: CandidatesConfig = CandidatesConfig()
+    proposers: dict[Name, ProposerConfig] = Field(default_factory=dict)
+    """what proposes videos by name; `nightly.proposers` says which a night fits, `score.proposer` whose proposals are scored"""
     score: ScoreConfig = ScoreConfig()
     report: ReportConfig = ReportConfig()
 
@@ -148,6 +154,16 @@ class Params(Block):
         if name not in self.ensembles:
             raise ConfigError(f"{FILE}: unknown ensemble {name!r}{nearest(name, self.ensembles)}")
         return self.ensembles[name]
+
+    def proposer(self, name: str) -> ProposerConfig:
+        """Return one proposer.
+
+        Raises:
+            ConfigError: if there is no such proposer.
+        """
+        if name not in self.proposers:
+            raise ConfigError(f"{FILE}: unknown proposer {name!r}{nearest(name, self.proposers)}")
+        return self.proposers[name]
 
     def training_of(self, recipe: str) -> TrainingConfig:
         """Return the training settings of one recipe: those of all, but for what `training.by_recipe` says."""
@@ -197,6 +213,7 @@ class Params(Block):
             *self._unknown(("default_source",), "source", [self.default_source], self.sources),
             *self._unknown(("nightly", "recipes"), "recipe", self.nightly.recipes, self.recipes),
             *self._unknown(("nightly", "ensembles"), "ensemble", self.nightly.ensembles, self.ensembles),
+            *self._unknown(("nightly", "proposers"), "proposer", self.nightly.proposers, self.proposers),
             *self._unknown(("training", "by_recipe"), "recipe", self.training.by_recipe, self.recipes),
             *self._unknown(
                 ("gate", "trivial_baselines"),
@@ -207,6 +224,7 @@ class Params(Block):
             *self._not_for_trees(),
             *self._taken(),
             *self._not_fitted(),
+            *self._not_proposed(),
             *(
                 (("window", "lookback_days"), f"features.{said}")
                 for said in self.features.too_long(self.window.lookback_days)
@@ -235,6 +253,7 @@ class Params(Block):
         for keys, names in (
             (("nightly", "recipes"), self.nightly.recipes),
             (("nightly", "ensembles"), self.nightly.ensembles),
+            (("nightly", "proposers"), self.nightly.proposers),
             (("baselines", "enabled"), self.baselines.enabled),
         ):
             for name in sorted({name for name in names if names.count(name) > 1}):
@@ -276,6 +295,19 @@ class Params(Block):
                         ("nightly", "ensembles"),
                         f"{name!r} needs its member {member!r} fitted the same night: add it to nightly.recipes",
                     )
+
+    def _not_proposed(self) -> Iterator[Wrong]:
+        """Yield what of the score reads proposals that the night does not make."""
+        name = self.score.proposer
+        if name is None:
+            return
+        if name not in self.nightly.proposers:
+            yield ("score", "proposer"), f"{name!r} proposes nothing that night: add it to nightly.proposers"
+        if self.score.top_k > self.candidates.length:
+            yield (
+                ("score", "top_k"),
+                f"lists of {self.score.top_k} videos cannot be made of {self.candidates.length} proposals: raise candidates.length",
+            )
 
 
 def _columns_of(source: TableSourceConfig) -> Iterator[tuple[Keys, str]]:

@@ -166,6 +166,15 @@ def evaluate_champion(night: Night, recipe: str | None) -> Any:
     return _headline(_predict_and_measure(night, "champion", checkout.bundle, out, anchor, older_state=True))
 
 
+def candidates(night: Night, recipe: str | None) -> Any:
+    from tasks.candidates.stage import NamedProposer
+    from tasks.candidates.stage import candidates as run
+
+    name, workspace, params = _named("candidates", recipe), night.workspace, night.params
+    named, settings = NamedProposer(name, params.proposer(name)), params.candidates
+    return run(_measured(night, settings.threads), workspace.table, named, settings, workspace.proposer(name)).headline
+
+
 def gate(night: Night, recipe: str | None) -> Any:
     from tasks.gate.decision import headline, load_decision
     from tasks.gate.gate import gate as run
@@ -224,7 +233,8 @@ def score(night: Night, recipe: str | None) -> Any:
     bundle = workspace.challenger(winner) if winner else standing
     model = None if bundle is None else Serving(bundle, workspace.judge_table(winner or "champion"))
     settings = night.params.score
-    return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities)
+    proposed = None if settings.proposer is None else workspace.proposer(settings.proposer)
+    return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities, proposed)
 
 
 def report(night: Night, recipe: str | None) -> Any:
@@ -247,6 +257,7 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
     "evaluate": evaluate,
     "evaluate_ensemble": evaluate_ensemble,
     "evaluate_champion": evaluate_champion,
+    "candidates": candidates,
     "gate": gate,
     "forecast": forecast,
     "oracle": oracle,
@@ -256,11 +267,13 @@ STAGES: Mapping[str, Callable[[Night, str | None], Any]] = {
 """Stage name -> function of the night and, for stages that run once per recipe or ensemble, its name."""
 
 
+_EACH = {"ensemble": "ensemble", "evaluate_ensemble": "ensemble", "candidates": "proposer"}
+"""Stages that do not run once per recipe -> what they run once for."""
+
+
 def _named(stage: str, recipe: str | None) -> str:
     if recipe is None:
-        raise ConfigError(
-            f"stage {stage} runs once per {'ensemble' if 'ensemble' in stage else 'recipe'}: add --recipe NAME"
-        )
+        raise ConfigError(f"stage {stage} runs once per {_EACH.get(stage, 'recipe')}: add --recipe NAME")
     return recipe
 
 

@@ -62,6 +62,23 @@ def test_a_wrong_value_names_file_key_and_remedy(tmp_path: Path, changes: dict[s
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"nightly__proposers": ["directua"]},
+            r"nightly.proposers: unknown proposer 'directua'; did you mean 'directau'\?",
+        ),
+        ({"nightly__proposers": ["directau", "directau"]}, r"nightly.proposers: 'directau' stands twice: keep one"),
+        (
+            {"score__proposer": "directau"},
+            r"score.proposer: 'directau' proposes nothing that night: add it to nightly.proposers",
+        ),
+        (
+            {"nightly__proposers": ["directau"], "score__proposer": "directau", "candidates": {"length": 10}},
+            r"score.top_k: lists of 20 videos cannot be made of 10 proposals: raise candidates.length",
+        ),
+        (
+            {"proposers__directau": {"kind": "directua"}},
+            r"proposers.directau: unknown kind 'directua'; did you mean 'directau'\?",
+        ),
         ({"nightly__recipes": ["d2q", "d2k"]}, r"unknown recipe 'd2k'; did you mean 'd2q'\?"),
         ({"default_source": "kuairan"}, r"unknown source 'kuairan'; did you mean 'kuairand'\?"),
         ({"recipes__d2q__head": {"kind": "d2"}}, r"recipes.d2q.head: unknown kind 'd2'; did you mean 'd2q'\?"),

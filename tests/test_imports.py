@@ -20,6 +20,7 @@ ORDER = (
     "tasks.predict",
     "tasks.attribution",
     "tasks.baselines",
+    "tasks.candidates",
     "tasks.ensemble",
     "tasks.trade_off",
     "tasks.oracle",

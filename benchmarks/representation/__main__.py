@@ -1,4 +1,4 @@
-"""What codes of content give to videos that nobody has seen: run some parts and write down what came out.
+"""What codes of content give to videos that nobody has seen, and who proposes best: run some parts and write down what came out.
 
 Run it: make benchmark-representation, or python -m benchmarks.representation [PART ...] --seeds ... [--quick]
 """
@@ -8,11 +8,12 @@ import sys
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
-    title="Item codes",
+    title="Item codes and proposers",
     package="benchmarks.representation",
-    parts=("cold_start",),
+    parts=("cold_start", "retrieval", "retrieval_kuairand"),
     seeds=(0, 1, 2),
-    about="Own rows of videos alone, beside codes of their content, and beside codes of other videos, in a world of known effect.",
+    about="Own rows of videos alone, beside codes of their content, and beside codes of other videos, in a world of known effect; "
+    "proposers of videos against floors and controls, by recall of later watches over the whole catalogue.",
 )
 
 if __name__ == "__main__":

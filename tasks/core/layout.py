@@ -10,6 +10,7 @@ artifacts/champion/              champion     bundles of champion and anchor, ev
 artifacts/code/NAME.json         code         hash of the part of models/ that a challenger runs
 artifacts/models/recipes/NAME/   train        bundle: weights per seed, label state, calibrators, manifest
 artifacts/models/ensembles/NAME/ ensemble     bundles of its members, calibrators, manifest
+artifacts/models/proposers/NAME/ candidates   proposals for tomorrow, how those for the judge day came out
 artifacts/predictions/NAME/      evaluate     judge-day predictions and metrics tables; what a network reads (importance.json)
 artifacts/gate/                  gate         decision.json
 artifacts/forecast/              forecast     what is forecast of the next day, and how earlier forecasts came true
@@ -113,6 +114,13 @@ class Workspace:
 
     def ensemble(self, name: str) -> Path:
         return self.root / "artifacts/models/ensembles" / name
+
+    @property
+    def all_proposers(self) -> Path:
+        return self.root / "artifacts/models/proposers"
+
+    def proposer(self, name: str) -> Path:
+        return self.all_proposers / name
 
     def challenger(self, name: str) -> Path:
         """Return the ensemble of that name where one was built, else the bundle of the recipe."""

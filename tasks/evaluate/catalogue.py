@@ -190,6 +190,30 @@ _LISTS = {"wt": True, "pcr": True, "skip": False, "like": True} | {
     f"{what}_{task}": True for what in ("ndcg", "recall") for task in LABELS
 }
 """Metrics of the top of a list, `<what>@<length>`: whether higher is better."""
+_PROPOSED = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "proposed_recall", "Recall", "share of a user's later watches that were proposed, of all videos there are, "
+            "averaged over users", "", True,
+        ),
+        Metric("proposed_ndcg", "NDCG", "the same, early places counting more; the ideal holds all that was watched", "", True),
+        Metric("proposed_tail_recall", "Recall of the tail", "recall of watched videos outside the head", "", True),
+        Metric(
+            "proposed_new_user_recall", "Recall of new users", "recall of users whom the fit days do not know", "", True
+        ),
+        Metric(
+            "proposed_ceiling", "Ceiling", "recall of lists that know what is watched: no proposer knows a video without a "
+            "row of the fit days", "", True,
+        ),
+        Metric(
+            "proposed_gini", "Gini", "how unevenly the videos of the catalogue are proposed: 0 all alike, 1 always the same one",
+            "",
+        ),
+        Metric("proposed_coverage", "Coverage", "share of the catalogue that is proposed to anybody", "", True, "%", 1),
+    )
+}  # fmt: skip
+"""Metrics of proposals, `<name>@<length>`; they read no prediction table."""
 
 SUMMARY = (
     *("xauc", "xgauc", "video_xauc", "duration_xauc", "mae", "nmae", "rmse", "tre", "tre_signed"),
@@ -240,6 +264,8 @@ def find(name: str) -> Metric | None:
     if name in METRICS:
         return METRICS[name]
     what, at, length = name.partition("@")
+    if at and what in _PROPOSED and length.isdigit():
+        return replace(_PROPOSED[what], name=name, label=f"{_PROPOSED[what].label}@{length}")
     if at:
         known = what in _LISTS and length.isdigit()
         return Metric(name, name.replace("_", " "), column=SCORE, higher_is_better=_LISTS[what]) if known else None

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core.errors import SourceError
+from tasks.core.errors import ConfigError, SourceError
 from tasks.core.layout import JUDGE_TABLE, partition_days
 from tasks.evaluate.night import MeasuredNight
 from tasks.inference.named import named_bundle
@@ -45,12 +45,16 @@ def score_day(night: Night, name: str, day: dt.date | None = None, out: Path | N
         out: folder to write; None: scored/DAY/MODEL.
 
     Raises:
-        ConfigError: if there is no such model.
+        ConfigError: if there is no such model, or proposals are to be scored and the night made them for another day.
         SourceError: if the features hold no state for the day.
         NightError: if the features belong to another night than run.yaml.
     """
     workspace, settings = night.workspace, night.params.score
-    refuse_others(workspace, night.params, night.key, ["data/raw", "data/features"], "dwell score")
+    read = ["data/raw", "data/features"]
+    proposed = None if settings.proposer is None else workspace.proposer(settings.proposer)
+    if proposed is not None:
+        read.append(proposed.relative_to(workspace.root).as_posix())
+    refuse_others(workspace, night.params, night.key, read, "dwell score")
     found = named_bundle(night, name)
     days, served = night.days, day or night.days.serve
     have = partition_days(workspace.features / "state")
@@ -59,6 +63,11 @@ def score_day(night: Night, name: str, day: dt.date | None = None, out: Path | N
             f"the features hold no state for {served}: they have {have[0]} to {have[-1]}; `dwell nightly` makes the next"
         )
     if served != days.serve:
+        if settings.proposer is not None:
+            raise ConfigError(
+                f"params.yaml: score.proposer {settings.proposer} has proposed videos for {days.serve}, not for {served}: "
+                "set it to null to score the pool"
+            )
         days = night.params.window.days(served - _DAY).since(first_day(workspace.raw))
     folder = out or workspace.scored(served, found.entry or found.name)
     measured = MeasuredNight(workspace.features, days, night.params.evaluation, settings.threads)
@@ -67,5 +76,5 @@ def score_day(night: Night, name: str, day: dt.date | None = None, out: Path | N
         judged = Path(scratch) / JUDGE_TABLE
         if not isinstance(settings.fusion, NoFusion):
             predict_days(found.path, measured.judge, judged, measured.threads)
-        summary = score(measured, Serving(found.path, judged), settings, folder, workspace.identities)
+        summary = score(measured, Serving(found.path, judged), settings, folder, workspace.identities, proposed)
     return DayScores(str(found), summary, folder)

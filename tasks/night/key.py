@@ -73,6 +73,7 @@ def _forget_other_models(workspace: Workspace, params: Params) -> None:
     for folder, keep in (
         (workspace.bundle("x").parent, set(params.nightly.recipes)),
         (workspace.ensemble("x").parent, set(params.nightly.ensembles)),
+        (workspace.all_proposers, set(params.nightly.proposers)),
         (workspace.all_predictions, {*params.nightly.challengers, "champion", "baselines"}),
     ):
         for path in folder.glob("*"):

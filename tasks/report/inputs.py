@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.attribution.document import LAST_FILE, Importance, LastRanks, read_importance
+from tasks.candidates.document import ProposerMetrics
 from tasks.core.document import existing, read_document, read_optional
 from tasks.core.files import hash_file
-from tasks.core.layout import JUDGE_TABLE, Workspace
+from tasks.core.layout import JUDGE_TABLE, METRICS_FILE, Workspace
 from tasks.evaluate.change import Chain
 from tasks.gate.decision import ChallengerVerdict, Decision, load_decision
 from tasks.oracle.document import SUMMARY as ORACLE_FILE
@@ -46,6 +47,8 @@ class Artifacts:
         forecast: `artifacts/forecast/forecast.json`.
         fusion: `artifacts/scores/fusion.json`; None where watch time alone orders the lists.
         importance: what the challengers that are networks read.
+        proposers: how the night's proposers did, by name.
+        proposer_folder: where they lie.
         last_ranks: the same of the last night that has any; None where none has.
         chain: tables between the last night's headline and this one's; None where there is none, or it is not at hand.
     """
@@ -63,6 +66,8 @@ class Artifacts:
     importance: tuple[Importance, ...] = ()
     last_ranks: LastRanks | None = None
     chain: Chain | None = None
+    proposers: tuple[ProposerMetrics, ...] = ()
+    proposer_folder: Path = Path()
 
     @classmethod
     def read(cls, workspace: Workspace) -> "Artifacts":
@@ -94,6 +99,8 @@ class Artifacts:
             importance=_importance(workspace, bundles),
             last_ranks=read_optional(workspace.champion / LAST_FILE, LastRanks, "champion"),
             chain=chain_of(workspace, decision, champion),
+            proposers=_proposers(workspace.all_proposers),
+            proposer_folder=workspace.all_proposers,
         )
 
     @cached_property
@@ -142,6 +149,12 @@ class Artifacts:
             return f"champion ({self.champion.recipe})"
         is_baseline = any(model.name == name for model in self.baselines)
         return name.replace("_", " ") if is_baseline else name
+
+
+def _proposers(folder: Path) -> tuple[ProposerMetrics, ...]:
+    return tuple(
+        read_document(one / METRICS_FILE, ProposerMetrics, f"candidates@{one.name}") for one in sorted(folder.glob("*"))
+    )
 
 
 def _models(

@@ -17,6 +17,7 @@ from tasks.report.inputs import Artifacts
 from tasks.report.operations import Operations
 from tasks.report.sections.by_segment import by_segment
 from tasks.report.sections.calibration import calibration
+from tasks.report.sections.candidates import candidates
 from tasks.report.sections.challengers import challengers
 from tasks.report.sections.changed import NightChange, changed
 from tasks.report.sections.data import drift, volume
@@ -123,6 +124,7 @@ def _sections(
         volume(artifacts.validation),
         drift(artifacts.validation),
         expectations(artifacts.validation),
+        *candidates(artifacts),
         *fusion(artifacts),
         forecast(artifacts.forecast),
         scores(artifacts.scores, lists),

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from models.ranges import Rows, Threads, Whole, WindowDays
+from tasks.core.names import Name
 from tasks.core.settings import Block
 from tasks.score.fusion.config import FusionChoice, NoFusion
 
@@ -16,6 +17,8 @@ class ScoreConfig(Block):
     """a user who was shown something in the last so many days (of the lookback) gets candidates"""
     pool_size: Rows = 100
     """videos each user is scored with: the most shown of the trailing days"""
+    proposer: Name | None = Field(default=None, exclude_if=lambda name: name is None)
+    """one of `nightly.proposers`: each user is scored with the videos that it proposes, and not with the pool; null: with the pool"""
     top_k: Whole = Field(default=20, ge=1, le=10_000)
     """length of each user's list"""
     hour: Whole = Field(default=20, ge=0, le=23)

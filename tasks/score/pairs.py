@@ -47,6 +47,28 @@ def video_pool(features: Path, day: dt.date, size: int) -> pl.DataFrame:
     return videos
 
 
+def proposed_chunks(
+    users: pl.DataFrame, proposals: Path, event_time_ms: int, config: ScoreConfig, length: int
+) -> Iterator[pl.DataFrame]:
+    """Yield the pairs of users with the videos proposed to them, at most `chunk_pairs` (but at least one user) at a time.
+
+    Args:
+        users: of `active_users`.
+        proposals: user_id and video_id, users in order.
+        event_time_ms: when the pairs would be shown.
+        config: how many pairs at a time.
+        length: videos proposed to a user at most.
+    """
+    users_at_a_time = max(1, config.chunk_pairs // length)
+    found = pl.scan_parquet(proposals, hive_partitioning=False).select("user_id", "video_id")
+    for begin in range(0, users.height, users_at_a_time):
+        some = users[begin : begin + users_at_a_time]
+        theirs = found.filter(pl.col("user_id").is_between(some["user_id"][0], some["user_id"][-1])).collect()
+        pairs = some.join(theirs, on="user_id", how="inner", maintain_order="left_right")
+        if not pairs.is_empty():
+            yield pairs.with_columns(event_time_ms=pl.lit(event_time_ms, dtype=pl.Int64))
+
+
 def pair_chunks(
     users: pl.DataFrame, videos: pl.DataFrame, event_time_ms: int, config: ScoreConfig
 ) -> Iterator[pl.DataFrame]:

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
+from tasks.candidates.document import Proposals
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
 from tasks.core.predictions import MEAN, MEAN_UNIFORM
@@ -20,7 +21,7 @@ from tasks.score.config import ScoreConfig
 from tasks.score.fusion.config import NoFusion
 from tasks.score.fusion.serving import ServingFusion
 from tasks.score.fusion.stage import fuse
-from tasks.score.pairs import active_users, pair_chunks, video_pool
+from tasks.score.pairs import active_users, pair_chunks, proposed_chunks, video_pool
 from tasks.score.summary import FILE, ScoreSummary
 from tasks.score.written import AsWritten
 from tasks.table.source import FeatureFolder
@@ -43,7 +44,12 @@ class Serving:
 
 
 def score(
-    night: MeasuredNight, model: Serving | None, config: ScoreConfig, out: Path, identities: Path
+    night: MeasuredNight,
+    model: Serving | None,
+    config: ScoreConfig,
+    out: Path,
+    identities: Path,
+    proposed: Path | None = None,
 ) -> ScoreSummary:
     """Write scores of the day after the judge day.
 
@@ -60,6 +66,7 @@ def score(
         config: whom to score with what.
         out: artifacts/scores.
         identities: data/raw/identities.
+        proposed: folder of the proposer whose proposals for `days.serve` are scored; None: the pool is.
 
     Raises:
         SourceError: if there is no active user or no video to score.
@@ -77,7 +84,8 @@ def score(
     state_day = days.state_day(days.serve)
     source = FeatureFolder.open(features)
     users = active_users(features, state_day, source.timezone, config.active_days)
-    videos = video_pool(features, state_day, config.pool_size)
+    proposals = None if proposed is None else Proposals.read(proposed)
+    videos = video_pool(features, state_day, config.pool_size) if proposals is None else proposals.videos
     loaded = load_model(model.bundle)
     if config.serve_population == "uniform" and (reason := loaded.why_not_uniform):
         raise ConfigError(
@@ -87,7 +95,12 @@ def score(
 
     def scored(fusion: ServingFusion | None) -> Iterator[pl.DataFrame]:
         shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
-        for pairs in pair_chunks(users, videos, shown_ms, config):
+        chunks = (
+            pair_chunks(users, videos, shown_ms, config)
+            if proposals is None
+            else proposed_chunks(users, proposals.file, shown_ms, config, proposals.length)
+        )
+        for pairs in chunks:
             rows = candidates(features, pairs.lazy(), state_day).collect()
             predicted = loaded.predict(rows, histories, "the candidates of the next day")
             if fusion is not None:
@@ -110,6 +123,7 @@ def score(
             users=users.height,
             pool=videos.height,
             pairs=pairs,
+            proposer=None if proposals is None else proposals.name,
             top_k=config.top_k,
         )
         summary.write(folder / FILE)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from pydantic import Field
+
 from tasks.core.document import Document
 
 FILE = "summary.json"
@@ -17,8 +19,10 @@ class ScoreSummary(Document):
     users: int = 0
     """Users with candidates."""
     pool: int = 0
-    """Videos each was scored with."""
+    """Videos each was scored with; of a proposer, different videos in all."""
     pairs: int = 0
     """Rows of scores.parquet."""
+    proposer: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    """Who proposed the videos; None: they were a pool, the same for everybody."""
     top_k: int = 0
     """Length of the lists."""

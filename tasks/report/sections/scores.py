@@ -91,9 +91,12 @@ def scores(summary: ScoreSummary, lists: Lists | None) -> Section:
         text = f"Nothing was scored for {summary.day}: no model has passed the gate yet."
         return Section("scores", "Top of tomorrow's scores", (Text(text, "warn"),))
     users = summary.users
+    videos = f"{plural(summary.pool, 'video')} each"
+    if summary.proposer is not None:
+        videos = f"what {summary.proposer} proposed to each, {plural(summary.pool, 'different video')}"
     text = (
         f"{summary.model} scored {plural(summary.pairs, 'pair')} for {summary.day}: {plural(users, 'user')} with "
-        f"{plural(summary.pool, 'video')} each. The lists hold {plural(lists.num_videos, 'different video')}."
+        f"{videos}. The lists hold {plural(lists.num_videos, 'different video')}."
     )
     blocks: list[PageBlock] = [Text(text), Text(alike(summary, lists)), _videos(lists, users)]
     if lists.examples:

@@ -1,0 +1,192 @@
+"""Proposers on simulated days of planted taste: recall of later watches over the whole catalogue, against floors and controls.
+
+The rule of the verdict stands in `RULE`, written before anything was run that is recorded. Shapes: N users of the judge day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.feedback.settings import merged
+from benchmarks.parts.cells import mean_sd
+from benchmarks.parts.part import Options, Table
+from tasks.candidates.config import (
+    CandidatesConfig,
+    CoOccurrenceConfig,
+    DirectAuConfig,
+    LightGcnConfig,
+    PopularityConfig,
+    ProposerConfig,
+    RandomConfig,
+)
+from tasks.candidates.measure import Proposed, statistics
+from tasks.candidates.registry import PROPOSERS
+from tasks.candidates.stage import servable_videos, validation_judge
+from tasks.candidates.watches import Later, Watches
+from tasks.core.layout import Workspace
+from tasks.core.yaml_config import parse
+from tasks.core.yaml_file import read_yaml
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.estimate import Draw, average, difference
+from tasks.evaluate.resampling import Resampler
+from tasks.protocol.config import Protocol
+from tasks.protocol.run import ProtocolRun
+from tasks.table.training_table import TrainingTable
+
+FILE = Path(__file__).resolve().parent / "retrieval.yaml"
+FLOOR = "popularity"
+SHOWN = ("proposed_recall", "proposed_tail_recall", "proposed_gini", "proposed_coverage")
+RULE = (
+    "Rule, set before the run: a proposer beats the floors if the interval over users of its difference in recall to popularity, and its "
+    "difference to co-occurrence, are above 0; it must beat random, and its own control with shuffled users."
+)
+_QUICK = {
+    "sources": {
+        "simulator": {
+            "impressions_per_day": 1500,
+            "users": 150,
+            "videos": 150,
+            "new_users_per_day": 3,
+            "new_videos_per_day": 5,
+        }
+    }
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One proposer.
+
+    Attributes:
+        config: its block.
+        shuffled: whether the watches of the fit days are dealt to users at random before the fit: the control.
+        seeded: whether another seed gives another fit.
+    """
+
+    config: ProposerConfig
+    shuffled: bool = False
+    seeded: bool = True
+
+
+ARMS: Mapping[str, Arm] = {
+    "random": Arm(RandomConfig()),
+    FLOOR: Arm(PopularityConfig(), seeded=False),
+    "co_occurrence": Arm(CoOccurrenceConfig(), seeded=False),
+    "directau": Arm(DirectAuConfig()),
+    "directau, users shuffled": Arm(DirectAuConfig(), shuffled=True),
+    "lightgcn": Arm(LightGcnConfig()),
+    "lightgcn under bpr": Arm(LightGcnConfig(loss="bpr")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """The days of one source, on which arms are fitted and measured.
+
+    Attributes:
+        table: the night's.
+        features: data/features.
+        config: what a watch is, and how many videos are proposed.
+        evaluation: how uncertainty is drawn.
+    """
+
+    table: TrainingTable
+    features: Path
+    config: CandidatesConfig = field(default_factory=CandidatesConfig)
+    evaluation: EvaluationConfig = field(default_factory=lambda: EvaluationConfig(replicates=500))
+
+    @cached_property
+    def watches(self) -> Watches:
+        """Of the fit days."""
+        return Watches.of_table(self.table, self.config.watched, servable_videos(self.features))
+
+    @cached_property
+    def later(self) -> Later:
+        """Of the judge days."""
+        return Later.of(self.watches, self.table, self.config.watched, "judge", ("fit", "validation"))
+
+    def draws(self, arm: Arm, seed: int) -> dict[str, Draw]:
+        """Fit one arm with one seed and return its metrics on the judge days."""
+        watches = shuffled(self.watches, seed) if arm.shuffled else self.watches
+        config = arm.config.model_copy(update={"seed": seed}) if arm.seeded else arm.config
+        judge = validation_judge(watches, self.table, self.config.watched)
+        proposer = PROPOSERS[config.kind].fit(watches, config, judge)
+        proposed = Proposed(proposer.propose(self.later.audience, self.config.length), self.later)
+        head = round(self.config.head_share * watches.num_videos)
+        found = statistics(proposed, watches, head)
+        drawn = self._resampler.draw(
+            {f"{name}@{self.config.length}": found[f"{name}@{self.config.length}"] for name in SHOWN}
+        )
+        return {name.partition("@")[0]: draw for name, draw in drawn.items()}
+
+    @cached_property
+    def _resampler(self) -> Resampler:
+        return Resampler(len(self.later.audience), self.evaluation.replicates, self.evaluation.seed)
+
+    def measured(self, title: str, seeds: Sequence[int], arms: Mapping[str, Arm] = ARMS) -> Table:
+        """Fit every arm with every seed and put it into a table."""
+        torch.set_num_threads(self.config.threads)
+        found = {
+            name: [self.draws(arm, seed) for seed in (seeds if arm.seeded else seeds[:1])] for name, arm in arms.items()
+        }
+        lines, numbers = [], {}
+        for name, drawn in found.items():
+            recalls = [of["proposed_recall"] for of in drawn]
+            cells = [
+                mean_sd([draw.result.value for draw in recalls])
+                if arms[name].seeded
+                else f"{recalls[0].result.value:.4f}"
+            ]
+            for other in (FLOOR, "co_occurrence"):
+                delta = difference(recalls, [of["proposed_recall"] for of in found[other]], self.evaluation.confidence)
+                cells.append("" if name == other else f"{delta.value:+.4f} [{delta.low:+.4f}, {delta.high:+.4f}]")
+            means = {of: average([one[of] for one in drawn], self.evaluation.confidence) for of in SHOWN}
+            cells += [f"{means[of].value:.4f}" for of in SHOWN[1:]]
+            lines.append([name, *cells])
+            numbers[name] = {
+                of: {"per_seed": estimate.per_seed, "low": estimate.low, "high": estimate.high}
+                for of, estimate in means.items()
+            }
+        k = self.config.length
+        columns = ["proposer", f"recall@{k}", "to popularity", "to co-occurrence", "tail recall", "Gini", "coverage"]
+        return Table(title, columns, lines, [self._about(), RULE], numbers)
+
+    def _about(self) -> str:
+        watches, later = self.watches, self.later
+        ceiling = statistics(Proposed(np.full((len(later.audience), self.config.length), -1), later), watches, 1)
+        return (
+            f"{watches.user_P.size:,} watched pairs ({self.config.watched}) of {watches.num_users:,} users and {watches.num_videos:,} videos of "
+            f"the fit days; {later.row_P.size:,} later watches of {len(later.audience):,} users, of which no list can recall more than "
+            f"{ceiling[f'proposed_ceiling@{self.config.length}'].value:.4f} (new videos). Mean ± sd over fits; intervals over users."
+        )
+
+
+def shuffled(watches: Watches, seed: int) -> Watches:
+    """Return watches whose users are dealt anew: every video keeps its watchers in number, nobody's taste is left."""
+    user_P = np.random.default_rng(seed).permutation(watches.user_P)
+    pairs = np.unique(np.stack([user_P, watches.video_P], axis=1), axis=0)
+    return replace(watches, user_P=pairs[:, 0].copy(), video_P=pairs[:, 1].copy())
+
+
+def run(options: Options) -> list[Table]:
+    """Simulate the days and measure every arm."""
+    file = read_yaml(FILE)
+    value = merged(file.value, {"params": _QUICK}) if options.quick else file.value
+    protocol = parse(Protocol, value, file.place)
+    night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
+    night.prepare()
+    (variant,) = protocol.variants
+    found = Retrieval(TrainingTable.open(night.table(variant)), night.workspace.features)
+    arms = {name: short(arm) for name, arm in ARMS.items()} if options.quick else ARMS
+    return [found.measured("Simulated days of planted taste", options.seeds, arms)]
+
+
+def short(arm: Arm) -> Arm:
+    """Return an arm whose fit is over soon."""
+    if not isinstance(arm.config, (DirectAuConfig, LightGcnConfig)):
+        return arm
+    return replace(arm, config=arm.config.model_copy(update={"max_epochs": 1, "width": 4}))

@@ -1,0 +1,1 @@
+"""What proposes videos before anything is scored: losses and encoders of user and video vectors."""

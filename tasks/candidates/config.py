@@ -1,0 +1,88 @@
+"""What is proposed to each user, and by whom."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.ranges import BatchRows, Decay, Number, Seed, Steps, StepSize, Threads, WeightOrNone, Whole, Width
+from tasks.core.names import Label
+from tasks.core.settings import Block
+
+
+class CandidatesConfig(Block):
+    """The `candidates` block of `params.yaml`: what every proposer of `nightly.proposers` has in common."""
+
+    length: Whole = Field(default=50, ge=1, le=10_000)
+    """videos proposed to each user, and K of recall@K"""
+    watched: Label = "long_view"
+    """binary label that makes an impression a watch: what proposers learn from and are measured by"""
+    head_share: Number = Field(default=0.2, gt=0, lt=1)
+    """this share of the catalogue, the most watched of the fit days, is its head; all other videos are the tail"""
+    threads: Threads = 1
+    """processor threads; a fixed number gives fixed bits"""
+
+
+class PopularityConfig(Block):
+    """The videos that most users watched, the same for everybody: a floor."""
+
+    kind: Literal["popularity"] = "popularity"
+
+
+class CoOccurrenceConfig(Block):
+    """Videos watched by users who watched the same as this one: a floor."""
+
+    kind: Literal["co_occurrence"] = "co_occurrence"
+
+
+class RandomConfig(Block):
+    """Videos drawn by a hash: the control that every other proposer has to beat."""
+
+    kind: Literal["random"] = "random"
+    seed: Seed = 0
+    """of the hash"""
+
+
+class FittedVectors(Block):
+    """What proposers that learn a vector of every user and video have in common."""
+
+    width: Width = 64
+    """numbers of a vector"""
+    learning_rate: StepSize = 0.01
+    batch_size: BatchRows = 1024
+    """watched pairs of a step"""
+    max_epochs: Steps = 60
+    patience: Steps = 8
+    """epochs without a better NDCG@20 on the validation day that end the fit"""
+    seed: Seed = 0
+    """of the first vectors and of the order of pairs"""
+
+
+class DirectAuConfig(FittedVectors):
+    """Vectors of users and videos learned by alignment and uniformity, without negatives."""
+
+    kind: Literal["directau"] = "directau"
+    gamma: WeightOrNone = 0.5
+    """weight of uniformity; 0 collapses"""
+    once: bool = True
+    """whether a user or video that a batch holds several times counts once in uniformity"""
+    weight_decay: Decay = 0.0
+    """decoupled decay of the vectors"""
+
+
+class LightGcnConfig(FittedVectors):
+    """Vectors of users and videos, spread along who watched what."""
+
+    kind: Literal["lightgcn"] = "lightgcn"
+    layers: Whole = Field(default=2, ge=0, le=8)
+    """steps along the graph; 0: none, which under bpr is matrix factorisation"""
+    loss: Literal["directau", "bpr"] = "directau"
+    """what they are learned by: alignment and uniformity, or the order of a watched video and one drawn at random"""
+    gamma: WeightOrNone = 0.5
+    """weight of uniformity under directau"""
+    penalty: WeightOrNone = 0.0001
+    """weight of the squared length of the vectors before they are spread, under bpr"""
+
+
+ProposerConfig = Annotated[
+    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig, Field(discriminator="kind")
+]

@@ -1,0 +1,1 @@
+"""Proposers of videos, one file each; `tasks.candidates.registry` has their names."""

@@ -1,0 +1,18 @@
+"""The proposers by `kind`. A new one is one file, its block and one line here."""
+
+from collections.abc import Mapping
+
+from tasks.candidates.proposers.base import Proposer
+from tasks.candidates.proposers.co_occurrence import CoOccurrence
+from tasks.candidates.proposers.directau import DirectAu
+from tasks.candidates.proposers.lightgcn import LightGcn
+from tasks.candidates.proposers.popularity import Popularity
+from tasks.candidates.proposers.random import Random
+
+PROPOSERS: Mapping[str, type[Proposer]] = {
+    "popularity": Popularity,
+    "co_occurrence": CoOccurrence,
+    "random": Random,
+    "directau": DirectAu,
+    "lightgcn": LightGcn,
+}

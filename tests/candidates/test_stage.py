@@ -1,0 +1,187 @@
+"""The stage on a small night: what it writes, from which days, and that tomorrow's score ranks what was proposed."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tasks.baselines.config import BaselineConfig
+from tasks.candidates.compare import recall_difference
+from tasks.candidates.config import CandidatesConfig, DirectAuConfig, PopularityConfig, ProposerConfig
+from tasks.candidates.document import ProposerMetrics
+from tasks.candidates.stage import NamedProposer, candidates, fit_proposer
+from tasks.core.document import read_document
+from tasks.core.errors import ContractError
+from tasks.core.files import hash_tree
+from tasks.core.identities import SCHEMA
+from tasks.evaluate.config import EvaluationConfig
+from tasks.evaluate.night import MeasuredNight
+from tasks.features.state import history_file
+from tasks.score.config import ScoreConfig
+from tasks.score.stage import Serving, score
+from tasks.table.build import build_table
+from tasks.table.config import TableConfig
+from tasks.table.training_table import TrainingTable
+from tasks.train.config import TrainingConfig
+from tasks.train.trees.run import train_trees
+from tests.table.small_night import DAYS, VIDEOS, write_features
+
+pytestmark = pytest.mark.slow
+
+LENGTH = 12
+CONFIG = CandidatesConfig(length=LENGTH, watched="valid_play")
+PROPOSED: Mapping[str, ProposerConfig] = {
+    "popularity": PopularityConfig(),
+    "mine": DirectAuConfig(width=8, max_epochs=2, batch_size=256),
+}
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return write_features(tmp_path_factory.mktemp("night"))
+
+
+@pytest.fixture(scope="module")
+def table(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    build_table(features, TableConfig(), DAYS, out := tmp_path_factory.mktemp("table") / "table")
+    return out
+
+
+@pytest.fixture(scope="module")
+def night(features: Path) -> MeasuredNight:
+    return MeasuredNight(features, DAYS, EvaluationConfig(replicates=100))
+
+
+@pytest.fixture(scope="module")
+def proposers(night: MeasuredNight, table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("proposers")
+    for name, config in PROPOSED.items():
+        candidates(night, table, NamedProposer(name, config), CONFIG, root / name)
+    return root
+
+
+def metrics_of(folder: Path) -> ProposerMetrics:
+    return read_document(folder / "metrics.json", ProposerMetrics, "candidates")
+
+
+def test_a_forced_rerun_gives_the_same_bytes(
+    night: MeasuredNight, table: Path, proposers: Path, tmp_path: Path
+) -> None:
+    for name, config in PROPOSED.items():
+        candidates(night, table, NamedProposer(name, config), CONFIG, tmp_path / name)
+        assert hash_tree(tmp_path / name) == hash_tree(proposers / name)
+
+
+def test_everybody_known_tomorrow_gets_what_was_not_shown(proposers: Path, features: Path, table: Path) -> None:
+    history = pl.read_parquet(history_file(features, DAYS.state_day(DAYS.serve)), hive_partitioning=False)
+    opened = TrainingTable.open(table)
+    shown = pl.concat(
+        pl.DataFrame({name: opened.column(split, name) for name in ("user_id", "video_id")})
+        for split in ("fit", "validation", "judge")
+    )
+    for name in PROPOSED:
+        found = pl.read_parquet(proposers / name / "proposals.parquet")
+        assert found["user_id"].unique().sort().to_list() == history["user_id"].unique().sort().to_list()
+        assert found.group_by("user_id").agg(pl.col("video_id").n_unique() == pl.len())["video_id"].all()
+        assert found.group_by("user_id").len()["len"].max() == LENGTH
+        assert found.join(shown, on=["user_id", "video_id"]).is_empty()
+        assert metrics_of(proposers / name).served_users == history["user_id"].n_unique()
+
+
+def test_recall_is_that_of_the_judge_days_watches(proposers: Path, table: Path, features: Path) -> None:
+    """By hand: videos a user watched on the judge day, not at random, that the days before did not show to that user."""
+    opened = TrainingTable.open(table)
+
+    def pairs(split: str, mask: np.ndarray | None = None) -> set[tuple[int, int]]:
+        user, video = (np.asarray(opened.column(split, name)) for name in ("user_id", "video_id"))
+        chosen = np.ones(user.size, bool) if mask is None else mask
+        return set(zip(user[chosen].tolist(), video[chosen].tolist(), strict=True))
+
+    label = opened.tasks.index(CONFIG.watched)
+    watched = (opened.column("judge", "labels")[:, label] == 1) & ~np.asarray(opened.column("judge", "random"))
+    relevant = pairs("judge", watched) - pairs("fit") - pairs("validation")
+    fitted = fit_proposer(opened, features, NamedProposer("popularity", PopularityConfig()), CONFIG)
+    order = fitted.watches.video_id_V.tolist()
+    shown, recalls = pairs("fit") | pairs("validation"), []
+    for user in sorted({user for user, _ in relevant}):
+        mine = {video for who, video in relevant if who == user}
+        best = [video for video in order if (user, video) not in shown][:LENGTH]
+        recalls.append(len(mine & set(best)) / len(mine))
+    found = metrics_of(proposers / "popularity")
+    assert (found.users, found.relevant, found.catalogue) == (len(recalls), len(relevant), len(order))
+    assert found.metrics[f"proposed_recall@{LENGTH}"].value == pytest.approx(np.mean(recalls), rel=1e-9)
+
+
+def changed(table: Path, out: Path, split: str) -> Path:
+    """Return a copy of a table whose rows of one split say that everybody watched video 1."""
+    shutil.copytree(table, out)
+    labels = np.array(np.load(out / split / "labels.npy"))
+    labels[:] = 1
+    np.save(out / split / "labels.npy", labels)
+    np.save(out / split / "video_id.npy", np.ones_like(np.load(out / split / "video_id.npy")))
+    return out
+
+
+def test_nothing_is_learned_from_the_judge_day(table: Path, features: Path, tmp_path: Path) -> None:
+    def vectors(of: Path) -> bytes:
+        fitted = fit_proposer(TrainingTable.open(of), features, NamedProposer("mine", PROPOSED["mine"]), CONFIG)
+        return fitted.proposer.video_VD.tobytes() + fitted.watches.video_id_V.tobytes()  # type: ignore[attr-defined]
+
+    as_it_is = vectors(table)
+    assert vectors(changed(table, tmp_path / "judge", "judge")) == as_it_is
+    assert vectors(changed(table, tmp_path / "fit", "fit")) != as_it_is
+
+
+def test_two_proposers_are_paired_by_user(proposers: Path, night: MeasuredNight, tmp_path: Path) -> None:
+    delta = recall_difference(proposers / "mine", proposers / "popularity", night.evaluation)
+    values = [
+        metrics_of(proposers / name).metrics[f"proposed_recall@{LENGTH}"].value for name in ("mine", "popularity")
+    ]
+    assert delta is not None and None not in values
+    assert delta.value == pytest.approx(values[0] - values[1], abs=1e-9)
+    shutil.copytree(proposers / "mine", tmp_path / "mine")
+    pl.read_parquet(tmp_path / "mine/judged.parquet")[1:].write_parquet(tmp_path / "mine/judged.parquet")
+    with pytest.raises(
+        ContractError, match=r"measured on other watches: run the stages candidates@mine and candidates@pop"
+    ):
+        recall_difference(tmp_path / "mine", proposers / "popularity", night.evaluation)
+
+
+@pytest.fixture(scope="module")
+def scored(
+    night: MeasuredNight, table: Path, proposers: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Return a function that scores tomorrow by small trees, of the pool or of what a proposer proposes."""
+    root = tmp_path_factory.mktemp("scored")
+    pl.DataFrame(schema=SCHEMA).write_parquet(root / "tables.parquet")
+    recipe = BaselineConfig().lightgbm.model_copy(update={"fits": 1, "max_rounds": 3})
+    train_trees(table, "trees", recipe, TrainingConfig(seeds=(0,)), root / "bundle")
+
+    def run(proposer: str | None) -> Path:
+        config = ScoreConfig(pool_size=10, top_k=3, proposer=proposer, chunk_pairs=1000)
+        out, proposed = root / str(proposer), None if proposer is None else proposers / proposer
+        score(night, Serving(root / "bundle", root), config, out, root, proposed)
+        return out
+
+    return run
+
+
+def test_what_is_proposed_is_what_is_scored(scored: Callable[..., Path], proposers: Path) -> None:
+    pool, out = scored(None), scored("mine")
+    found, proposed = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(proposers / "mine/proposals.parquet")
+    active = proposed.filter(pl.col("user_id").is_in(found["user_id"].unique().implode()))
+    assert (
+        found.select("user_id", "video_id").sort(pl.all()).equals(active.select("user_id", "video_id").sort(pl.all()))
+    )
+    assert found["user_id"].n_unique() == pl.read_parquet(pool / "scores.parquet")["user_id"].n_unique()
+    assert (
+        pl.read_parquet(pool / "scores.parquet")["video_id"].n_unique() == 10 < found["video_id"].n_unique() <= VIDEOS
+    )
+    assert pl.read_parquet(out / "top_k.parquet").group_by("user_id").len()["len"].unique().to_list() == [3]
+    assert '"proposer": "mine"' in (out / "summary.json").read_text()
+    assert "proposer" not in (pool / "summary.json").read_text(), "a night without has the bytes it had"

@@ -1,0 +1,65 @@
+"""A world of planted low rank, in memory: what users watch of videos shown at random follows from a few factors of both."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tasks.candidates.measure import Proposed, ndcg
+from tasks.candidates.proposers.base import Judge, Proposer
+from tasks.candidates.registry import PROPOSERS
+from tasks.candidates.watches import Audience, Later, Watches
+
+USERS, VIDEOS, RANK = 300, 120, 3
+SHOWN, LATER = 12_000, 5_000
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The fit days, and two days after them.
+
+    Attributes:
+        seed: of factors and exposures.
+        shuffled: whether watches of the fit days are dealt to users at random, so that nothing can be learned of taste.
+    """
+
+    seed: int = 0
+    shuffled: bool = False
+
+    @cached_property
+    def fitted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        user, video, watched = self._day(1, SHOWN)
+        if self.shuffled:
+            user = np.random.default_rng(self.seed).permutation(user)
+        return user, video, watched
+
+    @cached_property
+    def watches(self) -> Watches:
+        return Watches.of(*self.fitted, np.arange(VIDEOS))
+
+    def later(self, day: int) -> Later:
+        user, video, watched = self._day(day, LATER)
+        pairs = np.unique(np.stack([user[watched], video[watched]], axis=1), axis=0)
+        user_id, row = np.unique(pairs[:, 0], return_inverse=True)
+        audience = Audience.of(self.watches, user_id, np.empty(0, np.int64), np.empty(0, np.int64))
+        return Later(audience, row, self.watches.videos(pairs[:, 1]), 0)
+
+    @cached_property
+    def judge(self) -> Judge:
+        later = self.later(2)
+        return lambda proposer: ndcg(Proposed(proposer.propose(later.audience, 20), later))
+
+    def fit(self, config: object) -> Proposer:
+        return PROPOSERS[config.kind].fit(self.watches, config, self.judge)  # type: ignore[attr-defined]
+
+    def proposed(self, proposer: Proposer, k: int = 20) -> Proposed:
+        later = self.later(3)
+        return Proposed(proposer.propose(later.audience, k), later)
+
+    def _day(self, day: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        world, random = np.random.default_rng([self.seed, 0]), np.random.default_rng([self.seed, day])
+        taste, nature = world.normal(size=(USERS, RANK)), world.normal(size=(VIDEOS, RANK))
+        appeal = 0.4 * world.normal(size=VIDEOS)
+        user, video = random.integers(0, USERS, rows), random.integers(0, VIDEOS, rows)
+        likes = (taste[user] * nature[video]).sum(axis=1) + appeal[video] + 0.5 * random.normal(size=rows)
+        return user, video, likes > 1.5
