@@ -17,12 +17,16 @@ from torch import Tensor
 class History:
     """The last L events of each row's user, oldest first, left-padded; position 0 of every code is the pad.
 
+    Candidates of one user read one sequence: outside training it may stand there once, and what depends on it alone is then
+    computed once. B counts the sequences, unless `sequence_B` is None.
+
     Attributes:
         fields: name of a categorical field (video_id, author_id, tag, scene ...) -> rows of the packed table, int64 [B, L].
         feedback_BL: int64 feedback code (0 pad, then `tasks.features.history.FEEDBACK` in order).
         ratio_BL: int64 watch-ratio bucket (0 pad, 1..8).
         gap_BL: int64 bucket of the log time gap between the event and the start of the row's day (0 pad, 1..16).
         mask_BL: bool, True where an event stands.
+        sequence_B: int64, the sequence that each row of the batch reads; None: row i reads sequence i.
     """
 
     fields: dict[str, Tensor]
@@ -30,6 +34,17 @@ class History:
     ratio_BL: Tensor
     gap_BL: Tensor
     mask_BL: Tensor
+    sequence_B: Tensor | None = None
+
+    def of_rows(self, value: Tensor) -> Tensor:
+        """Return for every row the value of its sequence, [B, ...], from one value per sequence."""
+        return value if self.sequence_B is None else value.index_select(0, self.sequence_B)
+
+    def spread(self) -> "History":
+        """Return the same history with a sequence for every row."""
+        if self.sequence_B is None:
+            return self
+        return _each(replace(self, sequence_B=None), self.of_rows)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,8 @@ class Batch:
 
     def take(self, row_R: Tensor) -> "Batch":
         """Return some rows, int64 [R], each standing alone: lists and pairs are left out."""
-        alone = replace(self, group_B=None, pair_P2=None)
+        history = None if self.history is None else self.history.spread()
+        alone = replace(self, history=history, group_B=None, pair_P2=None)
         return _each(alone, lambda tensor: tensor[row_R])  # type: ignore[no-any-return]
 
 

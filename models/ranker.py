@@ -137,15 +137,19 @@ class Ranker(nn.Module):
         h_BW: Tensor = self.trunk(self.encode(batch))[WATCH_TIME]
         return h_BW
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, encoded: Encoded | None = None) -> dict[str, Tensor]:
         """Return the scalar loss of every trained task, after the objective.
 
         Losses are not looked at here, which would wait for the device: see `refuse_non_finite`.
 
+        Args:
+            batch: rows with labels.
+            encoded: what `encode` made of them; None: it is asked here.
+
         Raises:
             ValueError: if the objective weighs by propensities and the batch has none.
         """
-        encoded = self.encode(batch)
+        encoded = self.encode(batch) if encoded is None else encoded
         h = self.trunk(encoded)
         raw = self._raw(h)
         rows = self._task_rows(raw, encoded, batch)

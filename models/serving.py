@@ -61,10 +61,11 @@ class ServingRanker(nn.Module):
 
 
 def history_tensors(ranker: Ranker, batch: Batch) -> tuple[Tensor, ...]:
-    """Return the batch's history as `ServingRanker` reads it: item fields in schema order, feedback, ratio, gap, mask."""
-    history = batch.history
-    if history is None:
+    """Return the batch's history as `ServingRanker` reads it: item fields in schema order, feedback, ratio, gap, mask; a
+    sequence for every row."""
+    if batch.history is None:
         return ()
+    history = batch.history.spread()
     fields = [history.fields[name] for name in ranker.schema.history_fields]
     return (*fields, history.feedback_BL, history.ratio_BL, history.gap_BL, history.mask_BL)
 

@@ -82,7 +82,7 @@ class PackedEncoder(Encoder):
             fields_BFD = torch.cat([fields_BFD, history_BD.unsqueeze(1)], dim=1)
         if self.matches is not None:
             assert batch.history is not None
-            match_BD = self.matches(batch.history, self.history_fields(batch.ids_BF))
+            match_BD = self.matches(batch.history.spread(), self.history_fields(batch.ids_BF))
             fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
         reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
         dense_BN = batch.dense_BN if reads_all else self.dense_features(batch.dense_BN)
@@ -101,7 +101,8 @@ class PackedEncoder(Encoder):
             return None, None
         assert batch.history is not None
         event_BLD, mask_BL = without_gaps(self.events(batch.history, self.table), batch.history.mask_BL)
-        return event_BLD[:, -self.shape.num_events :], mask_BL[:, -self.shape.num_events :]
+        newest = slice(-self.shape.num_events, None)
+        return batch.history.of_rows(event_BLD[:, newest]), batch.history.of_rows(mask_BL[:, newest])
 
     def penalty(self) -> Tensor | None:
         """Return that of the history encoder."""

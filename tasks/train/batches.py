@@ -57,8 +57,14 @@ class EncodedRows:
     def _moved(self, columns: Mapping[str, Array]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(values).to(self.device) for name, values in columns.items()}
 
-    def batch(self, begin: int, end: int) -> Batch:
-        """Return rows [begin, end) as tensors."""
+    def batch(self, begin: int, end: int, *, shared: bool = False) -> Batch:
+        """Return rows [begin, end) as tensors.
+
+        Args:
+            begin: first row.
+            end: row after the last.
+            shared: whether rows that read the same sequence share it, as candidates of a user can where nothing is learned.
+        """
         columns, history = self._resident
         part = {name: values[begin:end] for name, values in columns.items()}
         labels = part.get("labels")
@@ -67,7 +73,7 @@ class EncodedRows:
             ids_BF=part["ids"].long(),
             dense_BN=part["dense"],
             duration_B=part["duration_s"],
-            history=_history(part["history_index"], history) if history else None,
+            history=_history(part["history_index"], history, shared) if history else None,
             watch_B=part.get("watch_s"),
             labels=tasks,
             observed_B=torch.ones_like(part["duration_s"]) if self.seen_after is None else tasks[self.seen_after],
@@ -88,11 +94,14 @@ class EncodedRows:
         return {name: torch.from_numpy(values).to(self.device, non_blocking=True) for name, values in of_host.items()}
 
 
-def _history(index_B: Tensor, stored: Mapping[str, Tensor]) -> History:
+def _history(index_B: Tensor, stored: Mapping[str, Tensor], shared: bool) -> History:
     """Return the sequences that rows read."""
+    sequence_B = None
+    if shared:
+        index_B, sequence_B = torch.unique(index_B, return_inverse=True)
     codes = {name: values.index_select(0, index_B).long() for name, values in stored.items()}
     feedback_BL, ratio_BL, gap_BL = codes.pop("feedback"), codes.pop("ratio"), codes.pop("gap")
-    return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0)
+    return History(codes, feedback_BL, ratio_BL, gap_BL, feedback_BL > 0, sequence_B)
 
 
 def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
@@ -119,6 +128,8 @@ def _join(values: Sequence[Any]) -> Any:
         return torch.cat(list(values))
     if isinstance(first, dict):
         return {key: _join([value[key] for value in values]) for key in first}
+    if isinstance(first, History):
+        values = [value.spread() for value in values]
     if isinstance(first, (Batch, History)):
         return type(first)(**{f.name: _join([getattr(value, f.name) for value in values]) for f in fields(first)})
     assert all(value is None for value in values)

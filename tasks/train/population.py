@@ -83,14 +83,19 @@ class Population:
         for batch in batches:
             yield self._mix(batch, others.take(self.unobserved.count(len(batch))))
 
-    def evaluation(self, rows: int) -> Iterator[tuple[Batch, Batch]]:
+    def evaluation(self, rows: int, *, shared: bool = False) -> Iterator[tuple[Batch, Batch]]:
         """Yield impressions in order, `rows` at a time, and beside each part the batch to measure losses on.
 
-        That batch holds the same impressions and their part of the unobserved sample, every row of which comes once.
+        That batch holds the same impressions and their part of the unobserved sample, every row of which comes once; where
+        there is none it is the part itself.
+
+        Args:
+            rows: impressions of a part.
+            shared: as for `EncodedRows.batch`.
         """
         begin = 0
         for part in self.impressions.chunks(rows):
-            shown = part.batch(0, len(part))
+            shown = part.batch(0, len(part), shared=shared)
             end = begin + len(part)
             yield shown, shown if self.unobserved is None else self._mix(shown, self._slice(begin, end))
             begin = end

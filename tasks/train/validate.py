@@ -51,12 +51,14 @@ def validate(ranker: Ranker, population: Population, config: TrainingConfig, dev
     scores = []
     rows = population.mapped(lambda split: split.on(device.name))
     with torch.no_grad(), device.autocast():
-        for shown, batch in rows.evaluation(config.evaluation_rows):
-            of_batch = ranker.losses(batch)
+        for shown, batch in rows.evaluation(config.evaluation_rows, shared=True):
+            encoded = ranker.encode(batch)
+            of_batch = ranker.losses(batch, encoded)
             refuse_non_finite(of_batch)
             for task, loss in of_batch.items():
                 totals[task] = totals.get(task, 0.0) + float(loss) * len(shown)
-            scores.append(ranker.predict(shown).score_B.double().cpu().numpy())
+            predicted = ranker.predict_encoded(encoded, shown) if batch is shown else ranker.predict(shown)
+            scores.append(predicted.score_B.double().cpu().numpy())
     impressions = population.impressions
     watch_s = open_column(impressions.folder, "watch_s").astype(np.float64)
     losses = {task: total / impressions.num_rows for task, total in totals.items()}
@@ -80,5 +82,5 @@ def predict_split(ranker: Ranker, split: Split, config: TrainingConfig, device: 
     parts = []
     with torch.no_grad():
         for rows in split.on(device.name).chunks(config.evaluation_rows):
-            parts.append(as_arrays(ranker.predict(rows.batch(0, len(rows)))))
+            parts.append(as_arrays(ranker.predict(rows.batch(0, len(rows), shared=True))))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

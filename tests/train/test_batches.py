@@ -6,7 +6,7 @@ import torch
 
 from tasks.core.files import read_json
 from tasks.table.columns import open_columns
-from tasks.train.batches import Split
+from tasks.train.batches import Split, join_batches
 from tasks.train.order import shard_visits
 
 COLUMNS = ("ids", "dense", "duration_s", "watch_s", "labels", "random")
@@ -46,6 +46,23 @@ def test_an_epoch_can_be_entered_anywhere(split: Split, skip: int) -> None:
         assert torch.equal(one.ids_BF, other.ids_BF)
         assert one.history is not None and other.history is not None
         assert torch.equal(one.history.fields["video_id"], other.history.fields["video_id"])
+
+
+def test_rows_that_share_sequences_read_what_they_read_apart(split: Split) -> None:
+    rows = next(iter(split.chunks(300)))
+    apart, shared = rows.batch(20, 280), rows.batch(20, 280, shared=True)
+    assert apart.history is not None and shared.history is not None and shared.history.sequence_B is not None
+    assert len(shared.history.mask_BL) == len(np.unique(rows.columns["history_index"][20:280])) < 260
+    index = torch.tensor([7, 250, 0])
+    joined, whole = join_batches([shared, shared]), join_batches([apart, apart])
+    for one, other in ((shared, apart), (shared.take(index), apart.take(index)), (joined, whole)):
+        assert one.history is not None and other.history is not None
+        spread = one.history.spread()
+        assert spread.sequence_B is None and other.history.sequence_B is None
+        for name, ids_BL in other.history.fields.items():
+            assert torch.equal(spread.fields[name], ids_BL)
+        for name in ("feedback_BL", "ratio_BL", "gap_BL", "mask_BL"):
+            assert torch.equal(getattr(spread, name), getattr(other.history, name))
 
 
 def test_one_shard_and_many_hold_the_same_rows(split: Split) -> None:

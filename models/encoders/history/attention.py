@@ -45,11 +45,11 @@ class AttentionHistory(HistoryEncoder):
     def forward(self, history: History | None, table: nn.Embedding, candidate_BD: Tensor) -> Tensor:
         """Return the attended event, [B, D]."""
         assert history is not None
-        event_BLD = self.events(history, table)
+        event_BLD, mask_BL = history.of_rows(self.events(history, table)), history.of_rows(history.mask_BL)
         candidate_BLD = candidate_BD.unsqueeze(1).expand_as(event_BLD)
         pair_BLX = torch.cat([event_BLD, candidate_BLD, event_BLD - candidate_BLD, event_BLD * candidate_BLD], dim=2)
         logit_BL = self.unit(pair_BLX).squeeze(2).float()
         # A finite fill keeps rows without any event free of NaN, forward and backward.
-        logit_BL = logit_BL.masked_fill(~history.mask_BL, torch.finfo(logit_BL.dtype).min)
+        logit_BL = logit_BL.masked_fill(~mask_BL, torch.finfo(logit_BL.dtype).min)
         attended_BD = (torch.softmax(logit_BL, dim=1).unsqueeze(2) * event_BLD).sum(dim=1)
-        return torch.where(history.mask_BL.any(dim=1, keepdim=True), attended_BD, self.empty_D)
+        return torch.where(mask_BL.any(dim=1, keepdim=True), attended_BD, self.empty_D)

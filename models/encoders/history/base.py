@@ -34,7 +34,7 @@ class HistoryEncoder(nn.Module, ABC):
         """Return the summary, [B, width].
 
         Args:
-            history: None only when `width` is 0.
+            history: None only when `width` is 0. Its sequences may be fewer than the rows (`History.sequence_B`).
             table: the packed table, so that an event's video and the candidate's share one row.
             candidate_BD: sum of the candidate's embeddings over the history fields.
         """

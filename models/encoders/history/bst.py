@@ -34,6 +34,7 @@ class BstHistory(InOrderHistory):
     """
 
     Config = BstHistoryConfig
+    asks = True
 
     def __init__(self, config: BstHistoryConfig, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)

@@ -57,6 +57,7 @@ class DinHistory(InOrderHistory):
     """The attended events: the kind `attention` in the form that the sequence benchmark compares."""
 
     Config = DinHistoryConfig
+    asks = True
 
     def __init__(self, config: DinHistoryConfig, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)

@@ -15,7 +15,6 @@ from models.encoders.history.base import EMBEDDING_STD, HistoryEncoder
 from models.encoders.history.event_transformer import EventTransformer, TargetAttention
 from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
-from models.encoders.history.sharing import Sharing
 from models.ranges import Copies, Dropout, Width
 from models.schema import InputSchema
 
@@ -98,7 +97,11 @@ class FeedbackAwareHistory(HistoryEncoder):
         assert history is not None
         mask_BL = self.mask(history)
         standing = Standing.of(mask_BL)
-        state_NH = self._states_once(history, table, standing)
+        state_NH = self.states(history, table, standing)
+        if history.sequence_B is not None:
+            mask_BL, of_sequences = history.of_rows(mask_BL), standing
+            standing = Standing.of(mask_BL)
+            state_NH = of_sequences.repeated(state_NH, history.sequence_B, standing, mask_BL.shape[1])
         candidate_BH = self.candidate_norm(self.enter(candidate_BD))
         summary_BD = self.leave(self.target(candidate_BH, state_NH, standing))
         return torch.where(mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
@@ -106,19 +109,6 @@ class FeedbackAwareHistory(HistoryEncoder):
     def mask(self, history: History) -> Tensor:
         """Return which events are read, bool [B, L]."""
         return history.mask_BL if self.reads.skips else history.mask_BL & (history.feedback_BL != SKIP)
-
-    def _states_once(self, history: History, table: nn.Embedding, standing: Standing) -> Tensor:
-        """Return the states of all rows' events; those of candidates that share a sequence are computed once.
-
-        Not in training, where batches are shuffled and dropout is drawn per row, nor where a graph is traced.
-        """
-        if self.training or torch.compiler.is_compiling():
-            return self.states(history, table, standing)
-        sharing = Sharing.of(history)
-        first = sharing.first(history)
-        standing_first = Standing.of(self.mask(first))
-        state_NH = self.states(first, table, standing_first)
-        return sharing.spread(state_NH, standing_first, standing, history.mask_BL.shape[1])
 
     def states(self, history: History, table: nn.Embedding, standing: Standing) -> Tensor:
         """Return the state of every event that is read, [N, H]; it depends on no later event."""

@@ -46,6 +46,7 @@ class Gru4RecHistory(InOrderHistory):
     """The state after the newest event, as one more field of the ranker."""
 
     Config = Gru4RecHistoryConfig
+    asks = False
 
     def __init__(self, config: Gru4RecHistoryConfig, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)

@@ -16,7 +16,6 @@ from models.attention_size import AttentionSize
 from models.batch import History
 from models.encoders.history.base import EMBEDDING_STD, EventEmbedding, HistoryEncoder
 from models.encoders.history.in_order import InOrderConfig, read, small_projection, without_gaps
-from models.encoders.history.sharing import Sharing
 from models.ranges import Copies, Dropout
 from models.schema import InputSchema
 
@@ -46,17 +45,17 @@ class _Asked:
     gap_BL: Tensor
     mask_BL: Tensor
 
-    def rows(self, row_B: Tensor) -> "_Asked":
-        """Return rows by number."""
-        keys, values = tuple(key[row_B] for key in self.key), tuple(value[row_B] for value in self.value)
-        return _Asked(keys, values, self.gap_BL[row_B], self.mask_BL[row_B])
+    def of_rows(self, history: History) -> "_Asked":
+        """Return what the candidate of every row may ask, from what may be asked of the sequences."""
+        keys, values = (tuple(map(history.of_rows, states)) for states in (self.key, self.value))
+        return _Asked(keys, values, history.of_rows(self.gap_BL), history.of_rows(self.mask_BL))
 
 
 class HstuHistory(HistoryEncoder):
     """U, V, Q, K = SiLU(LN(X) W); A = SiLU(Q K' / sqrt(W) + r) / n * mask; Y = X + (LN(A V) * U) W_o, layer upon layer.
 
-    Events see events up to themselves, the candidate sees all and itself, and no event sees the candidate: outside
-    training the events of a user are encoded once for all candidates. n is the configured length and one, never a
+    Events see events up to themselves, the candidate sees all and itself, and no event sees the candidate: where candidates
+    share a sequence, its events are encoded once. n is the configured length and one, never a
     batch's, so that a row does not depend on its mates; the mask comes after the SiLU.
 
     Source: Zhai et al., Actions Speak Louder than Words, ICML 2024; docs/methods/sequences.md#hstu. The bias r knows
@@ -86,19 +85,9 @@ class HstuHistory(HistoryEncoder):
     def forward(self, history: History | None, table: nn.Embedding, candidate_BD: Tensor) -> Tensor:
         """Return the candidate's state after the last layer, [B, D]; a learned vector where no event is read."""
         assert history is not None
-        asked = self._asked_once(history, table)
+        asked = self._of(history, table).of_rows(history)
         summary_BD = self._candidate(asked, candidate_BD)
         return torch.where(asked.mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
-
-    def _asked_once(self, history: History, table: nn.Embedding) -> _Asked:
-        """Return what is asked of all rows' events; those of candidates that share a sequence are computed once.
-
-        Not in training, where dropout is drawn per row, nor where a graph is traced.
-        """
-        if self.training or torch.compiler.is_compiling():
-            return self._of(history, table)
-        sharing = Sharing.of(history)
-        return self._of(sharing.first(history), table).rows(sharing.turn_B)
 
     def _of(self, history: History, table: nn.Embedding) -> _Asked:
         read_BL, newest = read(history, self.skips), slice(-self.length, None)

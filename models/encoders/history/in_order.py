@@ -4,7 +4,7 @@ Shape legend: B rows, L events, D embedding width.
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ class InOrderConfig(ComponentConfig):
 class InOrderHistory(HistoryEncoder):
     """A sequence model as an encoder: its state after the newest event is the summary.
 
+    A state that no candidate moves (`asks` is False) is computed once for all rows that share a sequence.
+
     Source: docs/methods/sequences.md#sequence-encoders-of-a-ranker. The event vectors hold more than the published
     models' items: feedback type, watch-ratio bucket and time gap. The ranker's losses train it, not those of the
     sequence protocol, which stay beside the benchmark.
@@ -36,6 +38,8 @@ class InOrderHistory(HistoryEncoder):
     Raises:
         ValueError: if the schema has no history field.
     """
+
+    asks: ClassVar[bool]
 
     def __init__(self, config: Any, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)
@@ -50,8 +54,11 @@ class InOrderHistory(HistoryEncoder):
         assert history is not None
         event_BLD, mask_BL = without_gaps(self.events(history, table), read(history, self.skips))
         event_BLD, mask_BL = event_BLD[:, -self.length :], mask_BL[:, -self.length :]
+        if self.asks:
+            event_BLD, mask_BL = history.of_rows(event_BLD), history.of_rows(mask_BL)
         summary_BD = self.summary(event_BLD, mask_BL, candidate_BD)
-        return torch.where(mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
+        summary_BD = torch.where(mask_BL.any(dim=1, keepdim=True), summary_BD, self.empty_D)
+        return summary_BD if self.asks else history.of_rows(summary_BD)
 
     @abstractmethod
     def summary(self, event_BLD: Tensor, mask_BL: Tensor, candidate_BD: Tensor) -> Tensor:
@@ -60,7 +67,7 @@ class InOrderHistory(HistoryEncoder):
         Args:
             event_BLD: event vectors, the newest last and without gaps; 0 elsewhere.
             mask_BL: where they stand.
-            candidate_BD: sum of the candidate's embeddings over the history fields.
+            candidate_BD: sum of the candidate's embeddings over the history fields; not of these rows where `asks` is False.
         """
 
 

@@ -37,4 +37,4 @@ class PooledHistory(HistoryEncoder):
         mask_BL1 = history.mask_BL.unsqueeze(2)
         sum_BD = (self.events(history, table) * mask_BL1).sum(dim=1)
         count_B1 = mask_BL1.sum(dim=1)
-        return torch.where(count_B1 > 0, sum_BD / count_B1.clamp(min=1), self.empty_D)
+        return history.of_rows(torch.where(count_B1 > 0, sum_BD / count_B1.clamp(min=1), self.empty_D))

@@ -104,6 +104,20 @@ class Standing:
             return (value_NX,)
         return torch.split(value_NX, [len(group.slot_N) for group in self.groups])
 
+    def repeated(self, value_NX: Tensor, sequence_B: Tensor, everywhere: "Standing", length: int) -> Tensor:
+        """Return the values of the events of rows, from those of the sequences that they read.
+
+        Args:
+            value_NX: of the events here, which are those of the sequences.
+            sequence_B: the sequence of each row.
+            everywhere: the events of the rows.
+            length: L.
+        """
+        number_S = torch.zeros(len(self.turn_B) * length, dtype=torch.int64, device=value_NX.device)
+        number_S[self.slot_N] = torch.arange(len(self.slot_N), device=value_NX.device)
+        row_N, column_N = everywhere.slot_N // length, everywhere.slot_N % length
+        return value_NX.index_select(0, number_S[sequence_B[row_N] * length + column_N])
+
     def rows(self, value_RX: Sequence[Tensor]) -> Tensor:
         """Return the values of the rows of all groups, in the order of the batch, [B, X]."""
         return torch.cat(list(value_RX)).index_select(0, self.turn_B)

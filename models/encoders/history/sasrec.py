@@ -22,6 +22,7 @@ class SasRecHistory(InOrderHistory):
     """
 
     Config = SasRecHistoryConfig
+    asks = False
 
     def __init__(self, config: SasRecHistoryConfig, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)

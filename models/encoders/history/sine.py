@@ -61,6 +61,7 @@ class SineHistory(InOrderHistory):
     """
 
     Config = SineHistoryConfig
+    asks = True
 
     def __init__(self, config: SineHistoryConfig, schema: InputSchema, embedding_dim: int) -> None:
         super().__init__(config, schema, embedding_dim)

@@ -27,6 +27,7 @@ from tests.models.encoders.history.histories import (
 
 KINDS = sorted(set(HISTORIES) - {"none"})
 READ_ORDER = ("bst", "feedback_aware", "gru4rec", "hstu", "sasrec", "sine")
+ELEMENTWISE = ("pooled",)
 ASKED = ("attention", "bst", "din", "feedback_aware", "hstu")
 
 
@@ -91,6 +92,21 @@ def test_rows_do_not_know_each_other(kind: str, table: nn.Embedding) -> None:
     for row in range(len(COUNTS)):
         alone = built(of_rows(history, torch.tensor([row])), table, candidate_BD[row : row + 1])
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_candidates_of_one_user_share_a_sequence_that_is_looked_up_once(kind: str, table: nn.Embedding) -> None:
+    built, sequence_B, candidate_BD = encoder(kind), torch.tensor([3, 7, 3, 0, 7, 5, 0, 3, 8, 3]), candidates(10)
+    shared = replace(make_history(), sequence_B=sequence_B)
+    looked_up: list[int] = []
+    hook = table.register_forward_pre_hook(lambda _, inputs: looked_up.append(inputs[0].numel()))
+    once, apart = built(shared, table, candidate_BD), built(shared.spread(), table, candidate_BD)
+    hook.remove()
+    torch.testing.assert_close(once, apart, rtol=1e-5, atol=1e-6)
+    assert torch.equal(once[3], built.empty_D) and torch.equal(once[6], built.empty_D)
+    assert looked_up[0] < looked_up[1]
+    if kind in ELEMENTWISE:
+        assert torch.equal(once, apart), "sums over events do not depend on how many rows there are"
 
 
 @pytest.mark.parametrize("kind", KINDS)

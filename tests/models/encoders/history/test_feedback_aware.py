@@ -14,7 +14,6 @@ from models.encoders.history.event_transformer import TargetAttention
 from models.encoders.history.feedback_aware import FeedbackAwareConfig, FeedbackAwareHistory
 from models.encoders.history.matches import SKIP
 from models.encoders.history.ragged import Standing
-from models.encoders.history.sharing import Sharing
 from models.ranker import Ranker
 from models.schema import InputSchema
 from models.serving import export_ranker, history_tensors
@@ -159,28 +158,16 @@ def test_rows_do_not_know_each_other(table: nn.Embedding) -> None:
         torch.testing.assert_close(alone, together[part], rtol=1e-5, atol=1e-6)
 
 
-def test_candidates_of_one_user_share_their_sequence(table: nn.Embedding) -> None:
-    """Evaluation reads a sequence once however many candidates ask; training, without dropout, says the same."""
+def test_the_events_of_a_shared_sequence_are_encoded_once(table: nn.Embedding) -> None:
     built, history = encoder(dropout=0.0, reads={"skips": False}), make_history()
-    row_B = torch.tensor([3, 7, 3, 0, 7, 5, 0, 3, 8])
-    candidate_BD = candidates(len(row_B))
-    fields = {name: value[row_B] for name, value in history.fields.items()}
-    repeated = History(fields, **{name: getattr(history, name)[row_B] for name in (*CODES, "mask_BL")})
-    computed: list[int] = []
-    hook = built.transformer.register_forward_pre_hook(lambda _, inputs: computed.append(len(inputs[0])))
-    shared = built(repeated, table, candidate_BD)
-    apart = built.train()(repeated, table, candidate_BD)
+    shared = replace(history, sequence_B=torch.tensor([3, 7, 3, 0, 7, 5, 0, 3, 8, 3]))
+    encoded: list[int] = []
+    hook = built.transformer.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
+    once, apart = (built(asked, table, candidates(10)) for asked in (shared, shared.spread()))
     hook.remove()
-    torch.testing.assert_close(shared, apart, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(once, apart, rtol=1e-5, atol=1e-6)
     events_B = built.mask(history).sum(dim=1)
-    assert computed == [int(events_B[[0, 3, 5, 7, 8]].sum()), int(events_B[row_B].sum())]
-
-
-def test_rows_whose_hashes_meet_stand_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.encoders.history.sharing._weights", lambda width: torch.zeros(width, dtype=torch.int64))
-    sharing = Sharing.of(make_history())
-    assert torch.equal(sharing.row_U, torch.arange(len(COUNTS)))
-    assert torch.equal(sharing.turn_B, torch.arange(len(COUNTS)))
+    assert encoded == [int(events_B.sum()), int(events_B[shared.sequence_B].sum())]
 
 
 def test_skip_is_the_code_that_the_features_stage_writes() -> None:

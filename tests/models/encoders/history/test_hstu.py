@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from models.encoders.history.hstu import HstuHistory, HstuHistoryConfig
-from models.encoders.history.sharing import Sharing
 from tests.models.encoders.history.histories import COUNTS, DIM, LENGTH, SCHEMA, candidates, make_history, make_table
 
 HEADS, WIDTH = 2, 6
@@ -57,14 +56,14 @@ def test_by_hand() -> None:
 def test_events_are_encoded_once_for_all_candidates_of_a_user() -> None:
     """No event sees the candidate: encoding the sequence per row, as in training, gives the same."""
     model, table = build(), make_table()
-    one = make_history((4, 6))
-    row_B = torch.tensor([0, 1, 0, 0, 1])
-    fields = {name: value[row_B] for name, value in one.fields.items()}
-    codes = {name: getattr(one, name)[row_B] for name in ("feedback_BL", "ratio_BL", "gap_BL", "mask_BL")}
-    history = replace(one, fields=fields, **codes)
-    assert len(Sharing.of(history).row_U) == 2
+    history = replace(make_history((4, 6)), sequence_B=torch.tensor([0, 1, 0, 0, 1]))
+    encoded: list[int] = []
+    hook = model.layers[0].project.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
     once = model(history, table, candidates(5))
-    torch.testing.assert_close(model.train()(history, table, candidates(5)), once)
+    apart = model(history.spread(), table, candidates(5))
+    hook.remove()
+    torch.testing.assert_close(apart, once)
+    assert encoded == [2, 5, 5, 5], "events of two users, then a candidate per row; events and candidate of every row"
 
 
 def test_an_event_sees_none_that_is_later() -> None:
