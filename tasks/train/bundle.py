@@ -8,7 +8,7 @@ overlap.json                what its weights can carry: overlap, balance, calibr
 learned.json                numbers the objective learned per seed, where it learns some
 weights-seed<S>.safetensors one per seed
 tables-seed<S>/             compressed embedding tables per seed, which its weights then lack (`tasks.train.tables`)
-calibrators.json            mean and median calibrator per seed
+calibrators.json            correction, if any, mean and median calibrator per seed
 curves.csv                  losses per seed and epoch
 validation.json             metrics on the validation day per seed
 """

@@ -4,13 +4,15 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from models.correction.config import CorrectionChoice, NoCorrection
 from models.ranges import BatchRows, Decay, Groups, Number, Rows, Seed, Steps, StepSize, Threads, Whole
 from tasks.core.names import Name
 from tasks.core.settings import Block
 
 
 class CalibrationConfig(Block):
-    """How the score becomes seconds; the fields of `models.calibration.CalibratorConfig`, without importing it."""
+    """How the score becomes seconds: a correction, and the fields of `models.calibration.CalibratorConfig`, without
+    importing it."""
 
     variant: Literal["per_group", "global"] = "per_group"
     """one curve per duration group, or one for all"""
@@ -24,6 +26,8 @@ class CalibrationConfig(Block):
     """with fewer rows the calibrator is marked as refused"""
     max_tre: Number = Field(default=0.10, gt=0, le=100)
     """with totals further off on held-out users the mean calibrator is marked as refused"""
+    correction: CorrectionChoice = NoCorrection()
+    """what changes the seconds before that, learned on the same rows"""
 
 
 class TrainingConfig(Block):

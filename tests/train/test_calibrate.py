@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from models.correction.base import LabelledRows
+from models.correction.dadf import Dadf
 from models.fusion.rank_average import ReferenceScores
 from models.heads.base import TrainLabels
+from models.propensity.fit import part_of
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.config import CalibrationConfig
 
@@ -91,3 +94,83 @@ def test_a_day_that_cannot_be_judged_is_calibrated_and_refused(
     found = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))).apply(predictions, rows.duration_s)
     assert all(np.isfinite(value).all() for value in found.values())
     assert (found["watch_mean"] == 0).all() == (watched == 0)
+
+
+CORRECTION = {"correction": {"kind": "dadf", "width": 32, "buckets": 2, "batch_size": 64, "epochs": 10}}
+
+
+def lean(day: tuple[dict[str, np.ndarray], ValidationRows]) -> tuple[dict[str, np.ndarray], ValidationRows]:
+    """The day with one score, and a model's seconds that are too few by a factor of the duration and of a probability."""
+    predictions, rows = day
+    off = np.where(rows.duration_s < 25, 0.5, 0.8) * np.where(predictions["p_skip"] < 0.5, 1.0, 0.4)
+    return {"score": predictions["score"], "mean": off * rows.watch_s, "p_skip": predictions["p_skip"]}, rows
+
+
+@pytest.mark.slow
+def test_a_correction_changes_seconds_before_they_are_calibrated(
+    day: tuple[dict[str, np.ndarray], ValidationRows],
+) -> None:
+    predictions, rows = lean(day)
+    plain = calibrate(predictions, rows, FIT, CalibrationConfig())
+    found = calibrate(predictions, rows, FIT, CalibrationConfig(**CORRECTION))
+    served, before = (one.apply(predictions, rows.duration_s) for one in (found, plain))
+    np.testing.assert_array_equal(served["score"], predictions["score"])
+    for name in ("watch_mean", "watch_median"):
+        error, without = (np.square(one[name] - rows.watch_s).mean() for one in (served, before))
+        assert error < 0.7 * without
+    again = Calibration.from_dict(json.loads(json.dumps(found.to_dict())))
+    for name, value in again.apply(predictions, rows.duration_s).items():
+        np.testing.assert_array_equal(value, served[name])
+    asked = {name: value[:7] for name, value in predictions.items()}
+    few = found.apply(asked, rows.duration_s[:7])
+    np.testing.assert_allclose(few["watch_mean"], served["watch_mean"][:7], rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_corrected_seconds_may_rank(day: tuple[dict[str, np.ndarray], ValidationRows]) -> None:
+    predictions, rows = lean(day)
+    del predictions["mean"]
+    config = CalibrationConfig(correction={**CORRECTION["correction"], "epochs": 2, "score": "corrected"})
+    found = calibrate(predictions, rows, FIT, config)
+    assert found.correction is not None
+    assert all(half.curves is not None for half in found.correction.halves), "a score is made seconds first"
+    served = found.apply(predictions, rows.duration_s)["score"]
+    np.testing.assert_array_equal(served, found.correction.apply(predictions, rows.duration_s))
+    assert (served <= 10 * rows.duration_s + 9).all()
+
+
+def test_calibrators_read_seconds_corrected_by_other_users(
+    day: tuple[dict[str, np.ndarray], ValidationRows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each half is corrected by a fit of the other, which it stops."""
+    predictions, rows = lean(day)
+    fitted: list[tuple[set[float], set[float]]] = []
+    original = Dadf.fit.__func__
+
+    def recorded(cls: type[Dadf], config: object, rows: LabelledRows, train: object, watched: LabelledRows) -> Dadf:
+        fitted.append((set(rows.base.base_s.tolist()), set(watched.base.base_s.tolist())))
+        return original(cls, config, rows, train, watched)
+
+    monkeypatch.setattr(Dadf, "fit", classmethod(recorded))
+    config = CalibrationConfig(correction={**CORRECTION["correction"], "epochs": 1})
+    found = calibrate(predictions, rows, FIT, config)
+    assert found.correction is not None
+    part = part_of(rows.user, 2)
+    zero, one = (set(predictions["mean"][part == half].tolist()) for half in (0, 1))
+    assert fitted == [(one, zero), (zero, one)]
+    seconds = found.mean.curves.overall.x
+    whole = found.correction.apply(predictions, rows.duration_s)
+    halves = [
+        half.apply(predictions["mean"], rows.duration_s, {"p_skip": predictions["p_skip"]})
+        for half in found.correction.halves
+    ]
+    np.testing.assert_allclose(whole, (halves[0] + halves[1]) / 2)
+    assert set(seconds) <= set(np.where(part == 0, *halves).tolist())
+
+
+def test_one_user_is_not_corrected(day: tuple[dict[str, np.ndarray], ValidationRows]) -> None:
+    predictions, rows = lean(day)
+    alone = ValidationRows(rows.watch_s, rows.duration_s, np.zeros_like(rows.user), rows.day)
+    found, plain = (calibrate(predictions, alone, FIT, CalibrationConfig(**how)) for how in (CORRECTION, {}))
+    assert found.correction is None
+    assert found.to_dict() == plain.to_dict()

@@ -19,6 +19,7 @@ from tasks.features.state import history_file
 from tasks.predict import Bundle, example_rows, export_model, lacking, load_bundle, predict_days
 from tasks.predict.signature import FILE
 from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.train.config import TrainingConfig
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS, rewrite_rows
 from tests.train.settings import RECIPE, training
@@ -58,6 +59,29 @@ def test_the_judge_table_is_what_evaluation_reads(
     for seed in table.seeds:
         assert ((table.watch_mean(seed) >= 0) & (table.watch_mean(seed) <= table.duration)).all()
         assert np.corrcoef(table.score(seed), table.y)[0, 1] > 0.1
+
+
+@pytest.mark.slow
+def test_a_correction_travels_in_the_bundle_beside_the_weights_it_leaves_alone(
+    path: Path, table: Path, features: Path, judge: pl.DataFrame, tmp_path: Path
+) -> None:
+    settings = training(seeds=(0, 1), max_epochs=2)
+    calibration = {**settings.calibration.model_dump(), "correction": {"kind": "dadf", "width": 16, "epochs": 2}}
+    corrected = TrainingConfig(**{**settings.model_dump(), "calibration": calibration})
+    train(table, NamedRecipe("small", RECIPE, corrected), tmp_path / "small", tmp_path / "scratch")
+    for file in path.glob("weights-*"):
+        assert hash_file(tmp_path / "small" / file.name) == hash_file(file)
+    bundle, plain = load_bundle(tmp_path / "small"), load_bundle(path)
+    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    raw, duration_s = bundle.predict_raw(rows, 0), bundle.duration_s(rows)
+    calibration_0 = bundle.calibrations[0]
+    assert calibration_0.correction is not None
+    expected = calibration_0.mean.apply(calibration_0.correction.apply(raw, duration_s), duration_s)
+    predict_days(tmp_path / "small", FeatureDays(features, DAYS.judge), tmp_path / "judge.parquet")
+    written = PredictionTable.read("small", [tmp_path / "judge.parquet"])
+    np.testing.assert_allclose(written.watch_mean(0), expected, rtol=1e-6)
+    np.testing.assert_array_equal(written.score(0), plain.predict_encoded(rows, 0)["score"])
+    assert not np.allclose(expected, plain.predict_encoded(rows, 0)["watch_mean"], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

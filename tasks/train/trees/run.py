@@ -4,7 +4,7 @@ manifest.json               recipe, chosen target, columns, seeds, hashes, count
 preprocessor/               vocabularies and normalisation: how rows become the columns of the trees
 target.safetensors          what reads the score back, where the target needs it
 trees/seed<S>/<what>-<k>.txt  LightGBM's text of fit k of `score`, `mean` or `p_<task>`
-calibrators.json            mean and median calibrator per seed
+calibrators.json            correction, if any, mean and median calibrator per seed
 curves.csv                  loss and XAUC of the first fit of every seed, by number of trees
 validation.json             metrics on the validation day per seed
 """
