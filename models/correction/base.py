@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.correction.config import CorrectionOptions
 from models.heads.base import TrainLabels
@@ -74,5 +76,14 @@ class Correction(ABC):
         self.state = state
 
     @abstractmethod
+    def program(self) -> nn.Module:
+        """Return it as a module: (base_B, duration_B, chances: task -> [B]) -> corrected seconds, not negative, double [B]."""
+
     def apply(self, rows: BaseRows) -> Floats:
         """Return corrected seconds, not negative, float64 [rows]."""
+        chances = {name: torch.from_numpy(chance) for name, chance in rows.chances.items()}
+        with torch.no_grad():
+            found: Floats = self.program()(
+                torch.from_numpy(rows.base_s), torch.from_numpy(rows.duration_s), chances
+            ).numpy()
+        return found

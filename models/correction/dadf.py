@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.correction.base import BaseRows, Correction, CorrectionState, Floats, LabelledRows
@@ -21,15 +20,13 @@ from models.correction.dadf_network import (
     FitRows,
     dadf_loss,
     held_out_loss,
-    logit_forms,
 )
+from models.correction.dadf_program import DadfInputs, DadfProgram
 from models.correction.viewing_labels import Percentiles, viewing_labels
 from models.duration_groups import duration_cuts
 from models.heads.base import TrainLabels
 
 DECAY, CLIP_NORM = 1e-6, 1.0
-_LEAST_CHANCE = 1e-4
-"""A probability nearer to 0 or 1 than this counts as this, where its logit is read."""
 _WEIGHT = "weight/"
 
 
@@ -53,29 +50,33 @@ class Dadf(Correction):
         `weight/<name>`, the network's parameters, float64.
         """
         state = _scales(config, train)
-        state["mean"], state["scale"] = _moments(_forms(state, rows.base))
-        percentiles = Percentiles.fit(train)
-        learned = _fit_rows(state, rows, percentiles)
-        network = _start(config, state, learned)
-        _learn(config, network, learned, _fit_rows(state, watched, percentiles))
-        weights = {f"{_WEIGHT}{name}": value.numpy() for name, value in network.state_dict().items()}
+        inputs = DadfInputs(state)
+        state["mean"], state["scale"] = _moments(inputs(*_tensors(rows.base)).numpy())
+        program = DadfProgram(inputs, _untrained(config, state), state["mean"], state["scale"])
+        percentiles, unit_s = Percentiles.fit(train), float(state["unit_s"])
+        learned, others = (_fit_rows(program, part, percentiles, unit_s) for part in (rows, watched))
+        _start(program.network, learned)
+        _learn(config, program.network, learned, others)
+        weights = {f"{_WEIGHT}{name}": value.numpy() for name, value in program.network.state_dict().items()}
         return cls(config, state | weights)
 
     def __init__(self, config: DadfConfig, state: CorrectionState) -> None:
         super().__init__(config, state)
-        self._network = _untrained(config, state)
+        network = _untrained(config, state)
         weights = {name: value for name, value in state.items() if name.startswith(_WEIGHT)}
-        self._network.load_state_dict({n.removeprefix(_WEIGHT): torch.from_numpy(v) for n, v in weights.items()})
+        network.load_state_dict({n.removeprefix(_WEIGHT): torch.from_numpy(v) for n, v in weights.items()})
+        program = DadfProgram(DadfInputs(state), network, state["mean"], state["scale"])
+        self._program = program.requires_grad_(requires_grad=False)
 
     def factor(self, rows: BaseRows) -> Floats:
         """Return b, in [.1, 10], [rows]."""
         with torch.no_grad():
-            found: Floats = self._network(*_inputs(self.state, rows)).factor_B.numpy()
+            found: Floats = self._program.factor(*_tensors(rows)).numpy()
         return found
 
-    def apply(self, rows: BaseRows) -> Floats:
-        """Return corrected seconds, float64 [rows]."""
-        return np.maximum((rows.base_s + OFFSET_S) * self.factor(rows) - OFFSET_S, 0.0)
+    def program(self) -> DadfProgram:
+        """Return the module that `apply` runs."""
+        return self._program
 
 
 def _untrained(config: DadfConfig, state: CorrectionState) -> DadfNetwork:
@@ -84,15 +85,13 @@ def _untrained(config: DadfConfig, state: CorrectionState) -> DadfNetwork:
         return DadfNetwork(config, len(state["mean"]), len(state["play_s"])).double()
 
 
-def _start(config: DadfConfig, state: CorrectionState, rows: FitRows) -> DadfNetwork:
-    """Return the network before its first step: every factor 1, and the powers that the rows make likeliest."""
-    network = _untrained(config, state)
+def _start(network: DadfNetwork, rows: FitRows) -> None:
+    """Give an untrained network, whose factors all are 1, the powers that the rows make likeliest."""
     ratio_B = rows.ratio()
     inside_B = (ratio_B >= LEAST_RATIO) & (ratio_B <= MOST_RATIO)
     for bucket in range(len(network.power_K)):
         here = ratio_B[inside_B & (rows.bucket_B == bucket)].numpy()
         network.power_K.data[bucket] = likeliest_power(here)
-    return network
 
 
 def _learn(config: DadfConfig, network: DadfNetwork, rows: FitRows, watched: FitRows) -> None:
@@ -137,34 +136,20 @@ def _scales(config: DadfConfig, train: TrainLabels) -> CorrectionState:
     }
 
 
-def _bucket(state: CorrectionState, duration_s: Floats) -> NDArray[np.int64]:
-    """Return the duration bucket of every row; a duration on an edge belongs to the one above it."""
-    return np.searchsorted(state["cuts_s"], duration_s, side="right").astype(np.int64)
-
-
-def _forms(state: CorrectionState, rows: BaseRows) -> Floats:
-    """Return the inputs before they are standardised, [B, F]: eleven forms of the seconds, and a logit per task."""
-    base = np.log(rows.base_s + OFFSET_S)
-    forms = logit_forms(torch.from_numpy(base - state["level"])).numpy()
-    expected_s = state["play_s"][_bucket(state, rows.duration_s)]
-    shares = [base - np.log(seconds + OFFSET_S) for seconds in (rows.duration_s, expected_s)]
-    chances = [torch.from_numpy(chance).logit(eps=_LEAST_CHANCE).numpy() for _, chance in sorted(rows.chances.items())]
-    return np.column_stack([forms, base, *shares, *chances])
-
-
 def _moments(forms_BF: Floats) -> tuple[Floats, Floats]:
     """Return mean and standard deviation of every input, [F] each; a constant has scale 1."""
     scale_F = forms_BF.std(axis=0)
     return forms_BF.mean(axis=0), np.where(scale_F > 0, scale_F, 1.0)
 
 
-def _inputs(state: CorrectionState, rows: BaseRows) -> tuple[Tensor, Tensor]:
-    """Return standardised inputs, [B, F], and buckets, int64 [B]."""
-    input_BF = (_forms(state, rows) - state["mean"]) / state["scale"]
-    return torch.from_numpy(input_BF), torch.from_numpy(_bucket(state, rows.duration_s))
+def _tensors(rows: BaseRows) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    chances = {name: torch.from_numpy(chance) for name, chance in rows.chances.items()}
+    return torch.from_numpy(rows.base_s), torch.from_numpy(rows.duration_s), chances
 
 
-def _fit_rows(state: CorrectionState, rows: LabelledRows, percentiles: Percentiles) -> FitRows:
+def _fit_rows(program: DadfProgram, rows: LabelledRows, percentiles: Percentiles, unit_s: float) -> FitRows:
+    base_B, duration_B, chances = _tensors(rows.base)
     label = viewing_labels(rows.watch_s, rows.base.duration_s, percentiles)
-    seconds = torch.from_numpy(rows.base.base_s), torch.from_numpy(rows.watch_s)
-    return FitRows(*_inputs(state, rows.base), *seconds, torch.from_numpy(label), float(state["unit_s"]))
+    with torch.no_grad():
+        read = program.standardised(base_B, duration_B, chances), program.inputs.bucket(duration_B)
+    return FitRows(*read, base_B, torch.from_numpy(rows.watch_s), torch.from_numpy(label), unit_s)

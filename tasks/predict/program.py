@@ -8,10 +8,33 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from models.calibration.program import CurveProgram, MeanProgram, MedianProgram
+from models.calibration.program import CurveProgram, GroupCurvesProgram, MeanProgram, MedianProgram
 from models.serving import PROBABILITY, SCORE_OF
 from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability, task_of
-from tasks.train.calibrate import Calibration
+from tasks.train.calibrate import CORRECTED, Calibration
+from tasks.train.corrected import CorrectedSeconds
+
+
+class CorrectionProgram(nn.Module):
+    """`CorrectedSeconds.apply` on tensors."""
+
+    def __init__(self, correction: CorrectedSeconds) -> None:
+        super().__init__()
+        self.reads = correction.reads
+        self.curves = nn.ModuleList(
+            GroupCurvesProgram(half.curves) for half in correction.halves if half.curves is not None
+        )
+        self.corrections = nn.ModuleList(half.correction.program() for half in correction.halves)
+
+    def forward(self, raw: Mapping[str, Tensor], duration_B: Tensor) -> Tensor:
+        """Return corrected seconds, [B]; arguments as of `CalibrationProgram`, double."""
+        value_B, chances = raw[self.reads], _chances(raw)
+        seconds = [curves(value_B, duration_B) for curves in self.curves] or [value_B] * len(self.corrections)
+        found = [
+            correction(base_B.clamp(min=0), duration_B, chances)
+            for correction, base_B in zip(self.corrections, seconds, strict=True)
+        ]
+        return _average(found)
 
 
 class CalibrationProgram(nn.Module):
@@ -19,7 +42,12 @@ class CalibrationProgram(nn.Module):
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__()
-        self.mean_input = calibration.mean_input
+        self.mean_input, self.median_input, self.ranked_by = calibration.mean_input, SCORE, SCORE
+        self.correction = None
+        if calibration.correction is not None:
+            self.correction = CorrectionProgram(calibration.correction)
+            self.median_input = CORRECTED
+            self.ranked_by = CORRECTED if calibration.correction.ranks else SCORE
         self.mean, self.median = MeanProgram(calibration.mean), MedianProgram(calibration.median)
         self.names = tuple(calibration.references)
         self.references = nn.ModuleList(
@@ -36,20 +64,22 @@ class CalibrationProgram(nn.Module):
         wide = {name: value_B.double() for name, value_B in raw.items()}
         duration_B = duration_B.double()
         wide[SCORE] = self._score(wide)
+        if self.correction is not None:
+            wide[CORRECTED] = self.correction(wide, duration_B)
         mean_B, uniform_B = self.mean(wide[self.mean_input], duration_B)
         return {
-            SCORE: wide[SCORE],
+            SCORE: wide[self.ranked_by],
             MEAN: mean_B,
-            MEDIAN: self.median(wide[SCORE], duration_B),
+            MEDIAN: self.median(wide[self.median_input], duration_B),
             **({} if uniform_B is None else {MEAN_UNIFORM: uniform_B}),
-            **{name: value_B for name, value_B in wide.items() if task_of(name)},
+            **_chances(wide),
         }
 
     def _score(self, raw: Mapping[str, Tensor]) -> Tensor:
         if not self.names:
             return raw[SCORE]
         percentiles = [reference(raw[name]) for name, reference in zip(self.names, self.references, strict=True)]
-        return torch.stack(percentiles).mean(0)
+        return _average(percentiles)
 
 
 class NetworkEnd(nn.Module):
@@ -84,6 +114,11 @@ class EnsembleProgram(nn.Module):
         raw["mean"] = _average([member[MEAN] for member in members.values()])
         raw |= {task: _average([member[task] for member in members.values() if task in member]) for task in tasks}
         return self.calibration(raw, duration_B)  # type: ignore[no-any-return]
+
+
+def _chances(predictions: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the probabilities among predictions."""
+    return {name: value_B for name, value_B in predictions.items() if task_of(name)}
 
 
 def _raw_name(served: str) -> str:

@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from models.correction.base import LabelledRows
 from models.correction.dadf import Dadf
 from models.fusion.rank_average import ReferenceScores
 from models.heads.base import TrainLabels
 from models.propensity.fit import part_of
+from tasks.predict.program import CalibrationProgram
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.config import CalibrationConfig
 
@@ -138,6 +140,11 @@ def test_corrected_seconds_may_rank(day: tuple[dict[str, np.ndarray], Validation
     np.testing.assert_array_equal(served, found.correction.apply(predictions, rows.duration_s))
     assert (served <= 10 * rows.duration_s + 9).all()
 
+    raw = {name: torch.from_numpy(values) for name, values in predictions.items()}
+    exported = CalibrationProgram(found)(raw, torch.from_numpy(rows.duration_s))
+    for name, values in found.apply(predictions, rows.duration_s).items():
+        np.testing.assert_allclose(exported[name].numpy(), values, rtol=1e-12)
+
 
 def test_calibrators_read_seconds_corrected_by_other_users(
     day: tuple[dict[str, np.ndarray], ValidationRows], monkeypatch: pytest.MonkeyPatch
@@ -145,7 +152,7 @@ def test_calibrators_read_seconds_corrected_by_other_users(
     """Each half is corrected by a fit of the other, which it stops."""
     predictions, rows = lean(day)
     fitted: list[tuple[set[float], set[float]]] = []
-    original = Dadf.fit.__func__
+    original = vars(Dadf)["fit"].__func__
 
     def recorded(cls: type[Dadf], config: object, rows: LabelledRows, train: object, watched: LabelledRows) -> Dadf:
         fitted.append((set(rows.base.base_s.tolist()), set(watched.base.base_s.tolist())))

@@ -82,6 +82,12 @@ def test_a_correction_travels_in_the_bundle_beside_the_weights_it_leaves_alone(
     np.testing.assert_allclose(written.watch_mean(0), expected, rtol=1e-6)
     np.testing.assert_array_equal(written.score(0), plain.predict_encoded(rows, 0)["score"])
     assert not np.allclose(expected, plain.predict_encoded(rows, 0)["watch_mean"], rtol=1e-3)
+    export_model(tmp_path / "small", tmp_path / "model", seed=0)
+    batch = rows.batch(0, len(rows))
+    program = torch.export.load(tmp_path / "model/program.pt2").module()
+    found = program(batch.ids_BF, batch.dense_BN, batch.duration_B, history_tensors(bundle.rankers[0], batch))
+    for name, values in bundle.predict_encoded(rows, 0).items():
+        np.testing.assert_allclose(found[name].numpy(), values, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
