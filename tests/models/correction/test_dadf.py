@@ -76,6 +76,7 @@ def test_where_no_pass_gains_on_other_users_nothing_changes() -> None:
 
 
 def test_seconds_do_not_reach_the_auxiliary_labels() -> None:
+    torch.manual_seed(0)
     network = DadfNetwork(SMALL, 5, 2)
     torch.nn.init.ones_(network.ratios.weight)
     said = network(torch.randn(9, 5, generator=torch.Generator().manual_seed(0)), torch.arange(9) % 2)
