@@ -10,6 +10,7 @@ from models.heads.cwm import Cwm
 from models.heads.d2co import D2coA, D2coS
 from models.heads.d2q import D2q
 from models.heads.exponential_gaussian import Egmn, Hegm
+from models.heads.gr import Gr
 from models.heads.hazard import Hazard
 from models.heads.ordinal import Ordinal
 from models.heads.rad import Rad
@@ -45,6 +46,7 @@ HEADS: dict[str, type[Head]] = {
     "egmn": Egmn,
     "hegm": Hegm,
     "transun": Transun,
+    "gr": Gr,
 }
 
 if TYPE_CHECKING:

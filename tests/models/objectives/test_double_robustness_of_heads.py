@@ -43,13 +43,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "cqe": {"quantiles": 9},
     "egmn": {"components": 3},
     "hegm": {"components": 3},
+    "gr": {"resolution_s": 10.0, "width": 8, "hidden": 16, "told": 10**6},
 }
 """Heads of fewer outputs, whose searches are shorter."""
 
 INTERPOLATED = ("vr_l1", "vr_huber", "vr_phuber", "cqe", "cread", "egmn", "hegm")
 """Heads whose expected loss is exact on nodes only."""
 
-ROUGH = ("cqe", "egmn", "hegm")
+ROUGH = ("cqe", "egmn", "hegm", "gr")
 """Heads whose risk has kinks or is not convex: searches of one function end apart by a hundredth of what is at stake."""
 
 QUICK = ("tr_log", "ordinal", "vr_l1")
