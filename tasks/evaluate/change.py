@@ -6,12 +6,13 @@ Shapes: B rows, U users of either day.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.evaluate.catalogue import CHANGED, metric
 from tasks.evaluate.config import EvaluationConfig
@@ -109,14 +110,22 @@ def decompose(chain: Chain, config: EvaluationConfig) -> dict[str, MetricChange]
     people = np.unique(np.concatenate([table.frame["user_id"].to_numpy() for table in tables]))
     resampler = Resampler(people.size, config.replicates, config.seed)
     names = [name for name in CHANGED if all(metric(name).task in (None, *table.tasks) for table in tables)]
-    drawn = [_draws(table, people, names, resampler, config) for table in tables]
-    return {name: _change(chain.links, [of_table[name] for of_table in drawn], config.confidence) for name in names}
+    measured = [_measured(table, people, names, resampler, config) for table in tables]
+    return {name: _change(name, chain.links, measured, config.confidence) for name in names}
 
 
-def _draws(
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """One table: who has rows in it, and every metric of every seed."""
+
+    present_U: NDArray[np.bool_]
+    draws: Mapping[str, Sequence[Draw]]
+
+
+def _measured(
     table: PredictionTable, people: IntArray, names: Sequence[str], resampler: Resampler, config: EvaluationConfig
-) -> dict[str, list[Draw]]:
-    """Return every metric of every seed of one table, over the users of both days."""
+) -> _Measured:
+    """Measure one table over the users of both days."""
     index = logged_rows(table)
     own = Resampler(table.num_users, config.replicates, config.seed)
     labels = tuple(task for name in names if (task := metric(name).task) is not None)
@@ -129,13 +138,18 @@ def _draws(
         statistics = {name: statistic(name, rows, predictions, config) for name in names}
         for name, draw in resampler.draw(statistics).items():
             found.setdefault(name, []).append(draw)
-    return found
+    return _Measured(rows.users.rows() > 0, found)
 
 
-def _change(links: Sequence[Link], draws: Sequence[Sequence[Draw]], level: float) -> MetricChange:
+def _change(name: str, links: Sequence[Link], measured: Sequence[_Measured], level: float) -> MetricChange:
+    def between(before: _Measured, after: _Measured) -> Interval:
+        users = int((before.present_U | after.present_U).sum())
+        return change(after.draws[name], before.draws[name], users, level)
+
     parts = tuple(
-        (link.part, change(after, before, level))
-        for link, before, after in zip(links, draws[:-1], draws[1:], strict=True)
+        (link.part, between(before, after))
+        for link, before, after in zip(links, measured[:-1], measured[1:], strict=True)
     )
-    first, last = draws[0], draws[-1]
-    return MetricChange(average(first, level), average(last, level), parts, change(last, first, level))
+    first, last = measured[0], measured[-1]
+    ends = (average(one.draws[name], level) for one in (first, last))
+    return MetricChange(*ends, parts, between(first, last))

@@ -86,8 +86,14 @@ def difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: floa
     return _interval(delta, _sampling(candidate) - _sampling(reference), candidate[0], level)
 
 
-def change(later: Sequence[Draw], earlier: Sequence[Draw], level: float) -> Interval:
+def change(later: Sequence[Draw], earlier: Sequence[Draw], num_users: int, level: float) -> Interval:
     """Return later - earlier of the means over seeds of one metric, on rows that may differ, drawn with one set of users.
+
+    Args:
+        later: one per seed.
+        earlier: one per seed.
+        num_users: users that have rows of either.
+        level: coverage of the interval.
 
     Raises:
         ValueError: if the two were not drawn from the same users.
@@ -98,7 +104,7 @@ def change(later: Sequence[Draw], earlier: Sequence[Draw], level: float) -> Inte
     delta, spread = _mean_value(later) - _mean_value(earlier), sampled[0] - sampled[1]
     if later[0].psi_U is None:
         return Interval.percentile(delta, spread, level)
-    return Interval.normal(delta, standard_error(spread, spread.size), level)
+    return Interval.normal(delta, standard_error(spread, num_users), level)
 
 
 def relative_difference(candidate: Sequence[Draw], reference: Sequence[Draw], level: float) -> Interval:

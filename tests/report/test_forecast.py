@@ -33,7 +33,7 @@ def test_a_night_shows_its_forecast_and_how_the_last_one_came_out(read: dict[str
 def test_an_alarm_warns_in_section_summary_and_attention(read: dict[str, Artifacts]) -> None:
     night = read["later"]
     assert "S" + ALARM[1:] in words(forecast(night.forecast))
-    assert any(remark.startswith("S" + ALARM[1:]) for remark in top(night).attention)
+    assert any(remark.startswith("S" + ALARM[1:]) for remark in top(night, None).attention)
     assert list(summary(night.forecast)) == [
         f"warning: {ALARM}",
         "forecast of 2026-01-16: XAUC 0.6600 [0.6500, 0.6700], seconds watched 12,345 s [11,445, 13,245], "

@@ -33,7 +33,7 @@ def test_what_is_learned_worse_beside_others_is_named(copy_of: Made) -> None:
     for loss in found:
         assert loss.value < loss.alone - MOST
         assert loss.value == artifacts.model("wlr_mmoe").metrics.metrics[loss.metric].value
-    (remark,) = [remark for remark in top(artifacts).attention if "watch time suffers" in remark]
+    (remark,) = [remark for remark in top(artifacts, None).attention if "watch time suffers" in remark]
     assert remark.startswith("wlr_mmoe: ") and "of d2q, which learns fewer tasks" in remark
 
 
