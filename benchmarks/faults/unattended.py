@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import random
 import resource
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from benchmarks.faults.world import AS_OF, STAGES
 from tasks.core.layout import Workspace
 from tasks.registry.ledger import read_ledger
 from tasks.registry.replay import succession
+from tasks.retention.plan import PREFECT_DATABASE
+from tasks.retention.prefect_history import TABLES
 
 NIGHTS = 90
 KEEP_NIGHTS = 7
@@ -52,6 +55,7 @@ def of_nights(root: Path, twin: Path, nights: int, chance: random.Random) -> Ite
             case = _night(root, day, fault, chance)
             if fault is not None or case.problems:
                 yield case
+            a_day_passes(Workspace(root).scratch / PREFECT_DATABASE)
             sizes.append(_mib(root))
         problems = failures(undisturbed.result()) + world.differences(world.snapshot(twin), world.snapshot(root))
     champion = succession(read_ledger(Workspace(root).registry("simulator")))[-1]
@@ -144,6 +148,17 @@ FAULTS: dict[str, Callable[[Path, list[str], random.Random], Thrown]] = {
     "a second night is started": _twice,
 }
 """What goes wrong -> how. What a person has done wrong (a merge left half-way in dvc.lock) is refused and waits for one."""
+
+
+def a_day_passes(database: Path) -> None:
+    """Make Prefect's history a day older: it is forgotten by the clock, and these nights follow each other within minutes.
+
+    Args:
+        database: SQLite file that no server has open.
+    """
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        for table, made in TABLES.items():
+            connection.execute(f"UPDATE {table} SET {made} = strftime('%Y-%m-%d %H:%M:%f', {made}, '-1 day')")
 
 
 def _mib(root: Path) -> float:

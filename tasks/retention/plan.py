@@ -27,6 +27,9 @@ _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 _SCRATCH = ("checkpoints", "damaged")
 """Folders below `.dwell` that only a run cut short could still want."""
 
+PREFECT_DATABASE = Path("prefect/prefect.db")
+"""Below `.dwell`: the history of nights that had a server of their own."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -128,7 +131,7 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         Group("objects in DVC's cache", tuple(_cached(workspace, kept)), "check out outputs that no kept night names (`dvc push` them first to keep them)"),
         Group("scratch", tuple(_scratch(workspace)), "go on with a fit that was cut short: it starts anew"),
     )  # fmt: skip
-    history = PrefectHistory.of(workspace.scratch / "prefect/prefect.db", keep_nights)
+    history = PrefectHistory.of(workspace.scratch / PREFECT_DATABASE, keep_nights)
     return Plan(tuple(group for group in groups if group.paths), history)
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-_TABLES = {
+TABLES = {
     "flow_run": "created",
     "log": "created",
     "artifact": "created",
@@ -43,7 +43,7 @@ class PrefectHistory:
             try:
                 rows = sum(
                     connection.execute(f"SELECT count(*) FROM {table} WHERE {column} < ?", (before,)).fetchone()[0]
-                    for table, column in _TABLES.items()
+                    for table, column in TABLES.items()
                 )
             except sqlite3.Error:  # another version's tables, or a server is migrating them
                 return None
@@ -55,6 +55,6 @@ class PrefectHistory:
             connection.execute("PRAGMA foreign_keys = ON")
             with contextlib.suppress(sqlite3.OperationalError):
                 with connection:
-                    for table, column in _TABLES.items():
+                    for table, column in TABLES.items():
                         connection.execute(f"DELETE FROM {table} WHERE {column} < ?", (self.before,))
                 connection.execute("VACUUM")

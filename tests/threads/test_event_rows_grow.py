@@ -18,6 +18,7 @@ from prefect.server.services.db_vacuum import vacuum_old_events
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings, temporary_settings
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 
+from benchmarks.faults.unattended import a_day_passes
 from tasks.retention.prefect_history import PrefectHistory
 
 pytestmark = pytest.mark.slow
@@ -78,3 +79,13 @@ def test_a_night_with_an_embedded_server_forgets_what_old_nights_left(database: 
     history.forget()
     assert rows(database) == (3, 3)
     assert PrefectHistory.of(database, days=14) is None
+
+
+def test_after_days_have_passed_more_is_forgotten(database: Path) -> None:
+    """How the ninety unattended nights of the benchmark, which follow each other within minutes, are a day apart."""
+    for _ in range(7):
+        a_day_passes(database)
+    history = PrefectHistory.of(database, days=14)
+    assert history is not None
+    history.forget()
+    assert rows(database) == (2, 2)
