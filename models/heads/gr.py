@@ -4,10 +4,12 @@ Shape legend: B rows, O outputs of a head, L places of a code and its end, S val
 N sequences.
 """
 
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -75,7 +77,9 @@ class Gr(Head, Counting):
     batches: Tensor
     value_s_S: Tensor
     node_S: Tensor
-    parent_S: Tensor
+    last_S: Tensor
+    in_part_S: Tensor
+    in_level_S: Tensor
     path_SL: Tensor
     depth_S: Tensor
     allowed_SV: Tensor
@@ -114,18 +118,24 @@ class Gr(Head, Counting):
         self.register_counter("batches")
         tree = CodeTree.of(state["tokens"], int(state["most"]))
         num_tokens, unit = len(state["tokens"]), config.resolution_s
+        # nodes stand by depth, and so do their parents: those of a part, and those of a depth, are a run of nodes
+        starts = np.searchsorted(tree.depth, np.arange(tree.depth[-1] + 2))
+        self._levels = _runs(starts[1:])
+        firsts = np.arange(0, len(tree.value) + NODES_AT_A_TIME, NODES_AT_A_TIME)
+        self._parts = _runs(np.searchsorted(tree.parent, firsts) + 1)
         fixed = {
             "value_s_S": torch.from_numpy(tree.value * unit).float(),
             "node_S": torch.from_numpy(tree.node),
             "path_SL": torch.from_numpy(tree.path),
             "depth_S": torch.from_numpy(tree.depth),
             "allowed_SV": torch.from_numpy(tree.allowed),
+            "last_S": torch.from_numpy(np.append(0, tree.last)),
+            "in_part_S": torch.from_numpy(np.append(0, tree.parent % NODES_AT_A_TIME)),
+            "in_level_S": torch.from_numpy(np.append(0, tree.parent - starts[tree.depth[tree.parent]])),
             "token_s_V": torch.from_numpy(np.append(state["tokens"] * unit, 0.0)).float(),
         }
         for name, value in fixed.items():
             self.register_buffer(name, value, persistent=False)
-        self._levels = _levels(tree)
-        self._edges = _edges(tree)
         self.words = nn.Parameter(torch.randn(num_tokens + 2, config.width))
         self.places = nn.Parameter(0.02 * torch.randn(tree.path.shape[1] + 1, config.width))
         self.attention = nn.Linear(config.width, 3 * config.width)
@@ -173,16 +183,16 @@ class Gr(Head, Counting):
         node_S1 = self.depth_S.view(-1, 1, 1).expand(-1, 1, prefix_SLH.shape[2])
         prefix_SH = prefix_SLH.gather(1, node_S1).squeeze(1)
         ends, follow = [], []
-        for begin, (parent, last) in self._edges:
-            part = slice(begin, begin + NODES_AT_A_TIME)
+        for number, (first, after) in enumerate(self._parts):
+            part = slice(number * NODES_AT_A_TIME, (number + 1) * NODES_AT_A_TIME)
             hidden_BNH = functional.relu(row_BH.unsqueeze(1) + prefix_SH[part])
             log_p_BNV = _masked(self.next(hidden_BNH), self.allowed_SV[part])
             ends.append(log_p_BNV[:, :, -1])
-            follow.append(log_p_BNV[:, parent, last])
+            follow.append(log_p_BNV[:, self.in_part_S[first:after], self.last_S[first:after]])
         end_BS, follow_BS = torch.cat(ends, dim=1), torch.cat(follow, dim=1)
         reached = [torch.zeros_like(end_BS[:, :1])]
-        for begin, end, parent in self._levels:
-            reached.append(reached[-1][:, parent] + follow_BS[:, begin - 1 : end - 1])
+        for first, after in self._levels:
+            reached.append(reached[-1][:, self.in_level_S[first:after]] + follow_BS[:, first - 1 : after - 1])
         return torch.cat(reached, dim=1) + end_BS
 
     def decode_mean(self, out_BO: Tensor, duration_B: Tensor) -> Tensor:
@@ -232,19 +242,6 @@ def _masked(logit: Tensor, allowed: Tensor) -> Tensor:
     return logit.masked_fill(~allowed, torch.finfo(logit.dtype).min).log_softmax(dim=-1)
 
 
-def _levels(tree: CodeTree) -> list[tuple[int, int, list[int]]]:
-    """Return of every depth from 1 on: its first node, the one after its last, and places of parents within the depth above."""
-    starts = np.searchsorted(tree.depth, np.arange(tree.depth[-1] + 2)).tolist()
-    return [
-        (begin, end, (tree.parent[begin - 1 : end - 1] - above).tolist())
-        for above, begin, end in zip(starts, starts[1:], starts[2:], strict=False)
-    ]
-
-
-def _edges(tree: CodeTree) -> list[tuple[int, tuple[list[int], list[int]]]]:
-    """Return of every part of the nodes: its first, and of the nodes that follow its own their parents' places and tokens."""
-    found = []
-    for begin in range(0, len(tree.value), NODES_AT_A_TIME):
-        here = (tree.parent >= begin) & (tree.parent < begin + NODES_AT_A_TIME)
-        found.append((begin, ((tree.parent[here] - begin).tolist(), tree.last[here].tolist())))
-    return found
+def _runs(starts: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return neighbours of ascending numbers as pairs."""
+    return list(pairwise(starts.tolist()))

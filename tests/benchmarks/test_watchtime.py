@@ -1,9 +1,12 @@
 """The watch-time benchmark on one small simulated night: every part of its machinery runs on real stages."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.watchtime.blend import Blender, members
+from benchmarks.watchtime.correction import ARMS, recalibrated
 from benchmarks.watchtime.grid import TRUNKS, heads, recipe_of
 from benchmarks.watchtime.heads import against_reference, grid_table
 from benchmarks.watchtime.measure import Number, Outputs, Scored
@@ -108,3 +111,19 @@ def test_the_table_puts_the_best_order_first() -> None:
     table = grid_table("heads", {"d2q": scored(0.66, 0.001), "tr_log": scored(0.67, 0.001)}, rows=10)
     assert [row[0] for row in table.rows] == ["tr_log", "d2q"]
     assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_the_same_fit_is_calibrated_without_and_with_a_correction(night: Night, tmp_path: Path) -> None:
+    bundle = night.testbed.fit("wlr_alone", recipe_of("wlr", "alone"))
+    (own,), plain, corrected, ranked = (
+        list(night.testbed.outputs(bundle).values()),
+        *(
+            night.testbed.outputs(recalibrated(night.testbed, bundle, ARMS[arm], tmp_path / arm))[0]
+            for arm in ("plain", "dadf", "dadf, ranked by")
+        ),
+    )
+    np.testing.assert_array_equal(plain.mean_B, own.mean_B)
+    np.testing.assert_array_equal(corrected.score_B, own.score_B)
+    np.testing.assert_array_equal(corrected.mean_B, ranked.mean_B)
+    np.testing.assert_array_equal(corrected.native_mean_B, own.native_mean_B)
+    assert (ranked.score_B != own.score_B).any()
