@@ -41,9 +41,8 @@ class Seater(nn.Module):
         self.tokens = nn.Embedding(tree.num_tokens, width)
         self.past_place = nn.Embedding(history, width)
         self.depth = nn.Embedding(tree.path_VL.shape[1], width)
-        about = {"dim_feedforward": 4 * width, "dropout": dropout, "batch_first": True}
-        self.encoder = nn.TransformerEncoderLayer(width, HEADS, **about)
-        self.decoder = nn.TransformerDecoderLayer(width, HEADS, **about)
+        self.encoder = nn.TransformerEncoderLayer(width, HEADS, 4 * width, dropout, batch_first=True)
+        self.decoder = nn.TransformerDecoderLayer(width, HEADS, 4 * width, dropout, batch_first=True)
         self.past_map, self.walk_map = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
         self.bilinear = nn.Parameter(torch.eye(width))
         nn.init.normal_(self.tokens.weight, std=width**-0.5)
@@ -71,7 +70,8 @@ class Seater(nn.Module):
         """Return log probabilities of the children of a node alone, -inf where it has fewer, [B, K]."""
         child_BK = self.child_TK[node_B]
         logit_BK = (self.tokens(child_BK.clamp(min=0)) * state_BD[:, None]).sum(dim=2)
-        return logit_BK.masked_fill(child_BK == NO_TOKEN, -torch.inf).log_softmax(dim=1)
+        log_p_BK: Tensor = logit_BK.masked_fill(child_BK == NO_TOKEN, -torch.inf).log_softmax(dim=1)
+        return log_p_BK
 
     def loss(
         self,
@@ -102,7 +102,7 @@ class Seater(nn.Module):
 
     def _alignment(self, path_BL: Tensor, temperature: float) -> Tensor:
         """Return InfoNCE of every token of the paths with its parent; its own children are no negatives, the parent counts once."""
-        token_J = path_BL[path_BL != NO_TOKEN].unique()
+        token_J = torch.unique(path_BL[path_BL != NO_TOKEN])
         parent_J = self.parent_T[token_J]
         below_root = parent_J != 0
         if not below_root.any():
@@ -137,7 +137,8 @@ class Seater(nn.Module):
         margin_NN = GAP * (place_N - place_N[:, None])
         nearer_BNN = shared_BN[:, :, None] > shared_BN[:, None, :]
         hinge_BNN = (score_BN[:, None, :] - score_BN[:, :, None] + margin_NN).clamp(min=0)
-        return (hinge_BNN * nearer_BNN).sum() / nearer_BNN.sum().clamp(min=1)
+        hinge: Tensor = (hinge_BNN * nearer_BNN).sum() / nearer_BNN.sum().clamp(min=1)
+        return hinge
 
     def _rivals(self, video_B: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the target, then a video below each of its last ancestors, nearest first, and how many tokens they share with it."""

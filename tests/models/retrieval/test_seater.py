@@ -124,6 +124,29 @@ def test_rivals_share_ever_less_of_the_path(model: Seater) -> None:
     assert shared.tolist() == by_hand
 
 
+@torch.no_grad()
+def test_the_ranking_loss_is_a_hinge_over_pairs_that_share_unlike_much(model: Seater) -> None:
+    video = torch.tensor([5, 20])
+    rivals, shared = model._rivals(video, torch.Generator().manual_seed(1))
+    past = model.encode(PAST)
+    found = []
+    for user in range(2):
+        known = PAST[user] != NO_TOKEN
+        read = model.past_map(past[user][known]).mean(dim=0)
+        scores = []
+        for rival in rivals[user].tolist():
+            path = model.path_VL[rival][None]
+            state = model.walk(past[user : user + 1], PAST[user : user + 1], path)[0]
+            walked = model.walk_map(state[path[0] != NO_TOKEN]).mean(dim=0)
+            scores.append(float(torch.sigmoid(read @ model.bilinear @ walked)))
+        for i in range(5):
+            for j in range(5):
+                if shared[user, i] > shared[user, j]:
+                    found.append(max(0.0, scores[j] - scores[i] + 0.001 * (j - i)))
+    ranked = model._ranking(past, PAST, video, torch.Generator().manual_seed(1))
+    assert float(ranked) == pytest.approx(sum(found) / len(found), rel=1e-4) and sum(found) > 0
+
+
 def _common(one: list[int], other: list[int]) -> list[int]:
     found = []
     for a, b in zip(one, other, strict=True):
