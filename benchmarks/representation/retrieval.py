@@ -168,8 +168,8 @@ class Retrieval:
 def shuffled(watches: Watches, seed: int) -> Watches:
     """Return watches whose users are dealt anew: every video keeps its watchers in number, nobody's taste is left."""
     user_P = np.random.default_rng(seed).permutation(watches.user_P)
-    pairs = np.unique(np.stack([user_P, watches.video_P], axis=1), axis=0)
-    return replace(watches, user_P=pairs[:, 0].copy(), video_P=pairs[:, 1].copy())
+    pairs, place = np.unique(np.stack([user_P, watches.video_P], axis=1), axis=0, return_index=True)
+    return replace(watches, user_P=pairs[:, 0], video_P=pairs[:, 1], time_P=watches.time_P[place])
 
 
 def run(options: Options) -> list[Table]:

@@ -2,9 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from models.ranges import BatchRows, Decay, Number, Seed, Steps, StepSize, Threads, WeightOrNone, Whole, Width
+from models.ranges import (
+    BatchRows,
+    Decay,
+    Dropout,
+    Number,
+    Seed,
+    Steps,
+    StepSize,
+    Threads,
+    Weight,
+    WeightOrNone,
+    Whole,
+    Width,
+)
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -83,6 +96,44 @@ class LightGcnConfig(FittedVectors):
     """weight of the squared length of the vectors before they are spread, under bpr"""
 
 
+class SeaterConfig(Block):
+    """A walk down a balanced tree of all videos, from what a user watched last: not validated, off unless asked for."""
+
+    kind: Literal["seater"] = "seater"
+    branching: Whole = Field(default=8, ge=2, le=64)
+    """children of a node at most; best where a power of it lies close above the number of videos"""
+    tree: Literal["directau", "random"] = "directau"
+    """what hangs videos side by side: vectors of DirectAU, or chance, which is the control"""
+    vectors: DirectAuConfig = DirectAuConfig()
+    """the fit of these vectors"""
+    width: Width = 64
+    """numbers of a token's vector, a multiple of two"""
+    history: Whole = Field(default=20, ge=1, le=200)
+    """videos watched last that are read"""
+    dropout: Dropout = 0.2
+    align: WeightOrNone = 0.05
+    """weight of the loss that draws a token to its parent"""
+    rank: WeightOrNone = 0.05
+    """weight of the loss that orders videos by how much of the path they share"""
+    temperature: Weight = 0.2
+    """of the loss that draws a token to its parent"""
+    learning_rate: StepSize = 0.001
+    weight_decay: Decay = 0.00001
+    batch_size: BatchRows = 256
+    max_epochs: Steps = 60
+    patience: Steps = 5
+    """epochs without a better NDCG@20 on the validation day that end the fit"""
+    seed: Seed = 0
+    """of the tree, of the first weights and of the order of examples"""
+
+    @model_validator(mode="after")
+    def _even(self) -> "SeaterConfig":
+        if self.width % 2:
+            raise ValueError(f"width is {self.width}, which 2 heads do not divide")
+        return self
+
+
 ProposerConfig = Annotated[
-    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig, Field(discriminator="kind")
+    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig | SeaterConfig,
+    Field(discriminator="kind"),
 ]

@@ -8,6 +8,7 @@ from tasks.candidates.proposers.directau import DirectAu
 from tasks.candidates.proposers.lightgcn import LightGcn
 from tasks.candidates.proposers.popularity import Popularity
 from tasks.candidates.proposers.random import Random
+from tasks.candidates.proposers.seater import SeaterWalk
 
 PROPOSERS: Mapping[str, type[Proposer]] = {
     "popularity": Popularity,
@@ -15,4 +16,5 @@ PROPOSERS: Mapping[str, type[Proposer]] = {
     "random": Random,
     "directau": DirectAu,
     "lightgcn": LightGcn,
+    "seater": SeaterWalk,
 }

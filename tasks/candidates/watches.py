@@ -31,21 +31,24 @@ class Watches:
             A code says how popular a video is: of equal scores the smaller one comes first.
         user_P: user of every pair that was watched, each pair once, ascending by user and video.
         video_P: its video.
+        time_P: when that user watched it first, ms.
     """
 
     user_id_U: Ids
     video_id_V: Ids
     user_P: Ids
     video_P: Ids
+    time_P: Ids
 
     @classmethod
-    def of(cls, user_id_B: Ids, video_id_B: Ids, watched_B: Flags, servable: Ids) -> Self:
+    def of(cls, user_id_B: Ids, video_id_B: Ids, watched_B: Flags, time_B: Ids, servable: Ids) -> Self:
         """Return the watches of some rows.
 
         Args:
             user_id_B: user of each row.
             video_id_B: its video.
             watched_B: whether it was watched.
+            time_B: when, ms.
             servable: videos that can be scored; others are never proposed.
 
         Raises:
@@ -60,17 +63,20 @@ class Watches:
         if not kept_B.any():
             raise TrainingError("candidates: nothing was watched on the fit days: choose another candidates.watched")
         user_B = np.searchsorted(user_id_U, user_id_B[kept_B])
-        user_P, video_P = _pairs(user_B, np.searchsorted(videos, video_id_B[kept_B]))
-        watchers_V = np.bincount(video_P, minlength=videos.size)
+        video_B = np.searchsorted(videos, video_id_B[kept_B])
+        watchers_V = np.bincount(_pairs(user_B, video_B)[1], minlength=videos.size)
         order_V = np.lexsort((videos, -watchers_V))
         code_V = np.empty_like(order_V)
         code_V[order_V] = np.arange(videos.size)
-        return cls(user_id_U, videos[order_V], *_pairs(user_P, code_V[video_P]))
+        order_B = np.argsort(time_B[kept_B], kind="stable")
+        pairs = np.stack([user_B, code_V[video_B]], axis=1)[order_B]
+        first, place = np.unique(pairs, axis=0, return_index=True)
+        return cls(user_id_U, videos[order_V], first[:, 0], first[:, 1], time_B[kept_B][order_B][place])
 
     @classmethod
     def of_table(cls, table: TrainingTable, watched: str, servable: Ids) -> Self:
         """Return the watches of the fit days of a table; errors are those of `of`."""
-        return cls.of(*rows(table, ("fit",), watched), servable)
+        return cls.of(*rows(table, ("fit",), watched), np.asarray(table.column("fit", "event_time_ms")), servable)
 
     @property
     def num_users(self) -> int:

@@ -50,7 +50,8 @@ def test_every_proposer_is_measured(tmp_path: Path) -> None:
 
 
 def test_shuffled_users_leave_every_video_about_its_watchers() -> None:
-    watches = Watches(np.arange(40), np.arange(9), *np.nonzero(np.random.default_rng(0).random((40, 9)) < 0.3))
+    user_P, video_P = np.nonzero(np.random.default_rng(0).random((40, 9)) < 0.3)
+    watches = Watches(np.arange(40), np.arange(9), user_P, video_P, np.arange(user_P.size))
     dealt = shuffled(watches, 0)
     assert (dealt.watchers <= watches.watchers).all() and dealt.watchers.sum() > 0.7 * watches.watchers.sum()
     assert not np.array_equal(dealt.user_P, watches.user_P)

@@ -38,7 +38,7 @@ def test_what_nobody_could_propose_counts_as_missed() -> None:
 
 
 def small_watches(videos: int) -> Watches:
-    return Watches(np.arange(4), np.arange(videos), EMPTY, EMPTY)
+    return Watches(np.arange(4), np.arange(videos), EMPTY, EMPTY, EMPTY)
 
 
 def test_every_metric_is_what_a_loop_over_users_gives() -> None:
@@ -118,7 +118,9 @@ def test_estimates_hold_their_value_and_their_direction() -> None:
 def test_codes_follow_popularity_and_only_what_can_be_scored_is_in_the_catalogue() -> None:
     user, video = np.array([5, 5, 6, 7, 7, 5, 6]), np.array([30, 10, 10, 20, 30, 40, 30])
     watched = np.array([1, 1, 0, 1, 1, 1, 1], dtype=bool)
-    watches = Watches.of(user, video, watched, np.array([10, 20, 30, 50]))
+    time = np.array([9, 8, 7, 6, 5, 4, 3])
+    watches = Watches.of(user, video, watched, time, np.array([10, 20, 30, 50]))
+    assert watches.time_P.tolist() == [9, 8, 3, 5, 6]
     assert watches.video_id_V.tolist() == [30, 10, 20]
     assert watches.watchers.tolist() == [3, 1, 1]
     assert watches.videos(np.array([10, 20, 30, 40, 50])).tolist() == [1, 2, 0, NONE, NONE]
@@ -127,6 +129,6 @@ def test_codes_follow_popularity_and_only_what_can_be_scored_is_in_the_catalogue
     assert audience.shown_row.tolist() == [1, 1] and audience.shown.tolist() == [0, 2]
     assert audience.part(1, 2).shown.tolist() == [0, 2] and audience.part(0, 1).shown.size == 0
     with pytest.raises(TrainingError, match=r"nothing was watched on the fit days: choose another candidates\.watched"):
-        Watches.of(user, video, np.zeros(7, dtype=bool), np.array([10]))
+        Watches.of(user, video, np.zeros(7, dtype=bool), time, np.array([10]))
     with pytest.raises(TrainingError, match="no video of the fit days has a known duration"):
-        Watches.of(user, video, watched, np.array([99]))
+        Watches.of(user, video, watched, time, np.array([99]))

@@ -35,7 +35,7 @@ class Planted:
 
     @cached_property
     def watches(self) -> Watches:
-        return Watches.of(*self.fitted, np.arange(VIDEOS))
+        return Watches.of(*self.fitted, np.arange(SHOWN), np.arange(VIDEOS))
 
     def later(self, day: int) -> Later:
         user, video, watched = self._day(day, LATER)

@@ -1,0 +1,119 @@
+"""SEATER: a tree of all videos, and a small network that walks down it (docs/methods/retrieval.md#seater).
+
+Shapes: U users, V videos, B examples, H past videos, N users proposed to, K places.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.early_stopping import EarlyStopping
+from models.retrieval.balanced_tree import BalancedTree
+from models.retrieval.seater import Seater
+from tasks.candidates.config import SeaterConfig
+from tasks.candidates.proposers.base import Judge, Proposer
+from tasks.candidates.proposers.directau import DirectAu
+from tasks.candidates.proposers.popularity import Popularity
+from tasks.candidates.watches import NONE, Audience, Ids, Watches
+
+USERS_AT_A_TIME = 64
+"""Users whose beams are held at a time."""
+
+
+class SeaterWalk(Proposer):
+    """Names videos at a cost that grows with the depth of the tree and not with the catalogue."""
+
+    def __init__(self, model: Seater, past_UH: Ids, popular: Popularity) -> None:
+        self._model, self._past_UH, self._popular = model, past_UH, popular
+
+    @classmethod
+    def fit(cls, watches: Watches, config: SeaterConfig, judge: Judge) -> Self:
+        """Grow the tree, then learn to walk to what each user watched next."""
+        tree = BalancedTree.grow(_vectors(watches, config, judge), config.branching, config.seed)
+        # Dropout and layers draw from torch's own generator; what ran before must not show.
+        torch.manual_seed(config.seed)
+        model = Seater(tree, config.width, config.dropout, config.history)
+        past_UH, popular = past_of_users(watches, config.history), Popularity(watches)
+        past_BH, video_B = (torch.from_numpy(part) for part in examples(watches, config.history))
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        generator = torch.Generator().manual_seed(config.seed)
+        stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
+        while not stopping.exhausted and len(video_B):
+            model.train()
+            for some in _batches(len(video_B), config.batch_size, generator):
+                loss = model.loss(
+                    past_BH[some], video_B[some], generator, config.align, config.rank, config.temperature
+                )
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+            model.eval()
+            stopping.improved(-judge(cls(model, past_UH, popular)), lambda: _copy(model))
+        if stopping.kept is not None:
+            model.load_state_dict(stopping.kept)
+        return cls(model.eval(), past_UH, popular)
+
+    def propose(self, audience: Audience, k: int) -> Ids:
+        """Return what a beam of width `k` finds below no leaf that was shown; what is popular where nothing was watched."""
+        past_NH = np.where((audience.user_N == NONE)[:, None], NONE, self._past_UH[audience.user_N])
+        parts = [np.empty((0, k), dtype=np.int64)]
+        for begin in range(0, len(audience), USERS_AT_A_TIME):
+            part = audience.part(begin, begin + USERS_AT_A_TIME)
+            past = past_NH[begin : begin + USERS_AT_A_TIME]
+            found = self._popular.propose(part, k)
+            walks = (past != NONE).any(axis=1)
+            if walks.any():
+                barred = np.zeros((len(part), len(self._model.path_VL)), dtype=np.bool_)
+                barred[part.shown_row, part.shown] = True
+                beam, _ = self._model.beam(torch.from_numpy(past[walks]), k, torch.from_numpy(barred[walks]))
+                found[walks] = beam.numpy()
+            parts.append(found)
+        return np.concatenate(parts)
+
+
+def _vectors(watches: Watches, config: SeaterConfig, judge: Judge) -> Any:
+    """Return what the tree is grown from, [V, D]."""
+    if config.tree == "random":
+        return np.random.default_rng(config.seed).normal(size=(watches.num_videos, 8)).astype(np.float32)
+    vectors = DirectAu.fit(watches, config.vectors, judge).video_VD
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def past_of_users(watches: Watches, most: int) -> Ids:
+    """Return the videos that each user watched last, oldest first, at the end of the row; `NONE` before them, [U, H]."""
+    past_UH = np.full((watches.num_users, most), NONE)
+    for user, video in _lines(watches):
+        kept = video[-most:]
+        past_UH[user, most - kept.size :] = kept
+    return past_UH
+
+
+def examples(watches: Watches, most: int) -> tuple[Ids, Ids]:
+    """Return what users had watched and what they watched next, of every watch but a user's first: [B, H] and [B]."""
+    pasts, nexts = [np.empty((0, most), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for _, video in _lines(watches):
+        padded = np.concatenate([np.full(most, NONE), video])
+        pasts.append(np.lib.stride_tricks.sliding_window_view(padded, most)[1:-1])
+        nexts.append(video[1:])
+    return np.concatenate(pasts), np.concatenate(nexts)
+
+
+def _lines(watches: Watches) -> Iterator[tuple[int, Ids]]:
+    """Yield every user with a watch, and the videos watched, oldest first."""
+    order_P = np.lexsort((watches.video_P, watches.time_P, watches.user_P))
+    users, first = np.unique(watches.user_P[order_P], return_index=True)
+    yield from zip(users.tolist(), np.split(watches.video_P[order_P], first[1:]), strict=True)
+
+
+def _batches(rows: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    order = torch.randperm(rows, generator=generator)
+    for begin in range(0, rows, size):
+        yield order[begin : begin + size]
+
+
+def _copy(model: Seater) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,91 @@
+"""SEATER on users who watch videos one after the other in a fixed order: what comes next is known to who reads the past."""
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.candidates.config import PopularityConfig, SeaterConfig
+from tasks.candidates.measure import Proposed, ndcg
+from tasks.candidates.proposers.base import Judge, Proposer
+from tasks.candidates.proposers.seater import examples, past_of_users
+from tasks.candidates.registry import PROPOSERS
+from tasks.candidates.watches import NONE, Audience, Later, Watches
+
+USERS, VIDEOS, WATCHED, NEXT = 150, 30, 8, 1
+CONFIG = SeaterConfig(
+    branching=4,
+    tree="random",
+    width=16,
+    history=4,
+    dropout=0.0,
+    learning_rate=0.01,
+    batch_size=128,
+    max_epochs=8,
+    patience=8,
+)
+
+
+def world(in_order: bool) -> tuple[Watches, Later]:
+    """Every user watches eight videos of a circle from somewhere on, in order or in none, and the next one later."""
+    random = np.random.default_rng(0)
+    start_U = random.integers(0, VIDEOS, USERS)
+    video_UW = (start_U[:, None] + np.arange(WATCHED)) % VIDEOS
+    time_UW = np.arange(WATCHED) + np.zeros((USERS, 1), np.int64)
+    if not in_order:
+        time_UW = random.permuted(time_UW, axis=1)
+    user_UW = np.broadcast_to(np.arange(USERS)[:, None], video_UW.shape)
+    watched = np.ones(video_UW.size, dtype=bool)
+    user, video = user_UW.ravel(), video_UW.ravel()
+    watches = Watches.of(user, video, watched, time_UW.ravel(), np.arange(VIDEOS))
+    later_UN = (start_U[:, None] + WATCHED + np.arange(NEXT)) % VIDEOS
+    audience = Audience.of(watches, np.arange(USERS), user, video)
+    return watches, Later(audience, np.repeat(np.arange(USERS), NEXT), watches.videos(later_UN.ravel()), 0)
+
+
+def judge_of(later: Later) -> Judge:
+    return lambda proposer: ndcg(Proposed(proposer.propose(later.audience, 5), later))
+
+
+def recall(proposer: Proposer, later: Later) -> float:
+    proposed = Proposed(proposer.propose(later.audience, 1), later)
+    return float((proposed.hits / proposed.relevant).mean())
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Proposer:
+    torch.set_num_threads(1)
+    watches, later = world(in_order=True)
+    return PROPOSERS["seater"].fit(watches, CONFIG, judge_of(later))
+
+
+@pytest.mark.slow
+def test_who_reads_the_order_knows_what_comes_next_and_who_reads_none_does_not(fitted: Proposer) -> None:
+    watches, later = world(in_order=True)
+    found = recall(fitted, later)
+    popular = PROPOSERS["popularity"].fit(watches, PopularityConfig(), judge_of(later))
+    assert found > 0.9 > 0.3 > recall(popular, later), found
+    shuffled, same = world(in_order=False)
+    of_no_order = PROPOSERS["seater"].fit(shuffled, CONFIG.model_copy(update={"max_epochs": 3}), judge_of(same))
+    assert recall(of_no_order, same) < 0.5
+    again = PROPOSERS["seater"].fit(watches, CONFIG, judge_of(later))
+    assert again.propose(later.audience, 5).tolist() == fitted.propose(later.audience, 5).tolist()
+
+
+@pytest.mark.slow
+def test_nobody_gets_what_was_shown_and_who_watched_nothing_gets_what_is_popular(fitted: Proposer) -> None:
+    watches, _ = world(in_order=True)
+    user_id = np.array([3, USERS + 1])
+    audience = Audience.of(watches, user_id, np.repeat(user_id, 2), np.tile(watches.video_id_V[[0, 2]], 2))
+    known, unknown = fitted.propose(audience, 6)
+    assert not {0, 2} & set(known) and NONE not in known and len(set(known)) == 6
+    assert unknown.tolist() == [1, 3, 4, 5, 6, 7]
+
+
+def test_examples_are_what_was_watched_before_what_came_next() -> None:
+    times = np.array([5, 1, 3, 2, 2])
+    watches = Watches.of(np.array([7, 7, 7, 8, 9]), np.array([1, 2, 3, 1, 2]), np.ones(5, bool), times, np.arange(4))
+    past, following = examples(watches, 2)
+    code = {video: int(watches.videos(np.array([video]))[0]) for video in (1, 2, 3)}
+    assert past.tolist() == [[NONE, code[2]], [code[2], code[3]]]
+    assert following.tolist() == [code[3], code[1]]
+    assert past_of_users(watches, 2).tolist() == [[code[3], code[1]], [NONE, code[1]], [NONE, code[2]]]
