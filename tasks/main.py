@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from tasks.core.arithmetic import difference
 from tasks.core.errors import DwellError, print_error
 from tasks.core.layout import Workspace
+from tasks.core.memory import keep_freed_memory
 from tasks.core.names import checked_name
 from tasks.core.progress import stage_bar
 from tasks.core.system_errors import in_words
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("tasks").setLevel(logging.INFO)
+    keep_freed_memory()
     try:
         with in_words(f"stage {options.stage}"):
             run_stage(Workspace(), options.stage, checked_name(options.recipe) if options.recipe else None)

@@ -1,4 +1,4 @@
-"""Boosted trees for several targets over one binned matrix."""
+"""Boosted trees for several targets over rows that are binned once."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.train.trees.config import TreesRecipe
+from tasks.train.trees.rows import TreeRows
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
 Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
+SAMPLED_ROWS = 200_000
+"""Rows whose values decide where bins end."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,15 @@ class TreeTrainer:
     """Bins the features once and fits one booster per target, each stopped by its own loss on the validation rows.
 
     Args:
-        fit: matrix of the fit rows.
-        validation: matrix of the validation rows.
+        fit: the fit rows.
+        validation: the validation rows.
         categorical: positions of the columns that are codes.
         recipe: how to fit.
         threads: CPU threads.
     """
 
     def __init__(
-        self, fit: Matrix, validation: Matrix, categorical: list[int], recipe: TreesRecipe, threads: int
+        self, fit: TreeRows, validation: TreeRows, categorical: list[int], recipe: TreesRecipe, threads: int
     ) -> None:
         import lightgbm
 
@@ -50,6 +52,7 @@ class TreeTrainer:
             "learning_rate": recipe.learning_rate,
             "min_data_in_leaf": recipe.min_data_in_leaf,
             "max_bin": recipe.max_bin,
+            "bin_construct_sample_cnt": SAMPLED_ROWS,
             "feature_fraction": recipe.feature_fraction,
             "bagging_fraction": recipe.bagging_fraction,
             "bagging_freq": 1,
@@ -59,8 +62,13 @@ class TreeTrainer:
             "verbosity": -1,
         }
         shared: dict[str, Any] = {"categorical_feature": categorical, "params": self._parameters}
-        self._fit = lightgbm.Dataset(fit, **shared).construct()
-        self._validation = lightgbm.Dataset(validation, reference=self._fit, **shared).construct()
+        # Registered and no subclass: LightGBM is loaded by who fits trees alone.
+        lightgbm.Sequence.register(TreeRows)
+        # Where all rows are sampled, the sample is the matrix: as a sequence it would be made a row at a time.
+        learned: Any = fit[:] if len(fit) <= SAMPLED_ROWS else fit
+        held_out: Any = validation
+        self._fit = lightgbm.Dataset(learned, **shared).construct()
+        self._validation = lightgbm.Dataset(held_out, reference=self._fit, **shared).construct()
 
     def train(self, loss: str, fit_target: Floats, validation_target: Floats, seed: int) -> Boosted:
         """Fit one target.

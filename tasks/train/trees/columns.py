@@ -75,5 +75,5 @@ class TreeColumns:
 
     def matrix(self, columns: Mapping[str, Array]) -> NDArray[np.float32]:
         """Return [B, columns] of encoded rows (`ids` [B, F], `dense` [B, N]); unknown levels are 0."""
-        codes = columns["ids"][:, list(self.places)] - np.asarray(self.starts, dtype=np.int64)
+        codes = columns["ids"][:, list(self.places)] - np.asarray(self.starts, dtype=np.int32)
         return np.concatenate([columns["dense"], codes.astype(np.float32)], axis=1, dtype=np.float32)

@@ -42,7 +42,7 @@ class TreesRecipe(Block):
     max_categories: Whole = Field(default=64, ge=0, le=100_000)
     """fields with at most so many levels on fit days are split as categories; larger ones are left out"""
     max_fit_rows: Whole = Field(default=1_000_000, ge=1_000, le=10**9)
-    """rows of the fit days held in memory at most; of more, so many are taken, evenly spaced"""
+    """rows of the fit days binned and held in memory at most; of more, so many are taken, evenly spaced"""
     duration_groups: Whole = Field(default=30, ge=2, le=1000)
     """equal-count duration buckets of `duration_percentile` (edges from fit days)"""
     predict_mean: bool = False

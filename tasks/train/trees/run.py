@@ -43,6 +43,7 @@ from tasks.train.trees.columns import TreeColumns
 from tasks.train.trees.config import TargetName, TreesRecipe
 from tasks.train.trees.forest import Forest, seed_folder
 from tasks.train.trees.manifest import TreesManifest, TreesSettings
+from tasks.train.trees.rows import MATRIX_COLUMNS, TreeRows
 from tasks.train.trees.targets import TARGETS, Target
 from tasks.train.validation_metrics import CalibratedMetrics
 
@@ -126,7 +127,8 @@ class TreeProblem:
             )
         columns = TreeColumns.of(table.schema, recipe.max_categories, table.metadata.config.exposure_only)
         kept = {"fit": _evenly(table.metadata.rows["fit"], recipe.max_fit_rows), "validation": slice(None)}
-        rows = {split: _read(table, split, kept[split]) for split in LEARNED}
+        rows = {split: TreeRows(table.split(split), columns, kept[split]) for split in LEARNED}
+        validation = {name: np.asarray(table.column("validation", name)) for name in (*MATRIX_COLUMNS, "duration_s")}
         labels: dict[str, TrainLabels] = {}
         tasks: dict[str, dict[str, Floats]] = {}
         for split in LEARNED:
@@ -134,14 +136,11 @@ class TreeProblem:
             labels[split] = TrainLabels(
                 every.watch_s[kept[split]], every.duration_s[kept[split]], truncated=every.truncated
             )
-            tasks[split] = {
-                task: rows[split]["labels"][:, table.tasks.index(task)].astype(np.float64) for task in recipe.tasks
-            }
-        trainer = TreeTrainer(
-            columns.matrix(rows["fit"]), columns.matrix(rows["validation"]), columns.categorical, recipe, config.threads
-        )
+            label_BT = table.column(split, "labels")[kept[split]]
+            tasks[split] = {task: label_BT[:, table.tasks.index(task)].astype(np.float64) for task in recipe.tasks}
+        trainer = TreeTrainer(rows["fit"], rows["validation"], columns.categorical, recipe, config.threads)
         positives: dict[str, int] = {task: int(tasks["fit"][task].sum()) for task in recipe.tasks}
-        return cls(table, recipe, config, columns, trainer, positives, rows["validation"], labels, tasks, {})
+        return cls(table, recipe, config, columns, trainer, positives, validation, labels, tasks, {})
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -216,11 +215,6 @@ def _seed(seed: int, number: int) -> int:
 def _evenly(rows: int, limit: int) -> Any:
     """Return a slice of all rows, or the places of `limit` of them."""
     return slice(None) if rows <= limit else np.linspace(0, rows - 1, limit).astype(np.int64)
-
-
-def _read(table: TrainingTable, split: str, kept: Any) -> dict[str, Array]:
-    mapped = table.columns(split)
-    return {name: np.asarray(mapped[name][kept]) for name in ("ids", "dense", "duration_s", "labels")}
 
 
 def _manifest(
