@@ -151,5 +151,5 @@ def _change(name: str, links: Sequence[Link], measured: Sequence[_Measured], lev
         for link, before, after in zip(links, measured[:-1], measured[1:], strict=True)
     )
     first, last = measured[0], measured[-1]
-    ends = (average(one.draws[name], level) for one in (first, last))
-    return MetricChange(*ends, parts, between(first, last))
+    before, after = (average(one.draws[name], level) for one in (first, last))
+    return MetricChange(before, after, parts, between(first, last))
