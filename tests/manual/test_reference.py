@@ -78,6 +78,14 @@ def test_every_key_of_every_block_has_a_row_with_its_default() -> None:
     assert met == described and len(met) > 15 and numbers > 30
 
 
+def test_every_key_says_what_it_means() -> None:
+    for page in (params_page(), recipe_page()):
+        found = [line for line in page.splitlines() if line.startswith("| `")]
+        assert len(found) > 200
+        assert [line for line in found if line.endswith("|  |")] == [], "a docstring below the key says it"
+    assert "The whole of" not in "".join(line for line in params_page().splitlines() if line.startswith("|"))
+
+
 def test_a_row_says_type_bounds_default_and_meaning() -> None:
     found = rows(section(params_page(), "nightly"))
     assert found["stage_retries"] == [
