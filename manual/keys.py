@@ -126,7 +126,7 @@ class Keys:
 
     def _meaning(self, node: Mapping[str, Any]) -> str:
         """Return what a key says of itself; one that is a block and says nothing, what the block does."""
-        block = self.blocks.get(node.get("$ref", "").rpartition("/")[2])
+        block = self.blocks.get(node["$ref"].rpartition("/")[2]) if "$ref" in node else None
         return str(node.get("description", "")) or (block.meaning if block else "")
 
     def _link(self, name: str) -> str:

@@ -18,6 +18,7 @@ class TowerConfig(BaseModel):
     hidden: Widths = ()
     """Widths of the hidden layers; empty is one linear layer. MMoE is usually given (64,)."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
 
 class Tower(nn.Module):

@@ -119,6 +119,7 @@ class Params(Block):
     validation: ValidationConfig = ValidationConfig()
     features: FeatureConfig = FeatureConfig()
     cluster: ClusterConfig = NoCluster()
+    """where features of days are computed: in this process, by workers of this machine, or on a cluster at an address"""
     table: TableConfig = TableConfig()
     recipes: dict[Name, dict[str, Any]]
     """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""

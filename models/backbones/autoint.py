@@ -26,8 +26,11 @@ class AutoIntConfig(ComponentConfig):
 
     kind: Literal["autoint"] = "autoint"
     num_layers: Copies = 3
+    """Layers of attention."""
     num_heads: Copies = 2
+    """Heads of each layer."""
     head_dim: Width = 32
+    """Width of a head."""
     variant: Literal["code", "paper"] = "code"
     """`code` is the authors' program: ReLU on all projections, scores over sqrt(head_dim), dropout on the attention,
     LayerNorm at the end. `paper` has none of these."""

@@ -26,12 +26,15 @@ class FinalMlpConfig(ComponentConfig):
 
     kind: Literal["finalmlp"] = "finalmlp"
     first: Widths = Field(default=(128, 64), min_length=1)
+    """Widths of the layers of one of the two networks."""
     second: Widths = Field(default=(128, 64), min_length=1)
+    """Widths of the layers of the other."""
     gate: Width = 64
     """Hidden width of a stream's feature selection."""
     num_heads: Copies = 8
     """Parts that the streams' outputs are cut into; each pair of parts gives one bilinear term."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "FinalMlpConfig":

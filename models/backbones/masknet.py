@@ -23,6 +23,7 @@ class MaskNetConfig(ComponentConfig):
     structure: Literal["parallel", "serial"] = "parallel"
     """Whether all blocks mask the fields, or each masks the output of the one before."""
     num_blocks: Copies = 3
+    """Blocks side by side, each with a mask of its own."""
     width: Width = 64
     """Output width of a block."""
     aggregation: Weight = 2.0

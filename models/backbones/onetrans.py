@@ -28,6 +28,7 @@ class OneTransConfig(ComponentConfig, AttentionSize):
     num_heads: Copies = 4
     """Of every attention; they divide the width."""
     num_layers: Copies = 2
+    """Layers of attention."""
     num_tokens: Copies = 8
     """Tokens that the flat encoding is cut into."""
     expansion: Copies = 4

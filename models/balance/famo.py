@@ -22,7 +22,9 @@ class FamoConfig(ComponentConfig):
 
     kind: Literal["famo"] = "famo"
     learning_rate: StepSize = 0.025
+    """Step size of the weights' own optimiser."""
     weight_decay: Decay = 1e-3
+    """Pull of the weights' logits towards equal weights."""
 
 
 class Famo(Balance):

@@ -26,9 +26,11 @@ class PackedConfig(ComponentConfig):
 
     kind: Literal["packed"] = "packed"
     embedding_dim: Width = 16
+    """Width of the embedding of every field."""
     dense_width: Width | None = None
     """Project the dense features to this width; None passes them on as they are."""
     history: HistoryConfig = NoHistoryConfig()
+    """How what the user watched before enters."""
     matches: MatchesConfig | None = None
     """Counts of past events that share a history field with the candidate, as one more field; null: none."""
 

@@ -25,7 +25,9 @@ class AitmConfig(ComponentConfig):
 
     kind: Literal["aitm"] = "aitm"
     hidden: Widths = Field(default=(128, 64), min_length=1)
+    """Widths of the layers of a task."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
     order_weight: WeightOrNone = 0.6
     """Weight of mean relu(P(later act) - P(earlier act)), added to the later task's loss."""
 

@@ -26,8 +26,11 @@ class MMoEConfig(ComponentConfig):
 
     kind: Literal["mmoe"] = "mmoe"
     num_experts: Copies = 4
+    """Experts that every task mixes with a gate of its own."""
     hidden: Widths = Field(default=(128, 64), min_length=1)
+    """Widths of the layers of an expert."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
 
 class MMoE(Trunk):

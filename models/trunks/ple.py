@@ -31,6 +31,7 @@ class PleConfig(ComponentConfig):
     hidden: Widths = Field(default=(128, 64), min_length=1)
     """Widths of every expert."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
 
 class Ple(Trunk):

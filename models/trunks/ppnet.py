@@ -36,6 +36,7 @@ class PpNetConfig(ComponentConfig):
     gate: Literal["output", "input"] = "output"
     """Which side of a layer is scaled."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
     @property
     def fields(self) -> tuple[str, ...]:

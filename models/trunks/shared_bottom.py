@@ -21,7 +21,9 @@ class SharedBottomConfig(ComponentConfig):
 
     kind: Literal["shared_bottom"] = "shared_bottom"
     hidden: Widths = Field(default=(128, 64), min_length=1)
+    """Widths of the layers."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
 
 class SharedBottom(Trunk):

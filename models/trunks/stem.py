@@ -29,6 +29,7 @@ class StemConfig(ComponentConfig):
     hidden: Widths = Field(default=(128, 64), min_length=1)
     """Widths of every expert."""
     dropout: Dropout = 0.2
+    """Share of a layer's outputs that is left out, at random, in a step."""
 
 
 class Stem(Trunk):

@@ -47,6 +47,7 @@ class ConstantValue(Block):
     """One value for every row."""
 
     constant: Annotated[Whole | Number, Field(ge=-(2**63), le=2**64 - 1)] | str
+    """that value"""
 
 
 ColumnMap = dict[str, str | Annotated[tuple[str, ...], Field(min_length=2, max_length=2)] | ConstantValue]

@@ -52,11 +52,17 @@ class Rates(Block):
     skip: Number = Field(default=0.12, gt=0, lt=0.5)
     """skipped on sight (within 3 s, whatever the video) by a user of average patience who is not bored"""
     like: Number = Field(default=0.017, gt=0, lt=0.5)
+    """liked"""
     follow: Number = Field(default=0.0013, gt=0, lt=0.5)
+    """the author followed"""
     comment: Number = Field(default=0.0026, gt=0, lt=0.5)
+    """commented"""
     forward: Number = Field(default=0.0008, gt=0, lt=0.5)
+    """passed on"""
     hate: Number = Field(default=0.0008, gt=0, lt=0.5)
+    """marked as unwanted"""
     profile_enter: Number = Field(default=0.019, gt=0, lt=0.5)
+    """the author's page opened"""
 
 
 class SimulatorConfig(Block):
@@ -82,7 +88,9 @@ class SimulatorConfig(Block):
     new_videos_per_day: Whole = Field(default=30, ge=0, le=10**8)
     """videos uploaded each day; as many leave"""
     authors: Whole = Field(default=120, ge=2, le=10**8)
+    """authors of the videos"""
     topics: Whole = Field(default=20, ge=2, le=10_000)
+    """topics of the videos, of which each has one"""
     factors: Whole = Field(default=8, ge=1, le=64)
     """length of the user and video factors"""
     content_size: Whole = Field(default=16, ge=1, le=256)

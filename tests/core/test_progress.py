@@ -22,14 +22,14 @@ from tasks.core.layout import Workspace
 progress.SHORT_S = 0.2
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 with progress.stage_bar(Workspace(Path(sys.argv[1])), "features"):
-    time.sleep(1.5)
+    time.sleep(0.5)
     logging.info("one whole line")
-    time.sleep(0.3)
+    time.sleep(0.1)
 """
 
 
 def on_terminal(folder: Path) -> str:
-    """Return what a terminal is sent by a stage that runs for two seconds."""
+    """Return what a terminal is sent by a stage that runs for a moment."""
     with terminal() as screen:
         command = [sys.executable, "-c", CODE, str(folder)]
         subprocess.run(command, cwd=REPOSITORY, stderr=screen.descriptor, check=True)

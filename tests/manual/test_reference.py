@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
@@ -78,6 +79,15 @@ def test_every_key_of_every_block_has_a_row_with_its_default() -> None:
     assert met == described and len(met) > 15 and numbers > 30
 
 
+@pytest.mark.slow
+def test_every_key_says_what_it_means() -> None:
+    for page in (params_page(), recipe_page()):
+        found = [line for line in page.splitlines() if line.startswith("| `")]
+        assert len(found) > 200
+        assert [line for line in found if line.endswith("|  |")] == [], "a docstring below the key says it"
+    assert "The whole of" not in "".join(line for line in params_page().splitlines() if line.startswith("|"))
+
+
 def test_a_row_says_type_bounds_default_and_meaning() -> None:
     found = rows(section(params_page(), "nightly"))
     assert found["stage_retries"] == [
@@ -89,6 +99,7 @@ def test_a_row_says_type_bounds_default_and_meaning() -> None:
     assert rows(section(params_page(), "window"))["accepted_gaps"][1] == "`{}`", "a default that code makes"
 
 
+@pytest.mark.slow
 def test_every_kind_of_a_recipe_has_a_section() -> None:
     headings = re.findall("^## (.+)$", recipe_page(), re.MULTILINE)
     assert len(headings) == len(set(headings))
@@ -99,6 +110,7 @@ def test_every_kind_of_a_recipe_has_a_section() -> None:
         assert named == set(registry)
 
 
+@pytest.mark.slow
 def test_links_between_blocks_lead_to_their_headings() -> None:
     for page in (params_page(), recipe_page()):
         links = set(re.findall(r"\]\(#([^)]+)\)", page))

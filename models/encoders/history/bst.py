@@ -21,6 +21,7 @@ class BstHistoryConfig(InOrderConfig, AttentionSize):
 
     kind: Literal["bst"] = "bst"
     num_blocks: Copies = 1
+    """Layers of attention."""
     pool: Literal["candidate", "mean"] = "candidate"
     """The candidate's token, or the mean of all tokens, the candidate's among them."""
 

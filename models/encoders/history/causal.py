@@ -17,7 +17,9 @@ class CausalSize(BaseModel):
 
     dropout: Dropout = 0.1
     num_blocks: Copies = 2
+    """Layers of attention."""
     num_heads: Copies = 1
+    """Heads of each layer."""
 
 
 class CausalEncoder(nn.Module):

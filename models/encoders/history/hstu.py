@@ -27,6 +27,7 @@ class HstuHistoryConfig(InOrderConfig, AttentionSize):
     dropout: Dropout = 0.2
     """Of what a layer adds."""
     num_layers: Copies = 2
+    """Layers of attention."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class SubInterests(BaseModel):
     """Sub-interests, how they are joined, and what keeps them apart."""
 
     num_interests: Whole = Field(default=3, ge=2, le=64)
+    """Sub-interests of a user."""
     fusion: Literal["adaptive", "sum"] = "adaptive"
     """`adaptive` weighs the sub-interests by a learned softmax; `sum` adds them up."""
     dcor_weight: WeightOrNone = 1.0
