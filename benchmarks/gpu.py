@@ -85,7 +85,7 @@ def encoded_rows(count: int, tasks: tuple[str, ...], device: str) -> EncodedRows
 
     duration_s = rng.integers(5, 120, count).astype(np.float32)
     sequences, length = max(count // 20, 1), SCHEMA.history_length
-    names = [name for name, _ in SCHEMA.fields]
+    names = SCHEMA.names
     history = {name: ids(names.index(name), sequences, length) for name in SCHEMA.history_fields}
     sizes = {"feedback": SCHEMA.num_feedback_codes, "ratio": SCHEMA.num_ratio_codes, "gap": SCHEMA.num_gap_codes}
     history |= {name: rng.integers(0, size, (sequences, length), dtype=np.uint8) for name, size in sizes.items()}

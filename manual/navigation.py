@@ -9,7 +9,16 @@ _FIRST: list[dict[str, Any]] = [
     {"Home": "index.md"},
     {"First night": ["first_night.md", "docs/three_tasks.md", "tour.md"]},
     {"Your data": ["use_your_data.md", "docs/your_data.md"]},
-    {"Your model": ["change_a_model.md", "docs/extending.md", "docs/features.md", "docs/candidates.md", "docs/tuning.md", "docs/serving.md"]},
+    {
+        "Your model": [
+            "change_a_model.md",
+            "docs/extending.md",
+            "docs/features.md",
+            "docs/candidates.md",
+            "docs/tuning.md",
+            "docs/serving.md",
+        ]
+    },
     {"Your schedule": ["schedule_it.md", "infra/README.md", "docs/security.md"]},
     {"Your cluster": ["scale_it.md", "benchmarks/scale/results.md"]},
     {"Questions": ["docs/faq.md", "messages.md"]},

@@ -32,8 +32,6 @@ from models.task_label import BinaryLabel, TaskLabel, WatchTimeLabel
 from models.towers import Tower
 from models.trunks import TRUNKS
 
-__all__ = ["InputSchema", "RankerOutputs", "Ranker", "refuse_non_finite"]
-
 
 @dataclass(frozen=True)
 class RankerOutputs:
@@ -364,7 +362,7 @@ class Ranker(nn.Module):
 
     def _level(self, batch: Batch, field: str) -> Tensor:
         """Return the code of a field in every row, [B]; 0 is "unknown"."""
-        column = [name for name, _ in self.schema.fields].index(field)
+        column = self.schema.names.index(field)
         return batch.ids_BF[:, column] - self.schema.offsets[column]
 
     def _observed(self, task: str, batch: Batch, ones_B: Tensor) -> Tensor:
@@ -388,16 +386,14 @@ def refuse_non_finite(losses: Mapping[str, float | Tensor]) -> None:
 
 
 def _refuse_unencoded(recipe: Recipe, schema: InputSchema) -> None:
-    known = [name for name, _ in schema.fields]
     for name in recipe.head_fields:
-        if name not in known:
+        if name not in schema.names:
             raise ValueError(f"a head reads the field {name!r}, which the table does not encode: see table.categorical")
 
 
 def _column(schema: InputSchema, field: str) -> int:
     """Return the column of a field; the first one where the input has no such field."""
-    names = [name for name, _ in schema.fields]
-    return names.index(field) if field in names else 0
+    return schema.names.index(field) if field in schema.names else 0
 
 
 def _first(values: Iterable[Tensor | None]) -> Tensor | None:

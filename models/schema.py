@@ -34,7 +34,7 @@ class InputSchema(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_known_and_unique(self) -> "InputSchema":
-        names = [name for name, _ in self.fields]
+        names = list(self.names)
         if len(set(names)) != len(names):
             raise ValueError(f"fields {names} hold a name twice")
         if self.dense_names and len(self.dense_names) != self.num_dense:
@@ -43,6 +43,11 @@ class InputSchema(BaseModel):
         if unknown:
             raise ValueError(f"history_fields {unknown} are no categorical fields; known: {names}")
         return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the categorical fields, in packed order."""
+        return tuple(name for name, _ in self.fields)
 
     @property
     def num_fields(self) -> int:
@@ -66,5 +71,4 @@ class InputSchema(BaseModel):
     @property
     def history_columns(self) -> tuple[int, ...]:
         """Column of `Batch.ids_BF` that holds the candidate's value of every history field."""
-        names = [name for name, _ in self.fields]
-        return tuple(names.index(name) for name in self.history_fields)
+        return tuple(self.names.index(name) for name in self.history_fields)

@@ -101,7 +101,7 @@ class Preprocessor:
 
     def local_codes(self, ids: Array, field: str) -> NDArray[np.int64]:
         """Return the codes of one field within its own vocabulary, 0 = unknown, from packed ids."""
-        column = [name for name, _ in self.schema.fields].index(field)
+        column = self.schema.names.index(field)
         return ids[:, column].astype(np.int64) - self.schema.offsets[column]
 
     def encode_history(self, frame: pl.DataFrame) -> dict[str, Array]:

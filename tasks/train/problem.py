@@ -179,7 +179,7 @@ def _with_fields_apart(recipe: Recipe, schema: InputSchema, exposure_only: Seque
 def _levels(table: TrainingTable, recipe: Recipe) -> dict[str, NDArray[np.int64]]:
     """Return the levels of the fields that the recipe's heads read; a field that is not encoded is left to the ranker."""
     schema = table.schema
-    names = [name for name, _ in schema.fields]
+    names = schema.names
     columns = {field: names.index(field) for field in recipe.head_fields if field in names}
     ids = table.column("fit", "ids")
     return {field: ids[:, column].astype(np.int64) - schema.offsets[column] for field, column in columns.items()}

@@ -98,7 +98,7 @@ class _Rows:
 
     def __init__(self, folder: Path, table: TrainingTable) -> None:
         self._folder, self._preprocessor, self._tasks = folder, table.preprocessor, list(table.tasks)
-        self._fields = [name for name, _ in table.schema.fields]
+        self._fields = table.schema.names
         self._dense = list(table.schema.dense_names)
         self._flat = [name for name, values in open_columns(folder).items() if values.ndim == 1]
         self._size = len(open_column(folder, "ids"))

@@ -8,8 +8,9 @@ import torch
 
 from models.batch import Batch, History
 from models.heads.base import TrainLabels
-from models.ranker import InputSchema, Ranker
+from models.ranker import Ranker
 from models.recipe import Recipe
+from models.schema import InputSchema
 
 SCHEMA = InputSchema(
     fields=(("user_id", 7), ("video_id", 11), ("scene", 3)),

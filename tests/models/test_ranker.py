@@ -19,9 +19,10 @@ from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
-from models.ranker import InputSchema, Ranker, refuse_non_finite
+from models.ranker import Ranker, refuse_non_finite
 from models.ranking import RANKINGS
 from models.recipe import Recipe, TaskName
+from models.schema import InputSchema
 from models.trunks import TRUNKS
 from models.trunks.shared_bottom import SharedBottom, SharedBottomConfig
 from tests.tolerance import ulps

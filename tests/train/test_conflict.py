@@ -6,8 +6,9 @@ from torch import Tensor
 
 from models.batch import Batch
 from models.heads.base import TrainLabels
-from models.ranker import InputSchema, Ranker
+from models.ranker import Ranker
 from models.recipe import Recipe
+from models.schema import InputSchema
 from tasks.train.conflict import gradient_account
 
 SCHEMA = InputSchema(fields=(("user_id", 5), ("video_id", 9)), num_dense=2)

@@ -59,7 +59,7 @@ class TreeColumns:
     @classmethod
     def named(cls, schema: InputSchema, numbers: tuple[str, ...], fields: tuple[str, ...]) -> Self:
         """Return columns that were chosen before."""
-        known = [name for name, _ in schema.fields]
+        known = schema.names
         places = tuple(known.index(name) for name in fields)
         return cls(numbers, fields, places, tuple(schema.offsets[place] for place in places))
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from models.batch import Batch, History
 from models.encoders.history.matches import SKIP, MatchCounts, MatchesConfig
 from models.encoders.packed import PackedConfig
-from models.ranker import InputSchema, Ranker
+from models.ranker import Ranker
+from models.schema import InputSchema
 from models.serving import export_ranker, history_tensors
 
 RECIPE = {"encoder": {"kind": "packed", "embedding_dim": 4, "matches": {}}, "tasks": {"watch_time": {}}}
