@@ -145,24 +145,25 @@ def test_calibrators_read_seconds_corrected_by_other_users(
     """Each half is corrected by a fit of the other, which it stops."""
     predictions, rows = lean(day)
     fitted: list[tuple[set[float], set[float]]] = []
-    original = Dadf.fit.__func__
+    original = Dadf.__dict__["fit"].__func__
 
     def recorded(cls: type[Dadf], config: object, rows: LabelledRows, train: object, watched: LabelledRows) -> Dadf:
         fitted.append((set(rows.base.base_s.tolist()), set(watched.base.base_s.tolist())))
-        return original(cls, config, rows, train, watched)
+        found: Dadf = original(cls, config, rows, train, watched)
+        return found
 
     monkeypatch.setattr(Dadf, "fit", classmethod(recorded))
     config = CalibrationConfig(correction={**CORRECTION["correction"], "epochs": 1})
-    found = calibrate(predictions, rows, FIT, config)
-    assert found.correction is not None
+    calibration = calibrate(predictions, rows, FIT, config)
+    assert calibration.correction is not None
     part = part_of(rows.user, 2)
     zero, one = (set(predictions["mean"][part == half].tolist()) for half in (0, 1))
     assert fitted == [(one, zero), (zero, one)]
-    seconds = found.mean.curves.overall.x
-    whole = found.correction.apply(predictions, rows.duration_s)
+    seconds = calibration.mean.curves.overall.x
+    whole = calibration.correction.apply(predictions, rows.duration_s)
     halves = [
         half.apply(predictions["mean"], rows.duration_s, {"p_skip": predictions["p_skip"]})
-        for half in found.correction.halves
+        for half in calibration.correction.halves
     ]
     np.testing.assert_allclose(whole, (halves[0] + halves[1]) / 2)
     assert set(seconds) <= set(np.where(part == 0, *halves).tolist())

@@ -103,7 +103,7 @@ def test_the_sum_of_expected_tokens_by_hand() -> None:
         law_S = head.log_law(out_BO)[0].exp()
         code, said, prefix = encode(37, head.tokens.numpy()), 0.0, 0
         for place in [*code, None]:
-            follow = {}
+            follow: dict[int, float] = {}
             for node, value in enumerate(head.value_s_S.int().tolist()):
                 path = encode(value, head.tokens.numpy())
                 if len(path) > prefix and path[:prefix] == code[:prefix]:
