@@ -99,7 +99,10 @@ def score(
     with holding(workspace, "dwell score"):
         made = score_day(Night.load(workspace), model, date(day), out)
     summary = made.summary
-    typer.echo(f"{summary.day}, {made.model}: {summary.users} users x {summary.pool} videos in {made.folder}")
+    videos = (
+        f"x {summary.pool} videos" if summary.proposer is None else f"with what {summary.proposer} proposed to each"
+    )
+    typer.echo(f"{summary.day}, {made.model}: {summary.users} users {videos} in {made.folder}")
 
 
 def reweigh(
