@@ -40,6 +40,8 @@ _HINTS = (
     "Use `dvc push`",
 )
 """What DVC tells a person at a prompt; noise in the log of a night."""
+_ABSENT = re.compile(r"Could not find '([\w.]+)'")
+"""DVC of a key that dvc.yaml is made from; it knows no defaults."""
 _LOGGED = 60
 """Lines of a failed stage that are kept."""
 
@@ -63,7 +65,7 @@ def stage_graph(root: Path) -> dict[str, list[str]]:
     """Return stage -> stages it depends on, in an order that can be run: first what most has to wait for.
 
     Raises:
-        DwellError: if dvc.yaml or dvc.lock cannot be read.
+        DwellError: if dvc.yaml or dvc.lock cannot be read, or params.yaml is of a version that did not have all it asks for.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -77,6 +79,10 @@ def stage_graph(root: Path) -> dict[str, list[str]]:
             order = nx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: (-behind[stage], stage.name))
             return {stage.name: sorted(parent.name for parent in graph.successors(stage)) for stage in order}
     except DvcException as error:
+        if absent := _ABSENT.search(str(error)):
+            raise DwellError(
+                f"params.yaml has no {absent[1]}, which the stages of this version are made from: write it there, `[]` for none"
+            ) from error
         raise DwellError(f"dvc.yaml cannot be read: {error}") from error
 
 

@@ -61,9 +61,11 @@ class FittedVectors(Block):
     width: Width = 64
     """numbers of a vector"""
     learning_rate: StepSize = 0.01
+    """size of a step"""
     batch_size: BatchRows = 1024
     """watched pairs of a step"""
     max_epochs: Steps = 60
+    """passes over the watched pairs at most"""
     patience: Steps = 8
     """epochs without a better NDCG@20 on the validation day that end the fit"""
     seed: Seed = 0
@@ -111,6 +113,7 @@ class SeaterConfig(Block):
     history: Whole = Field(default=20, ge=1, le=200)
     """videos watched last that are read"""
     dropout: Dropout = 0.2
+    """share of activations dropped in a fit"""
     align: WeightOrNone = 0.05
     """weight of the loss that draws a token to its parent"""
     rank: WeightOrNone = 0.05
@@ -118,9 +121,13 @@ class SeaterConfig(Block):
     temperature: Weight = 0.2
     """of the loss that draws a token to its parent"""
     learning_rate: StepSize = 0.001
+    """size of a step"""
     weight_decay: Decay = 0.00001
+    """decoupled decay of all weights"""
     batch_size: BatchRows = 256
+    """watches of a step"""
     max_epochs: Steps = 60
+    """passes over the watches at most"""
     patience: Steps = 5
     """epochs without a better NDCG@20 on the validation day that end the fit"""
     seed: Seed = 0

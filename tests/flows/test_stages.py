@@ -133,3 +133,16 @@ def test_broken_stage_file_says_which(tmp_path: Path) -> None:
     (root / "dvc.yaml").write_text("stages: {one: {outs: [b]}}")
     with pytest.raises(DwellError, match=r"dvc\.yaml cannot be read"):
         stage_graph(root)
+
+
+def test_a_params_file_of_an_earlier_version_is_told_what_it_lacks(tmp_path: Path) -> None:
+    root = toy(tmp_path)
+    shutil.copy(REPOSITORY / "dvc.yaml", root / "dvc.yaml")
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    del params["nightly"]["proposers"]
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    (root / "run.yaml").write_text("{as_of: 2026-01-15, source: simulator, data: tasks/simulate}")
+    with pytest.raises(
+        DwellError, match=r"params\.yaml has no nightly\.proposers, .*: write it there, `\[\]` for none"
+    ):
+        stage_graph(root)
