@@ -141,7 +141,7 @@ def test_a_params_file_of_an_earlier_version_is_told_what_it_lacks(tmp_path: Pat
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     del params["nightly"]["proposers"]
     (root / "params.yaml").write_text(yaml.safe_dump(params))
-    (root / "run.yaml").write_text("{as_of: 2026-01-15, source: simulator, data: tasks/simulate}")
+    (root / "run.yaml").write_text('{as_of: "2026-01-15", source: simulator, data: tasks/simulate}')
     with pytest.raises(
         DwellError, match=r"params\.yaml has no nightly\.proposers, .*: write it there, `\[\]` for none"
     ):
