@@ -53,6 +53,9 @@ INTERPOLATED = ("vr_l1", "vr_huber", "vr_phuber", "cqe", "cread", "egmn", "hegm"
 ROUGH = ("cqe", "egmn", "hegm", "gr")
 """Heads whose risk has kinks or is not convex: searches of one function end apart by a hundredth of what is at stake."""
 
+SEVERAL_OPTIMA = ("gr",)
+"""Heads whose risk has more than one: their decoder is a network, here with the weights that it begins with."""
+
 QUICK = ("tr_log", "ordinal", "vr_l1")
 """One head of each kind: a latent label, several statistics, a finite law."""
 EVERY_HEAD = [head if head in QUICK else pytest.param(head, marks=pytest.mark.slow) for head in HEADS]
@@ -142,6 +145,7 @@ def problem(kind: str, values: str = "on nodes", alike: bool = False) -> Problem
     watch, duration = watch_CN.flatten().double().numpy(), duration_C.double().numpy().repeat(watch_CN.shape[1])
     labels = TrainLabels(np.repeat(watch, counts), np.repeat(duration, counts))
     config = HEADS[kind].Config(**SMALL.get(kind, {}))
+    torch.manual_seed(0)  # the heads that have weights of their own begin alike
     return Problem(HEADS[kind](config, HEADS[kind].fit_state(config, labels)), duration_C, watch_CN, chance_CN)
 
 
@@ -236,8 +240,13 @@ def test_every_weighting_learns_the_same_imputation(kind: str, head: str) -> Non
 
 
 def regret(cells: Problem, head: str, values: str, raw_CS: Tensor, propensity_C: Tensor) -> float:
-    """Return by how much the risk at the optimum of DR-JL exceeds the least risk."""
-    objective, start = build_objective("dr_jl"), cells.random(cells.head.num_outputs, seed=4, spread=0.1)
+    """Return by how much the risk at the optimum of DR-JL exceeds the least risk.
+
+    Where a risk has several optima the search begins at the one that was found of it, and leaves it if it is none of DR-JL's.
+    """
+    objective = build_objective("dr_jl")
+    begins_there = head in SEVERAL_OPTIMA
+    start = least(head, values) if begins_there else cells.random(cells.head.num_outputs, seed=4, spread=0.1)
 
     def estimate(out_CO: Tensor) -> Tensor:
         found: Tensor = objective.risk(cells.rows(out_CO, raw_CS, propensity_C))
@@ -250,7 +259,8 @@ def regret(cells: Problem, head: str, values: str, raw_CS: Tensor, propensity_C:
 @cache
 def least(kind: str, values: str) -> Tensor:
     cells = problem(kind, values)
-    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps=20)
+    steps = 200 if kind in SEVERAL_OPTIMA else 20
+    return minimised(cells.risk, cells.random(cells.head.num_outputs, seed=4, spread=0.1), steps)
 
 
 @pytest.mark.slow
