@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | TreesRecipe
 
 
+Part = TypeVar("Part")
 FILE = "params.yaml"
 
 Wrong = tuple[Keys, str]
@@ -142,9 +143,8 @@ class Params(Block):
         Raises:
             ConfigError: if there is no such recipe, or one of its keys or values is wrong.
         """
-        if name not in self.recipes:
-            raise ConfigError(f"{FILE}: unknown recipe {name!r}{nearest(name, self.recipes)}")
-        return parse(recipe_type(self.recipes[name]), self.recipes[name], Place(FILE, ("recipes", name)))
+        written = _named("recipe", name, self.recipes)
+        return parse(recipe_type(written), written, Place(FILE, ("recipes", name)))
 
     def ensemble(self, name: str) -> EnsembleConfig:
         """Return one ensemble.
@@ -152,9 +152,7 @@ class Params(Block):
         Raises:
             ConfigError: if there is no such ensemble.
         """
-        if name not in self.ensembles:
-            raise ConfigError(f"{FILE}: unknown ensemble {name!r}{nearest(name, self.ensembles)}")
-        return self.ensembles[name]
+        return _named("ensemble", name, self.ensembles)
 
     def proposer(self, name: str) -> ProposerConfig:
         """Return one proposer.
@@ -162,9 +160,7 @@ class Params(Block):
         Raises:
             ConfigError: if there is no such proposer.
         """
-        if name not in self.proposers:
-            raise ConfigError(f"{FILE}: unknown proposer {name!r}{nearest(name, self.proposers)}")
-        return self.proposers[name]
+        return _named("proposer", name, self.proposers)
 
     def training_of(self, recipe: str) -> TrainingConfig:
         """Return the training settings of one recipe: those of all, but for what `training.by_recipe` says."""
@@ -176,9 +172,7 @@ class Params(Block):
         Raises:
             ConfigError: if there is no such source.
         """
-        if name not in self.sources:
-            raise ConfigError(f"{FILE}: unknown source {name!r}{nearest(name, self.sources)}")
-        return self.sources[name]
+        return _named("source", name, self.sources)
 
     def source_at(self, name: str, path: Path | None) -> SourceConfig:
         """Return one source, reading from another path than params.yaml says; None: from that.
@@ -377,6 +371,17 @@ def recipe_type(value: Any) -> "type[AnyRecipe]":
     from models.recipe import Recipe  # imports torch, which most stages do not need
 
     return Recipe
+
+
+def _named(what: str, name: str, known: Mapping[str, Part]) -> Part:
+    """Return the part of the file that a name stands for.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in known:
+        raise ConfigError(f"{FILE}: unknown {what} {name!r}{nearest(name, known)}")
+    return known[name]
 
 
 def is_trees(value: Any) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 from models.component import ComponentConfig
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import DoublyRobust
+from models.objectives.running import add_batch
 from models.propensity.base import PropensityOptions
 from models.schema import InputSchema
 
@@ -58,8 +59,6 @@ class Dr(DoublyRobust):
 
     @torch.no_grad()
     def _learn(self, rows: TaskRows) -> None:
-        seen = (rows.observed_B.sum() > 0).long()
-        self.steps += seen
         statistics_BS = rows.statistics_for(rows.label_B)
         batch_S = torch.stack([rows.observed_mean(statistic_B) for statistic_B in statistics_BS.unbind(dim=1)])
-        self.mean_S += seen * (batch_S - self.mean_S) / self.steps.clamp(min=1)
+        add_batch(self.mean_S, self.steps, batch_S, rows.observed_B.sum() > 0)

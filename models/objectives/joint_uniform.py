@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import Objective, TaskRows
+from models.objectives.running import add_batch
 from models.propensity.base import PropensityOptions
 from models.ranges import Share
 
@@ -53,7 +54,5 @@ class JointUniform(Objective):
         """Return the share of random rows among the observed rows of all batches trained on so far."""
         batch = rows.observed_mean(random_B.double())
         if self.training:
-            seen = (rows.observed_B > 0).any().long()
-            self.steps += seen
-            self.share += seen * (batch - self.share) / self.steps.clamp(min=1)
+            add_batch(self.share, self.steps, batch, (rows.observed_B > 0).any())
         return torch.where(self.steps > 0, self.share, batch).to(rows.loss_B.dtype)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.objectives.base import TaskRows
+from models.objectives.running import add_batch
 from models.propensity.base import PropensityOptions
 
 
@@ -76,9 +77,7 @@ class PropensityWeights(nn.Module):
         if self.options.self_normalise == "batch":
             return batch_mean
         if self.training:
-            self.steps += (total > 0).long()
-            step = (batch_mean - self.mean) / self.steps.clamp(min=1)
-            self.mean += torch.where(total > 0, step, 0.0)
+            add_batch(self.mean, self.steps, batch_mean, total > 0)
         return self.mean.to(inverse_B.dtype)
 
 

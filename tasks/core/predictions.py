@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from tasks.core.contract import KEY
 from tasks.core.errors import ContractError
 from tasks.core.labels import LABELS
 
+Values = TypeVar("Values")
 SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 EXPOSURE = ("policy", "position", "exposure_probability")
 SOURCE_COLUMNS = (*KEY, "arrival_day", "watch_ms", "duration_ms", *SEGMENTS, *EXPOSURE, *LABELS)
@@ -47,6 +48,11 @@ def probability(task: str) -> str:
 def task_of(output: str) -> str | None:
     """Return the binary task of an output; None for the score and the seconds."""
     return output.removeprefix("p_") if output.startswith("p_") else None
+
+
+def probabilities(outputs: Mapping[str, Values]) -> dict[str, Values]:
+    """Return the probabilities of binary tasks among outputs, by the same names."""
+    return {name: values for name, values in outputs.items() if task_of(name) is not None}
 
 
 def column(output: str, seed: int) -> str:

@@ -8,7 +8,7 @@ calibrators.json     reference distributions of the members' scores, mean and me
 validation.json      metrics on the validation day per seed
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import polars as pl
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree
 from tasks.core.labels import LABELS
+from tasks.core.predictions import MEAN, SCORE, Values, probabilities
 from tasks.predict.fitted import FittedModel, encode_rows, read_calibrations
 from tasks.predict.load_fitted import load_fitted
 from tasks.predict.manifest import ServableEnsemble, read_manifest
@@ -93,21 +94,29 @@ class Ensemble(Model[MemberRows]):
 
 
 def combined(predictions: Mapping[str, Predictions]) -> Predictions:
+    """Return what several models say together, see `joined`."""
+    return joined(predictions, _average)
+
+
+def joined(
+    predictions: Mapping[str, Mapping[str, Values]], average: Callable[[Sequence[Values]], Values]
+) -> dict[str, Values]:
     """Return what several models say together, before the ensemble's own calibration.
 
     Args:
         predictions: member -> its calibrated predictions of the same rows.
+        average: of several, row by row.
 
     Returns:
         `score_<member>`: each member's ranking score, whose percentiles `Calibration` averages; `mean`: the average of
         the calibrated means, seconds; `p_<task>`: the average over the members that predict the task. All [rows].
     """
     members = predictions.values()
-    tasks = dict.fromkeys(name for member in members for name in member if name.startswith("p_"))
+    tasks = dict.fromkeys(name for member in members for name in probabilities(member))
     return {
-        **{f"score_{name}": member["score"] for name, member in predictions.items()},
-        "mean": _average([member["watch_mean"] for member in members]),
-        **{name: _average([member[name] for member in members if name in member]) for name in tasks},
+        **{f"score_{name}": member[SCORE] for name, member in predictions.items()},
+        "mean": average([member[MEAN] for member in members]),
+        **{name: average([member[name] for member in members if name in member]) for name in tasks},
     }
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.serving import export_ranker, export_rows
@@ -27,7 +26,7 @@ from tasks.predict.load import load_model
 from tasks.predict.manifest import read_manifest
 from tasks.predict.model import Model
 from tasks.predict.program import EnsembleProgram, NetworkEnd
-from tasks.predict.program_file import about, save_program
+from tasks.predict.program_file import about, example_durations, example_outputs, save_program
 from tasks.predict.signature import FILE, LEVELS, network_inputs
 from tasks.predict.trees import TreeBundle
 from tasks.train.batches import EncodedRows
@@ -70,9 +69,8 @@ def _export_ensemble(model: Ensemble, seed: int, folder: Path) -> None:
     said = {}
     for name, member in model.members.items():
         _export(member, seed, folder / MEMBERS / name)
-        said[name] = {output: torch.zeros(2, dtype=torch.float64) for output in member.outputs(seed)}
-    end = EnsembleProgram(model.calibrations[seed])
-    program = export_rows(end, (said, torch.full((2,), 30.0, dtype=torch.float64)))
+        said[name] = example_outputs(member.outputs(seed))
+    program = export_rows(EnsembleProgram(model.calibrations[seed]), (said, example_durations()))
     save_program(program, folder)
     members = {name: list(outputs) for name, outputs in said.items()}
     write_json(folder / FILE, about(model, "ensemble", seed) | {"members": members})

@@ -12,12 +12,10 @@ likewise every other.
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.serving import export_rows
 from tasks.core.files import write_json
 from tasks.predict.program import CalibrationProgram
-from tasks.predict.program_file import about, save_program
+from tasks.predict.program_file import about, example_durations, example_outputs, save_program
 from tasks.predict.signature import FILE, fields, numbers
 from tasks.predict.trees import TreeBundle
 from tasks.table.preprocessor import Preprocessor
@@ -36,9 +34,8 @@ def export_trees(model: TreeBundle, seed: int, folder: Path) -> None:
     forest.save(folder)
     if model.preprocessor.items is not None:
         model.preprocessor.items.save(folder / "items")
-    raw = {name: torch.zeros(2, dtype=torch.float64) for name in forest.boosters}
-    duration_s = torch.full((2,), 30.0, dtype=torch.float64)
-    program = export_rows(CalibrationProgram(model.calibrations[seed]), (raw, duration_s))
+    example = example_outputs(forest.boosters), example_durations()
+    program = export_rows(CalibrationProgram(model.calibrations[seed]), example)
     save_program(program, folder)
     write_json(
         folder / FILE,

@@ -3,14 +3,15 @@
 Their outputs have the names of the columns of scores.parquet. Shape legend: B rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from models.calibration.program import CurveProgram, GroupCurvesProgram, MeanProgram, MedianProgram
 from models.serving import PROBABILITY, SCORE_OF
-from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability, task_of
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probabilities, probability
+from tasks.predict.ensemble import joined
 from tasks.train.calibrate import CORRECTED, Calibration
 from tasks.train.corrected import CorrectedSeconds
 
@@ -28,7 +29,7 @@ class CorrectionProgram(nn.Module):
 
     def forward(self, raw: Mapping[str, Tensor], duration_B: Tensor) -> Tensor:
         """Return corrected seconds, [B]; arguments as of `CalibrationProgram`, double."""
-        value_B, chances = raw[self.reads], _chances(raw)
+        value_B, chances = raw[self.reads], probabilities(raw)
         seconds = [curves(value_B, duration_B) for curves in self.curves] or [value_B] * len(self.corrections)
         found = [
             correction(base_B.clamp(min=0), duration_B, chances)
@@ -72,7 +73,7 @@ class CalibrationProgram(nn.Module):
             MEAN: mean_B,
             MEDIAN: self.median(wide[self.median_input], duration_B),
             **({} if uniform_B is None else {MEAN_UNIFORM: uniform_B}),
-            **_chances(wide),
+            **probabilities(wide),
         }
 
     def _score(self, raw: Mapping[str, Tensor]) -> Tensor:
@@ -109,16 +110,7 @@ class EnsembleProgram(nn.Module):
             members: member -> what its own program returns.
             duration_B: seconds.
         """
-        tasks = dict.fromkeys(name for member in members.values() for name in member if task_of(name))
-        raw = {f"score_{name}": member[SCORE] for name, member in members.items()}
-        raw["mean"] = _average([member[MEAN] for member in members.values()])
-        raw |= {task: _average([member[task] for member in members.values() if task in member]) for task in tasks}
-        return self.calibration(raw, duration_B)  # type: ignore[no-any-return]
-
-
-def _chances(predictions: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the probabilities among predictions."""
-    return {name: value_B for name, value_B in predictions.items() if task_of(name)}
+        return self.calibration(joined(members, _average), duration_B)  # type: ignore[no-any-return]
 
 
 def _raw_name(served: str) -> str:
@@ -128,5 +120,5 @@ def _raw_name(served: str) -> str:
     return f"score_{served.removeprefix(SCORE_OF)}" if served.startswith(SCORE_OF) else served
 
 
-def _average(values: list[Tensor]) -> Tensor:
-    return torch.stack(values).mean(0)
+def _average(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(tuple(values)).mean(0)

@@ -1,10 +1,12 @@
 """An exported program as a file, and what is said of it beside."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.export import ExportedProgram
 
 from tasks.predict.model import Model
@@ -18,6 +20,16 @@ def save_program(program: ExportedProgram, folder: Path) -> None:
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     (folder / PROGRAM).write_bytes(buffer.getbuffer())
+
+
+def example_outputs(names: Iterable[str]) -> dict[str, Tensor]:
+    """Return two rows of outputs, to trace a program with."""
+    return {name: torch.zeros(2, dtype=torch.float64) for name in names}
+
+
+def example_durations() -> Tensor:
+    """Return the durations of those rows, seconds."""
+    return torch.full((2,), 30.0, dtype=torch.float64)
 
 
 def about(model: Model[Any], kind: str, seed: int) -> dict[str, Any]:

@@ -70,15 +70,19 @@ class Artifacts:
     proposer_folder: Path = Path()
 
     @classmethod
-    def read(cls, workspace: Workspace) -> "Artifacts":
+    def read(cls, workspace: Workspace, decision: Decision | None = None) -> "Artifacts":
         """Read a workspace.
+
+        Args:
+            workspace: where the stages have run.
+            decision: in place of the one that the gate wrote; None: that one.
 
         Raises:
             MissingArtifact: naming the file and the stage that writes it.
             ContractError: if there is no decision, or a file is not what its stage writes today: the workspace holds a
                 night of another version.
         """
-        decision = load_decision(workspace.gate)
+        decision = load_decision(workspace.gate) if decision is None else decision
         bundles = tuple(read_bundle(workspace, verdict.name) for verdict in decision.challengers)
         models = _models(workspace, bundles, with_champion=decision.champion is not None)
         champion = _champion(workspace) if decision.champion is not None else None

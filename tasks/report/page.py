@@ -1,7 +1,6 @@
 """Put the page together: read the night, turn each artifact into view values, render one HTML file."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
 from tasks.evaluate.change import decompose
 from tasks.evaluate.leaderboard import LeaderboardLine, leaderboard
-from tasks.report.changes import chain_of
 from tasks.report.config import ReportConfig
 from tasks.report.html import page_html
 from tasks.report.inputs import Artifacts
@@ -52,9 +50,7 @@ def render(
     decision: "Decision | None" = None,
 ) -> Path:
     """Write the page; `tasks.report.render_report` says what it promises."""
-    artifacts = Artifacts.read(workspace)
-    if decision is not None:
-        artifacts = replace(artifacts, decision=decision, chain=chain_of(workspace, decision, artifacts.champion))
+    artifacts = Artifacts.read(workspace, decision)
     lists = read_lists(artifacts.top_k, config) if artifacts.top_k is not None else None
     page = compose(artifacts, leaders_of(artifacts), lists, config, key, operations, change_of(artifacts))
     return write_text(out_file, page_html(page))

@@ -19,10 +19,10 @@ from models.calibration import (
 from models.duration_groups import duration_cuts
 from models.fusion.rank_average import ReferenceScores, rank_average
 from models.heads.base import TrainLabels
-from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE
+from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probabilities
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import CalibrationConfig
-from tasks.train.corrected import CorrectedSeconds, CorrectionFit, chances_of
+from tasks.train.corrected import CorrectedSeconds, CorrectionFit
 from tasks.train.labels import watch_labels
 
 Floats = NDArray[np.float64]
@@ -94,7 +94,7 @@ class Calibration:
             MEAN: mean_s,
             MEDIAN: self.median.apply(fused[median_input], duration_s),
             **({} if uniform_s is None else {MEAN_UNIFORM: uniform_s}),
-            **chances_of(predictions),
+            **probabilities(predictions),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def calibrate(
     median_day, correction = replace(mean_day, value=fused["score"], random=None), None
     if config.correction.kind != "none":
         fitting = CorrectionFit(
-            config.correction, mean_input, mean_day, chances_of(predictions), labels, edges, relaxed
+            config.correction, mean_input, mean_day, probabilities(predictions), labels, edges, relaxed
         )
         if (found := fitting.run()) is not None:
             correction, seconds = found

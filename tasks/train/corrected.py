@@ -15,7 +15,7 @@ from models.correction.config import CorrectionOptions
 from models.correction.registry import CORRECTIONS
 from models.heads.base import TrainLabels
 from models.propensity.fit import part_of
-from tasks.core.predictions import task_of
+from tasks.core.predictions import probabilities
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -67,7 +67,7 @@ class CorrectedSeconds:
             predictions: uncalibrated, with one `score`.
             duration_s: seconds, [rows].
         """
-        chances = chances_of(predictions)
+        chances = probabilities(predictions)
         found = [half.apply(predictions[self.reads], duration_s, chances) for half in self.halves]
         mean: Floats = np.mean(found, axis=0)
         return mean
@@ -146,11 +146,6 @@ class CorrectionFit:
     def _rows(self, keep: Bools, curves: GroupCurves | None) -> LabelledRows:
         rows, chances = self.day.where(keep), {name: value[keep] for name, value in self.chances.items()}
         return LabelledRows(_base(rows.value, rows.duration_s, chances, curves), rows.watch_s)
-
-
-def chances_of(predictions: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the probabilities among predictions."""
-    return {name: value for name, value in predictions.items() if task_of(name) is not None}
 
 
 def _base(value: Floats, duration_s: Floats, chances: Chances, curves: GroupCurves | None) -> BaseRows:
