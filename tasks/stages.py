@@ -111,10 +111,13 @@ def ensemble(night: Night, recipe: str | None) -> Any:
 def baselines(night: Night, recipe: str | None) -> Any:
     from tasks.baselines.stage import fit_baselines
     from tasks.evaluate.stage import evaluate as measure
+    from tasks.train.trees.config import TreesRecipe
 
     workspace, params = night.workspace, night.params
     with writing(workspace.predictions("baselines")) as out:
-        fitted = fit_baselines(workspace.features, workspace.table, night.days, params.baselines, out)
+        trees = [name for name in params.nightly.recipes if isinstance(params.recipe(name), TreesRecipe)]
+        bundles = [workspace.bundle(name) for name in trees]
+        fitted = fit_baselines(workspace.features, workspace.table, night.days, params.baselines, out, bundles)
         for name in fitted:
             folder = out / name
             measure(folder / JUDGE_TABLE, params.evaluation, folder, name=name, duration_edges_s=_edges(night))

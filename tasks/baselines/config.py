@@ -24,7 +24,8 @@ class BaselineConfig(Block):
     calibration: CalibrationConfig = CalibrationConfig()
     """from scores to seconds, as the recipes have it"""
     lightgbm: TreesRecipe = TreesRecipe()
-    """the boosted trees, a recipe as it can stand among `recipes`"""
+    """the boosted trees, a recipe as it can stand among `recipes`; where a night names one that is the same, with the same
+    calibration, threads and first seed, that fit is taken"""
     seed: Seed = 0
     """seed of bagging and column sampling"""
     num_threads: Threads = 1

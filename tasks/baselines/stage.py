@@ -3,7 +3,8 @@
 NAME/judge.parquet    the prediction table, laid out as that of a recipe with one seed: 0, of the trees `seed`
 NAME/baseline.json    what is worth knowing of the fit
 
-The trees are a recipe like one that a night names: fitted on the table, with rows and columns of the networks.
+The trees are a recipe like one that a night names: fitted on the table, with rows and columns of the networks. A night that
+names the very same recipe has fitted it, with this seed among others: that fit is the baseline.
 """
 
 import datetime as dt
@@ -18,10 +19,10 @@ from tasks.baselines.base import Baseline
 from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import BASE_COLUMNS, Examples, read_examples
+from tasks.baselines.trees import TREES, baseline_of_trees
 from tasks.core.days import Days
-from tasks.core.document import read_document
 from tasks.core.errors import TrainingError
-from tasks.core.files import remove, write_json, writing
+from tasks.core.files import write_json, writing
 from tasks.core.layout import JUDGE_TABLE
 from tasks.core.predictions import (
     MEAN,
@@ -34,22 +35,18 @@ from tasks.core.predictions import (
 )
 from tasks.evaluate.role import refuse_judge
 from tasks.features.buckets import midnight_ms
-from tasks.predict import predict_days
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.table.training_table import TrainingTable
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
-from tasks.train.config import TrainingConfig
-from tasks.train.manifest import FILE as MANIFEST
-from tasks.train.trees.manifest import TreesManifest
-from tasks.train.trees.run import train_trees
 
 SEED = 0
-TREES = "lightgbm"
 ABOUT = "baseline.json"
 
 
-def fit_baselines(features: Path, table: Path, days: Days, config: BaselineConfig, out: Path) -> Mapping[str, Path]:
+def fit_baselines(
+    features: Path, table: Path, days: Days, config: BaselineConfig, out: Path, bundles: Sequence[Path] = ()
+) -> Mapping[str, Path]:
     """Fit on fit days, stop and calibrate on the validation day, predict the judge day(s).
 
     Args:
@@ -58,6 +55,7 @@ def fit_baselines(features: Path, table: Path, days: Days, config: BaselineConfi
         days: roles of the days.
         config: which baselines.
         out: folder to write, replaced as a whole.
+        bundles: recipes of trees that this night fitted on the table; a fit that is among them is not made again.
 
     Returns:
         Baseline -> its prediction table of the judge day, in the order configured.
@@ -71,31 +69,11 @@ def fit_baselines(features: Path, table: Path, days: Days, config: BaselineConfi
         temporary.mkdir(parents=True)
         for name in config.enabled:
             if name == TREES:
-                _fit_trees(features, table, days, config, temporary / name)
+                rows, folder = FeatureDays(features, days.judge), temporary / name
+                baseline_of_trees(table, rows, config, bundles, folder / JUDGE_TABLE, folder / ABOUT)
             else:
                 _fit_one(BASELINES[name], features, days, config, truncate_watch, temporary / name)
     return {name: out / name / JUDGE_TABLE for name in config.enabled}
-
-
-def _fit_trees(features: Path, table: Path, days: Days, config: BaselineConfig, out: Path) -> None:
-    """Fit, predict and describe the recipe of trees as if a night named it, and keep no bundle of it."""
-    training = TrainingConfig(seeds=(config.seed,), calibration=config.calibration, threads=config.num_threads)
-    bundle = out / "bundle"
-    train_trees(table, TREES, config.lightgbm, training, bundle)
-    predict_days(bundle, FeatureDays(features, days.judge), out / JUDGE_TABLE, config.num_threads)
-    about = read_document(bundle / MANIFEST, TreesManifest, "baselines")
-    write_json(
-        out / ABOUT,
-        {
-            "target": about.target,
-            "chosen_by": about.chosen_by,
-            "trees": about.num_trees[config.seed],
-            "features": len(about.numbers) + len(about.fields),
-            "most_important": about.most_important,
-            "calibration_refused": about.calibration_refused.get(config.seed),
-        },
-    )
-    remove(bundle)
 
 
 def _fit_one(

@@ -8,7 +8,8 @@ from tasks.baselines.duration_table import DurationTable
 from tasks.baselines.item_user_effects import ItemUserEffects
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import read_examples
-from tasks.baselines.stage import TREES, fit_calibration
+from tasks.baselines.stage import fit_calibration
+from tasks.baselines.trees import TREES
 from tasks.core.errors import TrainingError
 from tasks.evaluate.role import RoleError
 from tasks.table.source import FeatureFolder

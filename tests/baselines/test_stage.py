@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -13,8 +14,10 @@ from tasks.evaluate.edges import fit_duration_edges
 from tasks.evaluate.stage import evaluate
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.train.config import CalibrationConfig
+from tasks.train.config import CalibrationConfig, TrainingConfig
 from tasks.train.trees.config import TreesRecipe
+from tasks.train.trees.forest import seed_folder, tree_files
+from tasks.train.trees.run import train_trees
 
 CONFIG = BaselineConfig(
     duration_groups=20,
@@ -30,10 +33,10 @@ MEASURED = EvaluationConfig(replicates=100, segments=(), list_lengths=(3,))
 def fit(days, tmp_path_factory):
     """Return a function that fits baselines on some features, and on the table made of them."""
 
-    def run(features, config=CONFIG, **table):
+    def run(features, config=CONFIG, bundles=(), **table):
         root = tmp_path_factory.mktemp("baselines")
         build_table(features, TableConfig(**table), days, root / "table")
-        return fit_baselines(features, root / "table", days, config, root / "out")
+        return fit_baselines(features, root / "table", days, config, root / "out", bundles)
 
     return run
 
@@ -136,3 +139,56 @@ def test_the_trees_say_what_they_learned_and_from_which_columns(fitted):
     assert about["most_important"][0] == "user_rate"
     assert len(about["trees"]["score"]) == CONFIG.lightgbm.fits
     assert not (fitted["lightgbm"].parent / "bundle").exists()
+
+
+@pytest.fixture(scope="module")
+def named(fitted, tmp_path_factory):
+    """Return a function that fits the baselines' recipe of trees as a night that names it does."""
+
+    def run(seeds=(0, 1), recipe=CONFIG.lightgbm, calibration=CONFIG.calibration):
+        bundle = tmp_path_factory.mktemp("named") / "trees"
+        training = TrainingConfig(seeds=seeds, calibration=calibration, threads=1)
+        train_trees(fitted["constant"].parents[2] / "table", "trees", recipe, training, bundle)
+        return bundle
+
+    return run
+
+
+ONLY_TREES = CONFIG.model_copy(update={"enabled": ("lightgbm",)})
+
+
+def written(result):
+    return [(result["lightgbm"].parent / name).read_bytes() for name in ("judge.parquet", "baseline.json")]
+
+
+def test_trees_that_the_night_fitted_are_not_fitted_again_and_the_bytes_are_those_of_a_fit(
+    features, fit, fitted, named
+):
+    bundle = named()
+    before = hash_tree(bundle)
+    taken = written(fit(features, ONLY_TREES, (bundle,)))
+    assert taken == written(fitted)
+    assert hash_tree(bundle) == before
+    for file in tree_files(seed_folder(bundle, 1)):  # were it fitted anew, what the bundle holds would not show
+        shutil.copyfile(file, seed_folder(bundle, 0) / file.name)
+    assert written(fit(features, ONLY_TREES, (bundle,))) != taken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": (1, 0)},
+        {"recipe": CONFIG.lightgbm.model_copy(update={"num_leaves": 5})},
+        {"calibration": CONFIG.calibration.model_copy(update={"groups": 1})},
+    ],
+    ids=["another seed chose the target", "other leaves", "other calibration"],
+)
+def test_trees_that_are_another_fit_are_no_baseline(features, fit, fitted, named, change):
+    assert written(fit(features, ONLY_TREES, (named(**change),))) == written(fitted)
+
+
+def test_trees_of_another_table_are_no_baseline(altered_features, days, fit, fitted, named):
+    altered = altered_features(lambda day, frame: frame.head(1) if day == days.fit[0] else frame)
+    own = written(fit(altered, ONLY_TREES, (named(),)))
+    assert own == written(fit(altered, ONLY_TREES))
+    assert own != written(fitted)
