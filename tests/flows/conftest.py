@@ -1,11 +1,13 @@
 """Prefect reads its settings when it is imported."""
 
+import contextlib
+import shutil
 from pathlib import Path
 
 import pytest
 
 from flows import environment
-from tests.flows.small_night import make_workspace, tiny_params
+from tests.flows.small_night import lock, make_workspace, run, tiny_params
 
 environment.prepare(Path(__file__).resolve().parents[2])
 
@@ -17,4 +19,19 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = make_workspace(tmp_path_factory.mktemp("by_hand") / "workspace", tiny_params())
     run_night(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def decided(by_hand: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose first night was run and published by hand; only to be read."""
+    from tasks.core.layout import Workspace
+    from tasks.core.run_key import load_run_key
+    from tasks.night.publish import publish
+
+    root = shutil.copytree(by_hand, tmp_path_factory.mktemp("decided") / "workspace")
+    committed = run(["dvc", "commit", "--force"], root)
+    assert committed.returncode == 0, committed.stdout[-2000:]
+    with contextlib.chdir(root):
+        publish(Workspace(), load_run_key(Path("run.yaml")), dict.fromkeys(lock(root)["stages"], "ran"))
     return root

@@ -91,6 +91,11 @@ def run(
     )  # fmt: skip
 
 
+def lock(root: Path) -> dict[str, Any]:
+    """Return what DVC wrote down of a workspace's stages."""
+    return yaml.safe_load((root / "dvc.lock").read_text())
+
+
 def dwell(root: Path, *arguments: str, status: int = 0) -> str:
     """Give a `dwell` command in this process, which has imported what each new one imports anew; return what it prints.
 
