@@ -36,6 +36,7 @@ ORDER = (
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
+    "tasks.lineage",
     "tasks.cards",
     "tasks.site",
     "tasks.share",
