@@ -58,5 +58,29 @@ def lineage(
     typer.echo(f"written: {path}")
 
 
-COMMANDS = (push, pull, lineage)
+def onnx(
+    out: Annotated[Path, typer.Option(help="Folder to write, replaced as a whole.")],
+    model: Annotated[Path, typer.Option(help="Folder of an exported model.")] = Path("artifacts/scores/model"),
+) -> None:
+    """Write the exported model that serves as ONNX, after holding it against the program it is made of."""
+    from tasks.inference.onnx import write_onnx
+
+    for member, difference in write_onnx(model, out).items():
+        typer.echo(f"{member or 'model'}: outputs differ by up to {difference:.1g} of themselves")
+    typer.echo(f"written: {out}")
+
+
+def tensorboard(
+    out: Annotated[
+        Path, typer.Option(help="Folder to write, replaced as a whole: what --logdir of TensorBoard names.")
+    ],
+) -> None:
+    """Write the training curves of the night in this workspace as TensorBoard reads them, a run per recipe and seed."""
+    from tasks.tensorboard import write_tensorboard
+
+    for run in write_tensorboard(Workspace().plots, out):
+        typer.echo(f"written: {out / run}")
+
+
+COMMANDS = (push, pull, lineage, onnx, tensorboard)
 """In the order of the help."""

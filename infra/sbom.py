@@ -5,7 +5,6 @@ licences and who needs whom from the metadata of what is installed. Equal locks 
 random number.
 """
 
-import importlib.metadata
 import sys
 import tomllib
 import uuid
@@ -22,7 +21,7 @@ from cyclonedx.model.license import License
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from infra.docker.prune import dependency_graph
+from infra.docker.prune import dependency_graph, installed
 from infra.lock_file import Locked, read_lock
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -86,10 +85,9 @@ def _files(package: Locked) -> ExternalReference:
 
 def _licences(package: Locked) -> Iterator[License]:
     """Yield what the installed package of that version says of its licence: an expression, or else classifiers."""
-    try:
-        said = importlib.metadata.metadata(package.name)
-    except importlib.metadata.PackageNotFoundError:
+    if package.name not in installed():
         return
+    said = installed()[package.name].metadata
     make = LicenseFactory()
     lines = [said[field].strip() for field in ("License-Expression", "License") if field in said]
     lines = [line for line in lines if line and "\n" not in line]

@@ -37,6 +37,7 @@ ORDER = (
     "tasks.protocol",
     "tasks.night",
     "tasks.lineage",
+    "tasks.tensorboard",
     "tasks.cards",
     "tasks.site",
     "tasks.share",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -40,9 +41,14 @@ def dependency_graph(project: Path, extras: Iterable[str]) -> dict[str, set[str]
 
 def superfluous(project: Path, extras: Iterable[str]) -> list[str]:
     """Return the sorted names of installed packages that are not needed, but for CUDA's: torch loads them by itself."""
-    installed = {canonicalize_name(found.metadata["Name"]) for found in importlib.metadata.distributions()}
-    rest = installed - {*KEPT, *dependency_graph(project, extras)}
+    rest = installed().keys() - {*KEPT, *dependency_graph(project, extras)}
     return sorted(name for name in rest if not name.startswith(("nvidia-", "cuda-", "triton")))
+
+
+@cache
+def installed() -> dict[str, importlib.metadata.Distribution]:
+    """Return every installed package by its name."""
+    return {canonicalize_name(found.metadata["Name"]): found for found in importlib.metadata.distributions()}
 
 
 def _names(requirements: Iterable[Requirement]) -> set[str]:
@@ -51,11 +57,8 @@ def _names(requirements: Iterable[Requirement]) -> set[str]:
 
 def _requirements(name: str, extra: str) -> list[Requirement]:
     """Return what a package asks for here; nothing for one that is not installed (CUDA's under torch's CPU build)."""
-    try:
-        lines = importlib.metadata.requires(name) or []
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    found = [Requirement(line) for line in lines]
+    package = installed().get(name)
+    found = [Requirement(line) for line in (package.requires if package else None) or ()]
     return [one for one in found if one.marker is None or one.marker.evaluate({"extra": extra})]
 
 

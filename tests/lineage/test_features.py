@@ -78,7 +78,7 @@ def world() -> dict[str, pl.DataFrame]:
         "video_id": ids,
         "author_id": [i % 4 for i in ids],
         "upload_time_ms": [1_709_000_000_000 - i * 9 * DAY_MS for i in ids],
-        "duration_ms": [8_000 + 3_000 * i for i in ids],
+        "duration_ms": [1_500 + 3_000 * i for i in ids],
         "music_id": [i % 3 for i in ids],
         "tag": ["a", "b", "c"] * 5,
         "type": ["NORMAL", "AD", "AD"] * 5,
