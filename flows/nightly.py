@@ -83,7 +83,7 @@ def nightly(
             note_failure(workspace, key, error, error.log if isinstance(error, StageFailed) else ())
             _tell(workspace, params.nightly, key, logger)
             raise
-        _tell(workspace, params.nightly, key, logger)
+        _tell(workspace, params.nightly, key, logger, outcome.report.parent)
         _clean(workspace, params.nightly.keep_nights, logger)
     for alarm in outcome.alarms:
         raise_alarm(key.source, f"night {key.as_of} of {key.source}: {alarm}")
@@ -152,15 +152,15 @@ def run_night(workspace: Workspace, config: Nightly) -> dict[str, str]:
     return outcomes
 
 
-def _tell(workspace: Workspace, config: Nightly, key: RunKey, logger: Log) -> None:
+def _tell(workspace: Workspace, config: Nightly, key: RunKey, logger: Log, archive: Path | None = None) -> None:
     """Tell what the night read and made, where that is asked for; what came of the night does not hang on it."""
     if not config.lineage:
         return
     from tasks.lineage.night import tell_night
 
     try:
-        logger.info("lineage: %s", tell_night(workspace, key.source, key.as_of))
-    except DwellError as error:
+        logger.info("lineage: %s", tell_night(workspace, key.source, key.as_of, archive=archive))
+    except Exception as error:  # the night is decided, or has an error of its own that people have to see
         logger.warning("the lineage of night %s of %s was not told: %s", key.as_of, key.source, error)
 
 

@@ -36,8 +36,8 @@ _DURATION = "duration_s"
 def write_onnx(model: Path, out: Path) -> dict[str, float]:
     """Write an exported model as ONNX: its programs, and those of its members.
 
-    Inputs are called as the signature calls them (`ids`, `dense`, `duration_s`, of past events `history.NAME`; of trees and ensembles what
-    is joined, `MEMBER.OUTPUT`), outputs as the columns of scores.parquet. Floats keep their width.
+    Inputs are called as the signature calls them (`ids`, `dense`, `duration_s`, of past events `history.NAME`; of an ensemble
+    `predicted.MEMBER.OUTPUT`, of trees `predicted.FIT`), outputs as the columns of scores.parquet. Floats keep their width.
 
     Args:
         model: folder of an exported model.
@@ -137,7 +137,7 @@ def _names(program: ExportedProgram, signature: Mapping[str, Any]) -> Iterator[s
     """Yield the names of a program's inputs, in their order."""
     if "inputs" not in signature:
         joined, _ = _arguments(program)
-        yield from _joined(joined)
+        yield from _joined(joined, "predicted.")
         yield _DURATION
         return
     yield from ("ids", "dense", _DURATION)
@@ -146,7 +146,7 @@ def _names(program: ExportedProgram, signature: Mapping[str, Any]) -> Iterator[s
         yield from (f"history.{name}" for name in names)
 
 
-def _joined(parts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _joined(parts: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, part in parts.items():
         if isinstance(part, Mapping):
             yield from _joined(part, f"{prefix}{name}.")

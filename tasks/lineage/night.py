@@ -19,7 +19,9 @@ from tasks.report.operations import FILE, Operations
 _NAMESPACE = "dwell"
 
 
-def tell_night(workspace: Workspace, source: str, as_of: dt.date, out: Path | None = None) -> Path:
+def tell_night(
+    workspace: Workspace, source: str, as_of: dt.date, out: Path | None = None, archive: Path | None = None
+) -> Path:
     """Write the events of a night, and send them to whom the environment names.
 
     Args:
@@ -27,6 +29,7 @@ def tell_night(workspace: Workspace, source: str, as_of: dt.date, out: Path | No
         source: its source.
         as_of: it.
         out: file to write; None: the night's own.
+        archive: where it is archived; None: where nights that count are, or nowhere, if it failed.
 
     Returns:
         The file.
@@ -42,7 +45,7 @@ def tell_night(workspace: Workspace, source: str, as_of: dt.date, out: Path | No
     from tasks.lineage.events import NightRun, night_events
     from tasks.lineage.graph import NightGraph
 
-    place, key, ran, failure = _recorded(workspace, source, as_of)
+    place, key, ran, failure = _recorded(workspace, source, as_of, archive)
     lock, well = place / "dvc.lock", [stage for stage, span in ran.items() if span.outcome != FAILED]
     run = NightRun(
         key,
@@ -61,7 +64,7 @@ def tell_night(workspace: Workspace, source: str, as_of: dt.date, out: Path | No
 
 
 def _recorded(
-    workspace: Workspace, source: str, as_of: dt.date
+    workspace: Workspace, source: str, as_of: dt.date, archive: Path | None
 ) -> tuple[Path, RunKey, Mapping[str, StageSpan], str | None]:
     """Return where a night's lock file lies, its key, when its stages ran, and why it failed, if it did."""
     failed = read_optional(workspace.failure(source, as_of), Failure, "that failed")
@@ -69,7 +72,7 @@ def _recorded(
         key, ran = load_run_key(workspace.run_key), spans(workspace)
         if (key.source, key.as_of) == (source, as_of) and ran:
             return workspace.root, key, ran, failed.reason
-    archive = workspace.night(source, as_of)
+    archive = archive or workspace.night(source, as_of)
     operations = read_optional(archive / FILE, Operations, "publish")
     if operations is None:
         raise ConfigError(f"night {as_of} of {source} is not archived here: `dwell calendar` shows those that are")

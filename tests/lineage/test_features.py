@@ -60,7 +60,7 @@ def world() -> dict[str, pl.DataFrame]:
                     "event_time_ms": event,
                     "known_at_ms": np.maximum(event, start) + 1 + random.integers(0, HOUR_MS, n) // (1 + n),
                     "duration_ms": [
-                        int(v) if u < 0.7 else None for u, v in zip(random.random(n), duration, strict=True)
+                        int(v) if u < 0.5 else None for u, v in zip(random.random(n), duration, strict=True)
                     ],
                     "watch_ms": (duration * random.choice([0.01, 0.3, 0.8, 1.0, 2.5], n)).astype(np.int64),
                     "scene": random.integers(0, 3, n),
@@ -140,15 +140,13 @@ SHUFFLED = [
     impressions("event_time_ms"),
     impressions("duration_ms"),
     impressions("watch_ms"),
-    impressions("scene", "profile_enter", "policy") + users("activity"),
+    impressions("scene", "profile_enter", "policy") + videos("author_id"),
     impressions("long_view", "click", "position") + videos("upload_time_ms"),
-    impressions("known_at_ms", "like") + users("type") + videos("type"),
+    impressions("known_at_ms", "like") + users("activity", "type") + videos("type"),
     impressions("hate", "comment", "exposure_probability") + videos("music_id"),
-    impressions("follow", "forward") + videos("tag"),
+    impressions("follow", "forward") + videos("tag") + users("user_id"),
     videos("video_id"),
-    videos("author_id"),
     videos("duration_ms"),
-    users("user_id"),
 ]
 """What is shuffled at a time: columns that hardly a column depends on together, since a build takes half a second."""
 
