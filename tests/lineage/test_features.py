@@ -32,8 +32,7 @@ CONFIG = FeatureConfig(
         "user": FeatureGroup(keys=("user_id",), statistics=get_args(Statistic)),
         "video": FeatureGroup(keys=("video_id",), windows=(1,), statistics=("watch",)),
         "user_author": FeatureGroup(keys=("user_id", "author_id"), statistics=("skip",), recency=get_args(Recency)),
-        "music_tag": FeatureGroup(keys=("music_id", "tag"), statistics=("ratio",)),
-        "scene_duration": FeatureGroup(keys=("scene", "duration_bucket"), statistics=("like",)),
+        "kind": FeatureGroup(keys=("music_id", "tag", "scene", "duration_bucket"), statistics=("ratio", "like")),
     },
     history_length=100,
 )
