@@ -23,7 +23,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit docs serve deploy benchmark-r0 benchmark-scale benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -80,6 +80,9 @@ lock: $(STAMP) ## write requirements.lock from what pyproject.toml resolves to n
 
 audit: $(STAMP) ## what is installed fits together; ONLINE=1 also asks for known vulnerabilities
 	infra/audit.sh $(if $(ONLINE),online)
+
+sbom: $(STAMP) ## the bill of materials of the locked environment as CycloneDX JSON, .dwell/sbom.cdx.json
+	$(BIN)/python -m infra.sbom
 
 docs: $(STAMP) ## the documentation as a website in .dwell/manual, the tour run and every link checked (NIGHT=nights/SOURCE/AS_OF shows its report)
 	$(BIN)/python -m manual $(if $(NIGHT),--night $(NIGHT))

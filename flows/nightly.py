@@ -27,6 +27,8 @@ from flows.stages import StageFailed, run_stages, stage_graph, warm_processes
 from tasks.config import Nightly, Params, load_params
 from tasks.core.errors import DwellError
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
+from tasks.core.timings import forget_spans
 from tasks.night.calendar import note_failure
 from tasks.night.dvc_files import set_aside_damage, sort_lock
 from tasks.night.key import prepare_night
@@ -79,7 +81,9 @@ def nightly(
             outcome = publish(workspace, key, run_night(workspace, params.nightly), rewrite)
         except Exception as error:
             note_failure(workspace, key, error, error.log if isinstance(error, StageFailed) else ())
+            _tell(workspace, params.nightly, key, logger)
             raise
+        _tell(workspace, params.nightly, key, logger, outcome.report.parent)
         _clean(workspace, params.nightly.keep_nights, logger)
     for alarm in outcome.alarms:
         raise_alarm(key.source, f"night {key.as_of} of {key.source}: {alarm}")
@@ -139,12 +143,25 @@ def run_night(workspace: Workspace, config: Nightly) -> dict[str, str]:
         workspace: where they run.
         config: how many at a time, and for how long.
     """
+    forget_spans(workspace)
     graph = stage_graph(workspace.root)
     outcomes = run_stages(
         graph, workspace.root, config.parallel_stages, config.stage_timeout_minutes, config.stage_retries
     )
     sort_lock(workspace.root / "dvc.lock")
     return outcomes
+
+
+def _tell(workspace: Workspace, config: Nightly, key: RunKey, logger: Log, archive: Path | None = None) -> None:
+    """Tell what the night read and made, where that is asked for; what came of the night does not hang on it."""
+    if not config.lineage:
+        return
+    from tasks.lineage.night import tell_night
+
+    try:
+        logger.info("lineage: %s", tell_night(workspace, key.source, key.as_of, archive=archive))
+    except Exception as error:  # the night is decided, or has an error of its own that people have to see
+        logger.warning("the lineage of night %s of %s was not told: %s", key.as_of, key.source, error)
 
 
 def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:

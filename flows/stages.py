@@ -4,6 +4,7 @@ A child process keeps a stage's memory and crashes to itself, lets a timeout end
 decision "run, skip or take from the run cache" to DVC, so the lock file is always true.
 """
 
+import datetime as dt
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.fork_server import fork_server
 from tasks.core.layout import Workspace
 from tasks.core.progress import stage_bar
+from tasks.core.timings import FAILED, write_span
 from tasks.night.dvc_files import damaged_lock
 
 _HINTS = (
@@ -115,14 +117,15 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
         StageRefused: if the stage refused its data or configuration.
         StageFailed: if it failed otherwise or ran out of time.
     """
-    logger = get_run_logger()
+    logger, workspace, began = get_run_logger(), Workspace(Path(root)), dt.datetime.now(dt.UTC)
     command = [sys.executable, "-m", "flows.dvc_command", "repro", "--single-item", stage]
     started = time.monotonic()
-    with stage_bar(Workspace(Path(root)), stage):
-        returncode, lines = _stream(command, Path(root), timeout_minutes, logger.info)
+    with stage_bar(workspace, stage):
+        returncode, lines = _stream(command, workspace.root, timeout_minutes, logger.info)
+    outcome = _outcome(lines) if returncode == 0 else FAILED
+    write_span(workspace, stage, began, outcome)
     if returncode != 0:
         raise _failure(stage, returncode, lines, timeout_minutes)
-    outcome = _outcome(lines)
     show(
         create_markdown_artifact,
         markdown=f"**{stage}** {outcome} in {time.monotonic() - started:.1f} s\n\n```\n"

@@ -19,7 +19,7 @@ _FIRST: list[dict[str, Any]] = [
             "docs/serving.md",
         ]
     },
-    {"Your schedule": ["schedule_it.md", "infra/README.md", "docs/security.md"]},
+    {"Your schedule": ["schedule_it.md", "infra/README.md", "docs/security.md", "docs/standards.md"]},
     {"Your cluster": ["scale_it.md", "benchmarks/scale/results.md"]},
     {"Questions": ["docs/faq.md", "messages.md"]},
     {"Concepts": ["docs/architecture.md", "CONTRIBUTING.md", "CHANGELOG.md"]},

@@ -102,6 +102,10 @@ class Nightly(Block):
     site_nights: Whole = Field(default=90, ge=1, le=10_000)
     """nights of each source that the site shows"""
 
+    lineage: bool = False
+    """every night tells what it read and made, table by table and column by column, as OpenLineage events: in
+    `.dwell/lineage/SOURCE/AS_OF.jsonl`, and to the server that OPENLINEAGE_URL names (extra `lineage`)"""
+
     @property
     def challengers(self) -> tuple[str, ...]:
         """Every model that is judged: recipes, then ensembles."""

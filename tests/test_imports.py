@@ -36,6 +36,8 @@ ORDER = (
     "tasks.onboard",
     "tasks.protocol",
     "tasks.night",
+    "tasks.lineage",
+    "tasks.tensorboard",
     "tasks.cards",
     "tasks.site",
     "tasks.share",

@@ -8,14 +8,13 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
+from infra.lock_file import LINE, read_lock
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-_LINE = re.compile(r"^([^#\s].*?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 
-def locked() -> dict[Requirement, list[str]]:
-    """Return requirement -> hashes of the files that may be taken for it."""
-    text = (REPOSITORY / "requirements.lock").read_text()
-    return {Requirement(line): re.findall(r"sha256:(\w+)", hashes) for line, hashes in _LINE.findall(text)}
+def locked() -> list[Requirement]:
+    return [package.requirement for package in read_lock(REPOSITORY / "requirements.lock")]
 
 
 def normal(name: str) -> str:
@@ -44,7 +43,7 @@ def test_every_requirement_of_a_locked_package_is_locked(python: str) -> None:
 
 def test_every_line_is_one_version_with_hashes_and_nothing_else_is_installed() -> None:
     text = (REPOSITORY / "requirements.lock").read_text()
-    rest = _LINE.sub("", text).splitlines()
+    rest = LINE.sub("", text).splitlines()
     assert all(line.startswith("#") for line in rest)
     assert all([clause.operator for clause in line.specifier] == ["=="] for line in locked())
     steps = [line for line in (REPOSITORY / "Makefile").read_text().splitlines() if line.startswith("\t$(INSTALL)")]

@@ -5,51 +5,60 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-KEPT = ("dwell", "pip", "setuptools")
+KEPT = ("pip", "setuptools")
 
 
-def needed(project: Path, extras: Iterable[str]) -> set[str]:
-    """Return the names of all packages that a project needs, directly or not.
+def dependency_graph(project: Path, extras: Iterable[str]) -> dict[str, set[str]]:
+    """Return every package that a project needs here, directly or not, itself included -> the packages that it needs itself.
 
     Args:
         project: its pyproject.toml.
         extras: of it, such as s3.
     """
     declared = tomllib.loads(project.read_text())["project"]
-    lines = [*KEPT, *declared["dependencies"]]
+    lines = [*declared["dependencies"]]
     for extra in extras:
         lines += declared["optional-dependencies"][extra]
-    waiting, seen = [Requirement(line) for line in lines], set[tuple[str, str]]()
+    own = canonicalize_name(declared["name"])
+    direct = [Requirement(line) for line in lines]
+    graph, waiting, seen = {own: _names(direct)}, direct, set[tuple[str, str]]()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         for extra in {"", *requirement.extras} - {extra for known, extra in seen if known == name}:
             seen.add((name, extra))
-            waiting += _requirements(name, extra)
-    return {name for name, _ in seen}
+            found = [] if name == own else _requirements(name, extra)
+            graph.setdefault(name, set()).update(_names(found))
+            waiting += found
+    return graph
 
 
 def superfluous(project: Path, extras: Iterable[str]) -> list[str]:
     """Return the sorted names of installed packages that are not needed, but for CUDA's: torch loads them by itself."""
-    installed = {canonicalize_name(found.metadata["Name"]) for found in importlib.metadata.distributions()}
-    rest = installed - needed(project, extras)
+    rest = installed().keys() - {*KEPT, *dependency_graph(project, extras)}
     return sorted(name for name in rest if not name.startswith(("nvidia-", "cuda-", "triton")))
+
+
+@cache
+def installed() -> dict[str, importlib.metadata.Distribution]:
+    """Return every installed package by its name."""
+    return {canonicalize_name(found.metadata["Name"]): found for found in importlib.metadata.distributions()}
+
+
+def _names(requirements: Iterable[Requirement]) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
 
 
 def _requirements(name: str, extra: str) -> list[Requirement]:
     """Return what a package asks for here; nothing for one that is not installed (CUDA's under torch's CPU build)."""
-    if name == "dwell":
-        return []
-    try:
-        lines = importlib.metadata.requires(name) or []
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    found = [Requirement(line) for line in lines]
+    package = installed().get(name)
+    found = [Requirement(line) for line in (package.requires if package else None) or ()]
     return [one for one in found if one.marker is None or one.marker.evaluate({"extra": extra})]
 
 

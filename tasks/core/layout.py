@@ -28,7 +28,7 @@ nights/SOURCE/headlines/AS_OF.json  the few numbers of a night that `dwell clean
 nights/SOURCE/replays/AS_OF/     archive of a night that was run again after later ones and came out otherwise
 .dwell/trials/SOURCE/AS_OF/      dwell nightly --no-publish: predictions of the models tried, the decision that would have been, its page
 .dwell/                          caches, checkpoints, timings, unfinished files, the lock, Prefect's home (may be deleted at rest);
-                                 notes on nights that failed, and sandboxes
+                                 notes on nights that failed, lineage events, and sandboxes
 
 Every output folder below data/ and artifacts/ that days enter also holds night.json: the night it belongs to.
 """
@@ -196,6 +196,10 @@ class Workspace:
     def failure(self, source: str, as_of: dt.date) -> Path:
         """Return the note on a night that failed."""
         return self.scratch / "failed" / source / f"{as_of.isoformat()}.json"
+
+    def lineage(self, source: str, as_of: dt.date) -> Path:
+        """Return the events that tell what a night read and made."""
+        return self.scratch / "lineage" / source / f"{as_of.isoformat()}.jsonl"
 
     def trial(self, source: str, as_of: dt.date) -> Path:
         """Return what is kept of the trials of a night, which nobody published."""

@@ -126,7 +126,18 @@ def _with_state(rows: pl.LazyFrame, state: State, config: FeatureConfig) -> pl.L
 
 
 def _with_context(rows: pl.LazyFrame, config: FeatureConfig, timezone: str) -> pl.LazyFrame:
-    """Add what the row itself tells: hour, weekday, video age, duration."""
+    for columns in context_columns(config, timezone):
+        rows = rows.with_columns(**columns)
+    return rows
+
+
+def context_columns(config: FeatureConfig, timezone: str) -> tuple[dict[str, pl.Expr], ...]:
+    """Return what the row itself tells (hour, weekday, video age, duration) in steps: later ones read columns of earlier ones.
+
+    Args:
+        config: features.
+        timezone: of the source.
+    """
     shown = buckets.local_time(pl.col("event_time_ms"), timezone)
     hour = shown
     if config.hour == "logged":  # known_at is the end of the logging hour
@@ -134,11 +145,17 @@ def _with_context(rows: pl.LazyFrame, config: FeatureConfig, timezone: str) -> p
     age_ms = pl.col("event_time_ms") - pl.col("upload_time_ms")
     age_days = (age_ms.clip(lower_bound=0) // buckets.DAY_MS).fill_null(0)
     turn = pl.col("hour").cast(pl.Float64) * (2 * math.pi / 24)
-    return rows.with_columns(
-        hour=hour.dt.hour().cast(pl.Int16),
-        day_of_week=shown.dt.weekday().cast(pl.Int16),
-        video_age_bucket=buckets.age_bucket(age_ms),
-        duration_bucket=buckets.duration_bucket(pl.col("duration_ms")),
-        video_age_log=(age_days.log1p() / 5).cast(pl.Float32),
-        duration_log=((pl.col("duration_ms").fill_null(0) / 1_000).log1p() / 5).cast(pl.Float32),
-    ).with_columns(hour_sin=turn.sin().cast(pl.Float32), hour_cos=turn.cos().cast(pl.Float32))
+    return (
+        {
+            "hour": hour.dt.hour().cast(pl.Int16),
+            "day_of_week": shown.dt.weekday().cast(pl.Int16),
+            "video_age_bucket": buckets.age_bucket(age_ms),
+            "duration_bucket": buckets.duration_bucket(pl.col("duration_ms")),
+            "video_age_log": (age_days.log1p() / 5).cast(pl.Float32),
+            "duration_log": ((pl.col("duration_ms").fill_null(0) / 1_000).log1p() / 5).cast(pl.Float32),
+        },
+        {
+            "hour_sin": turn.sin().cast(pl.Float32),
+            "hour_cos": turn.cos().cast(pl.Float32),
+        },
+    )

@@ -15,7 +15,7 @@ from tasks.core.machine import this_machine
 from tasks.core.manifest import product_hash
 from tasks.core.partition_cache import outputs
 from tasks.core.run_key import RunKey
-from tasks.core.timings import timings
+from tasks.core.timings import spans, timings
 from tasks.evaluate.catalogue import SUMMARY_INTERVALS, label
 from tasks.evaluate.summary import summary
 from tasks.forecast.words import alarm
@@ -190,6 +190,7 @@ def operations_of(workspace: Workspace, stages: Mapping[str, str]) -> Operations
         machine=this_machine(),
         code=product_hash(),
         days=outputs(workspace.raw / "impressions"),
+        spans=spans(workspace),
     )
 
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from tasks.core.document import Document
 from tasks.core.machine import Machine
-from tasks.core.timings import StageCost
+from tasks.core.timings import StageCost, StageSpan
 
 FILE = "operations.json"
 
@@ -22,3 +22,5 @@ class Operations(Document):
     """Hash of the code that made it."""
     days: dict[str, str] = Field(default_factory=dict)
     """Day of its window -> hash of the rows that arrived on it."""
+    spans: dict[str, StageSpan] = Field(default_factory=dict)
+    """Stage -> when the night had it run, in order of time; nights archived by earlier versions do not say."""

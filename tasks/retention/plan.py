@@ -103,7 +103,7 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         raise ConfigError(f"keep_nights is {keep_nights}: at least one night must be kept")
     current = load_run_key(workspace.run_key) if workspace.run_key.exists() else None
     policy = load_params(workspace.params).gate
-    old, evidence, models, trials, kept = list[Path](), list[Path](), list[Path](), list[Path](), list[Path]()
+    old, evidence, models, trials, told, kept = (list[Path]() for _ in range(6))
     for nights in sorted(path for path in (workspace.root / "nights").glob("*") if path.is_dir()):
         archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if _NIGHT.fullmatch(path.name)}
         if not archives:
@@ -116,6 +116,9 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         old += [path for night, path in archives.items() if night not in needed]
         first = min(sorted(archives)[-keep_nights:])
         old += [path for path in sorted(nights.glob("replays/*")) if path.name < first.isoformat()]
+        told += [
+            path for path in workspace.lineage(nights.name, first).parent.glob("*") if path.stem < first.isoformat()
+        ]
         tried = sorted(workspace.trial(nights.name, first).parent.glob("*"))
         trials += [path for path in tried if path.name < first.isoformat()]
         kept += [path for path in tried if path.name >= first.isoformat()]
@@ -128,6 +131,7 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
         Group("evidence", tuple(evidence), "run nights again that pooled it"),
         Group("models of old champions", tuple(models), "roll back to them, or run nights again that had to beat them"),
         Group("trials", tuple(trials), "compare what they predicted"),
+        Group("lineage events", tuple(sorted(told)), "read them here (who was sent them keeps them)"),
         Group("objects in DVC's cache", tuple(_cached(workspace, kept)), "check out outputs that no kept night names (`dvc push` them first to keep them)"),
         Group("scratch", tuple(_scratch(workspace)), "go on with a fit that was cut short: it starts anew"),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from tasks.core.layout import partition
 from tasks.ensemble.stage import build_ensemble
 from tasks.evaluate.metrics.pairwise import xauc
 from tasks.evaluate.table import PredictionTable
+from tasks.inference.onnx import ONNX, RELATIVE, write_onnx
 from tasks.predict import Bundle, Ensemble, export_model, load_bundle, load_ensemble, load_model, predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
@@ -185,6 +186,23 @@ def test_trees_are_a_member_like_any_other(
     assert list(served) == list(found)
     for name, values in found.items():
         np.testing.assert_allclose(served[name].numpy(), values, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_network_trees_and_what_joins_them_are_the_same_as_onnx(
+    table: Path, members: Mapping[str, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    trees = TreesRecipe(fits=1, max_rounds=15, num_leaves=7, min_data_in_leaf=10, tasks=("skip",), positive_floor=0)
+    train(table, NamedRecipe("trees", trees, settings()), tmp_path / "trees", tmp_path / "scratch")
+    together = {"second": members["second"], "trees": tmp_path / "trees"}
+    build_ensemble(table, "both", together, settings(), tmp_path / "both")
+    export_model(tmp_path / "both", tmp_path / "model", seed=1)
+    differences = write_onnx(tmp_path / "model", tmp_path / "onnx")
+    assert differences.keys() == {"", *together} and max(differences.values()) < RELATIVE
+    written = {file.relative_to(tmp_path / "onnx").as_posix() for file in (tmp_path / "onnx").rglob("*.onnx")}
+    assert written == {ONNX, f"members/second/{ONNX}", f"members/trees/{ONNX}"}
+    assert (tmp_path / "onnx/members/trees/score-0.txt").is_file()
 
 
 def test_only_common_seeds_count(table: Path, members: Mapping[str, Path], tmp_path: Path) -> None:

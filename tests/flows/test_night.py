@@ -1,7 +1,9 @@
 """Whole nights on a small simulated world: a server, a worker and a deployment; three drivers, one result; a way back."""
 
+import contextlib
 import datetime as dt
 import json
+import logging
 import os
 import shutil
 import signal
@@ -13,19 +15,27 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterLevel
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.alerts import raise_alarm
 from flows.notify import WEBHOOK_VARIABLE
+from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
+from tasks.core.predictions import SECONDS_AND_SCORE, column
+from tasks.lineage.columns import NightColumns
+from tasks.table.preprocessor import Preprocessor
+from tasks.validate.config import RowRulesConfig
 from tests.flows import golden
 from tests.flows.declared import run_night
 from tests.flows.small_night import dwell, lock, run
+from tests.lineage.conform import problems
 
 pytestmark = pytest.mark.slow
 
@@ -72,9 +82,9 @@ def installation(
     """A workspace whose deployments are registered and served by one worker."""
     root = shutil.copytree(decided, tmp_path_factory.mktemp("night") / "workspace")
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params["nightly"]["site_url"] = "http://dwell.example/nights"
+    params["nightly"] |= {"site_url": "http://dwell.example/nights", "lineage": True}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    webhook = {WEBHOOK_VARIABLE: "sink"}
+    webhook = {WEBHOOK_VARIABLE: "sink", "OPENLINEAGE_URL": "http://127.0.0.1:9"}  # where nobody listens
     deployed = run(["flows.cli", "deploy"], root, **prefect_server, **webhook)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
@@ -140,6 +150,54 @@ def test_people_hear_of_a_night_and_find_its_page(night: Path, prefect_server: d
         raise_alarm("simulator", alarm)
         assert comes(told, alarm)
     assert any("(http://dwell.example/nights/simulator/2026-01-16/report.html)" in str(link) for link in links)
+
+
+def test_a_night_tells_what_it_read_and_made_and_a_receiver_that_is_down_does_not_stop_it(
+    night: Path, prefect_server: dict[str, str]
+) -> None:
+    server = {PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}
+    with temporary_settings(server), get_client(sync_client=True) as client:
+        warned = client.read_logs(LogFilter(level=LogFilterLevel(ge_=logging.WARNING)))
+    said = (
+        "the lineage of night 2026-01-16 of simulator was not told: the receiver that OPENLINEAGE_URL names took 0 of"
+    )
+    assert any(record.message.startswith(said) for record in warned)
+    path = night / ".dwell/lineage/simulator/2026-01-16.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [problem for event in events for problem in problems(event)] == []
+    ended = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
+    assert ended.keys() == {"simulator.night", *(f"simulator.night.{stage}" for stage in lock(night)["stages"])}
+    again = night / "again.jsonl"
+    dwell(night, "lineage", "2026-01-16", "--out", str(again))
+    assert again.read_bytes() == path.read_bytes()
+    again.unlink()
+    tables = {
+        table["name"]: table["facets"]
+        for event in ended.values()
+        for table in event["outputs"]
+        if "schema" in table["facets"]
+    }
+    columns = {name: {field["name"] for field in facets["schema"]["fields"]} for name, facets in tables.items()}
+    for name, facets in tables.items():
+        for made, found in facets.get("columnLineage", {"fields": {}})["fields"].items():
+            assert made in columns[name]
+            assert all(origin["field"] in columns[origin["name"]] for origin in found["inputFields"]), (name, made)
+    predicted = tables["simulator/artifacts/predictions/d2q"]
+    assert columns["simulator/artifacts/predictions/d2q"] == predicted["columnLineage"]["fields"].keys()
+
+
+def test_a_prediction_is_said_to_come_from_the_columns_that_its_model_encodes(night: Path) -> None:
+    rows = pl.read_parquet(night / "data/features/rows/day=2026-01-16/part.parquet").head(50)
+    preprocessor = Preprocessor.load(night / "artifacts/models/recipes/d2q/preprocessor")
+    with contextlib.chdir(night):
+        lineage = NightColumns(Workspace(), RowRulesConfig()).lineage("artifacts/predictions/d2q")
+    said = [origin.name for origin in lineage.fields[column(SECONDS_AND_SCORE[0], 0)]]
+    whole = preprocessor.encode(rows, "rows")
+    told = preprocessor.encode(rows.select(said), "rows")
+    assert all((whole[name] == told[name]).all() for name in whole)
+    for name in said:
+        with pytest.raises(ContractError, match=name):
+            preprocessor.encode(rows.select(set(said) - {name}), "rows")
 
 
 def test_a_night_has_the_bytes_it_had_elsewhere(by_hand: Path) -> None:

@@ -168,6 +168,17 @@ def test_trials_go_with_their_nights_and_what_the_last_made_stays_in_the_cache(w
     assert "key-trial 3" not in runs
 
 
+def test_lineage_events_go_with_their_nights(workspace: Workspace) -> None:
+    for number in (3, 16):
+        told = workspace.lineage("simulator", day(number))
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text("{}\n")
+    found = plan(workspace, 2)
+    assert "lineage events: 1 " in str(found)
+    found.carry_out()
+    assert [path.name for path in told.parent.iterdir()] == [told.name]
+
+
 def test_enough_nights_to_keep_leave_nothing_to_remove(workspace: Workspace) -> None:
     assert plan(workspace, NIGHTS).is_empty
     with pytest.raises(ConfigError, match="keep_nights is 0"):

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from models.serving import history_tensors
-from tasks.core.errors import ContractError, TrainingError
+from tasks.core.errors import ConfigError, ContractError, DwellError, TrainingError
 from tasks.core.files import hash_file, hash_tree, read_json, write_json
 from tasks.core.layout import partition
 from tasks.evaluate.table import PredictionTable
 from tasks.features.state import history_file
+from tasks.inference.onnx import ABSOLUTE, ONNX, RELATIVE, held_against, write_onnx
 from tasks.predict import Bundle, example_rows, export_model, lacking, load_bundle, predict_days
 from tasks.predict.signature import FILE
 from tasks.table.source import FeatureDays, FeatureFolder
@@ -225,6 +226,38 @@ def test_an_exported_model_repeats_and_names_no_path(path: Path, tmp_path: Path)
     assert hash_tree(tmp_path / "a") == hash_tree(tmp_path / "b")
     with zipfile.ZipFile(tmp_path / "a/program.pt2") as archive:
         assert not any(str(Path.cwd()).encode() in archive.read(member) for member in archive.namelist())
+
+
+def test_without_the_extra_one_line_says_what_onnx_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"ONNX needs onnx, onnxscript, onnxruntime: install the extra"):
+        write_onnx(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_the_onnx_model_computes_what_is_served_and_another_is_refused(
+    path: Path, bundle: Bundle, features: Path, judge: pl.DataFrame, tmp_path: Path
+) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    for seed in (0, 1):
+        export_model(path, tmp_path / f"model{seed}", seed)
+    assert write_onnx(tmp_path / "model0", tmp_path / "onnx")[""] < RELATIVE
+    write_onnx(tmp_path / "model0", tmp_path / "again")
+    with pytest.raises(ConfigError, match="is the model's own folder or holds it"):
+        write_onnx(tmp_path / "model0", tmp_path)
+    assert hash_tree(tmp_path / "onnx") == hash_tree(tmp_path / "again")
+    assert not (tmp_path / "onnx/program.pt2").exists() and (tmp_path / "onnx" / FILE).is_file()
+    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    batch, served = rows.batch(0, len(rows)), bundle.predict_encoded(rows, 0)
+    session = runtime.InferenceSession(tmp_path / "onnx" / ONNX)
+    inputs = [batch.ids_BF, batch.dense_BN, batch.duration_B, *history_tensors(bundle.rankers[0], batch)]
+    given = {entry.name: values.numpy() for entry, values in zip(session.get_inputs(), inputs, strict=True)}
+    found = dict(zip(served, session.run(list(served), given), strict=True))
+    for name, values in served.items():
+        np.testing.assert_allclose(found[name], values, rtol=RELATIVE, atol=ABSOLUTE)
+    shutil.copy(tmp_path / "onnx" / ONNX, tmp_path / "model1")
+    with pytest.raises(DwellError, match=r"is not what program\.pt2 computes"):
+        held_against(tmp_path / "model1", tmp_path / "model1" / ONNX)
 
 
 @pytest.mark.slow

@@ -1,0 +1,142 @@
+"""Column lineage of the tables of the night in a workspace, from what its stages wrote of themselves."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.core.contract import KEY, context_names, impressions_schema
+from tasks.core.files import read_json
+from tasks.core.layout import Workspace
+from tasks.core.predictions import SOURCE_COLUMNS, prediction_columns
+from tasks.features.config import FeatureConfig
+from tasks.lineage.features import HISTORY, IMPRESSION_TABLE, ROWS, USER_TABLE, VIDEO_TABLE, FeatureLineage
+from tasks.lineage.origins import Column, Entry, Lineage, Origins
+from tasks.lineage.tables import measured
+from tasks.table.preprocessor import DURATION_BUCKET, Preprocessor
+from tasks.table.training_table import PREPROCESSOR, TrainingTable
+from tasks.validate.config import RowRulesConfig
+from tasks.validate.row_rules import DUPLICATE_RULES, RowContext, active
+
+_RAW, _PREDICTIONS, _TABLE = "data/raw", "artifacts/predictions", "data/table"
+
+
+class NightColumns:
+    """Lineage of the tables in a workspace; of each only where its files and those it is told by are there.
+
+    Args:
+        workspace: where the night's stages have run.
+        rules: row rules that the night validated by.
+    """
+
+    def __init__(self, workspace: Workspace, rules: RowRulesConfig) -> None:
+        self._root, self._workspace, self._rules = workspace.root, workspace, rules
+        self.found = cache(lambda data_set: measured(workspace.root, data_set))
+
+    def lineage(self, data_set: str) -> Lineage | None:
+        """Return where the columns of a data set come from; None: nothing tells."""
+        if data_set == _TABLE:
+            return self._of_table()
+        table = self.found(data_set)
+        if table is None:
+            return None
+        names = list(table.schema)
+        if data_set in (IMPRESSION_TABLE, USER_TABLE, VIDEO_TABLE):
+            return self._of_validated(data_set, names)
+        if data_set.startswith(f"{_PREDICTIONS}/"):
+            return self._of_predictions(data_set, names)
+        if data_set.startswith("data/features/"):
+            return self._of_features(data_set, names)
+        return None
+
+    def schema(self, data_set: str) -> dict[str, str]:
+        """Return column -> type of a data set; empty where it is no table, or not there."""
+        if data_set == _TABLE and TrainingTable.stands_in(self._workspace.table):
+            table = TrainingTable.open(self._workspace.table)
+            fields = dict.fromkeys(table.schema.names, "Int32")
+            return fields | dict.fromkeys(table.schema.dense_names, "Float32") | dict.fromkeys(table.tasks, "Int8")
+        found = self.found(data_set)
+        return {} if found is None else {name: str(dtype) for name, dtype in found.schema.items()}
+
+    def _of_validated(self, data_set: str, names: Iterable[str]) -> Lineage:
+        raw = f"{_RAW}/{Path(data_set).name}"
+        fields = {name: _itself(raw, name) for name in names}
+        return Lineage(fields, rule_columns(self._rules, raw) if data_set == IMPRESSION_TABLE else {})
+
+    def _of_features(self, data_set: str, names: list[str]) -> Lineage | None:
+        stage, tables = self._features, [f"data/features/{name}.parquet" for name in ("users", "videos")]
+        users, videos = (self.found(table) for table in tables)
+        if stage is None or users is None or videos is None:
+            return None
+        if data_set == ROWS:
+            return stage.rows(list(users.schema), list(videos.schema))
+        if data_set == HISTORY:
+            return stage.history()
+        return stage.users(names) if data_set == tables[0] else stage.videos(names)
+
+    @property
+    def _features(self) -> FeatureLineage | None:
+        said = self._workspace.features / "schema.json"
+        impressions, users, videos = (self.found(table) for table in (IMPRESSION_TABLE, USER_TABLE, VIDEO_TABLE))
+        if not said.is_file() or impressions is None or users is None or videos is None:
+            return None
+        schema: Mapping[str, Any] = read_json(said)
+        config = FeatureConfig.model_validate(schema["config"])
+        context = context_names(impressions.schema)
+        return FeatureLineage(config, schema["timezone"], list(users.schema), list(videos.schema), context)
+
+    def _of_table(self) -> Lineage | None:
+        if not TrainingTable.stands_in(self._workspace.table):
+            return None
+        table = TrainingTable.open(self._workspace.table)
+        read = table.preprocessor.row_columns
+        named = {name: name for name in (*table.schema.names, *table.schema.dense_names) if name in read}
+        labels = {task: task for task in table.tasks}
+        made = {**named, **labels, DURATION_BUCKET: "duration_ms"}
+        return Lineage({name: {Column(ROWS, source): "TRANSFORMATION"} for name, source in made.items()})
+
+    def _of_predictions(self, data_set: str, names: list[str]) -> Lineage:
+        fields: dict[str, Origins] = {name: _itself(ROWS, name) for name in names if name in SOURCE_COLUMNS}
+        fields["day"] = _itself(ROWS, "arrival_day")
+        fields["y_s"] = {Column(ROWS, name): "TRANSFORMATION" for name in ("watch_ms", "duration_ms")}
+        preprocessor = self._workspace.bundle(Path(data_set).name) / PREPROCESSOR
+        if preprocessor.is_dir():
+            read = Preprocessor.load(preprocessor).row_columns
+            told: Origins = {Column(ROWS, name): "TRANSFORMATION" for name in read}
+            fields |= {column.name: told for column in prediction_columns(names)}
+        return Lineage(fields)
+
+
+def rule_columns(rules: RowRulesConfig, table: str) -> dict[Column, Entry]:
+    """Return the columns of a table of impressions that row rules look at: they decide which rows are kept.
+
+    Args:
+        rules: the configuration.
+        table: its path.
+    """
+    types = impressions_schema(())
+    looked_at = {
+        name for rule in active(RowContext(rules, 0, 0), "quarantine").items() for name in _read_by(*rule, types)
+    }
+    return {Column(table, name): "FILTER" for name in types if name in looked_at}
+
+
+def _read_by(rule: str, broken: pl.Expr, types: Mapping[str, pl.DataType]) -> Iterable[str]:
+    """Return the columns without which a rule cannot be evaluated."""
+    if rule in DUPLICATE_RULES:
+        return KEY
+    return [name for name in types if not _resolves(broken, {other: types[other] for other in types if other != name})]
+
+
+def _resolves(expression: pl.Expr, types: Mapping[str, pl.DataType]) -> bool:
+    try:
+        pl.LazyFrame(schema=types).select(expression.alias("broken")).collect_schema()
+    except pl.exceptions.ColumnNotFoundError:
+        return False
+    return True
+
+
+def _itself(table: str, name: str) -> dict[Column, Entry]:
+    return {Column(table, name): "IDENTITY"}
