@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.encoders.history.base import EMBEDDING_STD
 
 _DRAWN = 1 << 16
-"""Rows drawn at a time. A part of 16 numbers or more draws what it would as part of the whole."""
+"""Rows drawn at a time: multiples of 16 numbers, by which the generator fills a tensor, so that parts draw what the whole would."""
 
 
 def _admit_all(rows: int, width: int) -> None:

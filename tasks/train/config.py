@@ -64,7 +64,7 @@ class TrainingConfig(Block):
     seldom gains, and loses much on a busy machine"""
     processes: Threads = Field(default=1, exclude_if=lambda processes: processes == 1)
     """processes that fit a recipe together: each takes a part of the rows of every batch, and owns a part of the rows of the
-    embedding tables"""
+    embedding tables; one fits trees"""
     table_mib: Number | None = Field(default=None, gt=0, exclude_if=lambda limit: limit is None)
     """most that one process may hold of the embedding tables and their optimizer's state, MiB; null: no limit"""
     calibration: CalibrationConfig = CalibrationConfig()
