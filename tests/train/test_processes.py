@@ -16,14 +16,16 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from models.batch import Batch
 from models.recipe import Recipe
 from tasks.core.errors import ConfigError, LostError, TrainingError
 from tasks.core.files import read_json
 from tasks.table.training_table import TrainingTable
+from tasks.train.config import TrainingConfig
 from tasks.train.fit import Fitted, SeedFit, fit_seed
-from tasks.train.group import Group
+from tasks.train.group import ALONE, Group
 from tasks.train.launch import together
 from tasks.train.manifest import RecipeManifest
 from tasks.train.problem import FitProblem, open_problem
@@ -44,7 +46,8 @@ DRY = Recipe.model_validate(
 """Nothing is dropped out: which neurons are is drawn by every process for itself."""
 TABLE_MIB = 0.015
 """Too little for the tables of the small night in one process, enough for half of them."""
-SETTINGS: dict[str, Any] = {"max_epochs": 2, "evaluation_rows": 100}
+SETTINGS: dict[str, Any] = {"max_epochs": 2, "evaluation_rows": 100, "clip_norm": 0.52}
+"""Some steps are clipped by a norm to which each process knows its own part."""
 TOGETHER = training(processes=2, table_mib=TABLE_MIB, **SETTINGS)
 
 
@@ -78,13 +81,27 @@ def go_on() -> None:
     pass
 
 
+def first_epoch(problem: FitProblem, config: TrainingConfig, folder: Path, group: Group) -> Tensor:
+    """Return losses and norm of the gradient of every step, [steps, tasks + 1]."""
+    fit, numbers = SeedFit(problem, 0, config, folder, group), []
+    add = fit._record.add
+
+    def keep(of_step: Tensor) -> None:
+        numbers.append(of_step)
+        add(of_step)
+
+    fit._record.add = keep
+    fit.epoch()
+    return torch.stack(numbers)
+
+
 def fit_again_and_again(
     table: Path, folder: Path, leave: Callable[[], None], group: Group
-) -> tuple[dict[str, Fitted], Callable[[], None]]:
+) -> tuple[dict[str, Fitted], Tensor, Callable[[], None]]:
     """Be one of two processes that fit in one go, and that are interrupted and go on.
 
     Returns:
-        Both fits, and one more to run, in which this process leaves the other.
+        Both fits, the steps of a first epoch, and one fit more to run, in which this process leaves the other.
     """
     torch.set_num_threads(1)
     problem = open_problem(TrainingTable.open(table), DRY)
@@ -95,21 +112,22 @@ def fit_again_and_again(
     found["interrupted"] = fit_seed(problem, 0, TOGETHER, folder / "interrupted", group)
     with pytest.raises(LostError, match="begin with the same code, settings, table and checkpoint"):
         fit_seed(problem, 0, TOGETHER, folder / f"of_rank{group.rank}", group)
-    return found, LeftFit(problem, folder / "left", group, 2, leave).epoch
+    steps = first_epoch(problem, TOGETHER, folder / "steps", group)
+    return found, steps, LeftFit(problem, folder / "left", group, 2, leave).epoch
 
 
 def fit_and_die(table: Path, folder: Path, group: Group) -> None:
-    fit_again_and_again(table, folder, die, group)[1]()
+    fit_again_and_again(table, folder, die, group)[-1]()
 
 
 @pytest.fixture(scope="module")
-def fits(table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Fitted], str]:
-    """Return the fits of two processes, the second started by the first, and what is said when it dies at last."""
+def fits(table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Fitted], Tensor, str]:
+    """Return the fits of two processes, the second started by the first, steps, and what is said when it dies at last."""
     folder = tmp_path_factory.mktemp("fits")
     with pytest.raises(LostError) as lost, together(TOGETHER, partial(fit_and_die, table, folder)) as group:
-        found, fit_on = fit_again_and_again(table, folder, go_on, group)
+        found, steps, fit_on = fit_again_and_again(table, folder, go_on, group)
         fit_on()
-    return found, str(lost.value)
+    return found, steps, str(lost.value)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +178,20 @@ def test_the_bundle_is_the_ordinary_one(alone: Path, by_two: Path) -> None:
     assert one.hashes.config != two.hashes.config
 
 
-def test_fitted_again_and_interrupted_it_has_the_same_bytes(fits: tuple[dict[str, Fitted], str], by_two: Path) -> None:
+def test_every_step_is_that_of_one_process(
+    fits: tuple[dict[str, Fitted], Tensor, str], table: Path, tmp_path: Path
+) -> None:
+    problem = open_problem(TrainingTable.open(table), DRY)
+    one, two = first_epoch(problem, training(**SETTINGS), tmp_path, ALONE), fits[1]
+    assert len(one) == 12
+    clipped = one[:, -1] > SETTINGS["clip_norm"]
+    assert clipped.any() and not clipped.all()
+    torch.testing.assert_close(two, one, rtol=1e-4, atol=0)
+
+
+def test_fitted_again_and_interrupted_it_has_the_same_bytes(
+    fits: tuple[dict[str, Fitted], Tensor, str], by_two: Path
+) -> None:
     in_one_go, interrupted = fits[0]["in one go"], fits[0]["interrupted"]
     written = load_file(by_two / "weights-seed0.safetensors")
     for again in (in_one_go.weights, interrupted.weights):
@@ -169,8 +200,8 @@ def test_fitted_again_and_interrupted_it_has_the_same_bytes(fits: tuple[dict[str
     assert interrupted.curves == in_one_go.curves
 
 
-def test_a_process_that_is_killed_ends_the_other_in_words(fits: tuple[dict[str, Fitted], str]) -> None:
-    assert fits[1] == (
+def test_a_process_that_is_killed_ends_the_other_in_words(fits: tuple[dict[str, Fitted], Tensor, str]) -> None:
+    assert fits[2] == (
         "processes that fit together lost each other: rank 1 was killed by SIGKILL, as the system does when memory runs out"
     )
     assert not multiprocessing.active_children()
