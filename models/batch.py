@@ -88,8 +88,8 @@ class Batch:
         """Return the same batch with every tensor on `device`."""
         return _each(self, lambda tensor: tensor.to(device, non_blocking=True))  # type: ignore[no-any-return]
 
-    def take(self, row_R: Tensor) -> "Batch":
-        """Return some rows, int64 [R], each standing alone: lists and pairs are left out."""
+    def take(self, row_R: Tensor | slice) -> "Batch":
+        """Return some rows, int64 [R] or a slice, each standing alone: lists and pairs are left out."""
         history = None if self.history is None else self.history.spread()
         alone = replace(self, history=history, group_B=None, pair_P2=None)
         return _each(alone, lambda tensor: tensor[row_R])  # type: ignore[no-any-return]

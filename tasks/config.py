@@ -202,7 +202,8 @@ class Params(Block):
         Raises:
             ConfigError: one line per problem.
         """
-        refuse([*self.problems(place), *recipe_problems(self.recipes, place)])
+        wrong = [*self.problems(place), *recipe_problems(self.recipes, place)]
+        refuse(wrong or [Problem(place.below(*keys), message) for keys, message in self._undivided()])
 
     def problems(self, place: Place) -> list[Problem]:
         """Return everything that `check` refuses, but for what is wrong inside recipes."""
@@ -239,6 +240,18 @@ class Params(Block):
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]
+
+    def _undivided(self) -> Iterator[Wrong]:
+        """Yield recipes of nights that are to be fitted by several processes, and can only be by one."""
+        if self.training.processes == 1:
+            return
+        from models.recipe import Recipe
+        from tasks.train.divided import message, undivided
+
+        for name in self.nightly.recipes:
+            recipe = self.recipe(name)
+            if isinstance(recipe, Recipe) and (parts := undivided(recipe)):
+                yield ("training", "processes"), message(name, parts, self.training.processes)
 
     @staticmethod
     def _unknown(place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Wrong]:

@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from tasks.core.arithmetic import difference
-from tasks.core.errors import DwellError, print_error
+from tasks.core.errors import ConfigError, DwellError, print_error
 from tasks.core.layout import Workspace
 from tasks.core.memory import keep_freed_memory
 from tasks.core.names import checked_name
 from tasks.core.progress import stage_bar
 from tasks.core.system_errors import in_words
 from tasks.core.timings import StageCost, write_timing
+from tasks.core.torchrun import torchrun
 from tasks.night.belonging import belonging
 from tasks.night.lock import holding
 from tasks.stages import STAGES, Night
@@ -46,13 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_stage(workspace: Workspace, stage: str, recipe: str | None = None) -> None:
     """Run one stage, and leave what it cost in `.dwell/timings/` for the night's archive.
 
+    Of the processes that torchrun starts, the first does so; the others only take their part in the stage.
+
     Raises:
+        ConfigError: if torchrun starts a stage that one process runs.
         NightError: if what it reads belongs to another night, or another process holds the workspace.
         DwellError: as the stage says.
     """
     started = time.perf_counter()
     night = Night.load(workspace)
     name = stage if recipe is None else f"{stage}@{recipe}"
+    among = torchrun()
+    if among is not None and among.size > 1 and stage != "train":
+        raise ConfigError(
+            f"torchrun started the stage {stage} {among.size} times: only train is run by several processes"
+        )
+    if among is not None and among.rank > 0:
+        logging.getLogger("tasks").setLevel(logging.WARNING)
+        STAGES[stage](night, recipe)
+        return
     with (
         holding(workspace, f"stage {name}"),
         belonging(workspace, night.params, night.key, stage, recipe),

@@ -17,6 +17,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
 from tasks.core.layout import ANCHOR_TABLE, BUNDLE_MANIFEST, JUDGE_TABLE, OLDER_STATE_TABLE, Workspace
 from tasks.core.run_key import RunKey, load_run_key
+from tasks.core.torchrun import torchrun
 from tasks.ingest.config import SourceConfig
 
 
@@ -92,11 +93,14 @@ def code(night: Night, recipe: str | None) -> Any:
 
 
 def train(night: Night, recipe: str | None) -> Any:
-    from tasks.train.run import NamedRecipe
+    from tasks.train.run import NamedRecipe, assist
     from tasks.train.run import train as run
 
     name, workspace = _named("train", recipe), night.workspace
     named = NamedRecipe(name, night.params.recipe(name), night.params.training_of(name))
+    among = torchrun()
+    if among is not None and among.rank > 0:
+        return assist(workspace.table, named, workspace.scratch)
     return run(workspace.table, named, workspace.bundle(name), workspace.scratch)
 
 

@@ -25,6 +25,7 @@ CORE = (
     "layout",
     "machine",
     "manifest",
+    "memory",
     "names",
     "partition_cache",
     "processes",
@@ -34,6 +35,7 @@ CORE = (
     "system_errors",
     "temporaries",
     "timings",
+    "torchrun",
     "yaml_config",
     "yaml_file",
 )

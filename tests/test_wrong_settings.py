@@ -88,6 +88,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "threshold that is none": (below("gate", "  dce_max: .nan"), ".nan", "gate.dce_max: Input should be a finite number (got nan)"),
     "number beyond floats": (below("gate", "  tre: 1e999"), "1e999", "gate.tre: Input should be a finite number (got inf)"),
     "too many threads": (instead("  threads: 1 #", "  threads: 1000000 #"), "1000000", "training.threads: Input should be less than or equal to 256"),
+    "processes for one": (instead("  threads: 1 #", "  processes: 2\n  threads: 1 #").replace("recipes: [four_heads, trees] #", "recipes: [four_heads, trees, d2q_ips] #"), "processes: 2", "training.processes: recipe 'd2q_ips' cannot be fitted by 2 processes: objective 'ips' need(s) all rows of a batch in one"),
     "layer without neurons": (instead("hidden: [64, 32]", "hidden: [0]"), "hidden: [0]", "recipes.ple.trunk.hidden.0: Input should be greater than or equal to 1 (got 0)"),
     "layers without end": (instead("hidden: [64, 32]", "hidden: [1000000000]"), "1000000000", "recipes.ple.trunk.hidden.0: Input should be less than or equal to 8192"),
     "fit window of an age": (instead("fit_days: 6", "fit_days: 1000000000"), "1000000000", "window.fit_days: Input should be less than or equal to 366"),

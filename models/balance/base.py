@@ -27,6 +27,10 @@ class Balance(Counting, ABC):
     takes_logarithms: ClassVar[bool] = False
     """True where every loss must be positive, so that objectives whose loss may fall below 0 are refused."""
 
+    divisible: ClassVar[bool] = False
+    """True where the gradient is linear in the losses, but for what every process knows: several can then take a part of the
+    rows each."""
+
     @abstractmethod
     def __init__(self, config: Any, weights: Mapping[str, float]) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ class BoundedUncertainty(Balance):
     """
 
     Config = BoundedUncertaintyConfig
+    divisible = True
 
     def __init__(self, config: BoundedUncertaintyConfig, weights: Mapping[str, float]) -> None:
         super().__init__(config, weights)

@@ -30,6 +30,7 @@ class Dwa(Balance):
     """
 
     Config = DwaConfig
+    divisible = True
     last_T: Tensor
     before_T: Tensor
 

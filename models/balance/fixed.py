@@ -20,6 +20,7 @@ class Fixed(Balance):
     """total = sum_t a_t L_t."""
 
     Config = FixedConfig
+    divisible = True
 
     def __init__(self, config: FixedConfig, weights: Mapping[str, float]) -> None:
         super().__init__(config, weights)

@@ -126,8 +126,9 @@ class Encoder(nn.Module, ABC):
 
     Args of the constructor: its configuration, the shape of the input, and what it may look at (None: everything).
 
-    Tables with one row per id are `nn.Embedding(..., sparse=True)`: the ranker finds them by that flag (`packed_tables`) and
-    hands them to the row-sparse optimizer. After the fit a `CompressedTable` may stand there, so encoders only call them.
+    Tables with one row per id are made by `models.encoders.sharded.packed_table`, `nn.Embedding(..., sparse=True)`: the ranker
+    finds them by that flag (`packed_tables`) and hands them to the row-sparse optimizer. In a fit by several processes a
+    `ShardedTable` may stand there, and after the fit a `CompressedTable`, so encoders only call them.
     """
 
     Config: ClassVar[type[ComponentConfig]]

@@ -13,10 +13,11 @@ from models.columns import Columns
 from models.component import ComponentConfig
 from models.encoders.base import Embedded, Encoded, EncodedShape, Encoder, EncoderInput
 from models.encoders.history import HISTORIES, HistoryConfig
-from models.encoders.history.base import EMBEDDING_STD, EventEmbedding
+from models.encoders.history.base import EventEmbedding
 from models.encoders.history.in_order import without_gaps
 from models.encoders.history.matches import MatchCounts, MatchesConfig
 from models.encoders.history.none import NoHistoryConfig
+from models.encoders.sharded import packed_table
 from models.ranges import Width
 from models.schema import InputSchema
 
@@ -49,8 +50,7 @@ class PackedEncoder(Encoder):
         super().__init__(config, schema, reads)
         self.reads = reads or EncoderInput.without(schema, ())
         num_dense = len(self.reads.dense)
-        self.table = nn.Embedding(schema.num_rows, config.embedding_dim, sparse=True)
-        nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
+        self.table = packed_table(schema.num_rows, config.embedding_dim)
         self.dense: nn.Module = nn.Identity()
         if config.dense_width is not None and num_dense:
             self.dense = nn.Linear(num_dense, config.dense_width)

@@ -132,6 +132,9 @@ class Objective(nn.Module, ABC):
     """True where rows with observed 0 are needed, so that the recipe's selection must be other than `impression`."""
     may_be_negative: ClassVar[bool] = False
     """True where the loss can fall below 0, so that balance rules which take its logarithm are refused."""
+    divisible: ClassVar[bool] = False
+    """True where the gradient of a batch of impressions is the mean of those of its parts, weighed by their rows, so that several
+    processes can take one each."""
     second_reads: ClassVar[Literal["all", "apart"]] = "all"
     """What the second encoder reads: every input, or only the fields that the recipe sets apart."""
     serves_auxiliary: ClassVar[bool] = False

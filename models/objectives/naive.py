@@ -21,6 +21,7 @@ class Naive(Objective):
     """mean_O e: the mean loss of the observed rows, whoever exposed them; 0 for a batch without any."""
 
     Config = NaiveConfig
+    divisible = True
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""

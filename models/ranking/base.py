@@ -118,6 +118,8 @@ class Ranking(nn.Module, ABC):
     """Turns scores and labels of the lists of a batch into one scalar that falls as their order comes right."""
 
     Config: ClassVar[type[RankingOptions]]
+    divisible: ClassVar[bool] = False
+    """True where several processes can take a part of the rows each: lists would be torn apart."""
 
     @classmethod
     def fit_state(cls, config: Any, labels: TrainLabels) -> LabelState:

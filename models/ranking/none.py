@@ -24,6 +24,7 @@ class NoRanking(Ranking):
     """Adds nothing."""
 
     Config = NoRankingConfig
+    divisible = True
 
     def forward(self, rows: ListedRows) -> Tensor:
         """Return 0."""

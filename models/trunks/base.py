@@ -23,6 +23,8 @@ class Trunk(nn.Module, ABC):
 
     Config: ClassVar[type[ComponentConfig]]
     own_encoders: ClassVar[bool] = False
+    divisible: ClassVar[bool] = True
+    """False where a row's representation depends on the other rows of its batch, so that one process must have all of them."""
     width: int
 
     @abstractmethod

@@ -35,6 +35,10 @@ class MachineError(DwellError):
     """The machine failed, not the input: out of memory or handles, no worker left. Trying again may help."""
 
 
+class LostError(MachineError):
+    """Another of several processes that work together has ended, or does not answer. Trying again may help."""
+
+
 class TrainingError(DwellError):
     """A fit cannot go on (a loss that is not finite), or a bundle cannot be read."""
 

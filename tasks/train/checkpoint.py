@@ -1,6 +1,7 @@
 """Checkpoints from which a killed fit goes on to the very bytes it would have reached.
 
-One folder per seed below a key made of everything the fit depends on, so a stale checkpoint is never found.
+One folder per seed below a key made of everything the fit depends on, so a stale checkpoint is never found. Processes that fit
+together write what each holds, and go on from the last step that all of them had written.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,7 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tasks.core.files import read_json, write_json, writing
+from tasks.core.files import read_json, remove, write_json, writing
+from tasks.train.group import Group
+
+_COMPLETE = "complete.json"
+"""Names the checkpoint that every process has written."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,54 @@ def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:
     if on_card is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(on_card)
     return Progress(**read_json(folder / "progress.json")), tensors
+
+
+class Checkpoints:
+    """The checkpoint of one fit, by one process or by several together.
+
+    Args:
+        folder: of the fit.
+        group: processes that fit together; they see one file system.
+    """
+
+    def __init__(self, folder: Path, group: Group) -> None:
+        self._folder, self._group = folder, group
+
+    def save(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
+        """Write a checkpoint in the place of the last one, which stands until every process has written its part."""
+        if self._group.alone:
+            save_checkpoint(self._folder, progress, tensors)
+            return
+        last, name = self._complete(), f"epoch{progress.epoch}-step{progress.step}"
+        save_checkpoint(self._folder / name / self._own, progress, tensors)
+        self._group.wait()
+        if self._group.rank == 0:
+            write_json(self._folder / _COMPLETE, name)
+            if last not in (None, name):
+                remove(self._folder / str(last))
+        self._group.wait()
+
+    def load(self) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Return what this process wrote into the last checkpoint, as `load_checkpoint` does; None where there is none.
+
+        Raises:
+            LostError: if processes would begin at different places, or with other code, settings or tables, of which the
+                folder's name is made.
+        """
+        if self._group.alone:
+            return load_checkpoint(self._folder)
+        name = self._complete()
+        self._group.agree((*self._folder.parts[-2:], name))
+        return None if name is None else load_checkpoint(self._folder / name / self._own)
+
+    @property
+    def _own(self) -> str:
+        return f"rank{self._group.rank}"
+
+    def _complete(self) -> str | None:
+        """Return the name of the last checkpoint that every process has written."""
+        file = self._folder / _COMPLETE
+        return str(read_json(file)) if file.is_file() else None
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

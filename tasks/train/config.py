@@ -62,6 +62,11 @@ class TrainingConfig(Block):
     threads: Threads = 1
     """CPU threads of a fit; a fixed number, because the last bits of sums depend on it. The kernels are small: more than one
     seldom gains, and loses much on a busy machine"""
+    processes: Threads = Field(default=1, exclude_if=lambda processes: processes == 1)
+    """processes that fit a recipe together: each takes a part of the rows of every batch, and owns a part of the rows of the
+    embedding tables; one fits trees"""
+    table_mib: Number | None = Field(default=None, gt=0, exclude_if=lambda limit: limit is None)
+    """most that one process may hold of the embedding tables and their optimizer's state, MiB; null: no limit"""
     calibration: CalibrationConfig = CalibrationConfig()
     """from scores to seconds, fitted on the validation day"""
     checkpoint_steps: Steps = 2_000

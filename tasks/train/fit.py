@@ -7,20 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from models.batch import Batch
 from models.early_stopping import EarlyStopping
+from models.encoders.base import packed_tables
+from models.encoders.sharded import Placement, ShardedTable, placed
 from models.recipe import WATCH_TIME
-from tasks.core.errors import TrainingError
-from tasks.train.checkpoint import Progress, load_checkpoint, prefixed, save_checkpoint, under
+from tasks.core.errors import ConfigError, LostError, TrainingError
+from tasks.train.checkpoint import Checkpoints, Progress, prefixed, under
 from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
+from tasks.train.group import ALONE, Group
 from tasks.train.problem import FitProblem
 from tasks.train.step import LOOK_STEPS, NotFiniteError, Step, StepRecord
+from tasks.train.table_memory import TableMemory
 from tasks.train.validate import Validation, validate
 
 log = logging.getLogger(__name__)
@@ -32,7 +37,8 @@ class Fitted:
 
     Attributes:
         seed: its seed.
-        weights: state of the ranker after its best epoch, on the CPU.
+        weights: state of the ranker after its best epoch, on the CPU; of processes that fitted together the first has it whole,
+            the others their own rows of the tables.
         best: lowest value of the stopping criterion.
         best_epoch: epoch that reached it, from 1.
         curves: one row per epoch.
@@ -45,7 +51,7 @@ class Fitted:
     curves: list[dict[str, Any]]
 
 
-def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path) -> Fitted:
+def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path, group: Group = ALONE) -> Fitted:
     """Fit one seed, going on from its checkpoint where there is one.
 
     Args:
@@ -53,11 +59,13 @@ def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints
         seed: of weights, dropout and order.
         config: how to fit.
         checkpoints: folder of this seed's checkpoint.
+        group: processes that fit together.
 
     Raises:
-        TrainingError: if a loss or a gradient is not finite.
+        TrainingError: if a loss or a gradient is not finite, or the tables need more memory than a process may use.
+        LostError: if another process of the group ended.
     """
-    fit = SeedFit(problem, seed, config, checkpoints)
+    fit = SeedFit(problem, seed, config, checkpoints, group)
     fit.resume()
     while not fit.stopping.exhausted:
         fit.epoch()
@@ -65,15 +73,30 @@ def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints
 
 
 class SeedFit:
-    """The state of one fit: ranker, optimizers, curves and the best weights so far."""
+    """The state of one fit: ranker, optimizers, curves and the best weights so far.
 
-    def __init__(self, problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path) -> None:
+    Raises:
+        ConfigError: if another number of processes fits than the configuration says.
+    """
+
+    def __init__(
+        self, problem: FitProblem, seed: int, config: TrainingConfig, checkpoints: Path, group: Group = ALONE
+    ) -> None:
+        if group.size != config.processes:
+            raise ConfigError(
+                f"training.processes is {config.processes}, but here {group.size} fit: only the stage `train` starts more than "
+                f"one; set training.processes: {group.size}"
+            )
         torch.manual_seed(seed)
-        self.problem, self.seed, self.config, self._folder = problem, seed, config, checkpoints
+        self.problem, self.seed, self.config, self._group = problem, seed, config, group
+        self._checkpoints = Checkpoints(checkpoints, group)
         self.device = Device.of(config)
-        self.ranker = self.device.place(problem.ranker())
+        with placed(Placement(group.rank, group.size, TableMemory(config).admit)):
+            self.ranker = self.device.place(problem.ranker())
+        if not group.alone:  # they begin with the same weights, and must not drop the same neurons
+            torch.manual_seed(int(np.random.SeedSequence([seed, group.size, group.rank]).generate_state(1)[0]))
         self._rows = problem.fit.mapped(lambda split: split.on(self.device.name))
-        self._take_step = Step(self.ranker, config, self.device)
+        self._take_step = Step(self.ranker, config, self.device, group)
         self._record = StepRecord(self.ranker.trained_tasks, self.device.name)
         self.stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
         self.step = 0
@@ -81,7 +104,7 @@ class SeedFit:
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
-        found = load_checkpoint(self._folder)
+        found = self._checkpoints.load()
         if found is None:
             return
         progress, tensors = found
@@ -112,7 +135,7 @@ class SeedFit:
             desc=f"seed {self.seed} epoch {epoch + 1}",
             unit="impressions",
             unit_scale=True,
-            disable=not sys.stderr.isatty(),
+            disable=self._group.rank > 0 or not sys.stderr.isatty(),
         ) as bar:
             for batch in batches:
                 self._step(batch)
@@ -129,6 +152,8 @@ class SeedFit:
     def _step(self, batch: Batch) -> None:
         try:
             self._record.add(self._take_step(batch))
+        except LostError:
+            raise
         except (ValueError, RuntimeError) as error:
             # What an earlier step broke, and nobody has looked at yet, is the cause; what fails on it is not.
             self._look()
@@ -154,7 +179,14 @@ class SeedFit:
     def _close_epoch(self, steps: int) -> None:
         self._take_step.optimizers.catch_up()
         try:
-            found = validate(self.ranker, self.problem.validation, self.config, self.device)
+            found = validate(
+                self.ranker,
+                self.problem.validation,
+                self.config,
+                self.device,
+                self._group,
+                self._take_step.optimizers.look_up,
+            )
         except FloatingPointError as error:
             raise self._not_finite(steps, f"on the validation day {error}") from error
         means = dict(zip(self.ranker.trained_tasks, (self._record.sums / steps).tolist(), strict=True))
@@ -187,6 +219,7 @@ class SeedFit:
     def _account(self) -> dict[str, float]:
         """Return how tasks pull on what they share and what the parts say of themselves, on the first rows of the fit days."""
         batch = next(self._rows.evaluation(self.config.batch_size))[1]
+        self._take_step.optimizers.look_up(batch)
         with self.device.autocast():
             gradients = gradient_account(self.ranker, batch)
             with torch.no_grad():
@@ -199,10 +232,19 @@ class SeedFit:
         if not stopping.exhausted:
             tensors |= prefixed("optimizers", self._take_step.optimizers.state_tensors())
         progress = Progress(stopping.epoch, self.step, stopping.best, stopping.best_epoch, self.curves)
-        save_checkpoint(self._folder, progress, tensors)
+        self._checkpoints.save(progress, tensors)
 
     def result(self) -> Fitted:
         """Return the best weights of a finished fit."""
         stopping = self.stopping
         assert stopping.best is not None and stopping.kept is not None
-        return Fitted(self.seed, stopping.kept, stopping.best, stopping.best_epoch, self.curves)
+        return Fitted(self.seed, self._whole(stopping.kept), stopping.best, stopping.best_epoch, self.curves)
+
+    def _whole(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights with the rows that other processes own, on the first process."""
+        whole = dict(weights)
+        for name, table in packed_tables(self.ranker).items():
+            if isinstance(table, ShardedTable):
+                gathered = self._group.whole_table(whole[f"{name}.weight"], table.whole_rows)
+                whole |= {} if gathered is None else {f"{name}.weight": gathered}
+        return whole

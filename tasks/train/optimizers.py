@@ -1,13 +1,20 @@
-"""The two optimizers of a fit behind one step: row-sparse AdamW for packed tables, fused AdamW for the rest."""
+"""The two optimizers of a fit behind one step: row-sparse AdamW for packed tables, fused AdamW for the rest.
+
+Shape legend: T trained tasks.
+"""
 
 import torch
 from torch import Tensor
 
 from models.batch import Batch
+from models.encoders.base import packed_tables
+from models.encoders.sharded import ShardedTable
 from models.ranker import Ranker
 from models.step_rate import rates
 from tasks.train.config import TrainingConfig
+from tasks.train.group import ALONE, Group
 from tasks.train.row_sparse import RowSparseAdamW
+from tasks.train.sharded_adamw import ShardedAdamW
 
 
 class Optimizers:
@@ -16,10 +23,11 @@ class Optimizers:
     Args:
         ranker: the model, on its device.
         config: learning rate, decay and clipping.
+        group: processes that fit together.
     """
 
-    def __init__(self, ranker: Ranker, config: TrainingConfig) -> None:
-        self._clip_norm = config.clip_norm
+    def __init__(self, ranker: Ranker, config: TrainingConfig, group: Group = ALONE) -> None:
+        self._clip_norm, self._group, self._share = config.clip_norm, group, 1.0
         rate_of = rates(ranker)
         undecayed = ranker.undecayed_parameters()
         exempt = {id(parameter) for parameter in undecayed}
@@ -32,14 +40,43 @@ class Optimizers:
             for parameters, decay in ((decayed, config.weight_decay), (undecayed, 0.0))
         ]  # fmt: skip
         self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, fused=True)
-        self._sparse = RowSparseAdamW(ranker.embedding_parameters(), config.learning_rate, config.weight_decay)
+        sharded = [table for table in packed_tables(ranker).values() if isinstance(table, ShardedTable)]
+        rates_of_rows = config.learning_rate, config.weight_decay
+        self._sparse: RowSparseAdamW | ShardedAdamW = (
+            ShardedAdamW(sharded, group, *rates_of_rows)
+            if sharded
+            else RowSparseAdamW(ranker.embedding_parameters(), *rates_of_rows)
+        )
 
     def prepare(self, batch: Batch) -> None:
         """Bring the table rows that a batch reads up to date; call before its forward pass."""
-        read = [batch.ids_BF.flatten()]
-        if batch.history is not None:
-            read += [ids_BL.flatten() for ids_BL in batch.history.fields.values()]
-        self._sparse.prepare(torch.cat(read))
+        self._sparse.prepare(_rows_of(batch))
+
+    def look_up(self, batch: Batch | None) -> None:
+        """Let what does not learn read the tables, which were caught up; call before its forward pass.
+
+        Args:
+            batch: None: this process reads nothing while others do.
+        """
+        if isinstance(self._sparse, ShardedAdamW):
+            nothing = torch.zeros(0, dtype=torch.int64, device=self._parameters[0].device)
+            self._sparse.look_up(nothing if batch is None else _rows_of(batch))
+
+    def join(self, losses_T: Tensor, share: float) -> None:
+        """Put the mean over the whole batch in the place of the losses and of the dense gradients of a part; call before `step`.
+
+        Args:
+            losses_T: means over the rows of this process.
+            share: of the batch that they are.
+        """
+        if self._group.alone:
+            return
+        self._share = share
+        parts = [losses_T, *(p.grad for p in self._parameters if p.grad is not None)]
+        flat = torch.cat([part.flatten() for part in parts]) * share
+        self._group.sum(flat)
+        for part, joined in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
+            part.copy_(joined.view_as(part))
 
     def catch_up(self) -> None:
         """Bring whole tables up to date; call before they are read as a whole."""
@@ -48,8 +85,8 @@ class Optimizers:
     def step(self) -> Tensor:
         """Clip the gradient as a whole, apply it, clear it, and return its norm before clipping."""
         dense = [p.grad for p in self._parameters if p.grad is not None]
-        sparse = self._sparse.gradients()
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([*dense, *sparse])))
+        sparse = self._sparse_gradients()
+        norm = self._norm(dense, sparse)
         if self._clip_norm is not None:
             scale = (self._clip_norm / (norm + 1e-6)).clamp(max=1.0)
             torch._foreach_mul_([*dense, *sparse], scale)
@@ -57,6 +94,20 @@ class Optimizers:
         self._dense.zero_grad(set_to_none=True)
         self._sparse.step(sparse)
         return norm
+
+    def _sparse_gradients(self) -> list[Tensor]:
+        return (
+            self._sparse.gradients(self._share) if isinstance(self._sparse, ShardedAdamW) else self._sparse.gradients()
+        )
+
+    def _norm(self, dense: list[Tensor], sparse: list[Tensor]) -> Tensor:
+        """Return the norm of the whole gradient, of which other processes have the rows that they own."""
+        if self._group.alone:
+            norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm([*dense, *sparse])))
+            return norm
+        square = torch.stack(torch._foreach_norm(sparse)).square().sum()
+        self._group.sum(square)
+        return (torch.stack(torch._foreach_norm(dense)).square().sum() + square).sqrt()
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return the state of both optimizers by name."""
@@ -75,3 +126,11 @@ class Optimizers:
                 _, index, key = name.split(".", 2)
                 state.setdefault(int(index), {})[key] = value
         self._dense.load_state_dict({**self._dense.state_dict(), "state": state})
+
+
+def _rows_of(batch: Batch) -> Tensor:
+    """Return the table rows that a batch reads, with repetitions."""
+    read = [batch.ids_BF.flatten()]
+    if batch.history is not None:
+        read += [ids_BL.flatten() for ids_BL in batch.history.fields.values()]
+    return torch.cat(read)

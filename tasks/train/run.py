@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +25,10 @@ from tasks.train.config import TrainingConfig
 from tasks.train.curves import write_curves
 from tasks.train.device import Device
 from tasks.train.diagnostics import learned
+from tasks.train.divided import refuse_undivided
 from tasks.train.fit import Fitted, fit_seed
+from tasks.train.group import Group
+from tasks.train.launch import together
 from tasks.train.manifest import FILE as MANIFEST
 from tasks.train.manifest import FitDays, FitRows, InputHashes, RecipeManifest
 from tasks.train.overlap import overlap
@@ -64,27 +68,84 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
         scratch: checkpoints are kept below it while the fit runs, so that a killed run goes on where it was.
 
     Raises:
+        ConfigError: if the recipe cannot be fitted by as many processes as it is asked for.
         ContractError: if there is no table, or it cannot be read.
         TrainingError: if a loss is not finite, or the table lacks what the recipe needs.
+        LostError: if one of several processes ends before the others.
     """
     name, recipe, config = named.name, named.recipe, named.training
     if isinstance(recipe, TreesRecipe):
         return train_trees(table, name, recipe, config, out)
-    torch.set_num_threads(config.threads)
-    opened = TrainingTable.open(table)
-    hashes = input_hashes(opened, recipe, config)
-    checkpoints = scratch / "checkpoints" / hash_value([name, hashes])[:32]
-    problem = open_problem(opened, recipe)
+    refuse_undivided(name, recipe, config.processes)
+    with together(config, partial(_assist, table, name, recipe, config, scratch)) as group:
+        return _train(_Fit.open(table, name, recipe, config, scratch), out, group)
+
+
+def assist(table: Path, named: NamedRecipe, scratch: Path) -> str:
+    """Be one of the processes that torchrun started beside rank 0, which calls `train`; return what this one did.
+
+    Raises:
+        DwellError: as `train` does.
+    """
+    name, recipe, config = named.name, named.recipe, named.training
+    if isinstance(recipe, TreesRecipe):
+        return "nothing: one process fits trees"
+    refuse_undivided(name, recipe, config.processes)
+    help = partial(_assist, table, name, recipe, config, scratch)
+    with together(config, help) as group:
+        help(group)
+        return f"the part of rank {group.rank}"
+
+
+def _assist(table: Path, name: str, recipe: Recipe, config: TrainingConfig, scratch: Path, group: Group) -> None:
+    fit = _Fit.open(table, name, recipe, config, scratch)
+    for seed in config.seeds:
+        fit.of(seed, group)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What every process that fits a recipe opens.
+
+    Attributes:
+        name: of the recipe.
+        problem: recipe and data.
+        config: how to fit.
+        hashes: of what the fit depends on.
+        checkpoints: folder of checkpoints that belong to them.
+    """
+
+    name: str
+    problem: FitProblem
+    config: TrainingConfig
+    hashes: Mapping[str, str]
+    checkpoints: Path
+
+    @classmethod
+    def open(cls, table: Path, name: str, recipe: Recipe, config: TrainingConfig, scratch: Path) -> "_Fit":
+        torch.set_num_threads(config.threads)
+        opened = TrainingTable.open(table)
+        hashes = input_hashes(opened, recipe, config)
+        checkpoints = scratch / "checkpoints" / hash_value([name, hashes])[:32]
+        return cls(name, open_problem(opened, recipe), config, hashes, checkpoints)
+
+    def of(self, seed: int, group: Group) -> Fitted:
+        return fit_seed(self.problem, seed, self.config, self.checkpoints / f"seed{seed}", group)
+
+
+def _train(fit: _Fit, out: Path, group: Group) -> TrainResult:
+    """Fit every seed together with the group, and write the bundle."""
+    name, problem, config, hashes = fit.name, fit.problem, fit.config, fit.hashes
     if problem.frozen:
         log.warning("%s: too few positives, tower frozen: %s", name, ", ".join(problem.frozen))
-    rows = ValidationRows.of(opened)
+    rows = ValidationRows.of(problem.table)
     fits: list[Fitted] = []
     weights: dict[int, frozenset[str]] = {}
     tables: dict[int, dict[str, StoredTable]] = {}
     calibrations: dict[int, Calibration] = {}
     metrics: dict[int, FittedMetrics] = {}
     for seed in config.seeds:
-        fitted = fit_seed(problem, seed, config, checkpoints / f"seed{seed}")
+        fitted = fit.of(seed, group)
         ranker = problem.fitted_ranker(fitted.weights)
         weights[seed] = frozenset(ranker.state_dict())
         tables[seed] = {table: module.stored for table, module in compressed_tables(ranker).items()}
@@ -94,7 +155,7 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
     serving = min(fits, key=lambda fitted: fitted.best).seed
     with writing(out) as temporary:
         temporary.mkdir(parents=True)
-        shutil.copytree(table / PREPROCESSOR, temporary / PREPROCESSOR)
+        shutil.copytree(problem.table.folder / PREPROCESSOR, temporary / PREPROCESSOR)
         _write_states(temporary, problem)
         _write_debiasing(temporary, problem, fits, next(fitted for fitted in fits if fitted.seed == serving))
         for fitted in fits:
@@ -102,16 +163,16 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
             if tables[fitted.seed]:
                 _, master = _calibrated(problem, problem.master_ranker(fitted.weights), config, rows)
                 moved = metrics[fitted.seed].minus(master)
-                fit = FitOfTables(
+                of_tables = FitOfTables(
                     recipe=name, seed=fitted.seed, hashes=InputHashes.model_validate(hashes), validation=moved
                 )
-                _write_tables(temporary, problem, tables[fitted.seed], fit)
+                _write_tables(temporary, problem, tables[fitted.seed], of_tables)
         write_calibrators(temporary, calibrations)
         write_curves(temporary / curves.FILE, [row for fitted in fits for row in fitted.curves])
         write_json(temporary / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
         manifest = _manifest(name, problem, config, hashes, fits, serving, calibrations)
         manifest.write(temporary / MANIFEST)
-    remove(checkpoints)
+    remove(fit.checkpoints)
     refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
     return TrainResult(name, problem.fit.impressions.num_rows, serving, metrics[serving].xauc, problem.frozen, refused)
 

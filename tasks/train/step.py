@@ -13,6 +13,7 @@ from models.batch import Batch
 from models.ranker import Ranker, refuse_non_finite
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
+from tasks.train.group import ALONE, Group
 from tasks.train.optimizers import Optimizers
 
 LOOK_STEPS = 50
@@ -20,38 +21,42 @@ LOOK_STEPS = 50
 
 
 class Step:
-    """Forward, losses, backward, both optimizers. A data-parallel run would average gradients before the optimizers.
+    """Forward, losses, backward, both optimizers. Of processes that fit together each takes a part of the rows.
 
     Args:
         ranker: the model, on its device.
         config: of the optimizers.
         device: where the ranker is, and in which precision it computes.
+        group: processes that fit together.
     """
 
-    def __init__(self, ranker: Ranker, config: TrainingConfig, device: Device) -> None:
-        self.ranker, self.device = ranker, device
-        self.optimizers = Optimizers(ranker, config)
+    def __init__(self, ranker: Ranker, config: TrainingConfig, device: Device, group: Group = ALONE) -> None:
+        self.ranker, self.device, self.group = ranker, device, group
+        self.optimizers = Optimizers(ranker, config, group)
         self._shared = ranker.shared_parameters()
 
     def __call__(self, batch: Batch) -> Tensor:
         """Take one step.
 
         Args:
-            batch: rows, on the device.
+            batch: rows, on the device; the same in every process.
 
         Returns:
-            The losses of the trained tasks and the norm of the gradient before clipping, float64 [T + 1] on the device.
+            The losses of the trained tasks over the batch and the norm of the gradient before clipping, float64 [T + 1] on the device.
 
         Raises:
             ValueError: if the parts of the recipe do not go together.
         """
-        self.optimizers.prepare(batch)
+        part, share = self.group.part(batch)
+        self.optimizers.prepare(part)
         with self.device.autocast():
-            losses = self.ranker.losses(batch)
+            losses = self.ranker.losses(part)
         self.ranker.balance.backward(losses, self._shared)
+        losses_T = torch.stack(list(losses.values())).detach()
+        self.optimizers.join(losses_T, share)
         norm = self.optimizers.step()
-        self.ranker.balance.after_step(lambda: self.ranker.losses(batch))
-        return torch.stack([*losses.values(), norm]).detach().double()
+        self.ranker.balance.after_step(lambda: self.ranker.losses(part))
+        return torch.cat([losses_T, norm.unsqueeze(0)]).double()
 
 
 class StepRecord:

@@ -1,12 +1,13 @@
 """Losses and predictions of a ranker on the validation split, in bounded memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.batch import Batch
 from models.ranker import Ranker, RankerOutputs, refuse_non_finite
 from models.recipe import WATCH_TIME
 from tasks.core.predictions import probability
@@ -15,6 +16,7 @@ from tasks.table.columns import open_column
 from tasks.train.batches import Split
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
+from tasks.train.group import ALONE, Group
 from tasks.train.population import Population
 
 Floats = NDArray[np.float64]
@@ -40,25 +42,51 @@ class Validation:
         return sum(watch) if config.stop_on == "watch_loss" else sum(self.losses.values())
 
 
-def validate(ranker: Ranker, population: Population, config: TrainingConfig, device: Device) -> Validation:
+def _reads_all(batch: Batch | None) -> None:
+    """Do nothing: whole tables can be read."""
+
+
+def validate(
+    ranker: Ranker,
+    population: Population,
+    config: TrainingConfig,
+    device: Device,
+    group: Group = ALONE,
+    look_up: Callable[[Batch | None], None] = _reads_all,
+) -> Validation:
     """Measure a ranker in evaluation mode.
+
+    Args:
+        ranker: on its device.
+        population: rows of the validation day.
+        config: how many rows are predicted at a time.
+        device: where the ranker is.
+        group: processes that fit together: parts of the rows are dealt among them, and each gets the measures of all rows.
+        look_up: is told every batch before it is encoded; None where others encode one and this process does not.
 
     Raises:
         FloatingPointError: if a loss is not finite.
     """
     ranker.eval()
-    totals: dict[str, float] = {}
-    scores = []
+    measured = []
     rows = population.mapped(lambda split: split.on(device.name))
     with torch.no_grad(), device.autocast():
-        for shown, batch in rows.evaluation(config.evaluation_rows, shared=True):
+        for part in group.dealt(rows.evaluation(config.evaluation_rows, shared=True)):
+            look_up(None if part is None else part[1])
+            if part is None:
+                continue
+            shown, batch = part
             encoded = ranker.encode(batch)
-            of_batch = ranker.losses(batch, encoded)
-            refuse_non_finite(of_batch)
-            for task, loss in of_batch.items():
-                totals[task] = totals.get(task, 0.0) + float(loss) * len(shown)
+            losses = {task: float(loss) for task, loss in ranker.losses(batch, encoded).items()}
             predicted = ranker.predict_encoded(encoded, shown) if batch is shown else ranker.predict(shown)
-            scores.append(predicted.score_B.double().cpu().numpy())
+            measured.append((losses, predicted.score_B.double().cpu().numpy()))
+    totals: dict[str, float] = {}
+    scores = []
+    for losses, score_B in group.gathered(measured):
+        refuse_non_finite(losses)
+        for task, loss in losses.items():
+            totals[task] = totals.get(task, 0.0) + loss * len(score_B)
+        scores.append(score_B)
     impressions = population.impressions
     watch_s = open_column(impressions.folder, "watch_s").astype(np.float64)
     losses = {task: total / impressions.num_rows for task, total in totals.items()}
