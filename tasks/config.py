@@ -19,7 +19,7 @@ from tasks.candidates.config import CandidatesConfig, ProposerConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
-from tasks.core.files import hash_file, hash_value, writing
+from tasks.core.files import hash_file, hash_value, unfinished, writing
 from tasks.core.layout import Workspace
 from tasks.core.manifest import product_hash
 from tasks.core.names import Name
@@ -40,6 +40,7 @@ from tasks.train.config import TrainingBlock, TrainingConfig
 from tasks.train.trees.config import TreesRecipe
 from tasks.tune.config import TuningConfig
 from tasks.validate.config import ValidationConfig
+from tasks.weekly.config import CodesReview, PruneReview, ReviewConfig, ScalingReview
 
 if TYPE_CHECKING:
     from models.recipe import Recipe
@@ -136,6 +137,8 @@ class Params(Block):
     """what proposes videos by name; `nightly.proposers` says which a night fits, `score.proposer` whose proposals are scored"""
     score: ScoreConfig = ScoreConfig()
     report: ReportConfig = ReportConfig()
+    weekly: dict[Name, ReviewConfig] = Field(default_factory=dict)
+    """what `dwell weekly` looks into, by name; each review may propose a change of this file, and changes nothing"""
 
     def recipe(self, name: str) -> "AnyRecipe":
         """Return one recipe, of a network or of trees, fully checked.
@@ -220,6 +223,7 @@ class Params(Block):
             *self._taken(),
             *self._not_fitted(),
             *self._not_proposed(),
+            *self._not_reviewed(),
             *(
                 (("window", "lookback_days"), f"features.{said}")
                 for said in self.features.too_long(self.window.lookback_days)
@@ -304,6 +308,24 @@ class Params(Block):
                 f"lists of {self.score.top_k} videos cannot be made of {self.candidates.length} proposals: raise candidates.length",
             )
 
+    def _not_reviewed(self) -> Iterator[Wrong]:
+        """Yield reviews of recipes that are not there or no networks, and of codes that no night keeps."""
+        for name, review in self.weekly.items():
+            if isinstance(review, PruneReview | ScalingReview) and review.recipe is not None:
+                place = ("weekly", name, "recipe")
+                yield from self._unknown(place, "recipe", [review.recipe], self.recipes)
+                if is_trees(self.recipes.get(review.recipe)):
+                    yield (
+                        place,
+                        f"recipe {review.recipe!r} is of trees, and the review is of networks: name one of those",
+                    )
+            items = self.table.items
+            if isinstance(review, CodesReview) and (isinstance(items, NoItems) or items.until is None):
+                yield (
+                    ("weekly", name),
+                    "asks whether codes are out of date, and no night keeps any: set table.items.until",
+                )
+
 
 def _columns_of(source: TableSourceConfig) -> Iterator[tuple[Keys, str]]:
     """Yield the columns of files that a source names, each with the keys that lead there."""
@@ -326,6 +348,17 @@ def write_params(path: Path, text: str) -> None:
     with writing(path, durable=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
         load_params(temporary)
+
+
+def check_params(path: Path, text: str) -> None:
+    """Check a text that may come to stand in the place of `params.yaml`, and leave the file as it is.
+
+    Raises:
+        ConfigError: as `load_params` says of the text.
+    """
+    with unfinished(path) as folder:
+        (folder / path.name).write_text(text, encoding="utf-8")
+        load_params(folder / path.name)
 
 
 def load_params(path: Path) -> Params:

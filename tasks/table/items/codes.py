@@ -58,8 +58,9 @@ class ItemCodes:
         with_content = videos.drop_nulls(CONTENT_VECTOR)
         codewords = min(config.codewords, with_content.height // config.videos_per_codeword)
         if codewords < 2:
+            which = "of the fit days" if config.until is None else f"uploaded until {config.until}"
             raise ContractError(
-                f"{where}: {with_content.height} videos of the fit days have content, and table.items needs "
+                f"{where}: {with_content.height} videos {which} have content, and table.items needs "
                 f"{2 * config.videos_per_codeword} for two codewords of {config.videos_per_codeword} videos: lower "
                 "table.items.videos_per_codeword, fit on more days, or set table.items.kind to none"
             )
@@ -90,9 +91,11 @@ class ItemCodes:
             ContractError: if content has another width than that of the fit days.
         """
         has_content_V = videos[CONTENT_VECTOR].is_not_null().to_numpy()
-        return has_content_V, self.tokenizer.encode(
-            _matrix(videos.drop_nulls(CONTENT_VECTOR), self.tokenizer.width, where)
-        )
+        return has_content_V, self.tokenizer.encode(self.content(videos.drop_nulls(CONTENT_VECTOR), where))
+
+    def content(self, videos: pl.DataFrame, where: str) -> Doubles:
+        """Return the content of videos that all have some, [V, C]; errors as for `tokens`."""
+        return _matrix(videos, self.tokenizer.width, where)
 
     def encode(self, frame: pl.DataFrame, where: str) -> Array:
         """Return [rows, F] local rows of the code fields, 0 where a video has no content.

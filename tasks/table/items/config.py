@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.ranges import Seed, Whole
-from tasks.core.settings import Block
+from tasks.core.settings import Block, Day
 
 
 class NoItems(Block):
@@ -28,6 +28,10 @@ class CodedItems(Block):
     """videos of the fit days that a codeword needs; fewer videos make fewer codewords, or nothing would be shared"""
     seed: Seed = 0
     """of the first centres"""
+    until: Day | None = None
+    """day, in quotes: codes are learned from the catalogue's videos uploaded up to its end, or up to the last fit day where that
+    comes first, and so are the same night after night (`weekly` says when they are out of date); null: every night learns
+    them anew from the videos of its fit days"""
 
 
 ItemsConfig = Annotated[NoItems | CodedItems, Field(discriminator="kind")]
