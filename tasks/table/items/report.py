@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.document import Document
 from tasks.table.items.codes import ItemCodes, code_table
-from tasks.table.items.rq_kmeans import Codes
+from tasks.table.items.tokenizer import Codes
 
 FOLDER = "items"
 CODES, REPORT = "item_codes.parquet", "codebook_report.json"
@@ -40,6 +40,8 @@ class CodebookReport(Document):
     """Names the tokenizer; what was trained on its codes is refused with another's."""
     kind: str
     """Scheme that its codes are looked up by."""
+    tokenizer: str
+    """What finds the codes."""
     videos: int
     """Videos with content that the codes were learned from."""
     later: int
@@ -88,6 +90,7 @@ def _report(
     return CodebookReport(
         id=codes.id,
         kind=codes.kind,
+        tokenizer=codes.tokenizer.kind,
         videos=len(learned_VL),
         later=int((~is_fitted_V).sum()),
         without_content=catalogue - len(codes_VL),
