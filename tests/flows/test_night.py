@@ -387,7 +387,7 @@ def test_a_week_takes_its_turn_looks_at_the_night_and_changes_nothing(
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     before = {name: hash_tree(root / name) for name in (*OUTPUTS, "registry", "nights")}
     files = {name: (root / name).read_bytes() for name in ("run.yaml", "dvc.lock", "params.yaml")}
-    a_night = FileLock(root / ".dwell/night.lock")
+    a_night = FileLock(root / ".dwell/night.lock", thread_local=False)
     with contextlib.chdir(root), temporary_settings({PREFECT_API_URL: prefect_server["PREFECT_API_URL"]}):
         with a_night, pytest.raises(NightError, match="is held by"):
             weekly()

@@ -34,6 +34,7 @@ def test_a_law_is_never_negative_nor_rising() -> None:
     assert laws.at(1.0)[0] == pytest.approx(laws.at(8.0)[0]), "a loss that rises has no scale"
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_doubling_saves() -> None:
     worlds, truth = range(40), float(planted(6.0) - planted(12.0))
     found = [FittedLaw.fit(ladder(world), 150, 0, 0.8).saved(12.0) for world in worlds]

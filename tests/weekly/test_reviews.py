@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from flows.reviews import run_review
 from tasks.config import load_params
@@ -169,8 +168,3 @@ def test_a_review_of_nothing_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         make_night(weekly, items)
-
-
-def test_the_projects_own_reviews_are_valid() -> None:
-    own = yaml.safe_load(Path("params.yaml").read_text())["weekly"]
-    assert {review["kind"] for review in own.values()} == {"prune", "scaling"}

@@ -55,6 +55,7 @@ def explained(code: np.ndarray, target: np.ndarray, learned: int) -> float:
     return float(1 - ((later - guess) ** 2).sum() / ((later - later.mean()) ** 2).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_codes_of_new_videos_tell_what_is_planted_and_those_of_others_do_not(
     kind: str, planted: tuple[np.ndarray, np.ndarray]
