@@ -126,8 +126,9 @@ def _epochs(
     parameters = [*encoder.parameters(), *decoder.parameters(), *books]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=_DECAY)
     for _ in range(epochs):
-        for batch_B in torch.randperm(len(rows_VC)).split(config.batch_size):
-            row_BC = rows_VC[batch_B]
+        order_V = torch.randperm(len(rows_VC))
+        for begin in range(0, len(order_V), config.batch_size):
+            row_BC = rows_VC[order_V[begin : begin + config.batch_size]]
             latent_BD = encoder(row_BC)
             code_BD, loss = _quantised(latent_BD, books, config.beta)
             loss = loss + (row_BC - decoder(code_BD)).square().sum(dim=1).mean()
