@@ -37,7 +37,8 @@ class Finding:
 class WantedEntry(Document):
     """One entry of params.yaml that a proposal would change."""
 
-    keys: tuple[str, ...]
+    path: tuple[str, ...]
+    """Its keys; not named so, as `dict()` would call a field of that name."""
     value: Any
     """None: the entry would go."""
 
@@ -53,7 +54,7 @@ class WantedEntry(Document):
         return [*there, *(member for member in self.value if member not in there)]
 
     def _of(self, document: Any) -> Any:
-        for key in self.keys:
+        for key in self.path:
             document = document.get(key) if isinstance(document, Mapping) else None
         return document
 
@@ -81,7 +82,7 @@ class Proposal(Document):
             text: the file as it is now.
             document: the same, parsed.
         """
-        return with_entries(text, [Entry(entry.keys, _in_lines(entry, document)) for entry in self.entries])
+        return with_entries(text, [Entry(entry.path, _in_lines(entry, document)) for entry in self.entries])
 
 
 def write_proposal(folder: Path, text: str, proposal: Proposal, finding: Finding) -> None:
@@ -109,12 +110,12 @@ def difference(before: str, after: str) -> str:
 def _in_lines(entry: WantedEntry, document: Any) -> Any:
     """Return a value as it is spelled: a recipe has a line for every part."""
     value = entry.beside(document)
-    return one_line_each(value) if entry.keys[0] == "recipes" else value
+    return one_line_each(value) if entry.path[0] == "recipes" else value
 
 
 def wanted(entries: Sequence[Entry]) -> tuple[WantedEntry, ...]:
     """Return entries as the file names them."""
-    return tuple(WantedEntry(keys=entry.keys, value=json.loads(json.dumps(entry.value))) for entry in entries)
+    return tuple(WantedEntry(path=entry.keys, value=json.loads(json.dumps(entry.value))) for entry in entries)
 
 
 def open_proposals(folder: Path, document: Any) -> list[tuple[Path, Proposal]]:

@@ -49,6 +49,8 @@ def test_codebooks_that_new_videos_left_behind_are_proposed_anew_and_merged(make
     assert {path: path.read_bytes() for path in before} == before
     assert (hash_tree(place.registry("simulator")), hash_tree(place.table), hash_tree(place.features)) == kept
     assert "proposed: table.items.until 2024-03-05" in proposal.says[-1]
+    as_prefect_walks_results = [dict(entry) for entry in dict(proposal)["entries"]]
+    assert as_prefect_walks_results == [{"path": ("table", "items", "until"), "value": "2024-03-05"}]
     assert "10 videos uploaded from 2024-03-06 to 2024-03-06" in proposal.says[0]
     evidence = (place.proposal("simulator", DAYS.judge[0], "codes") / EVIDENCE).read_text().splitlines()
     assert evidence[0] == "codebooks,level,codewords,used,perplexity,error" and len(evidence) == 3
