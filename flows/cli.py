@@ -131,6 +131,18 @@ def backfill(
 
 
 @app.command()
+def weekly() -> None:
+    """Run the reviews of params.yaml on the night in run.yaml: what they propose, a person merges; nothing else changes."""
+    with environment.flow_run(Path.cwd()):
+        from flows.weekly import weekly as flow
+
+        found = flow()
+    for proposal in found:
+        for line in (f"{proposal.name}:", *(f"  {said}" for said in proposal.says)):
+            typer.echo(line)
+
+
+@app.command()
 def prepare(as_of: AsOf = None, source: Source = None, data: Data = None) -> None:
     """Write run.yaml, the key of one night, so that `dvc repro` or `dwell stage` can run it without Prefect."""
     from tasks.night.key import prepare_night

@@ -14,6 +14,7 @@ from tasks.core.layout import Workspace
 
 if TYPE_CHECKING:
     from tasks.registry import Registry
+    from tasks.weekly.proposal import Proposal
 
 _LOOKED_AT = 30
 """Nights among which `status` looks for what is late."""
@@ -157,10 +158,50 @@ def status(source: Source = None) -> None:
     if found.last_attempt is not None:
         typer.echo(f"last attempt: night {found.last_attempt}")
     typer.echo(str(_registry(name).status()))
+    if proposed := _open_proposals(workspace, name):
+        typer.echo(f"proposed: {', '.join(proposal.name for _, proposal in proposed)} (`dwell proposals` shows what)")
     if found.holes:
         typer.echo(f"late: {', '.join(str(night.as_of) for night in found.holes)} came to no decision")
     for remedy in found.remedies:
         typer.echo(f"to do: {remedy}")
+
+
+def proposals(
+    source: Source = None,
+    merge: Annotated[
+        str | None, typer.Option("--merge", callback=named, help="An open proposal to write into params.yaml.")
+    ] = None,
+) -> None:
+    """Show what `dwell weekly` proposes and nobody has merged: why, and what would change; or merge one."""
+    from tasks.config import load_params, write_params
+    from tasks.core.yaml_file import read_yaml
+    from tasks.weekly.proposal import DIFF
+
+    workspace = Workspace()
+    found = _open_proposals(workspace, source or load_params(workspace.params).default_source)
+    if merge is not None:
+        chosen = {proposal.name: proposal for _, proposal in found}
+        if merge not in chosen:
+            raise ConfigError(f"no open proposal {merge!r}; there are: {', '.join(chosen) or 'none'}")
+        text = workspace.params.read_text(encoding="utf-8")
+        write_params(workspace.params, chosen[merge].merged_into(text, read_yaml(workspace.params).value))
+        typer.echo(f"{workspace.params}: {chosen[merge].says[-1]}; merged")
+        return
+    for folder, proposal in found:
+        typer.echo(f"{proposal.name}, night {proposal.as_of} of {proposal.source}:")
+        for said in proposal.says:
+            typer.echo(f"  {said}")
+        typer.echo(f"  what would change: {folder / DIFF}")
+        typer.echo(f"  merge: dwell proposals --merge {proposal.name}   (drop it: rm -r {folder})")
+    if not found:
+        typer.echo("nothing is proposed")
+
+
+def _open_proposals(workspace: Workspace, source: str) -> "list[tuple[Path, Proposal]]":
+    from tasks.core.yaml_file import read_yaml
+    from tasks.weekly.proposal import open_proposals
+
+    return open_proposals(workspace.proposals(source), read_yaml(workspace.params).value)
 
 
 def card(
@@ -280,5 +321,5 @@ def doctor(
         raise typer.Exit(1)
 
 
-COMMANDS = (rollback, retire, promote, score, reweigh, card, status, calendar, site, sandbox, clean, doctor)
+COMMANDS = (rollback, retire, promote, score, reweigh, card, status, calendar, proposals, site, sandbox, clean, doctor)
 """In the order of the help."""

@@ -1,17 +1,19 @@
 """`dwell prune` by params.yaml: what a search starts from is read there, and what it found is added there."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flows.tune import default_recipe
-from tasks.config import load_params, write_params
+from tasks.config import Params, load_params, write_params
 from tasks.core.layout import Workspace
-from tasks.core.yaml_edit import one_line_each, with_entry, without_entry
+from tasks.core.yaml_edit import Entry, one_line_each, with_entries
 from tasks.prune.run import Pruned
 from tasks.prune.run import prune as search
 
 
 def prune(workspace: Workspace, name: str, most: int | None = None) -> Pruned:
-    """Search the fields that one recipe can do without, or go on with a search.
+    """Search the fields that one recipe can do without, or go on with a search, and write what was found below `tuned/`.
 
     Args:
         workspace: with params.yaml and the features and table of a night.
@@ -22,7 +24,9 @@ def prune(workspace: Workspace, name: str, most: int | None = None) -> Pruned:
         ConfigError: if there is no such recipe, or `tasks.prune.run.prune` says so; its other errors are the same.
     """
     params = load_params(workspace.params)
-    return search(workspace, default_recipe(params, name), params.tuning, most)
+    pruned = search(workspace, default_recipe(params, name), params.tuning, most)
+    pruned.write()
+    return pruned
 
 
 def add_to_params(path: Path, pruned: Pruned) -> str:
@@ -37,12 +41,23 @@ def add_to_params(path: Path, pruned: Pruned) -> str:
     """
     if not pruned.found.dropped:
         return f"{path}: nothing to add, {pruned.name} stays as it is"
-    params, name = load_params(path), pruned.pruned_name
-    text = path.read_text(encoding="utf-8")
-    text = with_entry(text, ("recipes", name), one_line_each(pruned.block), after=pruned.name)
-    own, place = params.training.by_recipe.get(pruned.name), ("training", "by_recipe", name)
-    # Fitted with the settings of the recipe it came from, as the search did.
-    changed = None if own is None else one_line_each({name: own.model_dump(mode="json", exclude_unset=True)})[name]
-    text = with_entry(text, place, changed) if changed else without_entry(text, place)
-    write_params(path, text)
-    return f"{path}: added recipes.{name}; name it below nightly.recipes to try it against the champion"
+    entries = recipe_entries(load_params(path), pruned.name, pruned.pruned_name, pruned.block)
+    write_params(path, with_entries(path.read_text(encoding="utf-8"), entries))
+    return f"{path}: added recipes.{pruned.pruned_name}; name it below nightly.recipes to try it against the champion"
+
+
+def recipe_entries(params: Params, name: str, new: str, block: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """Return the entries of params.yaml that add a recipe found from another one, fitted with the other's settings.
+
+    Args:
+        params: the file as it is.
+        name: of the recipe it was found from; the new one stands behind it.
+        new: its name.
+        block: it, as the file spells it.
+    """
+    own = params.training.by_recipe.get(name)
+    changed = None if own is None else own.model_dump(mode="json", exclude_unset=True)
+    return (
+        Entry(("recipes", new), one_line_each(block), after=name),
+        Entry(("training", "by_recipe", new), changed or None),
+    )

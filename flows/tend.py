@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.states import AwaitingRetry, Crashed
 
-FLOWS = ("nightly", "backfill")
+FLOWS = ("nightly", "weekly", "backfill")
 RUNS = 3
 """How often a run whose process dies is begun in all."""
 _LATELY = dt.timedelta(days=1)

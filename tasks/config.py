@@ -19,7 +19,7 @@ from tasks.candidates.config import CandidatesConfig, ProposerConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
-from tasks.core.files import hash_file, hash_value, writing
+from tasks.core.files import hash_file, hash_value, unfinished, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import product_hash
 from tasks.core.names import Name
@@ -31,7 +31,7 @@ from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
 from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
 from tasks.gate.config import GatePolicy
-from tasks.ingest.config import SourceConfig, TableFiles, TableSourceConfig
+from tasks.ingest.config import SourceConfig, TableSourceConfig
 from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
@@ -40,6 +40,7 @@ from tasks.train.config import TrainingBlock, TrainingConfig
 from tasks.train.trees.config import TreesRecipe
 from tasks.tune.config import TuningConfig
 from tasks.validate.config import ValidationConfig
+from tasks.weekly.config import ReviewConfig
 
 if TYPE_CHECKING:
     from models.recipe import Recipe
@@ -140,6 +141,8 @@ class Params(Block):
     """what proposes videos by name; `nightly.proposers` says which a night fits, `score.proposer` whose proposals are scored"""
     score: ScoreConfig = ScoreConfig()
     report: ReportConfig = ReportConfig()
+    weekly: dict[Name, ReviewConfig] = Field(default_factory=dict)
+    """what `dwell weekly` looks into, by name; each review may propose a change of this file, and changes nothing"""
 
     def recipe(self, name: str) -> "AnyRecipe":
         """Return one recipe, of a network or of trees, fully checked.
@@ -225,18 +228,15 @@ class Params(Block):
             *self._taken(),
             *self._not_fitted(),
             *self._not_proposed(),
+            *self._not_reviewed(),
             *(
                 (("window", "lookback_days"), f"features.{said}")
                 for said in self.features.too_long(self.window.lookback_days)
             ),
         ]
         if not (isinstance(self.table.items, NoItems) or self.features.content):
-            found.append(
-                (
-                    ("table", "items"),
-                    "reads the content of videos, which features leave out: set features.content: true",
-                )
-            )
+            left_out = "reads the content of videos, which features leave out: set features.content: true"
+            found.append((("table", "items"), left_out))
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]
@@ -275,9 +275,8 @@ class Params(Block):
         """Yield columns of files whose names Polars would take for a pattern that stands for several columns."""
         for source, config in self.sources.items():
             if isinstance(config, TableSourceConfig):
-                for keys, name in _columns_of(config):
-                    if name == "*" or (name.startswith("^") and name.endswith("$")):
-                        yield ("sources", source, *keys), f"{name!r} would name several columns: rename it"
+                for keys, name in config.patterns():
+                    yield ("sources", source, *keys), f"{name!r} would name several columns: rename it"
 
     def _not_for_trees(self) -> Iterator[Wrong]:
         """Yield training settings of recipes that have no epochs and no step size."""
@@ -321,17 +320,13 @@ class Params(Block):
                 f"lists of {self.score.top_k} videos cannot be made of {self.candidates.length} proposals: raise candidates.length",
             )
 
-
-def _columns_of(source: TableSourceConfig) -> Iterator[tuple[Keys, str]]:
-    """Yield the columns of files that a source names, each with the keys that lead there."""
-    for table in ("impressions", "users", "videos"):
-        files: TableFiles | None = getattr(source, table)
-        if files is not None:
-            for column, given in files.columns.items():
-                names: Any = (given,) if isinstance(given, str) else given
-                if isinstance(names, tuple):
-                    yield from (((table, "columns", column), name) for name in names)
-            yield from (((table, "categoricals", place), name) for place, name in enumerate(files.categoricals))
+    def _not_reviewed(self) -> Iterator[Wrong]:
+        """Yield reviews of a week that have nothing to look at."""
+        networks = [name for name, written in self.recipes.items() if not is_trees(written)]
+        keeps_codes = not isinstance(self.table.items, NoItems) and self.table.items.until is not None
+        for name, review in self.weekly.items():
+            for keys, message in review.problems(self.recipes, networks, keeps_codes=keeps_codes):
+                yield ("weekly", name, *keys), message
 
 
 def write_params(path: Path, text: str) -> None:
@@ -340,9 +335,15 @@ def write_params(path: Path, text: str) -> None:
     Raises:
         ConfigError: as `load_params` says of the text; the file then is as it was.
     """
-    with writing(path, durable=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
+    check_params(path, text)
+    write_text(path, text, durable=True)
+
+
+def check_params(path: Path, text: str) -> None:
+    """Check a text that may come to stand in the place of `params.yaml`, and leave the file as it is; errors as above."""
+    with unfinished(path) as folder:
+        (folder / path.name).write_text(text, encoding="utf-8")
+        load_params(folder / path.name)
 
 
 def load_params(path: Path) -> Params:

@@ -180,8 +180,8 @@ def test_a_wrong_setting_is_named_by_its_line_and_nothing_is_touched(workspace: 
     ("content", "message"),
     [
         (SHIPPED.encode("utf-16"), "is written in UTF-16: save it as UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:157: the byte 0xfc is no UTF-8"),
-        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:157: the byte 0xc8 is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: Z\xfcrich").encode("latin-1"), "params.yaml:161: the byte 0xfc is no UTF-8"),
+        (SHIPPED.replace("title: dwell", "title: 每日").encode("gbk"), "params.yaml:161: the byte 0xc8 is no UTF-8"),
         (SHIPPED.replace("dwell\n", "a\0b\n").encode(), "params.yaml"),
         (b"#" * (1 << 20) + b"\n#", "is larger than 1048576 bytes"),
         (b"", "must hold a mapping of keys, got nothing"),

@@ -22,6 +22,7 @@ registry/SOURCE/                 promoted bundles, evidence and the ledger (not 
 site/                            dwell site   pages of all nights (not a DVC output)
 scored/DAY/MODEL/                dwell score  scores and lists of any day by any fitted model (not a DVC output)
 tuned/RECIPE.yaml                dwell tune   the best hyper-parameters it found, and its trials (not a DVC output)
+proposals/SOURCE/AS_OF/REVIEW/   dwell weekly what a review found, its evidence, the change of params.yaml it proposes (not a DVC output)
 tuned/RECIPE_pruned.yaml         dwell prune  the recipe without the fields it can do without, and the rounds (not a DVC output)
 nights/SOURCE/AS_OF/             archive of a night: report with timings, decision, lock file
 nights/SOURCE/headlines/AS_OF.json  the few numbers of a night that `dwell clean` leaves
@@ -54,6 +55,7 @@ WRITTEN = (
     "artifacts",
     "metrics",
     "plots",
+    "proposals",
     "registry",
     "scored",
     "site",
@@ -176,6 +178,13 @@ class Workspace:
     @property
     def tuned(self) -> Path:
         return self.root / "tuned"
+
+    def proposals(self, source: str) -> Path:
+        return self.root / "proposals" / source
+
+    def proposal(self, source: str, as_of: dt.date, review: str) -> Path:
+        """Return what one review found of one night."""
+        return self.proposals(source) / as_of.isoformat() / review
 
     def registry(self, source: str) -> Path:
         return self.root / "registry" / source

@@ -2,13 +2,40 @@
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 _NO_WRAP = 1 << 16
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry that a file is to have.
+
+    Attributes:
+        keys: its path.
+        value: its value; None: it is not to be there.
+        after: sibling a new entry stands behind; None: it comes last.
+    """
+
+    keys: tuple[str, ...]
+    value: Any
+    after: str | None = None
+
+
+def with_entries(text: str, entries: Iterable[Entry]) -> str:
+    """Return a YAML text with some entries, one after the other."""
+    for entry in entries:
+        if entry.value is None:
+            text = without_entry(text, entry.keys)
+        else:
+            value = entry.value if isinstance(entry.value, CommentedMap) else _flow(entry.value)
+            text = with_entry(text, entry.keys, value, entry.after)
+    return text
 
 
 def to_text(document: Any) -> str:
@@ -30,7 +57,7 @@ def one_line_each(block: Mapping[str, Any]) -> CommentedMap:
 
 
 def with_entry(text: str, keys: Sequence[str], value: Any, after: str | None = None) -> str:
-    """Return a YAML text with one entry added, or put in the place of what stood there.
+    """Return a YAML text with one entry added, or put in the place of what stood there; one line keeps its remark.
 
     Args:
         text: a mapping in YAML.
@@ -53,7 +80,10 @@ def with_entry(text: str, keys: Sequence[str], value: Any, after: str | None = N
             inner[name] = CommentedMap()
         inner, name = inner[name], deeper
     inner[name] = value
-    return "".join(lines[:begin]) + _indented(entry, block) + "".join(lines[end:])
+    written = _indented(entry, block)
+    if key in block and end == begin + 1 and written.count("\n") == 1 and not below:
+        written = written.rstrip("\n") + _remark_behind(lines[begin], key) + "\n"
+    return "".join(lines[:begin]) + written + "".join(lines[end:])
 
 
 def without_entry(text: str, keys: Sequence[str]) -> str:
@@ -115,6 +145,12 @@ def _belongs(line: str, column: int) -> bool:
 
 def _is_remark(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
+
+
+def _remark_behind(line: str, key: str) -> str:
+    """Return what is remarked behind the entry of a line, with a space before it."""
+    tokens = parsed(line).ca.items.get(key)
+    return f" {tokens[2].value.strip()}" if tokens and tokens[2] else ""
 
 
 def _flow(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -154,6 +155,14 @@ class TableFiles(FileLayout):
         return categoricals
 
 
+def _columns_of(files: TableFiles) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the columns of files that are named, each with the keys that lead there."""
+    for column, given in files.columns.items():
+        for name in (given,) if isinstance(given, str) else given if isinstance(given, tuple) else ():
+            yield ("columns", column), name
+    yield from ((("categoricals", place), name) for place, name in enumerate(files.categoricals))
+
+
 class TableSourceConfig(Block):
     """Any log in Parquet, CSV or JSON lines, mapped to the contract column by column."""
 
@@ -189,6 +198,15 @@ class TableSourceConfig(Block):
                     f"{table}.categoricals: {taken[0]!r} is a column of the contract; take it out, or map it under {table}.columns"
                 )
         return self
+
+    def patterns(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield columns of files, each with the keys that lead there, whose names Polars would take for a pattern."""
+        for table in ("impressions", "users", "videos"):
+            files: TableFiles | None = getattr(self, table)
+            if files is not None:
+                for keys, name in _columns_of(files):
+                    if name == "*" or (name.startswith("^") and name.endswith("$")):
+                        yield (table, *keys), name
 
     @field_validator("timezone")
     @classmethod

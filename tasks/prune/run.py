@@ -42,8 +42,7 @@ class Pruned:
         block: the found recipe as params.yaml spells it.
         gain: the found recipe against the recipe as it is, with seeds that chose nothing; None where nothing was dropped.
         doubt: why there is none, if so.
-        recipe: file with the found recipe.
-        rounds: file with one line per round.
+        folder: where `write` puts what was found.
     """
 
     name: str
@@ -53,13 +52,22 @@ class Pruned:
     block: Mapping[str, Any]
     gain: Gain | None
     doubt: str
-    recipe: Path
-    rounds: Path
+    folder: Path
 
     @property
     def pruned_name(self) -> str:
         """The name the found recipe is written under."""
         return f"{self.name}_pruned"
+
+    @property
+    def recipe(self) -> Path:
+        """File with the found recipe."""
+        return self.folder / f"{self.pruned_name}.yaml"
+
+    @property
+    def rounds(self) -> Path:
+        """File with one line per round."""
+        return self.folder / f"{self.pruned_name}.rounds.csv"
 
     def headline(self) -> list[str]:
         """Say in a few lines what was found and how far it can be believed."""
@@ -83,9 +91,25 @@ class Pruned:
         lines += [f"  {field} stays: {why}" for field, why in sorted(self.found.needed.items())]
         return "\n".join(lines)
 
+    def to_csv(self) -> str:
+        """Return one line per round: what went, the metric, and every field's mean rank."""
+        out, first = io.StringIO(), self.found.rounds[0].measured
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["round", "dropped", self.metric, *sorted(first.mean_rank)])
+        for number, one in enumerate(self.found.rounds):
+            cells = [one.measured.mean_rank.get(name, "") for name in sorted(first.mean_rank)]
+            writer.writerow([number, one.dropped or "", repr(one.measured.value), *cells])
+        return out.getvalue()
+
+    def write(self) -> None:
+        """Write the found recipe and the rounds."""
+        head = "".join(f"# {line}\n" for line in self.headline())
+        write_text(self.recipe, head + to_text({"recipes": {self.pruned_name: one_line_each(self.block)}}))
+        write_text(self.rounds, self.to_csv())
+
 
 def prune(workspace: Workspace, default: DefaultRecipe, config: TuningConfig, most: int | None = None) -> Pruned:
-    """Search the fields that one recipe can do without, or go on with a search, and write what was found below `tuned/`.
+    """Search the fields that one recipe can do without, or go on with a search; nothing but finished rounds is written.
 
     Args:
         workspace: with the features and the table of a night.
@@ -110,14 +134,9 @@ def prune(workspace: Workspace, default: DefaultRecipe, config: TuningConfig, mo
     with holding(folder, f"dwell prune {default.name}"):
         found = run_rounds(search)
         gain, doubt = _gain(search, found, config, default)
-    recipe, rounds = (workspace.tuned / f"{default.name}_pruned.{suffix}" for suffix in ("yaml", "rounds.csv"))
     block = spelled_without(default.spelled, default.recipe, found.dropped, search.groups)
     day = table.validation_day.isoformat()
-    pruned = Pruned(default.name, day, config.metric, found, block, gain, doubt, recipe, rounds)
-    head = "".join(f"# {line}\n" for line in pruned.headline())
-    write_text(recipe, head + to_text({"recipes": {pruned.pruned_name: one_line_each(block)}}))
-    write_text(rounds, _csv(pruned))
-    return pruned
+    return Pruned(default.name, day, config.metric, found, block, gain, doubt, workspace.tuned)
 
 
 def _key(table: TrainingTable, recipe: Recipe, settings: list[Any]) -> str:
@@ -136,14 +155,3 @@ def _gain(search: Search, found: Pruning, config: TuningConfig, default: Default
         return fresh.gain((names[0], candidates[0]), (names[1], candidates[1]), default.evaluation), ""
     except DwellError as error:
         return None, f"Doubtful: a fit with a fresh seed failed: {error}"
-
-
-def _csv(pruned: Pruned) -> str:
-    """Return one line per round: what went, the metric, and every field's mean rank."""
-    out, first = io.StringIO(), pruned.found.rounds[0].measured
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["round", "dropped", pruned.metric, *sorted(first.mean_rank)])
-    for number, one in enumerate(pruned.found.rounds):
-        cells = [one.measured.mean_rank.get(name, "") for name in sorted(first.mean_rank)]
-        writer.writerow([number, one.dropped or "", repr(one.measured.value), *cells])
-    return out.getvalue()

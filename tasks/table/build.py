@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from tasks.core.days import Days
 from tasks.core.errors import ContractError
@@ -14,7 +15,8 @@ from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
 from tasks.table.columns import open_column
 from tasks.table.config import TableConfig
-from tasks.table.fit import fit_preprocessor
+from tasks.table.fit import fit_preprocessor, teaching_videos
+from tasks.table.items.config import NoItems
 from tasks.table.items.report import FOLDER as ITEMS
 from tasks.table.items.report import write_items
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
@@ -41,7 +43,12 @@ class TableResult:
 
 
 def build_table(
-    features: Path, config: TableConfig, days: Days, out: Path, chunk_rows: int = CHUNK_ROWS
+    features: Path,
+    config: TableConfig,
+    days: Days,
+    out: Path,
+    chunk_rows: int = CHUNK_ROWS,
+    splits: Sequence[str] = SPLITS,
 ) -> TableResult:
     """Build the training table of one night.
 
@@ -54,6 +61,7 @@ def build_table(
         out: folder to write; replaced as a whole.
         chunk_rows: rows encoded at a time; memory follows it, the result does not (up to the last bits of
             the normalisation).
+        splits: those that are written: all, or those that a fit sees (`LEARNED`).
 
     Raises:
         ContractError: if a day or column is missing, or the fit or validation days hold no row.
@@ -66,7 +74,7 @@ def build_table(
     with writing(out) as temporary:
         preprocessor.save(temporary / PREPROCESSOR)
         rows, late = {}, {}
-        for split in SPLITS:
+        for split in splits:
             cutoff = None if split == "judge" else cutoff_ms
             encoder = SplitEncoder(source, preprocessor, cutoff, chunk_rows)
             rows[split], late[split] = encoder.write(split_days[split], temporary / split)
@@ -78,18 +86,20 @@ def build_table(
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
         if preprocessor.items is not None:
-            fitted = np.unique(open_column(temporary / "fit", "video_id"))
-            write_items(preprocessor.items, source.contents, fitted, temporary / ITEMS)
+            assert not isinstance(config.items, NoItems)
+            shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
+            taught = teaching_videos(source, config.items, shown, days.fit[-1])["video_id"].to_numpy()
+            write_items(preprocessor.items, source.contents, taught, temporary / ITEMS)
         schema = preprocessor.schema
         TableMetadata(
-            days=split_days,
+            days={split: split_days[split] for split in splits},
             rows=rows,
             late=late,
             populations=populations,
             tasks=TASKS,
             input_schema=schema,
             config=config,
-            hashes={part: hash_tree(temporary / part) for part in (PREPROCESSOR, *SPLITS)},
+            hashes={part: hash_tree(temporary / part) for part in (PREPROCESSOR, *splits)},
             code=code_hash("table"),
         ).write(temporary)
     sizes = {"fields": schema.num_fields, "packed_rows": schema.num_rows, "dense": schema.num_dense}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tasks.core.errors import ConfigError
 from tasks.table.config import TableConfig
 from tasks.table.items.codes import ItemCodes
-from tasks.table.items.config import NoItems
+from tasks.table.items.config import CodedItems, NoItems
 from tasks.table.normalisation import MomentAccumulator
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import dense_matrix
@@ -52,14 +52,32 @@ def fit_preprocessor(
         history_length=features.history_length,
         truncate_watch=config.truncate_watch,
         timezone=features.timezone,
-        items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, fields),
+        items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, days[-1], fields),
     )
 
 
-def _fit_items(features: FeatureFolder, config: TableConfig, shown: pl.Series, fields: Sequence[str]) -> ItemCodes:
-    """Learn codes from the content of the videos shown on the fit days, each counted once."""
+def teaching_videos(
+    features: FeatureFolder, items: CodedItems, shown: pl.Series, last_fit_day: dt.date
+) -> pl.DataFrame:
+    """Return the videos whose content teaches codes, each once: those of the fit days, or those uploaded until a given day.
+
+    Args:
+        features: their catalogue.
+        items: says which.
+        shown: identifiers of the videos of the fit days.
+        last_fit_day: no later video teaches.
+    """
+    if items.until is not None:
+        return features.uploaded(None, min(items.until, last_fit_day))
+    return features.contents.filter(pl.col("video_id").is_in(shown.implode()))
+
+
+def _fit_items(
+    features: FeatureFolder, config: TableConfig, shown: pl.Series, last_fit_day: dt.date, fields: Sequence[str]
+) -> ItemCodes:
+    """Learn codes from the content of the videos that teach."""
     assert not isinstance(config.items, NoItems)
-    videos = features.contents.filter(pl.col("video_id").is_in(shown.implode()))
+    videos = teaching_videos(features, config.items, shown, last_fit_day)
     codes = ItemCodes.fit(videos, config.items, str(features.path))
     if taken := sorted({name for name, _ in codes.fields} & set(fields)):
         raise ConfigError(

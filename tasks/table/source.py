@@ -14,6 +14,7 @@ from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
+from tasks.features.buckets import midnight_ms
 from tasks.features.state import history_file
 
 CHUNK_ROWS = 65_536
@@ -160,6 +161,22 @@ class FeatureFolder:
                 f"table.items reads the content of videos, which {self._videos} lacks: set features.content: true"
             )
         return pl.read_parquet(self._videos, columns=["video_id", CONTENT_VECTOR])
+
+    def uploaded(self, after: dt.date | None, until: dt.date) -> pl.DataFrame:
+        """Return `contents` of the videos whose upload time is known and lies in some days of the source.
+
+        Args:
+            after: the last day before them; None: from the first on.
+            until: the last of them.
+
+        Raises:
+            ConfigError: if the features carry no content.
+        """
+        end_ms, uploads = midnight_ms(until + dt.timedelta(days=1), self.timezone), pl.col("upload_time_ms")
+        begin_ms = None if after is None else midnight_ms(after + dt.timedelta(days=1), self.timezone)
+        wanted = (uploads < end_ms) & (pl.lit(True) if begin_ms is None else uploads >= begin_ms)
+        videos = pl.scan_parquet(self._videos).filter(wanted).select("video_id").collect()["video_id"]
+        return self.contents.filter(pl.col("video_id").is_in(videos.implode()))
 
     @property
     def _videos(self) -> Path:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.recipe import WATCH_TIME
 from tasks.core.errors import TuningError
+from tasks.core.predictions import MEDIAN, SCORE
 from tasks.evaluate.metrics.grouped import xgauc
 from tasks.evaluate.metrics.groups import encode_groups
 from tasks.evaluate.metrics.pairwise import xauc
@@ -37,11 +38,13 @@ class MeasuredTrial:
     Attributes:
         value: of the metric, at the epoch whose weights are kept.
         score_B: [B] score that would serve.
+        median_B: [B] seconds that would serve as the median.
         fitted: the weights of that epoch, and how they came about.
     """
 
     value: float
     score_B: Floats
+    median_B: Floats
     fitted: Fitted
 
 
@@ -85,11 +88,11 @@ class CandidateFits:
         torch.set_num_threads(self.training.threads)
         fitted = self._fit(seed, observe)
         rows = ValidationRows.of(self.problem.table)
-        score_B = _served_score(self.problem, fitted, self.training, rows)
-        value = _value(self.metric, fitted, rows, score_B)
+        served = _served(self.problem, fitted, self.training, rows)
+        value = _value(self.metric, fitted, rows, served[SCORE])
         if not np.isfinite(value):
             raise TuningError(f"{self.metric} is {value} on the validation day")
-        return MeasuredTrial(value, score_B, fitted)
+        return MeasuredTrial(value, served[SCORE], served[MEDIAN], fitted)
 
     def _fit(self, seed: int, observe: Observer) -> Fitted:
         fit = SeedFit(self.problem, seed, self.training, self.checkpoints / f"seed{seed}")
@@ -117,11 +120,13 @@ def _watch_loss(row: Mapping[str, Any]) -> float:
     return float(sum(value for name, value in row.items() if name.startswith(f"validation_{WATCH_TIME}")))
 
 
-def _served_score(problem: FitProblem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows) -> Floats:
+def _served(
+    problem: FitProblem, fitted: Fitted, training: TrainingConfig, rows: ValidationRows
+) -> Mapping[str, Floats]:
     ranker, device = problem.fitted_ranker(fitted.weights), Device.of(training)
     predictions = predict_split(ranker.to(device.name), problem.validation.impressions, training, device)
     calibration = calibrate(predictions, rows, problem.labels, training.calibration)
-    return calibration.apply(predictions, rows.duration_s)["score"]
+    return calibration.apply(predictions, rows.duration_s)
 
 
 def _value(metric: Metric, fitted: Fitted, rows: ValidationRows, score_B: Floats) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.core.yaml_edit import one_line_each, with_entry, without_entry
+from tasks.core.yaml_edit import Entry, one_line_each, with_entries, with_entry, without_entry
 
 PROJECT = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 SMALL = """# top
@@ -79,3 +79,11 @@ def test_a_list_of_any_style_is_replaced_as_a_whole(standing: str) -> None:
 
 def test_what_is_not_there_is_not_removed() -> None:
     assert without_entry(SMALL, ("training", "by_recipe", "new")) == SMALL
+
+
+def test_entries_come_and_go_and_a_line_keeps_its_remark() -> None:
+    text = "window:\n  days: 6 # of the fit\nnightly:\n  recipes: [a, b] # in order\nold: {c: 1}\n"
+    entries = [Entry(("window", "days"), 12), Entry(("nightly", "recipes"), ["a", "b", "c"]), Entry(("old", "c"), None)]
+    changed = with_entries(text, entries)
+    assert changed == "window:\n  days: 12 # of the fit\nnightly:\n  recipes: [a, b, c] # in order\nold: {}\n"
+    assert with_entries(changed, entries) == changed

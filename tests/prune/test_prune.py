@@ -1,6 +1,7 @@
 """`dwell prune` on the small night: what it reads, what it drops, where it ends, and what it writes."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.prune import add_to_params, prune
+from flows.reviews import run_review
 from models.attribution.fields import FieldLayout
 from tasks.config import load_params
 from tasks.core.errors import ConfigError, TuningError
+from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
+from tasks.core.run_key import RunKey
 from tasks.prune import run
 from tasks.prune.rounds import Search
+from tasks.stages import Night
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureFolder
@@ -25,6 +30,7 @@ from tasks.table.training_table import TrainingTable
 from tasks.train.fit import SeedFit
 from tasks.train.problem import open_problem
 from tasks.tune.study import holding
+from tasks.weekly.proposal import DIFF, EVIDENCE
 from tests.table.small_night import DAYS, write_features
 from tests.tune.conftest import RECIPE, TRAINING
 
@@ -52,6 +58,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
             "training": TRAINING | {"max_epochs": 2, "by_recipe": {"small": {"learning_rate": 0.004}}},
             "tuning": {"confirmation_seeds": [100]},
             "evaluation": {"replicates": 100},
+            "weekly": {"fewer": {"kind": "prune", "most": 2}},
         }
         made.params.write_text(yaml.safe_dump(params, sort_keys=False))
         return made
@@ -86,6 +93,27 @@ def test_the_lowest_goes_and_the_others_are_ranked_anew(make: Make, monkeypatch:
     again = prune(place, "small", most=2)
     assert (again.recipe.read_bytes(), again.rounds.read_bytes()) == first
     assert again.summary() == pruned.summary() and f"without {found.dropped[0]}: " in again.summary()
+    _a_week_proposes_it(place, pruned)
+
+
+def _a_week_proposes_it(place: Workspace, pruned: run.Pruned) -> None:
+    """A review of the same search fits nothing anew, changes nothing, and proposes what was found unless it is surely worse."""
+    key = RunKey(as_of=DAYS.judge[0], source="simulator", data="tasks/simulate")
+    place.run_key.write_text(yaml.safe_dump(key.model_dump(mode="json")))
+    before = place.params.read_bytes(), hash_tree(place.tuned)
+    proposal = run_review("fewer", Night.load(place))
+    assert (place.params.read_bytes(), hash_tree(place.tuned)) == before
+    folder = place.proposal("simulator", key.as_of, "fewer")
+    assert (folder / EVIDENCE).read_text() == pruned.rounds.read_text()
+    assert pruned.gain is not None
+    if pruned.gain.difference.high < 0:
+        assert proposal.says[-1] == "nothing to propose" and not (folder / DIFF).exists()
+        return
+    assert proposal.says[-1].startswith("proposed: small_pruned, which is small without ")
+    subprocess.run(["git", "apply", str(folder / DIFF)], cwd=place.root, check=True)
+    params = load_params(place.params)
+    assert params.recipes["small_pruned"] == pruned.block and params.nightly.recipes == ("small", "small_pruned")
+    assert params.training_of("small_pruned") == params.training_of("small")
 
 
 @pytest.mark.usefixtures("lenient")

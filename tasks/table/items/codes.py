@@ -19,13 +19,18 @@ from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_value, read_json, write_json
 from tasks.table.items.config import CodedItems
-from tasks.table.items.rq_kmeans import Codes, Doubles, RqKMeans
+from tasks.table.items.fsq import Fsq
+from tasks.table.items.rq_kmeans import RqKMeans
+from tasks.table.items.rq_vae import RqVae
 from tasks.table.items.schemes import ID_SCHEMES, IdScheme
+from tasks.table.items.tokenizer import Codes, Doubles, Tokenizer
 from tasks.table.rows import Array
 from tasks.table.vocabulary import UNKNOWN
 
 READS = ("video_id", CONTENT_VECTOR)
 """Columns of feature rows that are read."""
+TOKENIZERS: dict[str, type[Tokenizer]] = {tokenizer.kind: tokenizer for tokenizer in (RqKMeans, Fsq, RqVae)}
+"""`table.items.tokenizer.kind` -> tokenizer."""
 _ABOUT, _CODEBOOKS, _FITTED = "items.json", "codebooks.parquet", "fitted.parquet"
 
 
@@ -40,7 +45,7 @@ class ItemCodes:
     """
 
     kind: str
-    tokenizer: RqKMeans
+    tokenizer: Tokenizer
     fitted_VL: Codes
 
     @classmethod
@@ -53,18 +58,19 @@ class ItemCodes:
             where: the videos came from, for messages.
 
         Raises:
-            ContractError: if too few videos have content for two codewords.
+            ContractError: if too few videos have content for two codewords, or content does not suffice for the tokenizer.
         """
         with_content = videos.drop_nulls(CONTENT_VECTOR)
         codewords = min(config.codewords, with_content.height // config.videos_per_codeword)
         if codewords < 2:
+            which = "of the fit days" if config.until is None else f"uploaded until {config.until}"
             raise ContractError(
-                f"{where}: {with_content.height} videos of the fit days have content, and table.items needs "
+                f"{where}: {with_content.height} videos {which} have content, and table.items needs "
                 f"{2 * config.videos_per_codeword} for two codewords of {config.videos_per_codeword} videos: lower "
                 "table.items.videos_per_codeword, fit on more days, or set table.items.kind to none"
             )
         content_VC = _matrix(with_content, None, where)
-        tokenizer = RqKMeans.fit(content_VC, config.levels, codewords, config.seed)
+        tokenizer = TOKENIZERS[config.tokenizer.kind].fitted(content_VC, config, codewords)
         return cls(config.kind, tokenizer, tokenizer.encode(content_VC))
 
     @cached_property
@@ -80,7 +86,8 @@ class ItemCodes:
     @cached_property
     def id(self) -> str:
         """Hash of all that decides a code: what was trained on the codes of another tokenizer means nothing under this one."""
-        arrays = [self.tokenizer.mean_C, self.tokenizer.scale_C, *self.tokenizer.codebooks, self.fitted_VL]
+        further = [array for _, array in sorted(self.tokenizer.arrays.items())]
+        arrays = [self.tokenizer.mean_C, self.tokenizer.scale_C, *self.tokenizer.codebooks, *further, self.fitted_VL]
         return hash_value([self.kind, *(hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for a in arrays)])
 
     def tokens(self, videos: pl.DataFrame, where: str) -> tuple[NDArray[np.bool_], Codes]:
@@ -90,9 +97,11 @@ class ItemCodes:
             ContractError: if content has another width than that of the fit days.
         """
         has_content_V = videos[CONTENT_VECTOR].is_not_null().to_numpy()
-        return has_content_V, self.tokenizer.encode(
-            _matrix(videos.drop_nulls(CONTENT_VECTOR), self.tokenizer.width, where)
-        )
+        return has_content_V, self.tokenizer.encode(self.content(videos.drop_nulls(CONTENT_VECTOR), where))
+
+    def content(self, videos: pl.DataFrame, where: str) -> Doubles:
+        """Return the content of videos that all have some, [V, C]; errors as for `tokens`."""
+        return _matrix(videos, self.tokenizer.width, where)
 
     def encode(self, frame: pl.DataFrame, where: str) -> Array:
         """Return [rows, F] local rows of the code fields, 0 where a video has no content.
@@ -116,6 +125,9 @@ class ItemCodes:
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer = self.tokenizer
         about = {"kind": self.kind, "mean": tokenizer.mean_C.tolist(), "scale": tokenizer.scale_C.tolist()}
+        if tokenizer.kind != RqKMeans.kind:
+            arrays = {name: array.tolist() for name, array in tokenizer.arrays.items()}
+            about |= {"tokenizer": tokenizer.kind, "arrays": arrays}
         write_json(folder / _ABOUT, about)
         level = np.repeat(np.arange(1, len(tokenizer.sizes) + 1), tokenizer.sizes)
         vectors = pl.Series("vector", np.concatenate(tokenizer.codebooks).tolist(), dtype=pl.List(pl.Float64))
@@ -127,10 +139,11 @@ class ItemCodes:
         """Read what `save` wrote."""
         about, books = read_json(folder / _ABOUT), pl.read_parquet(folder / _CODEBOOKS)
         levels = books.partition_by("level", maintain_order=True)
-        tokenizer = RqKMeans(
+        tokenizer = TOKENIZERS[about.get("tokenizer", RqKMeans.kind)].restored(
             np.array(about["mean"], dtype=np.float64),
             np.array(about["scale"], dtype=np.float64),
             tuple(np.array(level["vector"].to_list(), dtype=np.float64) for level in levels),
+            {name: np.array(array, dtype=np.float64) for name, array in about.get("arrays", {}).items()},
         )
         return cls(about["kind"], tokenizer, pl.read_parquet(folder / _FITTED).to_numpy().astype(np.int32))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.document import Document
 from tasks.table.items.codes import ItemCodes, code_table
-from tasks.table.items.rq_kmeans import Codes
+from tasks.table.items.tokenizer import Codes
 
 FOLDER = "items"
 CODES, REPORT = "item_codes.parquet", "codebook_report.json"
@@ -24,7 +24,7 @@ class LevelReport(Document):
 
     codewords: int
     used: int
-    """Codewords that a video of the fit days has."""
+    """Codewords that a video that taught them has."""
     perplexity: float
     """exp(entropy in nats) of the codes of those videos: as many codes used alike would be as hard to guess."""
     error: float
@@ -40,14 +40,16 @@ class CodebookReport(Document):
     """Names the tokenizer; what was trained on its codes is refused with another's."""
     kind: str
     """Scheme that its codes are looked up by."""
+    tokenizer: str
+    """What finds the codes."""
     videos: int
-    """Videos of the fit days with content, which the codes were learned from."""
+    """Videos with content that the codes were learned from."""
     later: int
     """Further videos of the catalogue with content, which were encoded and not learned from."""
     without_content: int
     """Videos of the catalogue without content; their codes are unknown."""
     distinct: int
-    """Different full codes of the videos of the fit days."""
+    """Different full codes of the videos that taught them."""
     shared: float
     """Share of those videos whose full code another of them has too."""
     levels: tuple[LevelReport, ...]
@@ -59,7 +61,7 @@ def write_items(codes: ItemCodes, catalogue: pl.DataFrame, fitted: NDArray[np.in
     Args:
         codes: the tokenizer.
         catalogue: `video_id`, ascending, and `content_vector` of every video.
-        fitted: identifiers of the videos of the fit days.
+        fitted: identifiers of the videos that taught the codes.
         folder: to write to.
 
     Raises:
@@ -88,6 +90,7 @@ def _report(
     return CodebookReport(
         id=codes.id,
         kind=codes.kind,
+        tokenizer=codes.tokenizer.kind,
         videos=len(learned_VL),
         later=int((~is_fitted_V).sum()),
         without_content=catalogue - len(codes_VL),
@@ -96,8 +99,8 @@ def _report(
         levels=tuple(
             LevelReport(
                 codewords=size,
-                used=int((used := np.bincount(learned_VL[:, level], minlength=size)).astype(bool).sum()),
-                perplexity=_perplexity(used),
+                used=(use := usage(learned_VL[:, level], size))[0],
+                perplexity=use[1],
                 error=errors[level],
                 error_later=later[level] if has_later else None,
             )
@@ -106,6 +109,8 @@ def _report(
     )
 
 
-def _perplexity(counts: NDArray[np.int64]) -> float:
+def usage(code_V: Codes, codewords: int) -> tuple[int, float]:
+    """Return how many codewords of one level are in use, and the perplexity of the codes."""
+    counts = np.bincount(code_V, minlength=codewords)
     share = counts[counts > 0] / counts.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))
+    return len(share), float(np.exp(-(share * np.log(share)).sum()))

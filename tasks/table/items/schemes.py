@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.table.items.rq_kmeans import Codes
+from tasks.table.items.tokenizer import Codes
 from tasks.table.vocabulary import UNKNOWN
 
 Ids = NDArray[np.int64]
