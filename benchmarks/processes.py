@@ -118,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = ["# One recipe by several processes", "", "Run it: `python -m benchmarks.processes`", ""]
     at = (
         f"Steps of `{RECIPE}`, 1.8·10⁶ embedding rows. Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, "
-        f"{where['cores']} cores, {where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}."
+        f"{where['cores']} cores, {where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}. Where others use the "
+        "machine too, read CPU time and memory, and not the clock."
     )
     write_text(asked.out / "results.md", "\n".join([*head, *table(found), "", at]) + "\n")
     return 0

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import gpu, processes
 
 
+@pytest.mark.slow
 def test_steps_are_measured_and_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = tuple((name, max(size // 1000, 4)) for name, size in gpu.SCHEMA.fields)
     monkeypatch.setattr(gpu, "SCHEMA", gpu.SCHEMA.model_copy(update={"fields": sizes}))
