@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from models import phases
 from models.batch import Batch
 from models.ranker import Ranker
 from models.step_rate import rates
@@ -19,7 +20,7 @@ class Optimizers:
     """
 
     def __init__(self, ranker: Ranker, config: TrainingConfig) -> None:
-        self._clip_norm = config.clip_norm
+        self._clip_norm, learning_rate = config.clip_norm, phases.learning_rate(ranker) * config.learning_rate
         rate_of = rates(ranker)
         undecayed = ranker.undecayed_parameters()
         exempt = {id(parameter) for parameter in undecayed}
@@ -27,12 +28,12 @@ class Optimizers:
         self._parameters = [p for p in (*decayed, *undecayed) if p.requires_grad]
         groups = [
             {"params": [p for p in parameters if rate_of.get(p, 1.0) == rate], "weight_decay": decay,
-             "lr": rate * config.learning_rate}
+             "lr": rate * learning_rate}
             for rate in sorted({1.0, *rate_of.values()})
             for parameters, decay in ((decayed, config.weight_decay), (undecayed, 0.0))
         ]  # fmt: skip
-        self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, fused=True)
-        self._sparse = RowSparseAdamW(ranker.embedding_parameters(), config.learning_rate, config.weight_decay)
+        self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, fused=True)
+        self._sparse = RowSparseAdamW(ranker.embedding_parameters(), learning_rate, config.weight_decay)
 
     def prepare(self, batch: Batch) -> None:
         """Bring the table rows that a batch reads up to date; call before its forward pass."""
