@@ -59,11 +59,12 @@ class AuxiliaryTowers(nn.ModuleDict):
             inputs |= {"second": second_BE, "both": torch.cat([encoded_BE.detach(), second_BE], dim=1)}
         found: dict[str, Tensor] = {}
         for tower in self.asked:
-            raw: Tensor = self[tower.name](inputs[tower.reads])
+            module = self[tower.name]
+            raw: Tensor = module(inputs[tower.reads])
             name = f"{tower.name}_folds" if tower.folds else tower.name
             found[name] = raw[:, 0] if tower.gives == "logit" else raw
-            if tower.draws:
-                found[f"{tower.name}_draws"] = self[tower.name].drawn(inputs[tower.reads])
+            if isinstance(module, DrawnTower):
+                found[f"{tower.name}_draws"] = module.drawn(inputs[tower.reads])
         return found
 
 
@@ -120,12 +121,13 @@ class SideBySide(nn.ModuleList):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encode one batch; the fields are those of the first."""
-        parts = [encoder(batch) for encoder in self]
+        parts: list[Encoded] = [encoder(batch) for encoder in self]
         return replace(parts[0], flat_BE=torch.cat([part.flat_BE for part in parts], dim=1))
 
     def penalty(self) -> Tensor | None:
         """Return what the loss adds for the parameters, scalar; None: nothing."""
-        parts = [part for encoder in self if (part := encoder.penalty()) is not None]
+        encoders = (encoder for encoder in self if isinstance(encoder, Encoder))
+        parts = [part for encoder in encoders if (part := encoder.penalty()) is not None]
         return torch.stack(parts).sum() if parts else None
 
 

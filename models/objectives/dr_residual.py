@@ -57,4 +57,5 @@ class DrResidual(JointDoublyRobust):
         self, out_BO: Tensor, auxiliary: dict[str, Tensor], level_of: Callable[[str], Tensor] | None = None
     ) -> Tensor:
         """Return s + c, raw outputs."""
-        return out_BO + self.correction(level_of)
+        offset_BO: Tensor = self.correction(level_of)
+        return out_BO + offset_BO

@@ -58,7 +58,8 @@ class Tmle(JointDoublyRobust):
 
     def pseudo_label(self, rows: TaskRows) -> Tensor:
         """Return the tower's outputs, not trained, with eps, which is; [B, S]."""
-        return rows.auxiliary["imputation"].detach() + self.fluctuation(rows.level_of)
+        eps_BS: Tensor = self.fluctuation(rows.level_of)
+        return rows.auxiliary["imputation"].detach() + eps_BS
 
     def fluctuation_loss(self, rows: TaskRows) -> Tensor:
         """Return 0, with the mean of (m* - label) / p in every stratum as the gradient of eps.

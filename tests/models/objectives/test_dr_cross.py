@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from models.auxiliary import FoldedTower, SideBySide
 from models.batch import Batch
 from models.objectives.base import TaskRows
 from models.objectives.dr_cross import DrCross, fold
@@ -15,11 +16,9 @@ RECIPE = {"head": {"kind": "tr_log"}, "objective": {"kind": "dr_cross"}, "select
 
 def reached(model: Ranker, value: Tensor) -> set[int]:
     """Return which of the two imputations a value passes gradient to, towers and encoders alike."""
-    assert model.second_encoder is not None
-    parts = [
-        [*tower.parameters(), *encoder.parameters()]
-        for tower, encoder in zip(model.auxiliary["watch_time"]["imputation"], model.second_encoder, strict=True)
-    ]
+    imputations, encoders = model.auxiliary["watch_time"]["imputation"], model.second_encoder
+    assert isinstance(imputations, FoldedTower) and isinstance(encoders, SideBySide)
+    parts = [[*tower.parameters(), *encoder.parameters()] for tower, encoder in zip(imputations, encoders, strict=True)]
     found = set()
     for number, parameters in enumerate(parts):
         gradients = torch.autograd.grad(value, parameters, allow_unused=True, retain_graph=True)
