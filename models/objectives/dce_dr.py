@@ -7,17 +7,15 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
 from models.objectives.imputation import weighted_mean
-from models.objectives.level_offsets import RATE, LevelOffsets
+from models.objectives.level_offsets import LevelOffsets, LevelsConfig
 from models.objectives.weights import known_everywhere
 from models.propensity.base import PropensityOptions
-from models.ranges import Number
 from models.schema import InputSchema
 
 FOLDS = 5
@@ -26,14 +24,10 @@ _HASH = 2_654_435_761
 _EPS = 1e-6
 
 
-class DceDrConfig(JointConfig):
+class DceDrConfig(LevelsConfig, JointConfig):
     """Which groups are calibrated apart."""
 
     kind: Literal["dce_dr"] = "dce_dr"
-    fields: tuple[str, ...] = ()
-    """Categorical fields whose levels each have a calibration (how active a user is). None: one for all rows."""
-    rate: Number = Field(default=RATE, ge=1, le=1000)
-    """Learning rate of the calibration over that of the weights."""
 
 
 class DceDr(JointDoublyRobust):
@@ -49,8 +43,8 @@ class DceDr(JointDoublyRobust):
 
     def __init__(self, config: DceDrConfig, options: PropensityOptions) -> None:
         super().__init__(config, options)
-        self.of_label = LevelOffsets(config.fields, 2, config.rate)
-        self.of_propensity = LevelOffsets(config.fields, 2, config.rate)
+        self.of_label = LevelOffsets(config, 2)
+        self.of_propensity = LevelOffsets(config, 2)
 
     def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for a slope and an intercept per level and number."""

@@ -7,26 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
-from models.objectives.level_offsets import RATE, LevelOffsets
+from models.objectives.level_offsets import LevelOffsets, LevelsConfig
 from models.propensity.base import PropensityOptions
-from models.ranges import Number
 from models.schema import InputSchema
 
 
-class DrResidualConfig(JointConfig):
+class DrResidualConfig(LevelsConfig, JointConfig):
     """What the correction may depend on."""
 
     kind: Literal["dr_residual"] = "dr_residual"
-    fields: tuple[str, ...] = ()
-    """Categorical fields whose levels each have a correction (a duration bucket, a popularity bucket, a scene): what moves
-    exposure, and few levels of it. None: one for all rows."""
-    rate: Number = Field(default=RATE, ge=1, le=1000)
-    """Learning rate of the correction over that of the weights."""
 
 
 class DrResidual(JointDoublyRobust):
@@ -41,17 +34,23 @@ class DrResidual(JointDoublyRobust):
 
     def __init__(self, config: DrResidualConfig, options: PropensityOptions) -> None:
         super().__init__(config, options)
-        self.correction = LevelOffsets(config.fields, 1, config.rate)
+        self.correction = LevelOffsets(config, 1)
 
     def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for one offset per level and output."""
         self.correction.bind(schema, num_outputs)
 
     def forward(self, rows: TaskRows) -> Tensor:
-        """Return the scalar loss."""
+        """Return the scalar loss; of rows that nothing is learned from the naive one, which early stopping is to look at.
+
+        What is added is an estimate with weights 1 / p, of little beside which it varies.
+        """
+        naive = rows.observed_mean(rows.loss_B)
+        if not self.training:
+            return naive
         out_BO = rows.out_BO.detach() + self.correction(rows.level_of)
         corrected = replace(rows, out_BO=out_BO, loss_B=rows.loss_for(out_BO, rows.label_B))
-        return rows.observed_mean(rows.loss_B) + super().forward(corrected)
+        return naive + super().forward(corrected)
 
     def served(
         self, out_BO: Tensor, auxiliary: dict[str, Tensor], level_of: Callable[[str], Tensor] | None = None

@@ -6,27 +6,20 @@ Shape legend: B rows, S statistics of a label.
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import JointConfig, JointDoublyRobust
 from models.objectives.imputation import weighted_mean
-from models.objectives.level_offsets import RATE, LevelOffsets
+from models.objectives.level_offsets import LevelOffsets, LevelsConfig
 from models.propensity.base import PropensityOptions
-from models.ranges import Number
 from models.schema import InputSchema
 
 
-class TmleConfig(JointConfig):
+class TmleConfig(LevelsConfig, JointConfig):
     """Within which strata the correction balances."""
 
     kind: Literal["tmle"] = "tmle"
-    fields: tuple[str, ...] = ()
-    """Categorical fields whose levels are the strata (a duration bucket, a popularity bucket, a scene): what moves exposure,
-    and few levels of it. None: all rows are one."""
-    rate: Number = Field(default=RATE, ge=1, le=1000)
-    """Learning rate of the correction over that of the weights."""
 
 
 class Tmle(JointDoublyRobust):
@@ -42,7 +35,7 @@ class Tmle(JointDoublyRobust):
 
     def __init__(self, config: TmleConfig, options: PropensityOptions) -> None:
         super().__init__(config, options)
-        self.fluctuation = LevelOffsets(config.fields, 1, config.rate)
+        self.fluctuation = LevelOffsets(config, 1)
 
     def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for one eps per level and statistic."""

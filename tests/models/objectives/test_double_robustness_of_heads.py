@@ -224,7 +224,7 @@ def test_one_right_model_gives_the_gradient_of_the_risk(kind: str, head: str) ->
     neither = gradient_error(cells, objective(), frozen(cells), wrong_C)
     assert p_right < 1e-4
     assert m_right < LEARNED
-    assert neither > 10 * LEARNED
+    assert neither > 5 * LEARNED
 
 
 @pytest.mark.parametrize("head", EVERY_HEAD)
