@@ -2,7 +2,7 @@
 
 A pseudo-outcome m + o (y - m) / p is right on average and noisy where p is small. What is tried against the noise: imputations
 weighted for it, left out where unsure, calibrated or cross-fitted; a start from the naive fit; corrections of few dimensions.
-The rule of the verdict stands in the table's notes, and stood before the first run.
+The rule of the verdict stands in the table's notes, and stood before the recorded run.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,11 @@ from benchmarks.debias.semi_synthetic import QUICK_ROWS, REGIMES, TRAINING, Meth
 from benchmarks.parts.cells import mean_se
 from benchmarks.parts.part import Options, Table
 
-NAMES = ("known causes, strong",)
+NAMES = ("known causes, strong", "taste")
 FIELDS = ("popularity_bucket", "duration_bucket")
 """What corrections of few dimensions may depend on."""
 METHODS = (
+    Method("all rows (unattainable)", {"kind": "naive"}, everything=True),
     Method("naive", {"kind": "naive"}),
     Method("IPS", {"kind": "ips"}),
     Method("DR-JL", {"kind": "dr_jl"}),
@@ -28,11 +29,13 @@ METHODS = (
     Method("DR residual", {"kind": "dr_residual", "fields": FIELDS}),
     Method("DR residual, estimated p", {"kind": "dr_residual", "fields": FIELDS}, "estimated"),
 )
+QUICK = ("naive", "DR-JL, fine-tuned", "DR residual")
 MARGIN = 0.002
 """XAUC that a method may lose and still keep the order."""
 NOTES = (
     "All with the true p, clipped at .02, but for the last line. Fine-tuned: at 3 % of the learning rate. Corrections of few "
-    "dimensions (TMLE, DR residual) are by five levels of popularity and five of duration.",
+    "dimensions (TMLE, DR residual) are by five levels of popularity and five of duration. Five, and what early stopping looks at, "
+    "were chosen on seeds 0 and 99 of the first regime, which are not among those of the record.",
 )
 VERDICT = (
     f"Keeps the order: the XAUC lost to naive is below {MARGIN} by a one-sided t test at 5 %. Less bias, less tilt: its absolute "
@@ -45,9 +48,11 @@ def run(options: Options) -> list[Table]:
     """Return the verdict and the table of a regime, for every regime."""
     world = read_world(options.data / "KuaiRand-Pure", QUICK_ROWS if options.quick else None)
     training = TRAINING.model_copy(update={"max_epochs": 1}) if options.quick else TRAINING
+    regimes = [regime for regime in REGIMES if regime.name in NAMES]
+    methods = [m for m in METHODS if m.name in QUICK] if options.quick else METHODS
     tables = []
-    for regime in (regime for regime in REGIMES if regime.name in NAMES):
-        found = table(world, regime, options.seeds, training, METHODS, NOTES)
+    for regime in regimes[:1] if options.quick else regimes:
+        found = table(world, regime, options.seeds, training, methods, NOTES)
         tables += [verdict(regime, found), found]
     return tables
 
@@ -55,7 +60,7 @@ def run(options: Options) -> list[Table]:
 def verdict(regime: Regime, found: Table) -> Table:
     """Return which methods keep the order of naive and which take its bias away."""
     runs: Mapping[str, list[dict[str, float]]] = found.numbers["runs"]
-    rivals, rows = [method.name for method in METHODS if method.name != "naive"], []
+    rivals, rows = [m.name for m in METHODS if m.name in runs and m.name != "naive" and not m.everything], []
     for name in rivals:
         gain = {metric: _gain(runs, name, metric) for metric in ("xauc", "bias", "tilt")}
         answers = (

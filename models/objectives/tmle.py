@@ -46,8 +46,9 @@ class Tmle(JointDoublyRobust):
         return super().forward(rows) + self.imputation * self.fluctuation_loss(rows)
 
     def risk(self, rows: TaskRows) -> Tensor:
-        """Return mean_D loss(r̂, m*), which trains the prediction."""
-        return rows.mean(self.imputed(rows))
+        """Return mean_D loss(r̂, m*), which trains the prediction; of rows that nothing is learned from L_DR, which may be compared
+        between epochs, whose m* differ."""
+        return rows.mean(self.imputed(rows)) if self.training else super().risk(rows)
 
     def pseudo_label(self, rows: TaskRows) -> Tensor:
         """Return the tower's outputs, not trained, with eps, which is; [B, S]."""

@@ -125,7 +125,7 @@ def settle(objective: Any, rows: TaskRows) -> None:
 
 def find_root(module: nn.Module, loss: Callable[[], Tensor]) -> None:
     """Take the parameters of a module to where the gradient of a loss is 0, by a quasi-Newton search without its value."""
-    optimizer = torch.optim.LBFGS(module.parameters(), max_iter=100, tolerance_grad=1e-8, tolerance_change=0)
+    optimizer = torch.optim.LBFGS(module.parameters(), max_iter=120, tolerance_grad=1e-5, tolerance_change=0)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
