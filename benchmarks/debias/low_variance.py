@@ -7,6 +7,8 @@ The rule of the verdict stands in the table's notes, and stood before the record
 
 from collections.abc import Mapping
 
+import torch
+
 from benchmarks.debias.exposed_log import Floats, Regime, read_world
 from benchmarks.debias.semi_synthetic import QUICK_ROWS, REGIMES, TRAINING, Method, is_above, table, values
 from benchmarks.parts.cells import mean_se
@@ -46,6 +48,7 @@ VERDICT = (
 
 def run(options: Options) -> list[Table]:
     """Return the verdict and the table of a regime, for every regime."""
+    torch.set_num_threads(1)
     world = read_world(options.data / "KuaiRand-Pure", QUICK_ROWS if options.quick else None)
     training = TRAINING.model_copy(update={"max_epochs": 1}) if options.quick else TRAINING
     regimes = [regime for regime in REGIMES if regime.name in NAMES]
