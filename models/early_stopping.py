@@ -1,7 +1,7 @@
 """When a fit ends, and which of its epochs counts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
@@ -41,6 +41,10 @@ class EarlyStopping(Generic[State]):
             return False
         self.best, self.best_epoch, self.kept = value, self.epoch, state()
         return True
+
+    def again(self) -> "EarlyStopping[State]":
+        """Return what ends a further fit that goes on from the best epoch of this one: as many epochs at most, counted on."""
+        return replace(self, max_epochs=self.epoch + self.max_epochs, best=None, best_epoch=self.epoch)
 
     @property
     def exhausted(self) -> bool:

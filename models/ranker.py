@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adversary import DurationAdversary
-from models.auxiliary import AuxiliaryTowers, second_encoder
+from models.auxiliary import AuxiliaryTowers, SideBySide, second_encoder
 from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.batch import Batch
@@ -92,7 +92,7 @@ class Ranker(nn.Module):
         self.rankings: ByTask[RankingTerm] | dict[str, RankingTerm] = ByTask(ranked) if ranked else {}
         self.objectives = ByTask({task: self._objective(recipe.objective, recipe.propensity) for task in self.tasks})
         for task, bound in self.objectives.items():
-            bound.bind(schema, self._num_statistics(task))
+            bound.bind(schema, self._num_statistics(task), self._outputs(task))
         second = 0 if self.second_encoder is None else self.second_encoder.shape.width
         asked, first, dropout = self._objective.auxiliary_towers, self.backbone.shape.width, recipe.tower.dropout
         self.auxiliary = ByTask(
@@ -191,11 +191,14 @@ class Ranker(nn.Module):
 
     def predict_encoded(self, encoded: Encoded, batch: Batch) -> RankerOutputs:
         """Return predictions before calibration of a batch that was encoded; gradients reach the encoding."""
-        raw = self._raw(self.trunk(encoded))
-        if self._objective.serves_auxiliary:
-            second_BE = self._second(batch)
-            auxiliary = {task: self.auxiliary[task](encoded.flat_BE, second_BE) for task in self.trained_tasks}
-            raw |= {task: self.objectives[task].served(raw[task], auxiliary[task]) for task in self.trained_tasks}
+        raw, second_BE = (
+            self._raw(self.trunk(encoded)),
+            self._second(batch) if self._objective.serves_auxiliary else None,
+        )
+        for task in self.trained_tasks:
+            served = self._objective.serves_auxiliary
+            auxiliary = self.auxiliary[task](encoded.flat_BE, second_BE) if served else {}
+            raw[task] = self.objectives[task].served(raw[task], auxiliary, partial(self._level, batch))
         heads = {task: self._bound(head, batch) for task in self.tasks if (head := self._head(task)) is not None}
         scores = {task: head.score(raw[task], batch.duration_B) for task, head in heads.items()}
         return RankerOutputs(
@@ -273,7 +276,7 @@ class Ranker(nn.Module):
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
         return ENCODERS[config.kind](config, self.schema, replace(reads, events=events))
 
-    def _encoders(self) -> Iterator[tuple[str, Encoder]]:
+    def _encoders(self) -> Iterator[tuple[str, Encoder | SideBySide]]:
         """Yield every encoder with the task whose loss carries its penalty: watch time where tasks share it."""
         yield WATCH_TIME, self.encoder
         if self.second_encoder is not None:

@@ -141,8 +141,9 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _gates_read_their_fields(self) -> "Recipe":
-        for part, config in (("backbone", self.backbone), ("trunk", self.trunk)):
+    def _parts_read_their_fields(self) -> "Recipe":
+        reading = (("backbone", self.backbone), ("trunk", self.trunk), ("objective", self.objective))
+        for part, config in reading:
             hidden = sorted(set(getattr(config, "fields", ())) & set(self.set_apart))
             if hidden:
                 raise ValueError(

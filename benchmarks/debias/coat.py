@@ -171,7 +171,11 @@ def _mf_notes() -> tuple[str, ...]:
         "Propensity: logistic regression on the two ids by log-loss on all pairs, clipped at .05; pd, pda and rel_mf take "
         "the relative item count to the power 1/2. pd, pda and rel_mf stop by validation AUC, the rest by log-loss.",
     )
-    return (*notes, f"Not run, because they need fields set apart: {', '.join(left_out)}.") if left_out else notes
+    return (
+        (*notes, f"Not run, because they need fields set apart, or draws or folds of a tower: {', '.join(left_out)}.")
+        if left_out
+        else notes
+    )
 
 
 _BEST_NOTES = (

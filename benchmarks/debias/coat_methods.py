@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.pairs.blocks import EXPOSURES, FEATURES, IDS, BlockName
 from benchmarks.pairs.config import PairMethod
+from benchmarks.pairs.models.model import what_pairs_lack
 from benchmarks.pairs.ordinal import OrdinalConfig
 from models.objectives import OBJECTIVES
 
@@ -115,7 +116,7 @@ def on_biased_mf() -> list[Candidate]:
             "reference, honest training" if kind in published else "",
         )
         for kind, objective in OBJECTIVES.items()
-        if kind != "latent_exogenous" and objective.second_reads != "apart"
+        if kind != "latent_exogenous" and what_pairs_lack(objective) is None
     ]
     if "latent_exogenous" not in OBJECTIVES:
         return candidates
@@ -133,8 +134,8 @@ def on_biased_mf() -> list[Candidate]:
 
 
 def not_for_pairs() -> list[str]:
-    """Return the registered objectives that need fields set apart, which Coat has none of."""
-    return [kind for kind, objective in OBJECTIVES.items() if objective.second_reads == "apart"]
+    """Return the registered objectives that read what pairs do not have."""
+    return [kind for kind, objective in OBJECTIVES.items() if what_pairs_lack(objective) is not None]
 
 
 def on_features() -> list[Candidate]:

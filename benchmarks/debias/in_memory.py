@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models import phases
 from models.batch import Batch
 from models.early_stopping import EarlyStopping
 from models.heads.base import TrainLabels
@@ -101,7 +102,12 @@ def fit(recipe: Recipe, schema: InputSchema, rows: Rows, validation: Rows, confi
     ranker = Ranker(recipe, schema, recipe.fit_head_state(labels))
     take_step = Step(ranker, config, Device("cpu", bfloat16=False, compiled=False))
     stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
-    while not stopping.exhausted:
+    while not stopping.exhausted or phases.second_is_due(ranker):
+        if stopping.exhausted:
+            assert stopping.kept is not None
+            ranker.load_state_dict(stopping.kept)
+            phases.begin_second(ranker)
+            take_step, stopping = Step(ranker, config, Device("cpu", bfloat16=False, compiled=False)), stopping.again()
         ranker.train()
         for index in torch.split(torch.randperm(len(rows)), config.batch_size):
             take_step(rows.batch(index))

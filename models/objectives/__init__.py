@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING
 
 from models.component import ComponentConfig, one_of
 from models.objectives.base import Objective
+from models.objectives.cdr import Cdr
 from models.objectives.cvib import Cvib
+from models.objectives.dce_dr import DceDr
 from models.objectives.dr import Dr
 from models.objectives.dr_bias import DrBias
+from models.objectives.dr_cross import DrCross
 from models.objectives.dr_jl import DrJl
 from models.objectives.dr_mse import DrMse
+from models.objectives.dr_residual import DrResidual
 from models.objectives.dr_v2 import DrV2
 from models.objectives.dt_dr import DtDr
 from models.objectives.dt_ips import DtIps
@@ -29,6 +33,7 @@ from models.objectives.rel_mf import RelMf
 from models.objectives.snips import Snips
 from models.objectives.stable_dr import StableDr
 from models.objectives.tdr import Tdr
+from models.objectives.tmle import Tmle
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "naive": Naive,
@@ -51,6 +56,11 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "dr_bias": DrBias,
     "dr_mse": DrMse,
     "tdr": Tdr,
+    "tmle": Tmle,
+    "cdr": Cdr,
+    "dce_dr": DceDr,
+    "dr_cross": DrCross,
+    "dr_residual": DrResidual,
     "cvib": Cvib,
     "inv_pref": InvPref,
     "dt_ips": DtIps,

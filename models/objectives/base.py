@@ -34,12 +34,17 @@ class AuxiliaryTower:
         hidden: widths of its hidden layers.
         reads: encoder output it reads. The second encoder alone sees the fields that the recipe sets apart.
         gives: one logit per row, or one output per statistic of the task's label.
+        draws: further outputs that it gives under `<name>_draws`, each with half of the last hidden units left out.
+        folds: separate networks in its place, each with a second encoder of its own; they give their outputs, each of every row,
+            under `<name>_folds`.
     """
 
     name: str
     hidden: Widths = (64,)
     reads: TowerInput = "detached"
     gives: Literal["logit", "statistics"] = "logit"
+    draws: int = 0
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class TaskRows:
         share_label_B: the label on that scale, in [0, 1].
         latent_label_B: label on the scale of the raw output for models of a latent index: 0/1, or the head's
             transformed watch time (`Head.latent_label`); None where the head has none.
-        auxiliary: name -> outputs of the towers the objective asked for, [B], or [B, S] of one that gives statistics.
+        auxiliary: name -> outputs of the towers the objective asked for, [B], or [B, S] of one that gives statistics;
+            draws and folds with a dimension more, in front.
         encoded_BE: the tasks' encoder output.
         second_BE: the second encoder's output, None where no tower reads it.
         level_of: name of a categorical field -> its code in every row, int64 [B], 0 is "unknown"; None outside a ranker.
@@ -143,12 +149,13 @@ class Objective(nn.Module, ABC):
     def __init__(self, config: Any, options: PropensityOptions) -> None:
         super().__init__()
 
-    def bind(self, schema: InputSchema, num_statistics: int) -> None:
+    def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for what depends on input and task; called once, before training.
 
         Args:
             schema: shape of the input, for a parameter per level of a field.
             num_statistics: S of the task's label.
+            num_outputs: O of the task's head.
 
         Raises:
             ValueError: if the input lacks what the objective is configured to read.
@@ -162,8 +169,16 @@ class Objective(nn.Module, ABC):
         """Return the link of a binary task's index; a model trained as a probit answers with the normal CDF."""
         return torch.sigmoid(logit_B.float())
 
-    def served(self, out_BO: Tensor, auxiliary: dict[str, Tensor]) -> Tensor:
-        """Return the raw outputs to predict with; by default the task's own."""
+    def served(
+        self, out_BO: Tensor, auxiliary: dict[str, Tensor], level_of: Callable[[str], Tensor] | None = None
+    ) -> Tensor:
+        """Return the raw outputs to predict with; by default the task's own.
+
+        Args:
+            out_BO: the task's own.
+            auxiliary: outputs of the auxiliary towers, where `serves_auxiliary`.
+            level_of: as in `TaskRows`.
+        """
         return out_BO
 
     def diagnostics(self) -> dict[str, float]:

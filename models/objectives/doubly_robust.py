@@ -1,19 +1,21 @@
 """The doubly robust loss, from which every DR-type objective derives: right if the propensities or the errors are.
 
-Shape legend: B rows.
+Shape legend: B rows, S statistics of a label.
 """
 
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+from pydantic import Field
 from torch import Tensor
 
 from models.component import ComponentConfig
 from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.imputation import IMPUTATION, imputation_gap, imputed_error, weighted_mean
 from models.objectives.weights import PropensityWeights
+from models.phases import Phases
 from models.propensity.base import PropensityOptions
-from models.ranges import Weight
+from models.ranges import StepSize, Weight
 
 
 class DoublyRobust(Objective):
@@ -51,13 +53,17 @@ class JointConfig(ComponentConfig):
 
     imputation: Weight = 1.0
     """Weight of the imputation tower's own loss."""
+    fine_tune: StepSize | None = Field(default=None, exclude_if=lambda rate: rate is None)
+    """Learn by the naive loss first, the imputation beside it, until that fit ends; then go on from its best epoch by the doubly
+    robust loss, with this learning rate over that of `training` (0.03 is a start). null: doubly robust from the first step."""
 
 
 class JointDoublyRobust(DoublyRobust):
     """L_DR with an imputation tower that learns beside the prediction; a subclass says how it weighs its errors.
 
     One step does both of docs/methods/debias.md#joint-learning: gradients are stopped, so the imputation takes the
-    prediction as given and the prediction the imputation.
+    prediction as given and the prediction the imputation. With `fine_tune` the prediction starts from the naive fit:
+    docs/methods/debias.md#fine-tuning.
     """
 
     auxiliary_towers: ClassVar[tuple[AuxiliaryTower, ...]] = (IMPUTATION,)
@@ -65,14 +71,21 @@ class JointDoublyRobust(DoublyRobust):
     def __init__(self, config: Any, options: PropensityOptions) -> None:
         super().__init__(config, options)
         self.imputation: float = config.imputation
+        self.phases = None if config.fine_tune is None else Phases(config.fine_tune)
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""
-        return self.risk(rows) + self.imputation * self.imputation_loss(rows)
+        is_naive = self.phases is not None and not self.phases.second
+        risk = rows.observed_mean(rows.loss_B) if is_naive else self.risk(rows)
+        return risk + self.imputation * self.imputation_loss(rows)
+
+    def pseudo_label(self, rows: TaskRows) -> Tensor:
+        """Return the outputs that stand for the pseudo-label of ê, [B, S]; by default the imputation tower's own."""
+        return rows.auxiliary["imputation"]
 
     def imputed(self, rows: TaskRows) -> Tensor:
-        """Return ê under the imputation tower's pseudo-label, [B]."""
-        return imputed_error(rows, rows.auxiliary["imputation"])
+        """Return ê under the pseudo-label, [B]."""
+        return imputed_error(rows, self.pseudo_label(rows))
 
     def gap(self, rows: TaskRows) -> Tensor:
         """Return what the imputation step minimises, [B]."""

@@ -38,7 +38,7 @@ class Dr(DoublyRobust):
         self.register_buffer("mean_S", torch.full((1,), 0.5, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def bind(self, schema: InputSchema, num_statistics: int) -> None:
+    def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for the mean of every statistic."""
         self.mean_S = self.mean_S.expand(num_statistics).clone()
 

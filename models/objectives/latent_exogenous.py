@@ -91,7 +91,7 @@ class LatentExogenous(Objective):
         self.log_cdf: LogCdf = log_phi2 if config.estimator == "exact" else partial(log_phi2_ghk, draws=config.draws)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def bind(self, schema: InputSchema, num_statistics: int) -> None:
+    def bind(self, schema: InputSchema, num_statistics: int, num_outputs: int) -> None:
         """Make room for one correlation per level, where asked for.
 
         Raises:

@@ -3,6 +3,7 @@
 Shape legend: B rows, O outputs of a head.
 """
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -122,6 +123,8 @@ class Pda(Pd):
         error_B = functional.binary_cross_entropy_with_logits(logit_B, rows.propensity_B, reduction="none")
         return super().forward(rows) + self.forecast * rows.mean(torch.where(rows.random_B, 0.0, error_B))
 
-    def served(self, out_BO: Tensor, auxiliary: dict[str, Tensor]) -> Tensor:
+    def served(
+        self, out_BO: Tensor, auxiliary: dict[str, Tensor], level_of: Callable[[str], Tensor] | None = None
+    ) -> Tensor:
         """Return the raw output plus the logarithm of the forecast pop^eta, [B, 1]."""
         return out_BO + functional.logsigmoid(auxiliary["popularity"].float()).unsqueeze(1)

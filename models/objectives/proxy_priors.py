@@ -3,6 +3,7 @@
 Shape legend: B rows, O outputs of a head.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -85,7 +86,9 @@ class ProxyPriors(Objective):
         config = self.config
         return biased + config.unbiased_weight * self._unbiased(rows) + config.orthogonality_weight * explained
 
-    def served(self, out_BO: Tensor, auxiliary: dict[str, Tensor]) -> Tensor:
+    def served(
+        self, out_BO: Tensor, auxiliary: dict[str, Tensor], level_of: Callable[[str], Tensor] | None = None
+    ) -> Tensor:
         """Return (1 - t) y_u + t y_b, raw outputs."""
         return (1 - self.trade_off) * out_BO + self.trade_off * _biased(auxiliary)
 

@@ -88,6 +88,21 @@ class ListedRows:
         length_G = self.sum(torch.ones_like(self.score_B))
         return torch.cat([length_G.new_zeros(1), length_G[1:]])
 
+    @cached_property
+    def ranks(self) -> Tensor:
+        """Place of every row in the order of its list by score, from 1; equal scores share the first of theirs, [B]."""
+        by_score_B = torch.argsort(self.score_B.detach(), descending=True, stable=True)
+        order_B = by_score_B[torch.argsort(self.places[by_score_B], stable=True)]
+        list_B, score_B = self.places[order_B], self.score_B.detach()[order_B]
+        at_B = torch.arange(len(order_B), device=order_B.device)
+        before_B = (at_B - 1).clamp(min=0)
+        new_list_B = (at_B == 0) | (list_B != list_B[before_B])
+        new_score_B = new_list_B | (score_B != score_B[before_B])
+        list_from_B, score_from_B = (
+            torch.cummax(torch.where(new_B, at_B, 0), 0).values for new_B in (new_list_B, new_score_B)
+        )
+        return torch.empty_like(at_B).index_copy(0, order_B, score_from_B - list_from_B + 1)
+
     def sum(self, value_B: Tensor, list_B: Tensor | None = None) -> Tensor:
         """Return the sum of a value over every list, [B + 1].
 

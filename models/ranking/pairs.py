@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.heads.base import LabelState, TrainLabels
-from models.ranges import Number
+from models.ranges import Number, Whole
 from models.ranking.base import ListedRows, Ranking, TermOptions
 from models.ranking.percentiles import Percentiles
 
@@ -29,8 +29,11 @@ class PairsConfig(TermOptions):
     """Which pairs are compared, and how much each counts."""
 
     kind: Literal["pairs"] = "pairs"
-    weights: Literal["one", "gap"] = "one"
-    """All pairs alike, or by the gap of their percentiles among train rows."""
+    weights: Literal["one", "gap", "ndcg"] = "one"
+    """All pairs alike; by the gap of their percentiles among train rows; or by what exchanging them changes in nDCG@`depth`, as
+    LambdaRank does: pairs below that place, most of a long list, count nothing."""
+    depth: Whole = Field(default=5, ge=1, le=1000)
+    """Places that `ndcg` looks at."""
     match: Literal["none", "bucket", "residual"] = "none"
     """All pairs, what XGAUC counts; those of like durations; or all by the percentile among like durations. The last two teach
     what is watched more than its length says."""
@@ -44,7 +47,7 @@ class PairsConfig(TermOptions):
     def _of_watch_time(self) -> "PairsConfig":
         binary = [task for task in self.tasks if not task.startswith("watch_time")]
         only = [f"{key}: {value}" for key, value, plain in (
-            ("weights", self.weights, "one"), ("match", self.match if self.match == "residual" else "none", "none"),
+            ("weights", self.weights if self.weights == "gap" else "one", "one"), ("match", self.match if self.match == "residual" else "none", "none"),
             ("min_gap", self.min_gap, 0)) if value != plain]  # fmt: skip
         if binary and only:
             raise ValueError(
@@ -61,7 +64,7 @@ class PairsConfig(TermOptions):
 class Pairs(Ranking):
     """sum_g n_g [sum_P w log(1 + exp(s_low - s_high)) / sum_P w] / sum_g n_g over lists with a pair.
 
-    Sources: Burges et al., ICML 2005 (RankNet); Rendle et al., UAI 2009 (BPR);
+    Sources: Burges et al., ICML 2005 (RankNet) and NIPS 2006 (LambdaRank); Rendle et al., UAI 2009 (BPR);
     docs/methods/ranking.md#pairs. Weighed as XGAUC is, by list and rows; a mean over pairs would count a list by the square of
     its length.
     """
@@ -123,9 +126,12 @@ class Pairs(Ranking):
             compared_P = compared_P & ((label_B[first_P] - label_B[second_P]).abs() >= config.min_gap)
         compared_P = compared_P & (rows.group_B[first_P] >= 0) & (rows.group_B[second_P] >= 0)
         weight_P = compared_P.to(rows.score_B.dtype)
-        if config.weights == "gap":
-            percentile_B = self.get_submodule("gap")(label_B, rows.duration_B)
-            weight_P = weight_P * (percentile_B[first_P] - percentile_B[second_P]).abs()
+        if config.weights != "one":
+            gain_B = label_B if rows.binary else self.get_submodule("gap")(label_B, rows.duration_B)
+            weight_P = weight_P * (gain_B[first_P] - gain_B[second_P]).abs()
+        if config.weights == "ndcg":
+            discount_B = torch.where(rows.ranks <= config.depth, 1 / torch.log2(1 + rows.ranks), 0.0).to(weight_P.dtype)
+            weight_P = weight_P * (discount_B[first_P] - discount_B[second_P]).abs()
         return torch.sign(gap_P), weight_P
 
     @torch.no_grad()
@@ -154,5 +160,5 @@ class Pairs(Ranking):
 
 def _percentiles(config: PairsConfig) -> dict[str, int]:
     """Return name -> duration groups of the percentiles that a configuration compares."""
-    needed = {"gap": (config.weights == "gap", 1), "residual": (config.match == "residual", GROUPS)}
+    needed = {"gap": (config.weights != "one", 1), "residual": (config.match == "residual", GROUPS)}
     return {name: groups for name, (asked, groups) in needed.items() if asked}

@@ -28,6 +28,7 @@ class Progress:
         step: steps done in the running epoch.
         best: lowest value of the stopping criterion so far; None before the first epoch ended.
         best_epoch: epoch (from 1) that reached it.
+        max_epochs: epochs at most, those of an earlier phase counted in.
         curves: one row per completed epoch.
     """
 
@@ -35,6 +36,7 @@ class Progress:
     step: int
     best: float | None
     best_epoch: int
+    max_epochs: int
     curves: list[dict[str, Any]]
 
 

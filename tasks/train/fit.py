@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from models import phases
 from models.batch import Batch
 from models.early_stopping import EarlyStopping
 from models.encoders.base import packed_tables
@@ -67,7 +68,7 @@ def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints
     """
     fit = SeedFit(problem, seed, config, checkpoints, group)
     fit.resume()
-    while not fit.stopping.exhausted:
+    while not fit.stopping.exhausted or fit.begins_second_phase():
         fit.epoch()
     return fit.result()
 
@@ -110,8 +111,11 @@ class SeedFit:
         progress, tensors = found
         self.step, self.curves = progress.step, progress.curves
         self.ranker.load_state_dict(under("model", tensors))
+        # The phase that the weights are in says how large steps are.
+        self._take_step = Step(self.ranker, self.config, self.device, self._group)
         self.stopping = replace(
             self.stopping,
+            max_epochs=progress.max_epochs,
             epoch=progress.epoch,
             best=progress.best,
             best_epoch=progress.best_epoch,
@@ -121,6 +125,17 @@ class SeedFit:
         if not self.stopping.exhausted:
             self._take_step.optimizers.load_state_tensors(under("optimizers", tensors))
         log.info("seed %d: resumed after epoch %d, step %d", self.seed, progress.epoch, progress.step)
+
+    def begins_second_phase(self) -> bool:
+        """Go back to the best epoch and begin the second phase, if an objective has one that is due; return whether it does."""
+        if not phases.second_is_due(self.ranker):
+            return False
+        assert self.stopping.kept is not None
+        self.ranker.load_state_dict(self.stopping.kept)
+        phases.begin_second(self.ranker)
+        self._take_step, self.stopping = Step(self.ranker, self.config, self.device, self._group), self.stopping.again()
+        log.info("seed %d: second phase after epoch %d", self.seed, self.stopping.epoch)
+        return True
 
     def epoch(self) -> None:
         """Train one epoch, or the rest of one, then validate."""
@@ -231,7 +246,9 @@ class SeedFit:
         tensors = prefixed("model", self.ranker.state_dict()) | best | {"sums": self._record.sums}
         if not stopping.exhausted:
             tensors |= prefixed("optimizers", self._take_step.optimizers.state_tensors())
-        progress = Progress(stopping.epoch, self.step, stopping.best, stopping.best_epoch, self.curves)
+        progress = Progress(
+            stopping.epoch, self.step, stopping.best, stopping.best_epoch, stopping.max_epochs, self.curves
+        )
         self._checkpoints.save(progress, tensors)
 
     def result(self) -> Fitted:

@@ -6,6 +6,7 @@ Shape legend: T trained tasks.
 import torch
 from torch import Tensor
 
+from models import phases
 from models.batch import Batch
 from models.encoders.base import packed_tables
 from models.encoders.sharded import ShardedTable
@@ -28,6 +29,7 @@ class Optimizers:
 
     def __init__(self, ranker: Ranker, config: TrainingConfig, group: Group = ALONE) -> None:
         self._clip_norm, self._group, self._share = config.clip_norm, group, 1.0
+        learning_rate = phases.learning_rate(ranker) * config.learning_rate
         rate_of = rates(ranker)
         undecayed = ranker.undecayed_parameters()
         exempt = {id(parameter) for parameter in undecayed}
@@ -35,13 +37,13 @@ class Optimizers:
         self._parameters = [p for p in (*decayed, *undecayed) if p.requires_grad]
         groups = [
             {"params": [p for p in parameters if rate_of.get(p, 1.0) == rate], "weight_decay": decay,
-             "lr": rate * config.learning_rate}
+             "lr": rate * learning_rate}
             for rate in sorted({1.0, *rate_of.values()})
             for parameters, decay in ((decayed, config.weight_decay), (undecayed, 0.0))
         ]  # fmt: skip
-        self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, fused=True)
+        self._dense = torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, fused=True)
         sharded = [table for table in packed_tables(ranker).values() if isinstance(table, ShardedTable)]
-        rates_of_rows = config.learning_rate, config.weight_decay
+        rates_of_rows = learning_rate, config.weight_decay
         self._sparse: RowSparseAdamW | ShardedAdamW = (
             ShardedAdamW(sharded, group, *rates_of_rows)
             if sharded

@@ -50,6 +50,15 @@ def test_state_is_copied_only_where_an_epoch_is_the_best() -> None:
     assert copies == [1, 3, 5]
 
 
+def test_a_second_fit_has_as_many_epochs_again_and_its_own_criterion() -> None:
+    first = run([3.0, 1.0, 2.0, 2.0], 100, 2)
+    assert first.exhausted and first.best_epoch == 2
+    second = first.again()
+    assert not second.exhausted and second.kept == first.kept
+    assert second.improved(50.0, "worse on another scale".format)
+    assert (second.epoch, second.best_epoch, second.max_epochs) == (5, 5, 104)
+
+
 def test_a_fit_goes_on_where_its_checkpoint_stood() -> None:
     values = [3.0, 2.0, 2.5, 2.4]
     resumed = EarlyStopping[str](max_epochs=100, patience=2, epoch=3, best=2.0, best_epoch=2, kept="epoch 2")

@@ -6,7 +6,7 @@ from tasks.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 
 
 def test_a_checkpoint_of_a_card_goes_on_without_one(tmp_path: Path) -> None:
-    progress, weight = Progress(1, 7, 0.5, 1, [{"epoch": 1}]), torch.arange(3.0)
+    progress, weight = Progress(1, 7, 0.5, 1, 3, [{"epoch": 1}]), torch.arange(3.0)
     torch.manual_seed(3)
     save_checkpoint(tmp_path / "c", progress, {"weight": weight, "rng.cuda": torch.zeros(16, dtype=torch.uint8)})
     drawn = torch.rand(4)

@@ -51,7 +51,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "propensity": {"kind": "popularity", "self_normalise": "running"},
     },
     "batch_weights": {"objective": {"kind": "ips"}, "propensity": {"kind": "popularity", "self_normalise": "batch"}},
+    "fine_tune": {"objective": {"kind": "dr_jl", "fine_tune": 0.1}, "selection": {"kind": "click"}},
+    "offsets_by_level": {"objective": {"kind": "tmle", "fields": ["scene"]}, "selection": {"kind": "click"}},
     "pairs_by_gap": {"ranking": {"kind": "pairs", "weights": "gap", "estimand": "candidates"}},
+    "pairs_by_ndcg": {"ranking": {"kind": "pairs", "weights": "ndcg"}},
+    "jrc_of_grades": {"ranking": {"kind": "jrc", "form": "graded"}},
     "pairs_by_residual": {"ranking": {"kind": "pairs", "match": "residual"}},
 }
 SHIPPED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["recipes"]

@@ -15,7 +15,7 @@ from benchmarks.pairs.models import SCORERS, ScorerConfig
 from benchmarks.pairs.models.base import PairInputs, Scorer
 from benchmarks.pairs.models.mf import MfConfig
 from models.objectives import OBJECTIVES, ObjectiveConfig
-from models.objectives.base import AuxiliaryTower, TaskRows
+from models.objectives.base import AuxiliaryTower, Objective, TaskRows
 from models.objectives.naive import NaiveConfig
 from models.propensity.base import PropensityOptions
 from models.towers import Tower, TowerConfig
@@ -74,17 +74,15 @@ class PairModel(nn.Module):
         inputs: the catalogue.
 
     Raises:
-        ValueError: if the objective needs fields set apart, which pairs do not have.
+        ValueError: if the objective needs what pairs do not have.
     """
 
     def __init__(self, recipe: PairRecipe, inputs: PairInputs) -> None:
         super().__init__()
         self.recipe = recipe
         objective = OBJECTIVES[recipe.objective.kind]
-        if objective.second_reads == "apart":
-            raise ValueError(
-                f"objective {recipe.objective.kind!r} reads fields that a recipe sets apart, and pairs have none"
-            )
+        if (lacks := what_pairs_lack(objective)) is not None:
+            raise ValueError(f"objective {recipe.objective.kind!r} reads {lacks}, and pairs have none")
         self.requested = objective.auxiliary_towers
         self.scorer = _scorer(recipe.scorer, inputs)
         self.second = self._second_scorer(inputs)
@@ -189,6 +187,14 @@ class PairModel(nn.Module):
                 logits[tower.name] = module(torch.cat([encoded_BE.detach(), second_BE], dim=1))[:, 0]
         imputations = [tower.name for tower in self.requested if tower.gives == "statistics"]
         return logits | {name: logits[name].unsqueeze(1) for name in imputations}
+
+
+def what_pairs_lack(objective: type[Objective]) -> str | None:
+    """Return what an objective reads and pairs do not have; None where they have all of it."""
+    if objective.second_reads == "apart":
+        return "fields that a recipe sets apart"
+    several = any(tower.draws or tower.folds for tower in objective.auxiliary_towers)
+    return "draws or folds of a tower" if several else None
 
 
 def _scorer(config: ScorerConfig, inputs: PairInputs) -> Scorer:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.objectives import OBJECTIVES
 from models.objectives.base import Objective, TaskRows
+from models.objectives.dce_dr import DceDr
+from models.objectives.tdr import Tdr
+from models.objectives.tmle import Tmle
 from models.propensity.popularity import PopularityConfig
 
 TINY_CLIP = 0.001
@@ -28,11 +31,15 @@ def rows_of(
 ) -> TaskRows:
     """Return rows with given losses and, where asked, other fields; what no test reads is left plain.
 
-    The label is its own one statistic, and an imputation may be given as logits [B].
+    The label is its own one statistic. An imputation may be given as logits [B]; unless draws or folds are given, it is sure of
+    itself, and that of every fold.
     """
     auxiliary = dict(fields.pop("auxiliary", {}))
     if auxiliary.get("imputation", torch.zeros(1, 1)).ndim == 1:
         auxiliary["imputation"] = auxiliary["imputation"].unsqueeze(1)
+    if "imputation" in auxiliary:
+        auxiliary.setdefault("imputation_draws", auxiliary["imputation"].detach().expand(2, -1, -1))
+        auxiliary.setdefault("imputation_folds", auxiliary["imputation"].expand(2, -1, -1))
     loss_for = fields.get("loss_for", lambda out_BO, label_B: (out_BO[:, 0] - label_B).square())
     rows = TaskRows(
         out_BO=torch.zeros(len(loss_B), 1),
@@ -98,6 +105,36 @@ def build_objective(kind: str, clip: float = TINY_CLIP, self_normalise: str = "o
     torch.manual_seed(0)
     options = PopularityConfig.model_validate({"clip": clip, "self_normalise": self_normalise})
     return objective(objective.Config.model_validate({"kind": kind, **config}), options)
+
+
+HELD_OUT_USER = 8
+"""Code of a user whom `dce_dr` holds out; 0 is not."""
+
+
+def settle(objective: Any, rows: TaskRows) -> None:
+    """Let an objective learn what its risk rests on from rows: t of TDR in a step, eps and calibrations to the end."""
+    if isinstance(objective, Tdr):
+        objective(rows)
+        assert objective.t != 0
+    if isinstance(objective, Tmle):
+        find_root(objective.fluctuation, lambda: objective.fluctuation_loss(rows))
+    if isinstance(objective, DceDr):
+        held = replace(rows, user_B=torch.full_like(rows.user_B, HELD_OUT_USER))
+        find_root(objective, lambda: objective.calibration_loss(held))
+
+
+def find_root(module: nn.Module, loss: Callable[[], Tensor]) -> None:
+    """Take the parameters of a module to where the gradient of a loss is 0, by a quasi-Newton search without its value."""
+    optimizer = torch.optim.LBFGS(module.parameters(), max_iter=120, tolerance_grad=1e-5, tolerance_change=0)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    assert all(p.grad is not None and p.grad.abs().max() < 1e-4 for p in module.parameters())
 
 
 @dataclass(frozen=True)

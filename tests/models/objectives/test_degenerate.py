@@ -73,7 +73,7 @@ def test_unobserved_rows_without_a_propensity_are_no_harm_or_an_error(
     case: dict[str, Any] = {"observed": [1, 1, 0, 0], "propensity": float("nan")}
     rows, _ = rows_of_case(kind, case, True, model_rows)
     rows.propensity_B[:2] = 0.5
-    if kind in ("tdr", "pd", "pda"):
+    if kind in ("tdr", "pd", "pda", "dce_dr"):
         with pytest.raises(ValueError, match=f"'{kind}' reads the propensity of unobserved rows"):
             objective_of(kind)(rows)
     else:
@@ -83,11 +83,12 @@ def test_unobserved_rows_without_a_propensity_are_no_harm_or_an_error(
 @pytest.mark.parametrize(
     ("kind", "config"),
     [
-        ("eib", {"imputation": 0}), ("dr_jl", {"imputation": -1}), ("dr_mse", {"bias_share": 1.1}),
+        ("eib", {"imputation": 0}), ("dr_jl", {"imputation": -1}), ("dr_jl", {"fine_tune": 0.0}), ("dr_mse", {"bias_share": 1.1}),
         ("stable_dr", {"eta": -1}), ("ips_v2", {"counterfactual": 0}), ("dr_v2", {"balance": -1}),
         ("ips_v2", {"balance_on": "everything"}), ("escm2_ips", {"entire_space": -0.1}), ("cvib", {"contrast": -1}),
         ("pd", {"partners": 0}), ("pda", {"forecast": 0}), ("inv_pref", {"environment": 0}),
         ("dt_ips", {"exposure": 0}), ("dt_dr", {"orthogonality": -1}), ("dr", {"imputation": 1}),
+        ("cdr", {"left_out": 1.5}), ("tmle", {"rate": 0.0}), ("dce_dr", {"rate": -1.0}), ("dr_residual", {"imputation": 0}),
     ],
 )  # fmt: skip
 def test_configurations_are_checked(kind: str, config: dict[str, Any], objective_of: Callable[..., Any]) -> None:

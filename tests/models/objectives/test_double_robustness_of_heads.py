@@ -23,15 +23,17 @@ from models.objectives import OBJECTIVES
 from models.objectives.base import TaskRows
 from models.objectives.doubly_robust import JointDoublyRobust
 from models.schema import InputSchema
-from tests.models.objectives.conftest import build_objective, rows_of
+from tests.models.objectives.conftest import build_objective, rows_of, settle
 
-# StableDR is robust through what its propensity learns: see the last test, and test_stable_dr.py.
-JOINT = [kind for kind, c in OBJECTIVES.items() if issubclass(c, JointDoublyRobust) and kind != "stable_dr"]
+# StableDR is robust through what its propensity learns: see below, and test_stable_dr.py. TMLE is within strata: test_strata.py.
+JOINT = [k for k, c in OBJECTIVES.items() if issubclass(c, JointDoublyRobust) and k not in ("stable_dr", "tmle")]
 RIGHT_P = torch.tensor([0.15, 0.6, 0.3, 0.8, 0.2, 0.5])
 WRONG_P = {"too small and too large": RIGHT_P.flip(0), "too large": torch.full((6,), 0.9)}
 LEARNED = 0.01
 """Largest relative error of a gradient under a learned imputation. The search for the latter ends, in float32, with
 probabilities within .003; where they are small it is the flat end of a cross-entropy."""
+SCHEMA = InputSchema(fields=(("duration", 3),))
+"""One field: two cells have the same duration."""
 COUNT = 1000
 """Train rows of a cell: probabilities are multiples of 1 / 1000."""
 
@@ -107,6 +109,8 @@ class Problem:
             statistics_loss=partial(self.head.statistics_loss, duration_B=duration_B),
             expected_loss=partial(self.head.expected_loss, duration_B=duration_B),
             auxiliary={"imputation": raw_CS[cell_B], "exposure": torch.logit(propensity_C)[cell_B]},
+            loss_for=partial(self.head.loss, duration_B=duration_B), level_of=lambda field: cell_B // 2,
+            user_B=torch.zeros_like(cell_B),
         )  # fmt: skip
 
     def random(self, width: int, seed: int, spread: float = 0.5) -> Tensor:
@@ -193,9 +197,8 @@ def gradient(loss: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
 def gradient_error(cells: Problem, objective: Any, raw_CS: Tensor, propensity_C: Tensor) -> float:
     """Return how far the estimate's gradient is from that of the risk at outputs that are not the best, relatively."""
     out_CO = cells.random(cells.head.num_outputs, seed=3)
-    if isinstance(objective, OBJECTIVES["tdr"]):
-        objective(cells.rows(out_CO, raw_CS, propensity_C))
-        assert objective.t != 0
+    objective.bind(SCHEMA, cells.head.num_statistics, cells.head.num_outputs)
+    settle(objective, cells.rows(out_CO, raw_CS, propensity_C))
     true_CO = gradient(cells.risk, out_CO)
     found_CO = gradient(lambda out_CO: objective.risk(cells.rows(out_CO, raw_CS, propensity_C)), out_CO)
     return ((found_CO - true_CO).norm() / true_CO.norm()).item()
@@ -221,7 +224,7 @@ def test_one_right_model_gives_the_gradient_of_the_risk(kind: str, head: str) ->
     neither = gradient_error(cells, objective(), frozen(cells), wrong_C)
     assert p_right < 1e-4
     assert m_right < LEARNED
-    assert neither > 20 * LEARNED
+    assert neither > 5 * LEARNED
 
 
 @pytest.mark.parametrize("head", EVERY_HEAD)
@@ -291,7 +294,7 @@ def test_a_fixed_imputation_is_right_where_one_law_holds_everywhere(head: str) -
     errors = []
     for alike in (True, False):
         cells, objective = problem(head, alike=alike), build_objective("dr")
-        objective.bind(InputSchema(fields=()), cells.head.num_statistics)
+        objective.bind(SCHEMA, cells.head.num_statistics, cells.head.num_outputs)
         objective(cells.rows(cells.random(cells.head.num_outputs, seed=1), frozen(cells), wrong_C))
         errors.append(gradient_error(cells, objective, frozen(cells), wrong_C))
         assert gradient_error(cells, objective, frozen(cells), RIGHT_P) < 1e-4

@@ -20,6 +20,7 @@ OBSERVED_B = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
 WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
     "mrdr": lambda p: (1 - p) / p**2,
     "dr_bias": lambda p: (1 - p) ** 2 / p**3,
+    "tmle": torch.ones_like,
     "dr_mse": lambda p: 0.5 * (1 - p) ** 2 / p**3 + 0.5 * (1 - p) / p**2,
 }
 
@@ -36,7 +37,7 @@ def test_a_constant_pseudo_label_is_the_weighted_mean_label(
     logit = torch.logit(best).requires_grad_()
     rows = model_rows(
         torch.full((6,), 1.5), label_B, OBSERVED_B, PROPENSITY_B, binary,
-        auxiliary={"imputation": logit.expand(6), "exposure": torch.logit(PROPENSITY_B)},
+        auxiliary={"imputation": logit.expand(6), "exposure": torch.logit(PROPENSITY_B)}, user_B=torch.zeros(6, dtype=torch.int64),
     )  # fmt: skip
     loss = objective_of(kind).imputation_loss(rows)
     assert torch.autograd.grad(loss, logit)[0].item() == pytest.approx(0, abs=1e-6)

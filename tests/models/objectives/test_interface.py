@@ -33,7 +33,7 @@ def gradients_of(module: nn.Module) -> list[Tensor | None]:
 def test_auxiliary_towers_are_built_trained_and_separate_per_task(
     kind: str, ranker: Callable[..., Ranker], batch: Callable[..., Batch]
 ) -> None:
-    model = ranker(recipe_of(kind)).eval()
+    model = ranker(recipe_of(kind)).train()
     rows = batch(40, unobserved=True)
     model.losses(rows)["skip"].backward()
     for tower in OBJECTIVES[kind].auxiliary_towers:

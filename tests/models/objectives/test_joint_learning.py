@@ -16,7 +16,7 @@ STEPS = 120
 CORRECTED: dict[str, dict[str, Any]] = {
     "ips": {}, "snips": {}, "eib": {}, "dr": {}, "dr_jl": {}, "mrdr": {}, "dr_bias": {}, "dr_mse": {}, "tdr": {},
     "stable_dr": {}, "ips_v2": {"entire_space": 0}, "dr_v2": {"entire_space": 0}, "escm2_ips": {"entire_space": 0},
-    "escm2_dr": {"entire_space": 0}, "dt_ips": {}, "dt_dr": {},
+    "escm2_dr": {"entire_space": 0}, "dt_ips": {}, "dt_dr": {}, "tmle": {}, "cdr": {}, "dce_dr": {}, "dr_cross": {},
 }  # fmt: skip
 
 

@@ -22,10 +22,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gap": ("pairs", {"weights": "gap"}),
     "bucket": ("pairs", {"match": "bucket"}),
     "residual": ("pairs", {"match": "residual"}),
+    "ndcg": ("pairs", {"weights": "ndcg", "depth": 3}),
     "min_gap": ("pairs", {"min_gap": 5.0}),
     "candidates": ("pairs", {"estimand": "candidates"}),
     "listnet": ("listnet", {}),
     "jrc": ("jrc", {}),
+    "graded": ("jrc", {"form": "graded"}),
 }
 OF_SECONDS = {"gap", "residual", "min_gap"}
 BOTH = [(name, binary) for name in CASES for binary in (False, True) if not (binary and name in OF_SECONDS)]
@@ -80,6 +82,15 @@ def loop_pairs(rows: ListedRows, name: str) -> float:
                     w = float(abs(gap) >= LEAST_RESIDUAL)
                 if name == "gap":
                     w *= abs(percentile(label[i], duration[i], 1) - percentile(label[j], duration[j], 1))
+                if name == "ndcg":
+                    gain, discount = (
+                        [label[k] if rows.binary else percentile(label[k], duration[k], 1) for k in (i, j)],
+                        [],
+                    )
+                    for k in (i, j):
+                        place = 1 + sum(score[other] > score[k] for other in group)
+                        discount.append(1 / math.log2(1 + place) if place <= 3 else 0.0)
+                    w *= abs(gain[0] - gain[1]) * abs(discount[0] - discount[1])
                 if name == "min_gap" and abs(label[i] - label[j]) < 5:
                     w = 0.0
                 if name == "candidates":
@@ -121,9 +132,27 @@ def loop_jrc(rows: ListedRows, cuts: list[float]) -> float:
     return total / max(counted, 1)
 
 
+def loop_graded(rows: ListedRows, cuts: list[float]) -> float:
+    grade = [sum(label > cut for cut in cuts) for label in rows.label_B.tolist()]
+    score, total, counted = rows.score_B.tolist(), 0.0, 0
+    for group in members(rows):
+        counted += len(group)
+        for i in group:
+            slope = grade[i] - len(cuts) / 2
+            others = [
+                abs(grade[j] - grade[i]) * math.exp(slope * (score[j] - score[i]))
+                for j in group
+                if grade[j] != grade[i]
+            ]
+            total += math.log1p(sum(others))
+    return total / max(counted, 1)
+
+
 def looped(rows: ListedRows, name: str, ranking: Ranking) -> float:
     if name == "listnet":
         return loop_listnet(rows)
+    if name == "graded":
+        return loop_graded(rows, [0.5] if rows.binary else ranking.threshold_s.tolist())
     if name == "jrc":
         return loop_jrc(rows, [0.5] if rows.binary else ranking.threshold_s.tolist())
     return loop_pairs(rows, name)
@@ -211,7 +240,5 @@ def counted(ranking: Ranking, rows: ListedRows) -> float:
     for group in members(rows):
         inside = torch.tensor(group)
         part = taken(rows, inside)
-        total += len(group) * (
-            type(ranking).__name__ == "Jrc" or ranking(replace(part, score_B=part.score_B * 0)).item() != 0
-        )
+        total += len(group) * (type(ranking).__name__ == "Jrc" or ranking(part).item() != 0)
     return total
