@@ -27,7 +27,8 @@ def dependency_graph(project: Path, extras: Iterable[str]) -> dict[str, set[str]
         lines += declared["optional-dependencies"][extra]
     own = canonicalize_name(declared["name"])
     direct = [Requirement(line) for line in lines]
-    graph, waiting, seen = {own: _names(direct)}, direct, set[tuple[str, str]]()
+    graph: dict[str, set[str]] = {own: _names(direct)}
+    waiting, seen = direct, set[tuple[str, str]]()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
