@@ -118,7 +118,8 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
         StageFailed: if it failed otherwise or ran out of time.
     """
     logger, workspace, began = get_run_logger(), Workspace(Path(root)), dt.datetime.now(dt.UTC)
-    command = [sys.executable, "-m", "flows.dvc_command", "repro", "--single-item", stage]
+    # Stages beside it hold DVC's lock for moments, which on a starved machine are more than the 3 s it waits of its own accord.
+    command = [sys.executable, "-m", "flows.dvc_command", "--wait-for-lock", "repro", "--single-item", stage]
     started = time.monotonic()
     with stage_bar(workspace, stage):
         returncode, lines = _stream(command, workspace.root, timeout_minutes, logger.info)

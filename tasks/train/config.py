@@ -65,7 +65,7 @@ class TrainingConfig(Block):
     processes: Threads = Field(default=1, exclude_if=lambda processes: processes == 1)
     """processes that fit a recipe together: each takes a part of the rows of every batch, and owns a part of the rows of the
     embedding tables; one fits trees"""
-    table_mib: Number | None = Field(default=None, gt=0, exclude_if=lambda limit: limit is None)
+    table_mib: Number | None = Field(default=None, gt=0, le=10**9, exclude_if=lambda limit: limit is None)
     """most that one process may hold of the embedding tables and their optimizer's state, MiB; null: no limit"""
     calibration: CalibrationConfig = CalibrationConfig()
     """from scores to seconds, fitted on the validation day"""

@@ -4,12 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dvc.lock
 import pytest
 import yaml
+import zc.lockfile
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -97,6 +100,16 @@ def test_a_terminal_shows_how_long_each_stage_still_takes(tmp_path: Path, monkey
         monkeypatch.undo()
     for stage in ("one", "other"):
         assert re.search(rf"{stage} +\d+%\|.*about 8\d\d s left", screen.sent)
+
+
+def test_a_lock_that_is_held_for_long_is_waited_for(tmp_path: Path) -> None:
+    root = toy(tmp_path, one={"cmd": "echo 1 > b", "outs": ["b"]})
+    (root / ".dvc/tmp").mkdir()
+    held = zc.lockfile.LockFile(str(root / ".dvc/tmp/lock"))
+    letting_go = threading.Timer(dvc.lock.DEFAULT_TIMEOUT + 3, held.close)
+    letting_go.start()
+    assert night(root) == {"one": "ran"}
+    assert letting_go.finished.is_set()
 
 
 def test_failure_names_the_stage_and_its_cause_and_is_retried(tmp_path: Path) -> None:
