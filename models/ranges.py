@@ -3,9 +3,21 @@
 A setting is a number, never a text or a truth value that could pass for one, and it is finite.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+
+def distinct(what: str) -> AfterValidator:
+    """Return the rule that no two values of a tuple are the same; `what` names them in the message."""
+
+    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError(f"{what} must be distinct, got {', '.join(map(str, values))}")
+        return values
+
+    return AfterValidator(check)
+
 
 Whole = Annotated[int, Field(strict=True)]
 """a whole number whose range stands with its field"""
@@ -32,6 +44,8 @@ Threads = Annotated[Whole, Field(ge=1, le=256)]
 """threads or processes of this machine"""
 Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 """seed of a generator; larger ones do not fit every library"""
+Seeds = Annotated[tuple[Seed, ...], distinct("seeds")]
+"""one fit per seed"""
 
 Dropout = Annotated[Number, Field(ge=0, lt=1)]
 """share of neurons that are left out"""

@@ -1,7 +1,10 @@
 """Configuration of an ensemble."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
 
+from pydantic import Field
+
+from models.ranges import distinct
 from tasks.core.names import Name
 from tasks.core.settings import Block
 
@@ -9,12 +12,5 @@ from tasks.core.settings import Block
 class EnsembleConfig(Block):
     """Recipes whose scores are averaged as percentiles (docs/methods/watch_time.md#rank-average)."""
 
-    members: tuple[Name, ...] = Field(min_length=2)
+    members: Annotated[tuple[Name, ...], distinct("members")] = Field(min_length=2)
     """names of `recipes`; every one counts alike"""
-
-    @field_validator("members")
-    @classmethod
-    def _distinct(cls, members: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(members)) != len(members):
-            raise ValueError(f"members must be distinct, got {', '.join(members)}")
-        return members

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from models.ranges import Number, Rows, Seed, Share, Whole
+from models.ranges import Number, Rows, Seed, Share, Whole, distinct
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -22,7 +22,9 @@ class EvaluationConfig(Block):
     """seed of the bootstrap weights and of the tie-breaking hash"""
     confidence: Number = Field(default=0.95, gt=0.5, lt=1)
     """two-sided confidence of the printed intervals"""
-    list_lengths: tuple[ListLength, ...] = Field(default=(3, 10), min_length=1, max_length=20)
+    list_lengths: Annotated[tuple[ListLength, ...], distinct("list lengths")] = Field(
+        default=(3, 10), min_length=1, max_length=20
+    )
     """k of NDCG@k, Recall@k, WT@k ..."""
     relevance: tuple[Label, ...] = ("long_view", "valid_play")
     """binary labels that NDCG and Recall rank for"""
@@ -53,10 +55,3 @@ class EvaluationConfig(Block):
     """simulated sources only: uniformly exposed impressions drawn beside the log, on which the truth is measured"""
     maximum_tied_share: Share = 0.01
     """a score with a larger share of tied pairs gets a warning"""
-
-    @field_validator("list_lengths")
-    @classmethod
-    def _positive(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(lengths)) != len(lengths):
-            raise ValueError(f"list lengths must be distinct, got {lengths}")
-        return lengths

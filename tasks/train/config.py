@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from models.correction.config import CorrectionChoice, NoCorrection
-from models.ranges import BatchRows, Decay, Groups, Number, Rows, Seed, Steps, StepSize, Threads, Whole
+from models.ranges import BatchRows, Decay, Groups, Number, Rows, Seeds, Steps, StepSize, Threads, Whole
 from tasks.core.names import Name
 from tasks.core.settings import Block
 
@@ -33,7 +33,7 @@ class CalibrationConfig(Block):
 class TrainingConfig(Block):
     """How one recipe is fitted."""
 
-    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=100)
+    seeds: Seeds = Field(default=(0,), min_length=1, max_length=100)
     """one fit per seed; the one with the lowest validation loss serves"""
     max_epochs: Steps = 12
     """passes over the fit days at most"""
@@ -71,13 +71,6 @@ class TrainingConfig(Block):
     """from scores to seconds, fitted on the validation day"""
     checkpoint_steps: Steps = 2_000
     """steps between checkpoints, which are also written after every epoch"""
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"seeds must be distinct, got {seeds}")
-        return seeds
 
 
 class TrainingOverride(Block):

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from models.ranges import Number, Seed, Steps, Threads, Whole
+from models.ranges import Number, Seed, Seeds, Steps, Threads, Whole
 from tasks.core.settings import Block
 
 Metric = Literal["xauc", "xgauc", "watch_loss"]
@@ -74,9 +74,9 @@ class TuningConfig(Block):
     """trials in all, those of earlier runs of the same search included; the first is the recipe as it is"""
     metric: Metric = "xauc"
     """what is best on the validation day: highest XAUC or XGAUC, or lowest loss of the watch-time heads"""
-    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=100)
+    seeds: Seeds = Field(default=(0,), min_length=1, max_length=100)
     """fits of a trial; its value is their mean, and the first alone decides whether it is given up"""
-    confirmation_seeds: tuple[Seed, ...] = Field(default=(1000, 1001), min_length=1, max_length=100)
+    confirmation_seeds: Seeds = Field(default=(1000, 1001), min_length=1, max_length=100)
     """fits of the recipe as it is and of the best trial from which the gain is stated: seeds that chose nothing"""
     space: dict[str, Parameter] = Field(default_factory=dict)
     """path into the recipe, or `training.<setting>` -> its values; empty: sizes, dropout, learning rate, decay and batch
@@ -89,13 +89,6 @@ class TuningConfig(Block):
     """trials drawn evenly from the space before earlier ones guide the choice"""
     pruning: PruningConfig = PruningConfig()
     """when a trial is given up"""
-
-    @field_validator("seeds", "confirmation_seeds")
-    @classmethod
-    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"seeds must be distinct, got {seeds}")
-        return seeds
 
     @model_validator(mode="after")
     def _fresh_confirmation(self) -> "TuningConfig":

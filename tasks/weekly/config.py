@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from models.ranges import Number, Seed, Whole
+from models.ranges import Number, Seeds, Whole
 from tasks.core.names import Name
 from tasks.core.settings import Block
 from tasks.core.yaml_config import nearest
@@ -50,7 +50,7 @@ class ScalingReview(_OfOneNetwork):
     """days: the last days of the fit window; width: encoder.embedding_dim of the recipe"""
     sizes: Whole = Field(default=5, ge=2, le=12)
     """sizes of the ladder, the recipe as it is the largest; fewer where there are no more days; a law needs four"""
-    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=2, max_length=100)
+    seeds: Seeds = Field(default=(0, 1, 2), min_length=2, max_length=100)
     """fits of every size; what they differ by is the noise"""
     doublings: Whole = Field(default=1, ge=1, le=10)
     """how often to double; the first decides"""
@@ -58,13 +58,6 @@ class ScalingReview(_OfOneNetwork):
     """factor beyond the largest size fitted up to which something is forecast; what lies farther is refused"""
     worth: Number = Field(default=0.002, ge=0, le=1)
     """share of the loss that the first doubling must save to be proposed, beside an interval above 0"""
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"seeds must be distinct, got {seeds}")
-        return seeds
 
 
 class CodesReview(Block):

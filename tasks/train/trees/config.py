@@ -1,10 +1,10 @@
 """A recipe of boosted trees: the few settings of LightGBM that matter here. The baseline `lightgbm` is one too."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from models.ranges import Number, Rows, Steps, Whole
+from models.ranges import Number, Rows, Steps, Whole, distinct
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -16,7 +16,9 @@ class TreesRecipe(Block):
 
     kind: Literal["trees"] = "trees"
     """what tells it from a network, whose recipe has no kind"""
-    candidates: tuple[TargetName, ...] = Field(default=("log", "percentile"), min_length=1)
+    candidates: Annotated[tuple[TargetName, ...], distinct("candidates")] = Field(
+        default=("log", "percentile"), min_length=1
+    )
     """what the score's trees are fitted to; of several, the one whose first fit orders the validation day best. log:
     squared error of log(1 + seconds); percentile: squared error of the percentile among all fit rows; seconds: absolute
     error; duration_percentile: absolute error of the percentile among fit rows of about the same duration, read back in
@@ -47,14 +49,7 @@ class TreesRecipe(Block):
     """equal-count duration buckets of `duration_percentile` (edges from fit days)"""
     predict_mean: bool = False
     """fit trees of squared error in seconds for the mean; otherwise the calibrator maps the score to seconds"""
-    tasks: tuple[Label, ...] = ("skip", "long_view")
+    tasks: Annotated[tuple[Label, ...], distinct("tasks")] = ("skip", "long_view")
     """binary labels that get trees of their own"""
     positive_floor: Whole = Field(default=200, ge=0, le=10**9)
     """fewest positives in the fit window; a task below it is left out and reported"""
-
-    @field_validator("candidates", "tasks")
-    @classmethod
-    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) != len(names):
-            raise ValueError(f"names must be distinct, got {', '.join(names)}")
-        return names
