@@ -13,7 +13,7 @@ FILE = Path(__file__).resolve().parent / "simulated.yaml"
 WORLDS = {"planted": (0.8, tuple(ARMS)), "nothing planted": (0.0, ("without", "with"))}
 """World -> strength of a user's own taste for an author, in standard deviations of the latent noise; arms."""
 _QUICK = {
-    "sources": {"simulator": {"impressions_per_day": 1200, "users": 60, "new_users_per_day": 2, "videos": 80, "new_videos_per_day": 4}},
+    "sources": {"simulator": {"impressions_per_day": 600, "users": 60, "new_users_per_day": 2, "videos": 80, "new_videos_per_day": 4}},
     "training": {"max_epochs": 1, "batch_size": 256},
     "evaluation": {"replicates": 100},
     "recipes": {"trees": {"fits": 1, "max_rounds": 20}},
