@@ -32,9 +32,7 @@ def test_no_recipe_can_ask_for_them() -> None:
 
 @pytest.mark.slow
 def test_a_quick_run_measures_every_sort_of_arm(tmp_path: Path) -> None:
-    sizes, metrics, planted, videos, users, halves, reading = run(
-        Options(Path("no data"), (0,), tmp_path, quick=True)
-    )
+    sizes, metrics, planted, videos, users, halves, reading = run(Options(Path("no data"), (0,), tmp_path, quick=True))
     assert [(row[0], row[4]) for row in sizes.rows] == [("fp16", "yes"), ("int8_row", "yes"), ("mixed", "yes")]
     moved = {name: np.array(arm["xauc"]) - metrics.numbers["none"]["xauc"] for name, arm in metrics.numbers.items()}
     assert np.abs(moved["int8_row"]).max() < np.abs(moved["2 bits"]).max()
