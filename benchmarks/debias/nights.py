@@ -108,7 +108,7 @@ def params(rho: float, seed: int, quick: bool) -> Params:
             "sources": {"simulator": world.model_dump(mode="json")},
             "nightly": {"recipes": [*RECIPES, DIAL]},
             "recipes": recipes,
-            "window": {"fit_days": 3, "lookback_days": 3} if quick else {},
+            "window": {"fit_days": 2, "lookback_days": 2} if quick else {},
             "validation": {"tables": {"min_rows": 100}},
             "features": {"groups": {name: {"keys": [key]} for name, key in GROUPS.items()}},
             "table": {"dense": list(DENSE), "unobserved_per_impression": 1.0, "exposure_only": ["position"]},
