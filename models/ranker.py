@@ -191,13 +191,10 @@ class Ranker(nn.Module):
 
     def predict_encoded(self, encoded: Encoded, batch: Batch) -> RankerOutputs:
         """Return predictions before calibration of a batch that was encoded; gradients reach the encoding."""
-        raw, second_BE = (
-            self._raw(self.trunk(encoded)),
-            self._second(batch) if self._objective.serves_auxiliary else None,
-        )
+        raw, serves_auxiliary = self._raw(self.trunk(encoded)), self._objective.serves_auxiliary
+        second_BE = self._second(batch) if serves_auxiliary else None
         for task in self.trained_tasks:
-            served = self._objective.serves_auxiliary
-            auxiliary = self.auxiliary[task](encoded.flat_BE, second_BE) if served else {}
+            auxiliary = self.auxiliary[task](encoded.flat_BE, second_BE) if serves_auxiliary else {}
             raw[task] = self.objectives[task].served(raw[task], auxiliary, partial(self._level, batch))
         heads = {task: self._bound(head, batch) for task in self.tasks if (head := self._head(task)) is not None}
         scores = {task: head.score(raw[task], batch.duration_B) for task, head in heads.items()}

@@ -115,11 +115,10 @@ def ensemble(night: Night, recipe: str | None) -> Any:
 def baselines(night: Night, recipe: str | None) -> Any:
     from tasks.baselines.stage import fit_baselines
     from tasks.evaluate.stage import evaluate as measure
-    from tasks.train.trees.config import TreesRecipe
 
     workspace, params = night.workspace, night.params
     with writing(workspace.predictions("baselines")) as out:
-        trees = [name for name in params.nightly.recipes if isinstance(params.recipe(name), TreesRecipe)]
+        trees = [name for name in params.nightly.recipes if is_trees(params.recipes[name])]
         bundles = [workspace.bundle(name) for name in trees]
         fitted = fit_baselines(workspace.features, workspace.table, night.days, params.baselines, out, bundles)
         for name in fitted:

@@ -54,6 +54,12 @@ def over_users_and_seeds(metric: PairedMetric, level: float) -> dict[str, float]
     return {"low": metric.value - reach, "high": metric.value + reach}
 
 
+def known_ends(metric: PairedMetric, level: float) -> dict[str, float]:
+    """Return the ends as `over_users_and_seeds` does; of one seed, whose variance is unknown, those over users alone."""
+    ends = over_users_and_seeds(metric, level)
+    return ends if math.isfinite(ends["low"]) else {"low": metric.low, "high": metric.high}
+
+
 def _numbers(metric: PairedMetric, level: float) -> dict[str, Any]:
     return {
         "value": metric.reference,

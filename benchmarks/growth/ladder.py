@@ -1,20 +1,19 @@
 """The recipes of a default night on logs of growing size: one fitted world after another, and the table of differences."""
 
 import datetime as dt
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.feedback.differences import over_users_and_seeds
+from benchmarks.feedback.differences import known_ends
 from benchmarks.parts.part import Options, Table
 from tasks.config import Params, load_params
 from tasks.core.layout import Workspace
 from tasks.evaluate.catalogue import metric
 from tasks.evaluate.compare import compare
-from tasks.evaluate.comparison import Comparison, PairedMetric
+from tasks.evaluate.comparison import Comparison
 from tasks.protocol.config import Protocol, ProtocolDays, Variant
 from tasks.protocol.run import ProtocolRun
 from tasks.simulate.config import SimulatorConfig
@@ -89,7 +88,7 @@ def _protocol(params: Params, world_of: WorldOf, size: int, options: Options) ->
     world, quick = params.sources["simulator"], options.quick
     assert isinstance(world, SimulatorConfig)
     network, trees = (params.recipes[recipe] for recipe in RECIPES)
-    trees = trees | {"max_fit_rows": 10 * size + 1_000} | ({"fits": 1, "max_rounds": 10} if quick else {})
+    trees = trees | {"max_fit_rows": 10 * size} | ({"fits": 1, "max_rounds": 10} if quick else {})
     changed = {
         "default_source": "simulator",
         "sources": {"simulator": world_of(world, size).model_copy(update={"seed": SEED})},
@@ -135,7 +134,7 @@ def _table(title: str, measured: Sequence[Measured], level: float) -> Table:
                 "cpu_s": dict(one.cpu_s),
                 "world": one.world.model_dump(mode="json"),
                 "metrics": {
-                    name: vars(one.found.metrics[name]) | _ends(one.found.metrics[name], level) for name in METRICS
+                    name: vars(one.found.metrics[name]) | known_ends(one.found.metrics[name], level) for name in METRICS
                 },
             }
             for one in measured
@@ -145,16 +144,11 @@ def _table(title: str, measured: Sequence[Measured], level: float) -> Table:
 
 def _cell(found: Comparison, name: str, level: float) -> str:
     paired, digits = found.metrics[name], metric(name).digits
-    ends = _ends(paired, level)
+    ends = known_ends(paired, level)
     scale = 100 if metric(name).unit == "%" else 1
     values = f"{paired.candidate:.{digits}f} / {paired.reference:.{digits}f}"
     low, high = (f"{scale * ends[end]:+.{digits}f}" for end in ("low", "high"))
     return f"{values}: {scale * paired.value:+.{digits}f} [{low}, {high}]"
-
-
-def _ends(paired: PairedMetric, level: float) -> dict[str, float]:
-    ends = over_users_and_seeds(paired, level)
-    return ends if math.isfinite(ends["low"]) else {"low": paired.low, "high": paired.high}
 
 
 def _cost(one: Measured) -> str:

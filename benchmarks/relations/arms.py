@@ -1,7 +1,6 @@
 """Three arms on the same rows: without relation features, with them, and with those of permuted pairs."""
 
 import datetime as dt
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.feedback.differences import over_users_and_seeds
+from benchmarks.feedback.differences import known_ends
 from benchmarks.parts.part import Table
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace, partition
@@ -148,9 +147,7 @@ def differences(tables: Mapping[str, Path], evaluation: Any) -> dict[str, dict[s
 
 
 def _numbers(metric: PairedMetric, level: float) -> dict[str, float]:
-    ends = over_users_and_seeds(metric, level)
-    if not math.isfinite(ends["low"]):
-        ends = {"low": metric.low, "high": metric.high}
+    ends = known_ends(metric, level)
     return {"value": metric.candidate, "seed_sd": metric.candidate_seed_sd, "delta": metric.value, **ends}
 
 

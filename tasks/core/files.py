@@ -5,12 +5,14 @@ crash, a full disk or a kill leaves either the old content or the new one.
 """
 
 import contextlib
+import csv
 import ctypes
 import hashlib
+import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,13 @@ def write_text(target: Path, text: str, durable: bool = False) -> Path:
 def write_json(target: Path, value: Any, durable: bool = False) -> Path:
     """Write JSON atomically: sorted keys, two spaces, a final newline, so that equal values give equal bytes."""
     return write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=True, default=str) + "\n", durable)
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as CSV, the head first, with the line ends of every machine alike."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def read_json(path: Path) -> Any:

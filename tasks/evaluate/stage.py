@@ -6,15 +6,13 @@ reliability.csv   calibration tables
 served_value.json what users would watch if the score chose; only where the log holds exposure probabilities
 """
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.core.files import write_json, write_text
+from tasks.core.files import csv_text, write_json, write_text
 from tasks.core.layout import METRICS_FILE
 from tasks.evaluate.catalogue import MAIN, metric
 from tasks.evaluate.config import EvaluationConfig
@@ -99,11 +97,7 @@ def rounded(value: Any) -> Any:
 
 def reliability_csv(bins: Sequence[CalibrationBin]) -> str:
     """Return the calibration tables as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CalibrationBin.model_fields)
-    writer.writerows(rounded(list(item.as_json().values())) for item in bins)
-    return text.getvalue()
+    return csv_text([list(CalibrationBin.model_fields), *(rounded(list(item.as_json().values())) for item in bins)])
 
 
 def model_metrics(evaluation: Evaluation, config: EvaluationConfig) -> ModelMetrics:

@@ -13,7 +13,7 @@ from tasks.core.layout import Workspace
 from tasks.core.predictions import SOURCE_COLUMNS, prediction_columns
 from tasks.features.config import FeatureConfig
 from tasks.lineage.features import HISTORY, IMPRESSION_TABLE, ROWS, USER_TABLE, VIDEO_TABLE, FeatureLineage
-from tasks.lineage.origins import Column, Entry, Lineage, Origins
+from tasks.lineage.origins import Column, Entry, Lineage, Origins, itself
 from tasks.lineage.tables import measured
 from tasks.table.preprocessor import DURATION_BUCKET, Preprocessor
 from tasks.table.training_table import PREPROCESSOR, TrainingTable
@@ -62,7 +62,7 @@ class NightColumns:
 
     def _of_validated(self, data_set: str, names: Iterable[str]) -> Lineage:
         raw = f"{_RAW}/{Path(data_set).name}"
-        fields = {name: _itself(raw, name) for name in names}
+        fields = {name: itself(raw, name) for name in names}
         return Lineage(fields, rule_columns(self._rules, raw) if data_set == IMPRESSION_TABLE else {})
 
     def _of_features(self, data_set: str, names: list[str]) -> Lineage | None:
@@ -98,8 +98,8 @@ class NightColumns:
         return Lineage({name: {Column(ROWS, source): "TRANSFORMATION"} for name, source in made.items()})
 
     def _of_predictions(self, data_set: str, names: list[str]) -> Lineage:
-        fields: dict[str, Origins] = {name: _itself(ROWS, name) for name in names if name in SOURCE_COLUMNS}
-        fields["day"] = _itself(ROWS, "arrival_day")
+        fields: dict[str, Origins] = {name: itself(ROWS, name) for name in names if name in SOURCE_COLUMNS}
+        fields["day"] = itself(ROWS, "arrival_day")
         fields["y_s"] = {Column(ROWS, name): "TRANSFORMATION" for name in ("watch_ms", "duration_ms")}
         preprocessor = self._workspace.bundle(Path(data_set).name) / PREPROCESSOR
         if preprocessor.is_dir():
@@ -136,7 +136,3 @@ def _resolves(expression: pl.Expr, types: Mapping[str, pl.DataType]) -> bool:
     except pl.exceptions.ColumnNotFoundError:
         return False
     return True
-
-
-def _itself(table: str, name: str) -> dict[Column, Entry]:
-    return {Column(table, name): "IDENTITY"}

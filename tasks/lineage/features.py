@@ -12,7 +12,7 @@ from tasks.features.daily import UNIT
 from tasks.features.join import context_columns
 from tasks.features.schema import row_columns
 from tasks.features.state import label
-from tasks.lineage.origins import Column, Entry, Lineage, Origins, merged, through
+from tasks.lineage.origins import Column, Entry, Lineage, Origins, itself, merged, through
 
 IMPRESSION_TABLE = "data/validated/impressions"
 USER_TABLE = "data/validated/users.parquet"
@@ -44,9 +44,9 @@ class FeatureLineage:
         self._users, self._videos = frozenset(users), frozenset(videos)
         by_video = _join(VIDEO_TABLE, "video_id")
         read: dict[str, Origins] = {
-            name: _itself(IMPRESSION_TABLE, name) for name in (*(c.name for c in IMPRESSIONS), *context)
+            name: itself(IMPRESSION_TABLE, name) for name in (*(c.name for c in IMPRESSIONS), *context)
         }
-        read |= {c.name: {**_itself(VIDEO_TABLE, c.name), **by_video} for c in VIDEOS[1:]}
+        read |= {c.name: {**itself(VIDEO_TABLE, c.name), **by_video} for c in VIDEOS[1:]}
         logged, catalogue = Column(IMPRESSION_TABLE, "duration_ms"), Column(VIDEO_TABLE, "duration_ms")
         read["duration_ms"] = {logged: "TRANSFORMATION", catalogue: "TRANSFORMATION", **by_video}
         self._known = read
@@ -93,11 +93,11 @@ class FeatureLineage:
 
     def users(self, columns: Sequence[str]) -> Lineage:
         """Return the lineage of data/features/users.parquet, which has these columns."""
-        return Lineage({name: _itself(USER_TABLE, self._named(name, "user", self._users)) for name in columns})
+        return Lineage({name: itself(USER_TABLE, self._named(name, "user", self._users)) for name in columns})
 
     def videos(self, columns: Sequence[str]) -> Lineage:
         """Return the lineage of data/features/videos.parquet, which has these columns."""
-        return Lineage({name: _itself(VIDEO_TABLE, self._named(name, "video", self._videos)) for name in columns})
+        return Lineage({name: itself(VIDEO_TABLE, self._named(name, "video", self._videos)) for name in columns})
 
     @property
     def _usable(self) -> Origins:
@@ -146,10 +146,6 @@ def _told_by(what: str) -> tuple[str, ...]:
         return (*event, "valid_play", "skip")
     told = {**recency.LAST, **recency.EVER}[what]  # type: ignore[index]
     return event if told is None else (*event, told)
-
-
-def _itself(table: str, name: str) -> dict[Column, Entry]:
-    return {Column(table, name): "IDENTITY"}
 
 
 def _join(table: str, key: str) -> dict[Column, Entry]:

@@ -41,6 +41,11 @@ def is_direct(entry: Entry) -> bool:
     return entry in _DIRECT
 
 
+def itself(table: str, name: str) -> dict[Column, Entry]:
+    """Return the origins of a column that is one of an earlier table, unchanged."""
+    return {Column(table, name): "IDENTITY"}
+
+
 def merged(parts: Iterable[Origins]) -> dict[Column, Entry]:
     """Return all origins; of a column that enters several ways, the one that changes its value most, before any indirect one."""
     found: dict[Column, Entry] = {}

@@ -3,8 +3,6 @@
 Reads the fit and validation splits of the table, never the judge day: a pruned recipe has to hold there.
 """
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 from models.recipe import Recipe
 from tasks.core.errors import DwellError
-from tasks.core.files import hash_value, write_text
+from tasks.core.files import csv_text, hash_value, write_text
 from tasks.core.layout import Workspace
 from tasks.core.manifest import code_hash, models_hash
 from tasks.core.yaml_edit import one_line_each, to_text
@@ -93,13 +91,12 @@ class Pruned:
 
     def to_csv(self) -> str:
         """Return one line per round: what went, the metric, and every field's mean rank."""
-        out, first = io.StringIO(), self.found.rounds[0].measured
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["round", "dropped", self.metric, *sorted(first.mean_rank)])
+        names = sorted(self.found.rounds[0].measured.mean_rank)
+        lines: list[list[Any]] = [["round", "dropped", self.metric, *names]]
         for number, one in enumerate(self.found.rounds):
-            cells = [one.measured.mean_rank.get(name, "") for name in sorted(first.mean_rank)]
-            writer.writerow([number, one.dropped or "", repr(one.measured.value), *cells])
-        return out.getvalue()
+            cells = [one.measured.mean_rank.get(name, "") for name in names]
+            lines.append([number, one.dropped or "", repr(one.measured.value), *cells])
+        return csv_text(lines)
 
     def write(self) -> None:
         """Write the found recipe and the rounds."""

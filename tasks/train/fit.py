@@ -111,8 +111,8 @@ class SeedFit:
         progress, tensors = found
         self.step, self.curves = progress.step, progress.curves
         self.ranker.load_state_dict(under("model", tensors))
-        # The phase that the weights are in says how large steps are.
-        self._take_step = Step(self.ranker, self.config, self.device, self._group)
+        if phases.learning_rate(self.ranker) != 1.0:  # the optimizers were made for the steps of a first phase
+            self._take_step = Step(self.ranker, self.config, self.device, self._group)
         self.stopping = replace(
             self.stopping,
             max_epochs=progress.max_epochs,

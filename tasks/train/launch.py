@@ -143,9 +143,8 @@ def _helpers(config: TrainingConfig, help: Help) -> Iterator[tuple[TCPStore, lis
 def _help(config: TrainingConfig, help: Help, rank: int, port: int, says: Connection) -> None:
     """Be one of the other processes; whatever ends it is left to rank 0 to tell."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; rank 0 ends, and this one with it
-    tqdm.set_lock(
-        threading.RLock()
-    )  # its own lock is one of the system's, about which Python complains where this is killed
+    # Its own lock is one of the system's, about which Python complains where this is killed.
+    tqdm.set_lock(threading.RLock())
     keep_freed_memory()
     try:
         store = TCPStore("127.0.0.1", port, config.processes, is_master=False)

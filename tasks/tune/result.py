@@ -1,13 +1,12 @@
 """What a search found: the best trial, its gain with fresh seeds, and the files that hold them."""
 
 import copy
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.core.files import csv_text
 from tasks.core.yaml_edit import one_line_each, to_text
 from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.train.config import TrainingConfig, TrainingOverride
@@ -158,15 +157,13 @@ class SearchOutcome:
 
     def to_csv(self) -> str:
         """Return one line per trial."""
-        out = io.StringIO()
         paths = [dimension.path for dimension in self.space.dimensions]
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["trial", "state", self.metric, "epochs", *paths, "error"])
+        lines: list[list[Any]] = [["trial", "state", self.metric, "epochs", *paths, "error"]]
         for row in self.rows:
             value = "" if row.value is None else repr(row.value)
             cells = [json.dumps(row.values[path]) if path in row.values else "" for path in paths]
-            writer.writerow([row.index, row.state, value, row.epochs, *cells, row.error])
-        return out.getvalue()
+            lines.append([row.index, row.state, value, row.epochs, *cells, row.error])
+        return csv_text(lines)
 
 
 def put(block: dict[str, Any], full: Mapping[str, Any], keys: Sequence[str], value: Any) -> None:

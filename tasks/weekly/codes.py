@@ -3,9 +3,7 @@
 Both are held against videos that neither learned from. Shapes: V recent videos, C numbers of content, L levels, B replicates.
 """
 
-import csv
 import datetime as dt
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.contract import CONTENT_VECTOR
+from tasks.core.files import csv_text
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.table.items.codes import ItemCodes
@@ -101,12 +100,8 @@ class CodesOnRecentVideos:
 
     def to_csv(self) -> str:
         """Return one line per level of both."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["codebooks", "level", "codewords", "used", "perplexity", "error"])
-        for of in (self.in_use, self.new):
-            writer.writerows([] if of is None else of.rows())
-        return out.getvalue()
+        head = ["codebooks", "level", "codewords", "used", "perplexity", "error"]
+        return csv_text([head, *(row for of in (self.in_use, self.new) if of is not None for row in of.rows())])
 
 
 def codes_on_recent_videos(

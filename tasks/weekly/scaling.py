@@ -5,8 +5,6 @@ whatever a fit's own label state or width is. The judge day is not opened.
 """
 
 import contextlib
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +15,7 @@ import numpy as np
 from tasks.core.days import Days
 from tasks.core.document import Document, read_document
 from tasks.core.errors import ConfigError
-from tasks.core.files import hash_value, remove
+from tasks.core.files import csv_text, hash_value, remove
 from tasks.core.manifest import code_hash, models_hash
 from tasks.core.temporaries import scratch_folder
 from tasks.evaluate.config import EvaluationConfig
@@ -201,12 +199,12 @@ class Scaling:
 
     def to_csv(self) -> str:
         """Return one line per run, with what the law says of its size."""
-        out, runs = io.StringIO(), self.fitted.runs
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([self.ladder.config.axis, "mae", "law"])
-        for size, loss in zip(runs.size_R, runs.loss_R, strict=True):
-            writer.writerow([f"{size:g}", repr(float(loss)), repr(float(self.fitted.law.at(size)[0]))])
-        return out.getvalue()
+        runs, law = self.fitted.runs, self.fitted.law
+        lines = [
+            [f"{size:g}", repr(float(loss)), repr(float(law.at(size)[0]))]
+            for size, loss in zip(runs.size_R, runs.loss_R, strict=True)
+        ]
+        return csv_text([[self.ladder.config.axis, "mae", "law"], *lines])
 
 
 def scaling(ladder: Ladder, evaluation: EvaluationConfig) -> Scaling:
