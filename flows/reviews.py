@@ -6,11 +6,12 @@ from typing import Any
 
 from flows.prune import recipe_entries
 from flows.tune import default_recipe
-from tasks.config import FILE, Params, check_params, is_trees
+from tasks.config import FILE, Params, check_params
 from tasks.core.errors import ConfigError
 from tasks.core.yaml_edit import Entry, with_entries
 from tasks.ingest import first_day
 from tasks.stages import Night
+from tasks.train.recipe_types import is_trees
 from tasks.tune.result import put
 from tasks.weekly.config import CodesReview, PruneReview, ScalingReview
 from tasks.weekly.proposal import Finding, Proposal, wanted, write_proposal

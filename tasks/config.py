@@ -37,16 +37,13 @@ from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
 from tasks.table.items.config import NoItems
 from tasks.train.config import TrainingBlock, TrainingConfig
-from tasks.train.trees.config import TreesRecipe
+from tasks.train.recipe_types import is_trees, recipe_problems, recipe_type
 from tasks.tune.config import TuningConfig
 from tasks.validate.config import ValidationConfig
 from tasks.weekly.config import ReviewConfig
 
 if TYPE_CHECKING:
-    from models.recipe import Recipe
-
-    AnyRecipe = Recipe | TreesRecipe
-
+    from tasks.train.recipe_types import AnyRecipe
 
 Part = TypeVar("Part")
 FILE = "params.yaml"
@@ -368,29 +365,6 @@ def load_params(path: Path) -> Params:
     return params
 
 
-def recipe_problems(recipes: Mapping[str, Any], place: Place) -> list[Problem]:
-    """Return one problem for every wrong key or value of every recipe.
-
-    Args:
-        recipes: name -> what the file holds.
-        place: of the whole configuration.
-    """
-    return [
-        problem
-        for name, value in recipes.items()
-        for problem in problems_of(recipe_type(value), value, place.below("recipes", name))
-    ]
-
-
-def recipe_type(value: Any) -> "type[AnyRecipe]":
-    """Return what a recipe must be: one with a `kind` is of trees, all others are of networks."""
-    if is_trees(value):
-        return TreesRecipe
-    from models.recipe import Recipe  # imports torch, which most stages do not need
-
-    return Recipe
-
-
 def _named(what: str, name: str, known: Mapping[str, Part]) -> Part:
     """Return the part of the file that a name stands for.
 
@@ -400,11 +374,6 @@ def _named(what: str, name: str, known: Mapping[str, Part]) -> Part:
     if name not in known:
         raise ConfigError(f"{FILE}: unknown {what} {name!r}{nearest(name, known)}")
     return known[name]
-
-
-def is_trees(value: Any) -> bool:
-    """Tell whether a recipe, as the file has it, is of trees."""
-    return isinstance(value, Mapping) and "kind" in value
 
 
 def _written_sources(params: Params, workspace: Workspace, place: Place) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tasks.config import Params, is_trees, load_params
+from tasks.config import Params, load_params
 from tasks.core.days import Days
 from tasks.core.document import read_document
 from tasks.core.errors import ConfigError
@@ -19,6 +19,7 @@ from tasks.core.layout import ANCHOR_TABLE, BUNDLE_MANIFEST, JUDGE_TABLE, OLDER_
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.core.torchrun import torchrun
 from tasks.ingest.config import SourceConfig
+from tasks.train.recipe_types import is_trees
 
 
 @dataclass(frozen=True)
