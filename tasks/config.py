@@ -17,6 +17,7 @@ from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
 from tasks.candidates.config import CandidatesConfig, ProposerConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
+from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_file, hash_value, unfinished, write_text
@@ -29,7 +30,7 @@ from tasks.core.yaml_config import Problem, nearest, parse, problems_of, refuse,
 from tasks.core.yaml_file import Keys, Place, read_yaml
 from tasks.ensemble.config import EnsembleConfig
 from tasks.evaluate.config import EvaluationConfig
-from tasks.features.config import ClusterConfig, FeatureConfig, NoCluster
+from tasks.features.config import FeatureConfig
 from tasks.gate.config import GatePolicy
 from tasks.ingest.config import SourceConfig, TableSourceConfig
 from tasks.report.config import ReportConfig
@@ -121,8 +122,8 @@ class Params(Block):
     nightly: Nightly
     validation: ValidationConfig = ValidationConfig()
     features: FeatureConfig = FeatureConfig()
-    cluster: ClusterConfig = NoCluster()
-    """where features of days are computed: in this process, by workers of this machine, or on a cluster at an address"""
+    cluster: ClusterConfig = HERE
+    """where days are validated and described: in this process, by workers of this machine, or on a cluster at an address"""
     table: TableConfig = TableConfig()
     recipes: dict[Name, dict[str, Any]]
     """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""

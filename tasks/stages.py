@@ -59,7 +59,8 @@ def ingest(night: Night, recipe: str | None) -> Any:
 def validate(night: Night, recipe: str | None) -> Any:
     from tasks.validate.stage import validate as run
 
-    return run(night.workspace.raw, night.params.validation, night.days, night.workspace.validated)
+    params, workspace = night.params, night.workspace
+    return run(workspace.raw, params.validation, night.days, workspace.validated, params.cluster)
 
 
 def features(night: Night, recipe: str | None) -> Any:

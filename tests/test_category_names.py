@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import NoCluster
 from tasks.ingest import ingest
 from tasks.ingest.config import SourceConfig
 from tasks.predict import load_model

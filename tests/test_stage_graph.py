@@ -18,6 +18,7 @@ from tasks.train.code import recipe_files
 REPOSITORY = Path(__file__).resolve().parents[1]
 CORE = (
     "arithmetic",
+    "cluster",
     "document",
     "errors",
     "files",

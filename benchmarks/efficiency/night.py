@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tasks.config import load_params
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import writing
 from tasks.core.layout import Workspace
 from tasks.features.build import build_features
-from tasks.features.config import NoCluster
 from tasks.ingest.stage import ingest
 from tasks.table.build import build_table
 from tasks.table.training_table import SPLITS, TrainingTable

@@ -13,9 +13,10 @@ import numpy as np
 from benchmarks.forecast import recognised
 from benchmarks.forecast.worlds import LOG, QUICK_LOG, START, WORLDS, Bend, bend
 from benchmarks.parts.part import Options, Table
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, NoCluster
+from tasks.features.config import FeatureConfig
 from tasks.forecast.inputs import ForecastInputs, Model
 from tasks.forecast.measured import JudgedRows
 from tasks.forecast.stage import forecast

@@ -13,13 +13,14 @@ from benchmarks.parts.part import Options, Table
 from benchmarks.watchtime.grid import TITLES, TRUNKS, heads, recipe_of
 from benchmarks.watchtime.heads import QUICK_HEADS
 from benchmarks.watchtime.testbed import Testbed
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.night import MeasuredNight
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, NoCluster
+from tasks.features.config import FeatureConfig
 from tasks.ingest.stage import ingest
 from tasks.oracle.experiment import exposed_rows, measure_bundle
 from tasks.simulate.config import SimulatorConfig

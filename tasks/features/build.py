@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.cluster import ClusterConfig, Map, partition_map
 from tasks.core.contract import context_names
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError
 from tasks.core.files import hash_value, read_json
 from tasks.core.layout import partition, partition_days
 from tasks.core.partition_cache import keep_only
-from tasks.features.cluster import Map, partition_map
-from tasks.features.config import ClusterConfig, FeatureConfig
+from tasks.features.config import FeatureConfig
 from tasks.features.daily import DailyTask, build_daily
 from tasks.features.events import Sources
 from tasks.features.partitions import Built
@@ -73,7 +73,7 @@ def build_features(
         )
         for day in present
     }
-    with partition_map(cluster) as run:
+    with partition_map(cluster, out) as run:
         return _build(run, inputs, config, days, out)
 
 

@@ -1,10 +1,10 @@
-"""Which features are built, and where the partition functions run. Cheap to import: no Polars, no Dask."""
+"""Which features are built. Cheap to import: no Polars."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from models.ranges import Number, Threads, Weight, Whole, WindowDays
+from models.ranges import Number, Weight, Whole, WindowDays
 from tasks.core.names import Word
 from tasks.core.settings import Block
 
@@ -126,28 +126,3 @@ class FeatureConfig(Block):
             for name, days in longest.items()
             if days > lookback_days
         ]
-
-
-class NoCluster(Block):
-    """Partitions are built one after the other in this process, each with all cores."""
-
-    kind: Literal["none"] = "none"
-
-
-class LocalCluster(Block):
-    """Partitions are built by Dask worker processes on this machine."""
-
-    kind: Literal["local"] = "local"
-    workers: Threads = 2
-    """worker processes, one thread each"""
-
-
-class ClusterAddress(Block):
-    """Partitions are built by a running Dask cluster that sees the same files."""
-
-    kind: Literal["address"] = "address"
-    address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
-    """scheduler address, for example tcp://scheduler:8786"""
-
-
-ClusterConfig = Annotated[NoCluster | LocalCluster | ClusterAddress, Field(discriminator="kind")]

@@ -36,7 +36,7 @@ class ProtocolRun:
 
         params, workspace = self.protocol.params, self.workspace
         ingest(params.source_at(params.default_source, self.data), self.days, workspace.raw)
-        validate(workspace.raw, params.validation, self.days, workspace.validated)
+        validate(workspace.raw, params.validation, self.days, workspace.validated, params.cluster)
         build_features(workspace.validated, params.features, self.days, workspace.features, params.cluster)
 
     def table(self, variant: str) -> Path:

@@ -8,9 +8,11 @@ rows in `<output>.failed` for the person who is called.
 import datetime as dt
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tasks.core.cluster import HERE, ClusterConfig, Map, partition_map
 from tasks.core.days import Days
 from tasks.core.files import remove, unfinished, write_json, writing
 from tasks.core.layout import partition
@@ -50,7 +52,9 @@ class ValidationResult:
     warnings: tuple[str, ...]
 
 
-def validate(raw: Path, config: ValidationConfig, days: Days, out: Path) -> ValidationResult:
+def validate(
+    raw: Path, config: ValidationConfig, days: Days, out: Path, cluster: ClusterConfig = HERE
+) -> ValidationResult:
     """Clean the raw tables, judge them, and write data/validated.
 
     Args:
@@ -58,6 +62,7 @@ def validate(raw: Path, config: ValidationConfig, days: Days, out: Path) -> Vali
         config: the `validation` block.
         days: the run's days; those of the lookback that lie before the source's first day are not asked for.
         out: data/validated. Partitions that the same inputs, rules and code made are kept as they are.
+        cluster: where days are cleaned and judged.
 
     Raises:
         SourceError: if a file or a day is missing, empty, damaged or there twice.
@@ -70,9 +75,11 @@ def validate(raw: Path, config: ValidationConfig, days: Days, out: Path) -> Vali
     with unfinished(out) as folder:
         staging = folder / out.name
         run = _Run(tables, config.model_copy(update={"rows": tables.row_rules(config.rows)}), out, staging)
-        run.make_partitions()
-        run.mend_side_tables()
-        run.judge()
+        staging.mkdir(parents=True)
+        with partition_map(cluster, staging) as over_days:
+            run.make_partitions(over_days)
+            run.mend_side_tables()
+            run.judge(over_days)
         run.write_reports()
         failures = run.with_status("failed")
         if failures:
@@ -94,14 +101,13 @@ class _Run:
         self.side_tables: dict[str, dict[str, Any]] = {}
         self.verdicts: dict[str, list[Verdict]] = {}
 
-    def make_partitions(self) -> None:
-        for task in self.tasks:
-            manifest = stored_manifest(self.out, task)
-            if manifest is None:
-                manifest = validate_day(task, self.staging)
-            else:
-                self.reused.append(task.day)
-            self.manifests.append(manifest)
+    def make_partitions(self, run: Map) -> None:
+        manifests = {task.day: stored_manifest(self.out, task) for task in self.tasks}
+        self.reused = [day for day, manifest in manifests.items() if manifest is not None]
+        pending = [task for task in self.tasks if manifests[task.day] is None]
+        made = run(partial(validate_day, folder=self.staging), pending)
+        manifests |= {task.day: manifest for task, manifest in zip(pending, made, strict=True)}
+        self.manifests = [manifest for manifest in manifests.values() if manifest is not None]
 
     def mend_side_tables(self) -> None:
         for table in SIDE_TABLES:
@@ -109,12 +115,12 @@ class _Run:
             self.side_tables[table] = mend_table(self.raw.table(table), table, self.config.mend, target)
         write_json(self.staging / "source.json", self.raw.source)
 
-    def judge(self) -> None:
+    def judge(self, run: Map) -> None:
         """Fill `verdicts` and write the results."""
         limits = self.config.tables
         tables = [SuiteTable(task.day.isoformat(), self._part(task.day), task) for task in self.tasks]
         tables += [SuiteTable(name, self.staging / f"{name}.parquet") for name in SIDE_TABLES]
-        judged = judge_tables(tables, self.config, self.out / "results", self.staging / "spill")
+        judged = judge_tables(tables, self.config, self.out / "results", self.staging / "spill", run)
         for index, table in enumerate(tables):
             counted: list[Verdict] = []
             if table.task is not None:

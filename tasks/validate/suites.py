@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tasks.core.cluster import Map
 from tasks.core.contract import impressions_schema
 from tasks.core.files import hash_file, hash_value, write_json
 from tasks.core.partition_cache import stored
@@ -14,6 +16,9 @@ from tasks.validate.code import versions
 from tasks.validate.config import ValidationConfig
 from tasks.validate.partitions import DayTask
 from tasks.validate.verdicts import Verdict
+
+_TABLES_AT_A_TIME = 8
+"""Tables that one context and connection judge: a day a night is one, a backfill is shared among workers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class SuiteTable:
 
 
 def judge_tables(
-    tables: Sequence[SuiteTable], config: ValidationConfig, results: Path, scratch: Path
+    tables: Sequence[SuiteTable], config: ValidationConfig, results: Path, scratch: Path, run: Map
 ) -> dict[str, list[Verdict]]:
     """Return the verdicts of Great Expectations by table name.
 
@@ -56,17 +61,24 @@ def judge_tables(
         config: the stage's configuration.
         results: folder of earlier results.
         scratch: folder for what does not fit in memory.
+        run: how functions are mapped.
     """
     found = {table.name: _stored_verdicts(results / table.result_name, table.key(config)) for table in tables}
     pending = [table for table in tables if found[table.name] is None]
-    if pending:
-        # Great Expectations takes seconds to import, and a night with nothing new does not need it.
-        from tasks.validate.duckdb_batches import SuiteRunner
-
-        with SuiteRunner(scratch) as runner:
-            for table in pending:
-                found[table.name] = runner.judge(table.path, table.name, _suite(table, config))
+    judge = partial(_judge, config=config, scratch=scratch)
+    for verdicts in run(
+        judge, [pending[at : at + _TABLES_AT_A_TIME] for at in range(0, len(pending), _TABLES_AT_A_TIME)]
+    ):
+        found |= verdicts
     return {name: verdicts for name, verdicts in found.items() if verdicts is not None}
+
+
+def _judge(tables: Sequence[SuiteTable], config: ValidationConfig, scratch: Path) -> dict[str, list[Verdict]]:
+    # Great Expectations takes seconds to import, and a night with nothing new does not need it.
+    from tasks.validate.duckdb_batches import SuiteRunner
+
+    with SuiteRunner(scratch) as runner:
+        return {table.name: runner.judge(table.path, table.name, _suite(table, config)) for table in tables}
 
 
 def write_result(

@@ -12,6 +12,7 @@ from typing import get_args
 import polars as pl
 import pytest
 
+from tasks.core.cluster import LocalCluster, NoCluster
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, ContractError, SourceError
 from tasks.core.files import hash_tree, read_json
@@ -19,7 +20,7 @@ from tasks.core.layout import partition, partition_days
 from tasks.core.temporaries import sweep
 from tasks.features import rows
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, LocalCluster, NoCluster, Recency
+from tasks.features.config import FeatureConfig, FeatureGroup, Recency
 
 Write = Callable[..., Path]
 CONFIG = FeatureConfig(

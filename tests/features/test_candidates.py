@@ -4,12 +4,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.files import read_json
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates, columns_of_rows, on_older_state
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup
 from tasks.features.schema import CONTEXT_DENSE
 
 CONFIG = FeatureConfig(

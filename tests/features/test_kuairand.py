@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.layout import partition
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, NoCluster
+from tasks.features.config import FeatureConfig
 from tasks.ingest import ingest
 from tasks.ingest.config import KuaiRandConfig
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.core.labels import LABELS
@@ -20,7 +21,7 @@ from tasks.features import build, history, state
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency, Statistic, default_groups
+from tasks.features.config import FeatureConfig, FeatureGroup, Recency, Statistic, default_groups
 
 TIMEZONE = "Asia/Shanghai"
 OUTCOMES = {*LABELS, "watch_ms", "known_at_ms"}

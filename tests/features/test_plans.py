@@ -8,11 +8,12 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.layout import partition
 from tasks.features import daily, events, recency, rows, state
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency
+from tasks.features.config import FeatureConfig, FeatureGroup, Recency
 from tasks.features.join import State, join_features
 
 CONFIG = FeatureConfig(

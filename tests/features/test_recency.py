@@ -16,6 +16,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import partition
@@ -23,7 +24,7 @@ from tasks.evaluate.metrics.classification import auc
 from tasks.features import build, state
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency, default_groups
+from tasks.features.config import FeatureConfig, FeatureGroup, Recency, default_groups
 
 Write = Callable[..., Path]
 HOUR_MS = 3_600_000

@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.core.layout import partition, partition_days
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup
 from tasks.features.events import scan_events, watch_percentiles, with_measures
 from tasks.features.history import FEEDBACK
 from tasks.features.state import Past, sum_windows

@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.contract import FLAGS, conform
 from tasks.core.days import Days
 from tasks.core.layout import partition
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster, Recency, Statistic
+from tasks.features.config import FeatureConfig, FeatureGroup, Recency, Statistic
 from tasks.features.schema import row_columns
 from tasks.lineage.features import HISTORY, IMPRESSION_TABLE, ROWS, USER_TABLE, VIDEO_TABLE, FeatureLineage
 from tasks.lineage.origins import Column, Lineage, is_direct

@@ -7,12 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tasks.core.cluster import NoCluster
 from tasks.core.days import Days
 from tasks.core.files import read_json
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.night import MeasuredNight
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup
 from tasks.ingest.config import KuaiRandConfig
 from tasks.oracle.experiment import exposed_rows
 from tasks.oracle.stage import oracle

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.core.cluster import NoCluster
 from tasks.core.contract import FLAGS, conform
 from tasks.core.days import Days
 from tasks.core.layout import partition
 from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
-from tasks.features.config import FeatureConfig, FeatureGroup, NoCluster
+from tasks.features.config import FeatureConfig, FeatureGroup
 
 TIMEZONE = "Asia/Shanghai"
 FIRST = dt.date(2024, 3, 1)

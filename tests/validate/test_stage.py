@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tasks.core.cluster import LocalCluster
 from tasks.core.contract import polars_schema
 from tasks.core.days import Days
 from tasks.core.files import read_json
@@ -50,6 +51,12 @@ def test_clean_rows_come_out_as_they_went_in(raw: RawFolder, out: Path, earlier:
         "docs", "impressions", "quarantine", "results", "source.json", "summary.json", "users.parquet", "videos.parquet",
     ]  # fmt: skip
     assert all(day["verdicts"]["failed"] == 0 for day in read_json(out / "summary.json")["days"])
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes(raw: RawFolder, earlier: dict[str, bytes], tmp_path: Path) -> None:
+    validate(raw.path, CONFIG, DAYS, tmp_path / "dask", LocalCluster(workers=2))
+    assert tree(tmp_path / "dask") == earlier
 
 
 @pytest.mark.slow

@@ -1,0 +1,234 @@
+"""Run a partition function over its tasks: in this process, or on a Dask cluster. The bytes are the same."""
+
+import contextlib
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from pydantic import Field
+
+from models.ranges import Threads
+from tasks.core.errors import MachineError
+from tasks.core.manifest import product_hash
+from tasks.core.settings import Block
+
+_POLL_S, _ALONE_S = 2.0, 30.0
+"""How often workers are looked for, and how long a cluster may have none: a nanny restarts one within seconds."""
+_STARTS = 3
+"""Attempts to start a local cluster."""
+_log = logging.getLogger(__name__)
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class NoCluster(Block):
+    """Partitions are built one after the other in this process, each with all cores."""
+
+    kind: Literal["none"] = "none"
+
+
+class LocalCluster(Block):
+    """Partitions are built by Dask worker processes on this machine."""
+
+    kind: Literal["local"] = "local"
+    workers: Threads = 2
+    """worker processes, one thread each"""
+
+
+class ClusterAddress(Block):
+    """Partitions are built by a running Dask cluster that sees the same files."""
+
+    kind: Literal["address"] = "address"
+    address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
+    """scheduler address, for example tcp://scheduler:8786"""
+
+
+HERE = NoCluster()
+ClusterConfig = Annotated[NoCluster | LocalCluster | ClusterAddress, Field(discriminator="kind")]
+
+
+class Map(Protocol):
+    """Apply a function to every task and return the results in order."""
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]: ...
+
+
+@contextmanager
+def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
+    """Yield the way to map partition functions that the configuration asks for.
+
+    Functions get and return small values; data passes through files. A function that a lost worker leaves undone is
+    run again elsewhere, so it must be idempotent. A cluster is started, or connected to, when there is a first task.
+
+    Args:
+        config: where functions run.
+        seen: folder that stands and that every worker must see at the same path.
+
+    Raises:
+        MachineError: if workers keep dying under a task or before they have registered, or none is left; if one has other
+            code or libraries than this process, which would give other bytes, or does not see the files.
+    """
+    if isinstance(config, NoCluster):
+        yield lambda function, tasks: [function(task) for task in tasks]
+        return
+    with contextlib.ExitStack() as stack:
+        clients: list[Any] = []
+
+        def run(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+            if not tasks:
+                return []
+            import distributed  # costs seconds, and only clusters need it
+
+            if not clients:
+                clients.append(stack.enter_context(_client(config, distributed)))
+            return _results(
+                clients[0], partial(_alike, Environment.here(), seen.absolute(), function), tasks, distributed
+            )
+
+        yield run
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the bytes of a partition depend on beside its task.
+
+    Attributes:
+        code: hash of the code of dwell.
+        versions: of Python and of the libraries that compute and write, by name.
+    """
+
+    code: str
+    versions: Mapping[str, str]
+
+    @classmethod
+    @cache
+    def here(cls) -> "Environment":
+        """Return that of this process, as it was when it was first asked: a worker keeps the code that it has loaded."""
+        libraries = {name: version(name) for name in ("numpy", "polars", "pyarrow")}
+        return cls(product_hash(), {"Python": platform.python_version(), **libraries})
+
+    def differences(self, other: "Environment") -> list[str]:
+        """Return what another one has instead, in words; none: they are alike."""
+        said = [
+            f"{name} {other.versions[name]} instead of {mine}"
+            for name, mine in self.versions.items()
+            if other.versions[name] != mine
+        ]
+        return said + (["another version of dwell"] if other.code != self.code else [])
+
+
+def _alike(expected: Environment, seen: Path, function: Callable[[Task], Result], task: Task) -> Result:
+    """Run a function on a worker that is like the process that asks.
+
+    Raises:
+        MachineError: if the worker is not.
+    """
+    if differences := expected.differences(Environment.here()):
+        raise MachineError(
+            f"a worker of the Dask cluster on {platform.node()} has {', '.join(differences)}, which may give other bytes: give it the "
+            "environment of the machine that runs the stage"
+        )
+    if not seen.is_dir():
+        raise MachineError(
+            f"a worker of the Dask cluster on {platform.node()} does not see {seen}: let it see the workspace at the same path"
+        )
+    return function(task)
+
+
+def _results(client: Any, function: Callable[[Task], Result], tasks: Sequence[Task], distributed: Any) -> list[Result]:
+    _log.info("%d tasks on the Dask cluster %s", len(tasks), client.scheduler.address)
+    futures = client.map(function, tasks, pure=False)
+    try:
+        _wait(client, futures, distributed)
+        return list(client.gather(futures))
+    except CancelledError as error:
+        raise MachineError("the Dask scheduler was lost: start it again, or set cluster: {kind: none}") from error
+    except distributed.KilledWorker as error:
+        raise MachineError(
+            f"workers of the Dask cluster died again and again under one task ({error.task}): they are out of "
+            "memory or were killed; give them more memory, or set cluster: {kind: none}"
+        ) from error
+
+
+def _wait(client: Any, futures: Sequence[Any], distributed: Any) -> None:
+    """Wait for all futures; a scheduler without workers would let one wait for ever."""
+    alone_since: float | None = None
+    while True:
+        with contextlib.suppress(TimeoutError):
+            distributed.wait(futures, timeout=_POLL_S)
+            return
+        if client.scheduler_info()["workers"]:
+            alone_since = None
+        elif alone_since is None:
+            alone_since = time.monotonic()
+        elif time.monotonic() - alone_since > _ALONE_S:
+            raise MachineError(
+                f"the Dask cluster has had no worker for {_ALONE_S:g} s, and {len(futures)} tasks wait for one: start "
+                "workers that have this environment (the log of one says why it left), or set cluster: {kind: none}"
+            )
+
+
+@contextmanager
+def _client(config: LocalCluster | ClusterAddress, distributed: Any) -> Iterator[Any]:
+    """Yield a client of a local cluster that runs as long, or of the one at an address."""
+    if isinstance(config, ClusterAddress):
+        with distributed.Client(config.address) as client:
+            yield client
+        return
+    threads = max(1, (os.cpu_count() or 1) // config.workers)
+    cluster = _started(config.workers, {"POLARS_MAX_THREADS": str(threads)}, distributed)
+    try:
+        with distributed.Client(cluster) as client:
+            yield client
+    finally:
+        _close(cluster)
+
+
+def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any:
+    """Return a running local cluster; one whose worker dies before it has registered does not come up, and is begun again.
+
+    It answers who has the certificate that is made for it and lives in the memory of its processes: tasks are code.
+    """
+    attempt = 1
+    while True:
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                env=environment,
+                security=distributed.Security.temporary(),
+            )
+        except (RuntimeError, OSError, TimeoutError) as error:
+            if attempt == _STARTS:
+                raise MachineError(
+                    f"a local Dask cluster of {workers} workers did not start in {_STARTS} attempts ({error}): its workers are out "
+                    "of memory or were killed; name fewer in cluster.workers, or set cluster: {kind: none}"
+                ) from error
+            attempt += 1
+            _log.warning("the local Dask cluster did not start (%s): attempt %d of %d", error, attempt, _STARTS)
+
+
+def _close(cluster: Any) -> None:
+    """Close a local cluster; what Dask says of a worker that was just starting must not hide why the cluster is closed.
+
+    A nanny that starts a worker anew at that moment fails an assertion of its own ("can only join a started process").
+    """
+    try:
+        cluster.close()
+    except (AssertionError, RuntimeError, OSError) as error:
+        _log.warning(
+            "the local Dask cluster did not close in order (%s): what is left of it ends with this process", error
+        )
+        cluster.shutdown_on_close = False  # else Dask waits for it once more when the process ends
