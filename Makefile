@@ -14,8 +14,6 @@ NIGHT ?=
 # Folders of tests go to workers in the order that tests/conftest.py gives them: sorted by number of tests, the few long nights
 # of tests/flows would come last and alone.
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
-# What a CPU without AVX-512 computes with: torch's own kernels, its two libraries, and NumPy's.
-AVX2 := ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
 NUMERIC := tests/models tests/evaluate tests/train tests/gate
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -51,8 +49,7 @@ check: lint ## lint, types and the fast tests: the loop while one writes
 test: lint ## lint, types and all tests
 	$(PYTEST)
 
-test-vectors: $(STAMP) ## the fast numeric tests with the kernels of other CPUs: AVX2, and none
-	$(AVX2) $(PYTEST) -m "not slow" $(NUMERIC)
+test-vectors: $(STAMP) ## the fast numeric tests without vector kernels; `make test` runs them with those of AVX2
 	ATEN_CPU_CAPABILITY=default $(PYTEST) -m "not slow" $(NUMERIC)
 
 coverage: $(STAMP) ## which lines the fast tests run
