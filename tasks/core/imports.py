@@ -30,6 +30,7 @@ def import_closure(
     return found
 
 
+@cache
 def source_file(module: str) -> Path | None:
     """Return the file of a module or package of the project; None where there is none."""
     path = PROJECT.joinpath(*module.split("."))
