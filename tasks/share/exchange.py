@@ -1,4 +1,4 @@
-"""Bring the registry and the archives of two places together, so that what one has decided the other knows.
+"""Bring the registry, the archives and the proposals of two places together, so that what one has decided the other knows.
 
 Entries, evidence and archives travel as whole folders, each with the hash of its content. A ledger travels last, and only
 where one of the two is the beginning of the other: a place where other nights were decided is told so, and nothing is lost.
@@ -21,9 +21,10 @@ from tasks.registry.entry import ENTRIES
 from tasks.registry.evidence import EVIDENCE
 from tasks.registry.ledger import LEDGER, extend, locked, read_ledger
 from tasks.share.remote import Shelf
+from tasks.weekly.proposal import FILE as PROPOSAL
 
 INDEX = "index.json"
-_REGISTRY, _NIGHTS = "registry", "nights"
+_REGISTRY, _NIGHTS, _PROPOSALS = "registry", "nights", "proposals"
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -72,7 +73,10 @@ class Exchanged:
         entries = sum(f"/{ENTRIES}/" in unit for unit in self.units)
         nights = sum(unit.startswith(_NIGHTS) for unit in self.units)
         events = sum(self.events.values())
-        return f"{events} events of the ledger, {entries} registry entries, {nights} archived nights"
+        proposed = sum(unit.startswith(_PROPOSALS) for unit in self.units)
+        return (
+            f"{events} events of the ledger, {entries} registry entries, {nights} archived nights, {proposed} proposals"
+        )
 
 
 @dataclass(frozen=True)
@@ -195,10 +199,12 @@ def _is_lacking(path: str, unit: Unit, there: Index) -> bool:
 
 
 def _refuse_outside(name: str) -> None:
-    """Refuse the name of a file that would not lie where registries and archives do."""
+    """Refuse the name of a file that would not lie where registries, archives and proposals do."""
     parts = PurePosixPath(name).parts
-    if ".." in parts or "\\" in name or parts[:1] not in ((_REGISTRY,), (_NIGHTS,)) or len(parts) < 3:
-        raise ValueError(f"{name!r} lies neither in {_REGISTRY}/SOURCE nor in {_NIGHTS}/SOURCE")
+    if ".." in parts or "\\" in name or parts[:1] not in ((_REGISTRY,), (_NIGHTS,), (_PROPOSALS,)) or len(parts) < 3:
+        raise ValueError(
+            f"{name!r} lies neither in {_REGISTRY}/SOURCE nor in {_NIGHTS}/SOURCE nor in {_PROPOSALS}/SOURCE"
+        )
     checked_name(parts[1])
 
 
@@ -212,3 +218,4 @@ def _places(root: Path) -> Iterator[Path]:
         yield from (path for path in (root / _REGISTRY).glob(f"*/{kind}/*") if not path.name.startswith("."))
     yield from (path for path in (root / _NIGHTS).glob("*/*") if _NIGHT.fullmatch(path.name))
     yield from (path for pattern in ("*/replays/*", "*/headlines/*.json") for path in (root / _NIGHTS).glob(pattern))
+    yield from (path.parent for path in (root / _PROPOSALS).glob(f"*/*/*/{PROPOSAL}"))

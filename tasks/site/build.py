@@ -9,6 +9,7 @@ from tasks.core.document import read_optional
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import write_text, writing
 from tasks.core.layout import Workspace
+from tasks.core.yaml_file import read_yaml
 from tasks.night.calendar import Calendar, CalendarNight, Failure, calendar, failures
 from tasks.night.headline import read_headlines
 from tasks.registry import Registry
@@ -32,6 +33,7 @@ from tasks.report.view import (
     Top,
 )
 from tasks.site.trends import trends
+from tasks.weekly.proposal import DIFF, open_proposals
 
 INDEX, FAILURE = "index.html", "failure.html"
 _TONES: Mapping[str, Tone] = {
@@ -112,8 +114,22 @@ def _source_page(
         title=f"{title}: nights of {found.source}",
         subtitle=f"{found.nights[0].as_of} to {found.nights[-1].as_of}",
         top=_top(found, status),
-        sections=(trends(headlines, operations), _calendar_section(found, pages)),
+        sections=(trends(headlines, operations), *_proposed(workspace, found.source), _calendar_section(found, pages)),
     )
+
+
+def _proposed(workspace: Workspace, source: str) -> Iterator[Section]:
+    """Yield what reviews propose and nobody has merged; nothing, where nothing is open."""
+    params = read_yaml(workspace.params).value if workspace.params.is_file() else {}
+    blocks: list[PageBlock] = []
+    for folder, proposal in open_proposals(workspace.proposals(source), params):
+        blocks += [
+            Text(f"{proposal.name}, night {proposal.as_of}: {'; '.join(proposal.says)}."),
+            Commands(tuple((folder / DIFF).read_text(encoding="utf-8").splitlines())),
+            Commands((f"dwell proposals --source {source} --merge {proposal.name}",)),
+        ]
+    if blocks:
+        yield Section("proposals", "Proposed by weekly reviews", tuple(blocks))
 
 
 def _top(found: Calendar, status: RegistryStatus) -> Top:

@@ -42,4 +42,5 @@ class Place:
     def shared(self) -> dict[str, str]:
         """Return the hash of everything that is shared."""
         root, registry = self.workspace.root, self.workspace.registry(SOURCE)
-        return {name: hash_tree(path) for name, path in (("nights", root / "nights"), ("registry", registry))}
+        places = {"nights": root / "nights", "registry": registry, "proposals": root / "proposals"}
+        return {name: hash_tree(path) for name, path in places.items()}

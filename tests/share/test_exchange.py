@@ -12,6 +12,7 @@ from tasks.core.files import read_json, write_json
 from tasks.share import shelf
 from tests.registry.conftest import day
 from tests.share.place import SOURCE, Place
+from tests.weekly.proposed import propose
 
 
 @pytest.fixture
@@ -23,13 +24,14 @@ def test_a_fresh_place_knows_what_was_decided_elsewhere(place: Callable[[str], P
     one, other = place("one"), place("other")
     one.night(1, winner="a")
     one.night(2)
-    assert one.push() == "2 events of the ledger, 1 registry entries, 4 archived nights"
-    assert other.pull() == "2 events of the ledger, 1 registry entries, 4 archived nights"
+    propose(one.workspace, SOURCE, day(2))
+    assert one.push() == "2 events of the ledger, 1 registry entries, 4 archived nights, 1 proposals"
+    assert other.pull() == "2 events of the ledger, 1 registry entries, 4 archived nights, 1 proposals"
     for locked in (one, other):
         (locked.workspace.registry(SOURCE) / ".lock").unlink()
     assert other.shared() == one.shared()
     assert str(other.nights.registry.status()) == str(one.nights.registry.status())
-    assert one.push() == other.pull() == "0 events of the ledger, 0 registry entries, 0 archived nights"
+    assert one.push() == other.pull() == "0 events of the ledger, 0 registry entries, 0 archived nights, 0 proposals"
 
 
 def test_whoever_goes_on_gives_back(place: Callable[[str], Place]) -> None:

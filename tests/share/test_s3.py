@@ -61,7 +61,7 @@ def test_nights_reach_another_place_through_a_bucket(bucket: str, tmp_path: Path
     other.pull()
     other.night(2, winner="b")
     other.push()
-    assert one.pull() == "1 events of the ledger, 1 registry entries, 2 archived nights"
+    assert one.pull() == "1 events of the ledger, 1 registry entries, 2 archived nights, 0 proposals"
     assert one.shared() == other.shared()
     assert one.nights.registry.status() == other.nights.registry.status()
     keys = {item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket="nights")["Contents"]}

@@ -19,6 +19,7 @@ from tasks.report.operations import Operations
 from tasks.site import build_site
 from tests.hostile import SCRIPT
 from tests.registry.conftest import Nights, day
+from tests.weekly.proposed import propose
 
 SOURCE = "registry"
 """Name of the source, because `Nights` calls the folder of its registry so."""
@@ -101,6 +102,16 @@ def test_trends_say_their_numbers_and_survive_the_archive(workspace: Workspace) 
     assert "XAUC of 2 nights, the last 0.6200" in page
     assert "Share in quarantine of 2 nights, the last 0.2 %" in page
     assert "Time of the stages that ran of 1 night, the last 12.5 s" in page
+
+
+def test_what_is_proposed_is_shown_until_it_is_merged(workspace: Workspace) -> None:
+    propose(workspace, SOURCE, day(2))
+    page = build(workspace).parent / SOURCE / "index.html"
+    assert f"more_days, night {day(2)}: more days pay; it would pay: window.fit_days 4." in page.read_text()
+    assert f"dwell proposals --source {SOURCE} --merge more_days" in page.read_text()
+    assert "+  fit_days: 4" in page.read_text()
+    workspace.params.write_text("window:\n  fit_days: 4\n", encoding="utf-8")
+    assert "more_days" not in build(workspace).parent.joinpath(SOURCE, "index.html").read_text()
 
 
 def test_equal_nights_give_equal_bytes(workspace: Workspace) -> None:
