@@ -320,13 +320,13 @@ def schema(
     part: Annotated[str, typer.Option(help="params, recipe or contract")] = "params",
 ) -> None:
     """Print the JSON schema of params.yaml or of a recipe, or the data contract."""
-    from tasks.core.contract import TABLES
+    from tasks.core.contract import MARKS, TABLES
     from tasks.schema import json_schema
 
     if part == "contract":
         for table, columns in TABLES.items():
             typer.echo(f"{table}:")
-            for column in columns:
+            for column in (*columns, *MARKS[table]):
                 null = "null" if column.nullable else "not null"
                 typer.echo(f"  {column.name:22s} {column.dtype!s:8s} {null:9s} {column.meaning}")
         return

@@ -34,11 +34,13 @@ def review_prune(night: Night, config: PruneReview) -> Finding:
 
 def review_scaling(night: Night, config: ScalingReview) -> Finding:
     """Forecast what twice the fit days, or twice the width, would save; propose it where it pays."""
+    from tasks.table.candidate_log import CandidateLog
     from tasks.weekly.scaling import WIDTH, Ladder, scaling
 
     params, workspace = night.params, night.workspace
     recipe = default_recipe(params, _recipe(params, config.recipe))
-    ladder = Ladder(recipe, config, workspace.features, workspace.table, night.days, workspace.scratch)
+    candidates = CandidateLog.of(workspace.raw)
+    ladder = Ladder(recipe, config, workspace.features, workspace.table, night.days, workspace.scratch, candidates)
     found = scaling(ladder, params.evaluation)
     says, twice = found.says(), 2 * ladder.largest
     if not found.pays:

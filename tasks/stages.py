@@ -72,8 +72,11 @@ def features(night: Night, recipe: str | None) -> Any:
 
 def table(night: Night, recipe: str | None) -> Any:
     from tasks.table.build import build_table
+    from tasks.table.candidate_log import CandidateLog
 
-    return build_table(night.workspace.features, night.params.table, night.days, night.workspace.table)
+    workspace = night.workspace
+    candidates = CandidateLog.of(workspace.raw)
+    return build_table(workspace.features, night.params.table, night.days, workspace.table, candidates=candidates)
 
 
 def champion(night: Night, recipe: str | None) -> Any:

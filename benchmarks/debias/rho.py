@@ -28,6 +28,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "as_it_happens": {"objective": AS_IT_HAPPENS, "selection": {"kind": "candidate", "shown_per_candidate": SHOWN}},
 }
 """Every pair refused, plays exact and one learning rate; all but the probability to be a candidate; everything."""
+LOGGED = "candidates_logged"
+"""The recipe `as_it_happens` on a log that marks the candidates that were not shown: nothing is guessed of them."""
 
 
 def run(options: Options) -> list[Table]:
@@ -37,7 +39,7 @@ def run(options: Options) -> list[Table]:
     for rho in nights.RHOS:
         found = [_night(rho, seed, number, options) for number, seed in enumerate(options.seeds)]
         numbers[f"rho {rho:g}"] = found
-        for name in RECIPES:
+        for name in (*RECIPES, LOGGED):
             cells = [[one[name][key] for one in found] for key in ("learned", "rho", "standard_error")]
             warned = sum(one[name]["warning"] is not None for one in found)
             rows.append([f"{rho:g}", name, *(mean_sd(cell, 3) for cell in cells), f"{warned} of {len(found)}"])
@@ -51,7 +53,8 @@ def run(options: Options) -> list[Table]:
                 "the networks held fixed (docs/methods/debias.md#identification-of-the-correlation).",
                 f"as_one: every pair that was not shown counts as refused, complete and short plays are exact, one learning "
                 f"rate. as_it_happens: {SHOWN} of the candidates are shown, complete plays are censored, skips on sight are a "
-                "mixture, kappa steps 30 times as far. without_candidates: the same, every pair a candidate.",
+                "mixture, kappa steps 30 times as far. without_candidates: the same, every pair a candidate. candidates_logged: as "
+                "it happens, in the same worlds whose logs mark the candidates that were not shown.",
             ],
             numbers=numbers,
         )
@@ -60,17 +63,25 @@ def run(options: Options) -> list[Table]:
 
 def _night(rho: float, seed: int, number: int, options: Options) -> dict[str, dict[str, Any]]:
     base = nights.params(rho, seed, options.quick).model_dump(mode="json")
-    recipes = {name: {**nights.MODEL, **changes} for name, changes in RECIPES.items()}
-    settings = Params.model_validate(base | {"nightly": {"recipes": [*RECIPES]}, "recipes": recipes})
-    workspace = Workspace(options.scratch / f"rho/rho{rho:g}-{seed}")
+    world = base["sources"]["simulator"] | {"log_candidates": True}
+    logged = {**base, "sources": {"simulator": world}}
+    root, as_of = options.scratch / f"rho/rho{rho:g}-{seed}", nights.START + dt.timedelta(days=14 + number)
+    found = _learned(base, RECIPES, as_of, Workspace(root / "unmarked"))
+    return found | _learned(logged, {LOGGED: RECIPES["as_it_happens"]}, as_of, Workspace(root / "marked"))
+
+
+def _learned(
+    params: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]], as_of: dt.date, workspace: Workspace
+) -> dict[str, dict[str, Any]]:
+    recipes = {name: {**nights.MODEL, **changed} for name, changed in changes.items()}
+    settings = Params.model_validate({**params, "nightly": {"recipes": [*recipes]}, "recipes": recipes})
     workspace.root.mkdir(parents=True)
     workspace.params.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
-    as_of = nights.START + dt.timedelta(days=14 + number)
     night = Night(settings, RunKey(as_of=as_of, source="simulator", data="tasks/simulate"), workspace)
     for stage in ("ingest", "validate", "features", "table"):
         STAGES[stage](night, None)
-    for name in RECIPES:
+    for name in recipes:
         STAGES["train"](night, name)
     return {
-        name: dict(read_json(workspace.bundle(name) / "learned.json")["validation"]["watch_time"]) for name in RECIPES
+        name: dict(read_json(workspace.bundle(name) / "learned.json")["validation"]["watch_time"]) for name in recipes
     }

@@ -44,6 +44,18 @@ IMPRESSIONS: tuple[Column, ...] = (
 )
 """Columns of one impression, in order. Key: (user_id, video_id, event_time_ms). Further ones: `CONTEXT_PREFIX`."""
 
+SHOWN = Column(
+    "shown", pl.Int8(), False, "0/1: 0 where the video was a candidate and was not shown, so that nothing came of it"
+)
+"""What a log may say of its rows: those with 0 are no impressions, and are kept apart as `CANDIDATES`."""
+
+CANDIDATES = tuple(
+    column
+    for column in IMPRESSIONS
+    if column.name in ("user_id", "video_id", "event_time_ms", "known_at_ms", "duration_ms", "scene", "position")
+)
+"""What of a candidate that was not shown is kept, beside its context."""
+
 USERS: tuple[Column, ...] = (Column("user_id", pl.Int64(), False, "key"),)
 """Columns every users table has; any further String column is a categorical feature of the user."""
 
@@ -72,6 +84,8 @@ IMPLAUSIBLE_TIME = "implausible_time"
 """Why a row is set aside whose time cannot be: by ingest where it has no day, by validation where only its event has none."""
 
 TABLES = {"impressions": IMPRESSIONS, "users": USERS, "videos": VIDEOS}
+MARKS: dict[str, tuple[Column, ...]] = {"impressions": (SHOWN,), "users": (), "videos": ()}
+"""What a log may say of a table's rows that is no column of them."""
 
 
 def polars_schema(table: str) -> dict[str, pl.DataType]:
@@ -87,6 +101,11 @@ def context_names(columns: Iterable[str]) -> list[str]:
 def impressions_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
     """Return column name -> Polars type of impressions that have some further columns."""
     return polars_schema("impressions") | dict.fromkeys(context_names(columns), pl.String())
+
+
+def candidates_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
+    """Return column name -> Polars type of candidates beside impressions that have some further columns."""
+    return {column.name: column.dtype for column in CANDIDATES} | dict.fromkeys(context_names(columns), pl.String())
 
 
 def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:

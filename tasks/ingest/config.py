@@ -179,11 +179,11 @@ class TableSourceConfig(Block):
 
     @model_validator(mode="after")
     def _contract_columns(self) -> "TableSourceConfig":
-        from tasks.core.contract import TABLES  # imports polars, which other sources do not need here
+        from tasks.core.contract import MARKS, TABLES  # imports polars, which other sources do not need here
 
         for table in TABLES:
             files: TableFiles | None = getattr(self, table)
-            known = [column.name for column in TABLES[table]]
+            known = [column.name for column in (*TABLES[table], *MARKS[table])]
             unknown = sorted(set(files.columns) - set(known)) if files else []
             if unknown:
                 raise ValueError(
@@ -226,8 +226,10 @@ def _check_source(key: str, name: str, source: object, files: TableFiles) -> Non
     """
     import polars as pl
 
-    from tasks.core.contract import TABLES
+    from tasks.core.contract import SHOWN, TABLES
 
+    if name == SHOWN.name and isinstance(source, ConstantValue):
+        raise ValueError(f"{key}: a log of which every row is alike says nothing by it: leave {name} out")
     if isinstance(source, tuple) and name not in ("event_time_ms", "known_at_ms", "upload_time_ms"):
         raise ValueError(f"{key}: only times are made of two columns, got {list(source)}")
     if not isinstance(source, ConstantValue) or name.endswith("_id"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import impressions_schema
+from tasks.core.contract import SHOWN, impressions_schema
 from tasks.core.errors import SourceError
 from tasks.ingest.clock import arrival_day, implausible
 from tasks.ingest.columns.instant import moment
@@ -17,6 +17,7 @@ from tasks.ingest.forms.form import Form
 from tasks.ingest.identities import with_written
 
 _TIMES = ("event_time_ms", "known_at_ms")
+_NEEDED = (*_TIMES, SHOWN.name)
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +74,8 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     day = arrival_day(file.columns["known_at_ms"], timezone).alias("day")
     bad = {f"bad {name}": reading.wrong.sum() for name, reading in file.readings.items()}
     times = [name for name in _TIMES if name in file.readings]
-    absent = {f"no {name}": file.readings[name].given.is_null().sum() for name in times}
+    needed = [name for name in _NEEDED if name in file.readings]
+    absent = {f"no {name}": file.readings[name].given.is_null().sum() for name in needed}
     odd = {f"odd {name}": implausible(file.readings[name].value).sum() for name in times}
     file.file.check()
     counts = file.frame.group_by(day).agg(rows=pl.len(), **bad, **absent, **odd).collect(engine="streaming")
@@ -83,7 +85,7 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
     rows = int(counts["rows"].sum())
     problems = [_unreadable(file, name) for name in file.readings if counts[f"bad {name}"].sum() > 0]
     if not file.untimed:
-        problems += [_unreadable(file, name, absent=True) for name in times if counts[f"no {name}"].sum() > 0]
+        problems += [_unreadable(file, name, absent=True) for name in needed if counts[f"no {name}"].sum() > 0]
     problems += [
         _implausible(file, name) for name in times if not problems and 2 * int(counts[f"odd {name}"].sum()) > rows
     ]
@@ -99,7 +101,7 @@ def _index(file: LogFile, timezone: str) -> dict[dt.date, int]:
 
 
 def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: Path) -> None:
-    """Write the rows of some days below `folder`, one subfolder each, in one pass.
+    """Write the rows of some days below `folder`, one subfolder each, in one pass, with `shown` where the log says it.
 
     Identifiers that are no numbers are written with their text; see `tasks.ingest.identities`.
 
@@ -107,7 +109,8 @@ def part_by_day(file: LogFile, days: Sequence[dt.date], timezone: str, folder: P
         StorageError: if the disk is full or the folder cannot be written.
         SourceError: if the file cannot be read.
     """
-    chosen = with_written(file.frame, contract_columns(file), file.readings)
+    shown = [reading.value.alias(name) for name, reading in file.readings.items() if name == SHOWN.name]
+    chosen = with_written(file.frame, [*contract_columns(file), *shown], file.readings)
     wanted = chosen.with_columns(day=arrival_day(pl.col("known_at_ms"), timezone)).filter(
         pl.col("day").is_in(list(days))
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import conform, polars_schema
+from tasks.core.contract import SHOWN, candidates_schema, conform, polars_schema
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
@@ -26,7 +26,7 @@ from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
 from tasks.ingest.log_file import LogFile, contract_columns, index_file, part_by_day, rows_of_days
 from tasks.ingest.problems import Problems
-from tasks.ingest.source import NAMES, DayWriter
+from tasks.ingest.source import CANDIDATES, NAMES, DayWriter
 
 INDEX = "files.json"
 APART_DAYS = 180
@@ -189,8 +189,11 @@ class LogFiles:
                     names = found([frame])
                     if names.height:
                         write_frame(names, part.with_name(NAMES))
-                    order = [*ORDER, *(name for name in schema if name not in ORDER)]
-                    writer.write(frame.select(list(schema)).sort(order))
+                    if SHOWN.name in frame.columns:
+                        refused = pl.col(SHOWN.name) == 0
+                        write_candidates(frame.filter(refused), part)
+                        frame = frame.filter(refused.ne_missing(True))
+                    writer.write(_in_order(frame, schema))
                 return writer.rows
 
         yield write
@@ -212,6 +215,17 @@ class LogFiles:
             if isinstance(error, SourceError):
                 raise
             return {}
+
+
+def write_candidates(frame: pl.DataFrame, part: Path) -> None:
+    """Write candidates that were not shown beside the part of their day, if there are any."""
+    if frame.height:
+        write_frame(_in_order(frame, candidates_schema(frame.columns)), part.with_name(CANDIDATES))
+
+
+def _in_order(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    order = [*ORDER, *(name for name in schema if name not in ORDER)]
+    return frame.select(list(schema)).sort(order)
 
 
 class FileSource:

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from tasks.core.manifest import code_hash
+from tasks.ingest.logs import write_candidates
 from tasks.ingest.source import CAPABILITIES, DayWriter
 from tasks.simulate.config import SimulatorConfig
-from tasks.simulate.run import users_table, videos_table, write_day
+from tasks.simulate.run import day_candidates, users_table, videos_table, write_day
 
 
 class SimulatorSource:
@@ -42,6 +43,8 @@ class SimulatorSource:
     @contextlib.contextmanager
     def reading(self, days: Sequence[dt.date], scratch: Path) -> Iterator[DayWriter]:
         def write(day: dt.date, part: Path) -> int:
+            if self._config.log_candidates:
+                write_candidates(day_candidates(self._config, day), part)
             return write_day(self._config, day, part)
 
         yield write

@@ -28,6 +28,10 @@ NAMES = "identities.parquet"
 """What a day's writer leaves beside the part where identifiers are no numbers; see `tasks.ingest.identities`."""
 
 
+CANDIDATES = "candidates.parquet"
+"""What it leaves there where the log marks candidates that were not shown, sorted as the part is."""
+
+
 class DayWriter(Protocol):
     """Writes the rows that arrive on one day."""
 

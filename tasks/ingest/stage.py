@@ -26,7 +26,7 @@ from tasks.ingest.identities import found, refuse_collisions, without
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
 from tasks.ingest.simulator import SimulatorSource
-from tasks.ingest.source import NAMES, Source
+from tasks.ingest.source import CANDIDATES, NAMES, Source
 from tasks.ingest.table import TableSource
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
     "simulator": SimulatorSource,
 }
 """kind of source -> adapter, made from its configuration and the folder of an earlier run"""
+_BESIDE = {"identities": NAMES, "candidates": CANDIDATES}
+"""Folder -> file that a day's writer may leave for it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
     for name, table in tables.items():
         _write_table(without(table), out / f"{name}.parquet")
     _write_table(found(list(tables.values())), out / "identities/tables.parquet")
-    keep_only(out / "identities", wanted)
+    for kind in _BESIDE:
+        keep_only(out / kind, wanted)
     refuse_collisions(out / "identities")
     quarantined = _set_aside(adapter, out / "set_aside.parquet")
     adapter.remember(out)
@@ -205,12 +208,16 @@ def _stands(out: Path, day: dt.date, key: str) -> bool:
     known = stored(manifest, key, part)
     if known is None or known.get("output") != hash_file(part):
         return False
-    names = _names_of(out, day)
-    return bool(known.get("identities") == (hash_file(names) if names.is_file() else None))
+    return all(known.get(kind) == _hash_beside(out, kind, day) for kind in _BESIDE)
 
 
-def _names_of(out: Path, day: dt.date) -> Path:
-    return out / f"identities/day={day.isoformat()}.parquet"
+def _beside(out: Path, kind: str, day: dt.date) -> Path:
+    return out / kind / f"day={day.isoformat()}.parquet"
+
+
+def _hash_beside(out: Path, kind: str, day: dt.date) -> str | None:
+    path = _beside(out, kind, day)
+    return hash_file(path) if path.is_file() else None
 
 
 def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: Callable[[dt.date, Path], int]) -> None:
@@ -229,13 +236,14 @@ def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: 
             "rows_quarantined": 0,
             "output": hash_file(part),
         }
-        names = _names_of(out, day)
-        remove(names)
-        if part.with_name(NAMES).is_file():
-            names.parent.mkdir(parents=True, exist_ok=True)
-            with writing(names) as path:
-                os.replace(part.with_name(NAMES), path)
-            manifest["identities"] = hash_file(names)
+        for kind, name in _BESIDE.items():
+            target = _beside(out, kind, day)
+            remove(target)
+            if part.with_name(name).is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with writing(target) as path:
+                    os.replace(part.with_name(name), path)
+                manifest[kind] = hash_file(target)
 
 
 def _gaps(adapter: Source, days: Days) -> dict[str, Any]:
@@ -254,6 +262,8 @@ def _gaps(adapter: Source, days: Days) -> dict[str, Any]:
 def _about(
     adapter: Source, impressions: Path, days: Sequence[dt.date], quarantined: Mapping[str, int]
 ) -> dict[str, Any]:
+    found = {day.isoformat(): _hash_beside(impressions.parent, "candidates", day) for day in days}
+    candidates = {day: content for day, content in found.items() if content is not None}
     return {
         "name": adapter.name,
         "timezone": adapter.timezone,
@@ -262,4 +272,5 @@ def _about(
         "scenes": None if adapter.scenes is None else list(adapter.scenes),
         **({"scene_names": list(adapter.scene_names)} if adapter.scene_names else {}),
         **({"quarantined": dict(quarantined)} if quarantined else {}),
+        **({"candidates": candidates} if candidates else {}),
     }

@@ -20,7 +20,7 @@ from tasks.ingest.columns.category import category, context, scene, tags
 from tasks.ingest.columns.identity import codes, identity
 from tasks.ingest.columns.instant import TimeForm, first_values, instant
 from tasks.ingest.columns.length import length
-from tasks.ingest.columns.number import flag, policy, share, whole
+from tasks.ingest.columns.number import flag, mark, policy, share, whole
 from tasks.ingest.columns.reading import Reading
 from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
 from tasks.ingest.folder import listed, partitions, root_of
@@ -167,7 +167,7 @@ class TableSource(FileSource):
                 with problems.noted(), file.reading():
                     readings[name] = instant(columns, schema, form, sample, f"{file.path}, {table}")
             else:
-                readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table)[name])
+                readings[name] = _reading(name, columns[0], schema[columns[0]], files, polars_schema(table).get(name))
         problems.refuse()
         return readings
 
@@ -196,8 +196,10 @@ def _constant(name: str, source: ConstantValue, files: TableFiles) -> Any:
     return files.scenes.index(str(source.constant)) if name == "scene" and files.scenes else source.constant
 
 
-def _reading(name: str, source: str, dtype: pl.DataType, files: TableFiles, wanted: pl.DataType) -> Reading:
-    """Return how one column of a file becomes a column of the contract that is no time."""
+def _reading(name: str, source: str, dtype: pl.DataType, files: TableFiles, wanted: pl.DataType | None) -> Reading:
+    """Return how one column of a file becomes a column of the contract that is no time, or (of no type there) a mark of its rows."""
+    if wanted is None:
+        return mark(source, dtype)
     if name in _IDENTITIES:
         return identity(source, dtype)
     if name == "watch_ms":

@@ -115,6 +115,8 @@ class SimulatorConfig(Block):
     """share of the impressions exposed uniformly at random"""
     log_propensity: bool = True
     """whether the log records the exposure probability of standard rows; random rows always have it"""
+    log_candidates: bool = Field(default=False, exclude_if=lambda logged: not logged)
+    """whether the log holds the candidates that were not shown, too"""
     late_share: Number = Field(default=0.15, ge=0, lt=1)
     """share of the rows logged one hour or more after the event"""
     next_day_share: Number = Field(default=0.01, ge=0, lt=0.5)

@@ -3,6 +3,7 @@
 Shape legend: Q requests, L slots of a list, R rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,6 +98,29 @@ class Shown:
     random: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class _Lists:
+    """Requests of one hour and their candidates; those whose exposure score and noise are above 0 together are shown."""
+
+    user_Q: Ids
+    time_Q: Ids
+    scene_Q: NDArray[np.int16]
+    video_QL: NDArray[np.int32]
+    affinity_QL: Floats
+    score_QL: Floats
+    noise_QL: Floats
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        shown_QL: NDArray[np.bool_] = self.score_QL + self.noise_QL > 0
+        return shown_QL
+
+    @property
+    def step_ms(self) -> int:
+        """Time between two slots."""
+        return min(_SLOT_MS, HOUR_MS // (2 * int(self.video_QL.shape[1])))
+
+
 def hour_rows(day: Today, hour: int, rows: float, rng: np.random.Generator) -> Columns:
     """Return the impressions of one hour as columns, unsorted.
 
@@ -106,13 +130,29 @@ def hour_rows(day: Today, hour: int, rows: float, rng: np.random.Generator) -> C
         rows: expected number of impressions.
         rng: the only source of chance.
     """
-    config = day.config
-    randoms = rng.poisson(rows * config.random_share)
-    lists = rng.poisson(rows * (1 - config.random_share) / (config.list_length * config.exposure_rate))
-    parts = [_listed(day, hour, min(_CHUNK, lists - done), rng) for done in range(0, lists, _CHUNK)]
+    lists, randoms = _requests(day, hour, rows, rng)
+    parts = [_listed(some, rng) for some in lists]
     parts.append(_random(day, hour, randoms, rng))
     outcomes = [_outcome(day, part, rng) for part in parts]
     return {name: np.concatenate([part[name] for part in outcomes]) for name in outcomes[0]}
+
+
+def hour_candidates(day: Today, hour: int, rows: float, rng: np.random.Generator) -> Columns:
+    """Return the candidates of one hour that were not shown as columns, unsorted; arguments as for `hour_rows`."""
+    lists, _ = _requests(day, hour, rows, rng)
+    refused = []
+    for some in lists:
+        refused.append(_refused(day, some))
+        _listed(some, rng)  # draws what `hour_rows` draws between two chunks of lists
+    return {name: np.concatenate([part[name] for part in refused]) for name in refused[0]} if refused else {}
+
+
+def _requests(day: Today, hour: int, rows: float, rng: np.random.Generator) -> tuple[Iterator[_Lists], int]:
+    """Return the lists of one hour, a chunk at a time, and how many impressions of it are random."""
+    config = day.config
+    randoms = rng.poisson(rows * config.random_share)
+    lists = rng.poisson(rows * (1 - config.random_share) / (config.list_length * config.exposure_rate))
+    return (_lists(day, hour, min(_CHUNK, lists - done), rng) for done in range(0, lists, _CHUNK)), randoms
 
 
 def random_rows(day: Today, hour: int, count: int, rng: np.random.Generator) -> Columns:
@@ -130,8 +170,7 @@ def _request(day: Today, hour: int, count: int, rng: np.random.Generator) -> tup
     return user, time_ms, model.SCENE_OF_RANK[rank]
 
 
-def _listed(day: Today, hour: int, count: int, rng: np.random.Generator) -> Shown:
-    """Return the candidates of `count` lists whose exposure score is above 0."""
+def _lists(day: Today, hour: int, count: int, rng: np.random.Generator) -> _Lists:
     config, length = day.config, day.config.list_length
     user_Q, time_Q, scene_Q = _request(day, hour, count, rng)
     video_QL = rng.integers(len(day.videos.ids), size=(count, length), dtype=np.int32)
@@ -141,19 +180,38 @@ def _listed(day: Today, hour: int, count: int, rng: np.random.Generator) -> Show
     score_QL = day.pull[video_QL] + model.exposure_of_positions(config)
     score_QL += np.float32(config.strengths.exposed_taste) * affinity_QL
     noise_QL = rng.standard_normal((count, length), dtype=np.float32)
-    request, slot = np.nonzero(score_QL + noise_QL > 0)
-    step = min(_SLOT_MS, HOUR_MS // (2 * length))
+    return _Lists(user_Q, time_Q, scene_Q, video_QL, affinity_QL, score_QL, noise_QL)
+
+
+def _listed(lists: _Lists, rng: np.random.Generator) -> Shown:
+    """Return what is shown of some lists."""
+    request, slot = np.nonzero(lists.shown)
+    step = lists.step_ms
     return Shown(
-        user=user_Q[request],
-        video=video_QL[request, slot].astype(np.int64),
-        time_ms=time_Q[request] + slot * step + rng.integers(step, size=len(slot)),
-        scene=scene_Q[request],
+        user=lists.user_Q[request],
+        video=lists.video_QL[request, slot].astype(np.int64),
+        time_ms=lists.time_Q[request] + slot * step + rng.integers(step, size=len(slot)),
+        scene=lists.scene_Q[request],
         position=slot.astype(np.int16),
-        affinity=affinity_QL[request, slot],
-        exposure_noise=noise_QL[request, slot],
-        probability=ndtr(score_QL[request, slot]),
+        affinity=lists.affinity_QL[request, slot],
+        exposure_noise=lists.noise_QL[request, slot],
+        probability=ndtr(lists.score_QL[request, slot]),
         random=np.zeros(len(slot), dtype=np.bool_),
     )
+
+
+def _refused(day: Today, lists: _Lists) -> Columns:
+    """Return what is not shown of some lists: who could have seen what, when and where."""
+    request, slot = np.nonzero(~lists.shown)
+    video = lists.video_QL[request, slot]
+    return {
+        "user_id": day.users.ids[lists.user_Q[request]],
+        "video_id": day.videos.ids[video],
+        "event_time_ms": lists.time_Q[request] + slot * lists.step_ms,
+        "duration_ms": day.videos.duration_ms[video],
+        "scene": lists.scene_Q[request],
+        "position": slot.astype(np.int16),
+    }
 
 
 def _random(day: Today, hour: int, count: int, rng: np.random.Generator) -> Shown:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.core.contract import KEY, polars_schema
+from tasks.core.contract import KEY, candidates_schema, polars_schema
 from tasks.core.files import writing
 from tasks.core.layout import partition
 from tasks.core.parquet import ORDER, PartWriter, write_frame
@@ -114,6 +114,27 @@ def write_day(config: SimulatorConfig, day: dt.date, part: Path, truth: Path | N
                     rows.write(_impressions(config, block))
                     truths.write(_truth(config, block))
         return rows.rows
+
+
+def day_candidates(config: SimulatorConfig, day: dt.date) -> pl.DataFrame:
+    """Return the candidates that were not shown and arrive in the log on one day, as the contract has them, unsorted.
+
+    Raises:
+        ConfigError: if the day lies before the first day.
+    """
+    index, midnight = day_index(config, day), midnight_ms(config, day_index(config, day))
+    late = config.impressions_per_day * config.next_day_share
+    rng = counters.generator(config.seed, index - 1, _NEXT_DAY_BLOCK)
+    block = events.hour_candidates(Today(config, index - 1), 23, late, rng)
+    parts = [pl.DataFrame(block).with_columns(known_at_ms=pl.lit(midnight + HOUR_MS))] if block else []
+    today, hourly = Today(config, index), config.impressions_per_day * (1 - config.next_day_share)
+    for hour, share in enumerate(events.HOUR_SHARE):
+        block = events.hour_candidates(today, hour, hourly * share, counters.generator(config.seed, index, hour))
+        if block:
+            parts.append(pl.DataFrame(block).with_columns(known_at_ms=pl.lit(midnight + (hour + 1) * HOUR_MS)))
+    schema = candidates_schema(())
+    whole = pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+    return whole.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
 def users_table(config: SimulatorConfig, days: Sequence[dt.date]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree, writing
 from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
+from tasks.table.candidate_log import CandidateLog
 from tasks.table.columns import open_column
 from tasks.table.config import TableConfig
 from tasks.table.fit import fit_preprocessor, teaching_videos
@@ -49,6 +50,7 @@ def build_table(
     out: Path,
     chunk_rows: int = CHUNK_ROWS,
     splits: Sequence[str] = SPLITS,
+    candidates: CandidateLog | None = None,
 ) -> TableResult:
     """Build the training table of one night.
 
@@ -62,6 +64,7 @@ def build_table(
         chunk_rows: rows encoded at a time; memory follows it, the result does not (up to the last bits of
             the normalisation).
         splits: those that are written: all, or those that a fit sees (`LEARNED`).
+        candidates: those that the source's log marks as not shown; None: it marks none.
 
     Raises:
         ContractError: if a day or column is missing, or the fit or validation days hold no row.
@@ -81,7 +84,7 @@ def build_table(
         _require_rows(rows, split_days)
         populations = {}
         if config.unobserved_per_impression:
-            sampler = UnobservedSampler(source, preprocessor, cutoff_ms, chunk_rows)
+            sampler = UnobservedSampler(source, preprocessor, cutoff_ms, chunk_rows, candidates)
             for split in LEARNED:
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)

@@ -6,7 +6,10 @@ it. Shape legend: U users, R rows of a day, S pairs drawn.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from tasks.core.contract import context_names
 from tasks.features.candidates import candidates
+from tasks.table.candidate_log import CandidateLog, draw_candidates
 from tasks.table.columns import ColumnsWriter
 from tasks.table.history import DayHistories
 from tasks.table.pairs import DayPairs, proportional
@@ -26,7 +30,8 @@ from tasks.table.split import context_columns, encode_inputs
 FOLDER = "unobserved"
 """Folder of the sample below that of its split."""
 CANDIDATE_RATE = "candidate_rate"
-"""Column of a pair: impressions of its user by the policy over videos of the day, what a candidate's chance follows."""
+"""Column of a pair: impressions of its user by the policy over videos of the day, what a candidate's chance follows; infinite of
+one that the log marks as a candidate."""
 _SEED = 6_151
 _DRAWN_FROM = (
     "user_id",
@@ -60,6 +65,21 @@ class PairPopulation(BaseModel):
         return self.pairs - self.observed
 
 
+@dataclass(frozen=True)
+class _DayPopulation:
+    """The population of one day.
+
+    Attributes:
+        shown: distinct pairs that were shown.
+        unshown: those that were not.
+        draw: number -> that many of those, with the context that their features need.
+    """
+
+    shown: int
+    unshown: int
+    draw: Callable[[int], pl.DataFrame]
+
+
 class UnobservedSampler:
     """Draws the unobserved pairs of a split and encodes them.
 
@@ -72,40 +92,72 @@ class UnobservedSampler:
 
     Memory follows the rows of one day and the sample, never the number of pairs.
 
+    Where the source's log marks the candidates that were not shown, the population of a day is what was shown and those, each
+    with its own context, and nothing is guessed: a pair that was no candidate is no part of it.
+
     Args:
         source: folder of the features stage.
         preprocessor: encodes the pairs.
         cutoff_ms: rows known later do not count.
         chunk_rows: pairs encoded at a time.
+        log: of candidates; None: the source marks none.
     """
 
-    def __init__(self, source: FeatureFolder, preprocessor: Preprocessor, cutoff_ms: int, chunk_rows: int) -> None:
-        self._source, self._preprocessor = source, preprocessor
+    def __init__(
+        self,
+        source: FeatureFolder,
+        preprocessor: Preprocessor,
+        cutoff_ms: int,
+        chunk_rows: int,
+        log: CandidateLog | None = None,
+    ) -> None:
+        self._source, self._preprocessor, self._log = source, preprocessor, log
         self._cutoff_ms, self._chunk_rows = cutoff_ms, chunk_rows
 
     def write(self, days: Sequence[dt.date], count: int, folder: Path) -> PairPopulation:
         """Draw `count` pairs of the split's days (none where every pair was shown) and write their columns."""
-        populations = [self._pairs(day) for day in days]
-        counts = proportional(count, [pairs.unshown for pairs in populations])
-        next_index, drawn_from = 1, (*_DRAWN_FROM, *self._source.context)
+        populations = [self._population(day) for day in days]
+        counts = proportional(count, [population.unshown for population in populations])
+        next_index = 1
         with ColumnsWriter(folder) as columns, ColumnsWriter(folder / "history") as sequences:
             if self._preprocessor.history_fields:
                 sequences.append(self._preprocessor.empty_history())
-            for day, pairs, drawn in zip(days, populations, counts, strict=True):
+            for day, population, drawn in zip(days, populations, counts, strict=True):
                 histories = DayHistories(self._source.history, self._preprocessor, next_index)
-                for rows in self._with_features(draw_rows(self._rows(day, drawn_from), pairs, drawn, day)):
+                for rows in self._with_features(population.draw(drawn)):
                     inputs, fresh = encode_inputs(rows, self._preprocessor, histories, f"unobserved pairs of {day}")
                     rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}
                     columns.append(inputs | context_columns(rows) | rate)
                     if fresh is not None:
                         sequences.append(fresh)
                 next_index = histories.next_index
-        total, shown = sum(pairs.total for pairs in populations), sum(len(pairs.shown) for pairs in populations)
-        return PairPopulation(pairs=total, observed=shown, sampled=sum(counts))
+        shown, unshown = sum(day.shown for day in populations), sum(day.unshown for day in populations)
+        return PairPopulation(pairs=shown + unshown, observed=shown, sampled=sum(counts))
 
-    def _pairs(self, day: dt.date) -> DayPairs:
+    def _population(self, day: dt.date) -> "_DayPopulation":
         rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))
-        return DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
+        pairs = DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
+        if self._log is None:
+            drawn_from = (*_DRAWN_FROM, *self._source.context)
+            draw = partial(self._draw_pairs, day, pairs, drawn_from)
+            return _DayPopulation(len(pairs.shown), pairs.unshown, draw)
+        return _DayPopulation(len(pairs.shown), self._refused(day).height, partial(self._draw_candidates, day))
+
+    def _draw_pairs(self, day: dt.date, pairs: DayPairs, columns: Sequence[str], count: int) -> pl.DataFrame:
+        return draw_rows(self._rows(day, columns), pairs, count, day)
+
+    def _draw_candidates(self, day: dt.date, count: int) -> pl.DataFrame:
+        return draw_candidates(self._refused(day), count, _generator(day)).with_columns(
+            pl.lit("standard").alias("policy"),
+            pl.lit(None, dtype=pl.Float64).alias("exposure_probability"),
+            pl.lit(math.inf).alias(CANDIDATE_RATE),
+            first_shown_ms="event_time_ms",
+        )
+
+    def _refused(self, day: dt.date) -> pl.DataFrame:
+        assert self._log is not None
+        rows = self._rows(day, ("user_id", "video_id", "event_time_ms", "known_at_ms", "state_day"))
+        return self._log.refused(day, rows, self._cutoff_ms, self._source.path)
 
     def _rows(self, day: dt.date, columns: Sequence[str]) -> pl.DataFrame:
         chunks = self._source.chunks(day, columns, self._chunk_rows)
@@ -121,6 +173,10 @@ class UnobservedSampler:
                 yield candidates(self._source.path, shown, state_day).collect(engine="streaming")
 
 
+def _generator(day: dt.date) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([_SEED, day.toordinal()]))
+
+
 def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> pl.DataFrame:
     """Return pairs that were not shown on a day, with the context and duration that their features need.
 
@@ -134,7 +190,7 @@ def draw_rows(rows: pl.DataFrame, pairs: DayPairs, count: int, day: dt.date) -> 
         [S] rows: key, scene and further context, known_at_ms, state_day, duration_ms (as first logged that day), position, policy, and
         exposure_probability (nobody logged one), candidate_rate, first_shown_ms of the video on that day.
     """
-    generator = np.random.Generator(np.random.PCG64([_SEED, day.toordinal()]))
+    generator = _generator(day)
     user, video = pairs.draw(count, generator)
     chosen = rows.filter(pl.col("policy") != "random")["user_id"].to_numpy()
     impressions = np.bincount(np.searchsorted(pairs.users, chosen), minlength=len(pairs.users))

@@ -22,6 +22,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.point import mae
 from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.table.build import build_table
+from tasks.table.candidate_log import CandidateLog
 from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.train.calibrate import ValidationRows
 from tasks.tune.run import DefaultRecipe
@@ -54,6 +55,7 @@ class Ladder:
         table: folder that the table stage wrote from it.
         days: the night's.
         scratch: where finished sizes are kept, so that a killed review goes on.
+        candidates: those that the source's log marks as not shown; None: it marks none.
     """
 
     default: DefaultRecipe
@@ -62,6 +64,7 @@ class Ladder:
     table: Path
     days: Days
     scratch: Path
+    candidates: CandidateLog | None = None
 
     @property
     def largest(self) -> int:
@@ -137,9 +140,8 @@ class Ladder:
         folder = scratch_folder(self.scratch, "ladder")
         try:
             days = replace(self.days, fit=self.days.fit[-size:])
-            build_table(
-                self.features, TrainingTable.open(self.table).metadata.config, days, folder / "table", splits=LEARNED
-            )
+            config, candidates = TrainingTable.open(self.table).metadata.config, self.candidates
+            build_table(self.features, config, days, folder / "table", splits=LEARNED, candidates=candidates)
             yield folder / "table"
         finally:
             remove(folder)

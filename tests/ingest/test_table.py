@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tasks.core.contract import candidates_schema
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
-from tasks.core.files import hash_tree, read_json
+from tasks.core.files import hash_file, hash_tree, read_json
 from tasks.ingest import default_as_of, ingest
 from tasks.ingest.config import SourceConfig, TableSourceConfig
 
@@ -103,6 +104,66 @@ def test_every_format_gives_the_same_rows(folder: Path, tmp_path: Path, kind: st
     assert rows["policy"].to_list()[:3] == ["random", "standard", "standard"]
     assert rows["like"].to_list()[:3] == [0, 1, 0]
     assert read_json(tmp_path / "out/source.json")["capabilities"] == ["like", "random_exposure"]
+
+
+MARKS = {"impressions": with_columns(shown="was_shown")}
+
+
+class TestCandidatesThatWereNotShown:
+    """A log may hold them, marked by 0 in a column; of a third of the rows here nothing came."""
+
+    @pytest.fixture
+    def marked(self) -> pl.DataFrame:
+        refused = pl.int_range(pl.len()) % 3 == 2
+        nothing = [pl.when(~refused).then(name).alias(name) for name in ("play", "liked")]
+        return log().with_columns(was_shown=(~refused).cast(pl.Int64)).with_columns(nothing)
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet per day"])
+    def test_are_kept_apart(self, folder: Path, tmp_path: Path, marked: pl.DataFrame, kind: str) -> None:
+        write_as(kind, folder, marked)
+        out = tmp_path / "out"
+        ingested = ingest(source(folder, **MARKS), NIGHT, out)
+        shown, refused = (marked.filter(pl.col("was_shown") == value) for value in (1, 0))
+        rows = rows_of(out)
+        assert ingested.rows == rows.height == shown.height
+        assert rows["video_id"].to_list() == shown["vid"].to_list()
+        assert "shown" not in rows.columns
+        candidates = pl.read_parquet(out / "candidates/*.parquet", hive_partitioning=False)
+        assert dict(candidates.schema) == candidates_schema(())
+        assert candidates["user_id"].to_list() == refused["uid"].to_list()
+        assert candidates["event_time_ms"].to_list() == [int(seconds * 1000) for seconds in refused["ts"]]
+        named = read_json(out / "source.json")["candidates"]
+        assert list(named) == [day.isoformat() for day in NIGHT.read]
+        assert named[str(FIRST)] == hash_file(out / f"candidates/day={FIRST}.parquet")
+
+    def test_are_made_again_where_they_are_gone_and_go_with_their_day(
+        self, folder: Path, tmp_path: Path, marked: pl.DataFrame
+    ) -> None:
+        write_as("csv", folder, marked)
+        out = tmp_path / "out"
+        ingest(source(folder, **MARKS), NIGHT, out)
+        before = hash_tree(out)
+        (out / f"candidates/day={FIRST}.parquet").unlink()
+        assert ingest(source(folder, **MARKS), NIGHT, out).written == (FIRST,)
+        assert hash_tree(out) == before
+        later = Days.of_night(NIGHT.judge[-1], 2, 1)
+        ingest(source(folder, **MARKS), later, out)
+        assert not (out / f"candidates/day={FIRST}.parquet").exists()
+
+    @pytest.mark.parametrize("value", [None, 2])
+    def test_a_row_that_does_not_say_is_refused(
+        self, folder: Path, tmp_path: Path, marked: pl.DataFrame, value: int | None
+    ) -> None:
+        said = pl.when(pl.int_range(pl.len()) != 3).then("was_shown").otherwise(value)
+        write_as("csv", folder, marked.with_columns(was_shown=said))
+        with pytest.raises(
+            SourceError, match=f"line 5: column 'was_shown' holds '?{value}'?, which cannot be read as shown"
+        ):
+            ingest(source(folder, **MARKS), NIGHT, tmp_path / "out")
+
+    def test_one_answer_for_all_rows_is_no_mark(self, folder: Path) -> None:
+        with pytest.raises(ValidationError, match="says nothing by it: leave shown out"):
+            source(folder, impressions=with_columns(shown={"constant": 1}))
 
 
 def test_tables_are_derived_where_there_are_none(folder: Path, tmp_path: Path) -> None:

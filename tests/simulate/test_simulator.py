@@ -7,14 +7,16 @@ import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
+from pytest import approx
 from scipy.special import ndtri
 
-from tasks.core.contract import FLAGS, KEY, polars_schema
+from tasks.core.contract import FLAGS, KEY, candidates_schema, polars_schema
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_file, hash_tree
 from tasks.simulate import expected_watch, exposure_probability, model, preference, simulate, simulate_days, write_day
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import Rates, SimulatorConfig, Strengths
+from tasks.simulate.run import day_candidates
 from tasks.simulate.users import Users
 from tasks.simulate.videos import Videos
 
@@ -250,6 +252,27 @@ def test_shown_means_positive_exposure_score(clean_day: pl.DataFrame) -> None:
         ndtri(shown["exposure_probability"].to_numpy().clip(1e-12, 1 - 1e-12)) + shown["true_exposure_noise"].to_numpy()
     )
     assert (score > -1e-4).all()
+
+
+def test_every_candidate_is_shown_or_logged_as_not_shown(tmp_path: Path) -> None:
+    """Of lists of ten, every slot."""
+    config = SMALL.model_copy(update={**CLEAN, "impressions_per_day": 20_000, "random_share": 0.0})
+    (day,) = first_days(config, 1)
+    write_day(config, day, tmp_path / "part.parquet")
+    shown = pl.read_parquet(tmp_path / "part.parquet")
+    refused = day_candidates(config.model_copy(update={"log_candidates": True}), day)
+    assert dict(refused.schema) == candidates_schema(())
+    assert shown.height / (shown.height + refused.height) == approx(config.exposure_rate, abs=0.02)
+    step = 12_000
+    slots = pl.concat([frame.select("user_id", "position", "video_id", "event_time_ms") for frame in (shown, refused)])
+    lists = slots.with_columns(begin=(pl.col("event_time_ms") - pl.col("position").cast(pl.Int64) * step))
+    begun = lists.sort("user_id", "begin").with_columns(
+        new=(pl.col("begin").diff().over("user_id").fill_null(step) >= step).cum_sum().over("user_id")
+    )
+    whole = begun.group_by("user_id", "new").agg(slots=pl.col("position").n_unique(), rows=pl.len())
+    apart = whole.filter(pl.col("rows") == 10)
+    assert apart.height > 0.9 * whole.height and (apart["slots"] == 10).all()
+    assert (refused["known_at_ms"] > refused["event_time_ms"]).all()
 
 
 def test_random_slice_is_uniform_over_the_videos(clean_day: pl.DataFrame) -> None:

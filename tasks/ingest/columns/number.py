@@ -1,5 +1,7 @@
 """Whole numbers, flags, probabilities and policies."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from tasks.core.contract import POLICIES
@@ -40,6 +42,13 @@ def flag(source: str, dtype: pl.DataType) -> Reading:
     counted = words.str.replace(r"\.0+$", "").cast(pl.Int8(), strict=False)
     value = pl.coalesce(said, counted)
     return Reading(source, written, value, written.is_not_null() & value.is_null(), lambda _: "flags are 0 or 1")
+
+
+def mark(source: str, dtype: pl.DataType) -> Reading:
+    """Return the reading of a column that decides what a row is: as a flag is read, but other numbers are wrong too."""
+    read = flag(source, dtype)
+    neither = read.wrong | read.value.is_in([0, 1]).not_().fill_null(False)
+    return replace(read, wrong=neither, remedy=lambda _: "it is 0 or 1")
 
 
 def share(source: str, dtype: pl.DataType) -> Reading:
