@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from tasks.core.contract import FLAGS, TABLES
+from tasks.core.contract import FLAGS, SHOWN, TABLES
 from tasks.core.errors import SourceError
 from tasks.ingest.config import TableFiles
 from tasks.onboard import units
@@ -76,6 +76,8 @@ def propose(path: Path, groups: Sequence[Group], timezone: str | None) -> Propos
             "write the source into params.yaml by hand (docs/extending.md, A source), naming them under impressions.columns"
         )  # fmt: skip
     questions: list[str] = []
+    named, marks = _marked(named, log.rows)
+    questions += marks
     time = paired(log.rows, named) or named["event_time_ms"]
     mapping: dict[str, Source] = {**named, "event_time_ms": time}
     zone, seen = (timezone, "as asked for") if timezone else zone_of(values_of(log.rows, time))
@@ -131,6 +133,20 @@ def _files(table: str, group: Group, mapping: Mapping[str, Source], questions: l
             block["categoricals"] = _line(others)
             block.yaml_add_eol_comment("kept as features", "categoricals")
     return block
+
+
+def _marked(named: Mapping[str, str], rows: pl.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Return the columns without one that is called a mark and is none, and what a person has to look at where it is."""
+    column = named.get(SHOWN.name)
+    if column is None:
+        return dict(named), []
+    said = set(rows[column].cast(pl.String()).str.strip_chars().str.to_lowercase().drop_nulls())
+    if said <= {"0", "1", "true", "false"} and not said <= {"1", "true"}:
+        return dict(named), [
+            f"{column}: rows with 0 are taken for candidates that were not shown, which are no impressions; leave {SHOWN.name} out "
+            "if only some of the candidates are written down"
+        ]
+    return {name: source for name, source in named.items() if name != SHOWN.name}, []
 
 
 def _columns(mapping: Mapping[str, Source]) -> list[str]:

@@ -25,6 +25,7 @@ IMPRESSIONS: Mapping[str, str] = {
     "hate": "hate is_hate dislike disliked is_dislike not_interested report",
     "profile_enter": "profile_enter is_profile_enter profile_visit",
     "long_view": "long_view is_long_view",
+    "shown": "shown is_shown was_shown exposed is_exposed was_exposed",
 }
 USERS: Mapping[str, str] = {"user_id": f"{IMPRESSIONS['user_id']} id"}
 VIDEOS: Mapping[str, str] = {
