@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from tasks.core.contract import IMPLAUSIBLE_TIME
 from tasks.core.days import Days
@@ -52,6 +53,7 @@ class IngestResult:
         users: rows of the users table.
         videos: rows of the videos table.
         quarantined: rows of the source that belong to no day, by reason.
+        candidates: rows of the log that were not shown, kept apart.
     """
 
     days: tuple[dt.date, ...]
@@ -60,14 +62,15 @@ class IngestResult:
     users: int
     videos: int
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    candidates: int = 0
 
 
 def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
     """Adapt the days of a run to the contract; every row of the source is kept, whatever it holds.
 
     Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json,
-    identities/ (the text of identifiers that are no numbers), and, where there are any, set_aside.parquet: rows whose time
-    cannot be, with `reason`, `file` and `row`.
+    identities/ (the text of identifiers that are no numbers), and, where there are any, candidates/day=D.parquet (what the log
+    marks as not shown) and set_aside.parquet: rows whose time cannot be, with `reason`, `file` and `row`.
     A day whose inputs, configuration and code are unchanged is re-used; days outside the run are removed.
 
     Args:
@@ -107,7 +110,9 @@ def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
     write_json(out / "source.json", _about(adapter, out / "impressions", wanted, quarantined) | _gaps(adapter, days))
     keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
-    return IngestResult(wanted, rows, tuple(missing), tables["users"].height, tables["videos"].height, quarantined)
+    refused = sum(pq.read_metadata(path).num_rows for path in (out / "candidates").glob("*.parquet"))
+    users, videos = tables["users"].height, tables["videos"].height
+    return IngestResult(wanted, rows, tuple(missing), users, videos, quarantined, refused)
 
 
 def _write_table(frame: pl.DataFrame, target: Path) -> None:

@@ -126,6 +126,7 @@ class TestCandidatesThatWereNotShown:
         shown, refused = (marked.filter(pl.col("was_shown") == value) for value in (1, 0))
         rows = rows_of(out)
         assert ingested.rows == rows.height == shown.height
+        assert ingested.candidates == refused.height
         assert rows["video_id"].to_list() == shown["vid"].to_list()
         assert "shown" not in rows.columns
         candidates = pl.read_parquet(out / "candidates/*.parquet", hive_partitioning=False)

@@ -193,8 +193,12 @@ def test_a_name_and_its_values_may_disagree(here: Path) -> None:
     assert "impressions: play_ms is named as if in ms, and its values look like s" in text
 
 
-@pytest.mark.parametrize(("said", "is_mark"), [([1, 0], True), ([1, 1], False), ([1, 7], False), (["yes", "no"], False)])
-def test_a_mark_of_candidates_is_known_by_its_name_and_its_values(here: Path, said: list[object], is_mark: bool) -> None:
+@pytest.mark.parametrize(
+    ("said", "is_mark"), [([1, 0], True), ([1, 1], False), ([1, 7], False), (["yes", "no"], False)]
+)
+def test_a_mark_of_candidates_is_known_by_its_name_and_its_values(
+    here: Path, said: list[object], is_mark: bool
+) -> None:
     LOG.with_columns(was_shown=pl.Series(said * 30)).write_csv("log.csv")
     found = onboard(Path("log.csv"))
     assert (found.proposal.mapped["impressions"].get("shown") == "was_shown") is is_mark
