@@ -2,7 +2,7 @@
 
 run.yaml                         the run key: night, source, champion, evidence, ledger
 data/raw/                        ingest       impressions/day=YYYY-MM-DD/part.parquet, users.parquet, videos.parquet;
-                                              identities/ as the source wrote them, set_aside.parquet
+                                              identities/ as the source wrote them, candidates/, set_aside.parquet
 data/validated/                  validate     the same, clean; quarantine/ and results/ beside it
 data/features/                   features     one partition per day, history per day
 data/table/                      table        memory-mapped columns of fit, valid, judge; vocabulary
