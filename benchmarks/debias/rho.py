@@ -28,8 +28,11 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "as_it_happens": {"objective": AS_IT_HAPPENS, "selection": {"kind": "candidate", "shown_per_candidate": SHOWN}},
 }
 """Every pair refused, plays exact and one learning rate; all but the probability to be a candidate; everything."""
-LOGGED = "candidates_logged"
-"""The recipe `as_it_happens` on a log that marks the candidates that were not shown: nothing is guessed of them."""
+OTHER_WORLDS: Mapping[str, Mapping[str, Any]] = {
+    "candidates_logged": {"log_candidates": True},
+    "taste_apart": {"strengths": nights.WORLD.strengths.model_copy(update={"exposed_taste": 0.0}).model_dump()},
+}
+"""The recipe `as_it_happens` where the log marks the candidates that were not shown, and where taste does not move exposure."""
 
 
 def run(options: Options) -> list[Table]:
@@ -39,7 +42,7 @@ def run(options: Options) -> list[Table]:
     for rho in nights.RHOS:
         found = [_night(rho, seed, number, options) for number, seed in enumerate(options.seeds)]
         numbers[f"rho {rho:g}"] = found
-        for name in (*RECIPES, LOGGED):
+        for name in (*RECIPES, *OTHER_WORLDS):
             cells = [[one[name][key] for one in found] for key in ("learned", "rho", "standard_error")]
             warned = sum(one[name]["warning"] is not None for one in found)
             rows.append([f"{rho:g}", name, *(mean_sd(cell, 3) for cell in cells), f"{warned} of {len(found)}"])
@@ -54,7 +57,8 @@ def run(options: Options) -> list[Table]:
                 f"as_one: every pair that was not shown counts as refused, complete and short plays are exact, one learning "
                 f"rate. as_it_happens: {SHOWN} of the candidates are shown, complete plays are censored, skips on sight are a "
                 "mixture, kappa steps 30 times as far. without_candidates: the same, every pair a candidate. candidates_logged: as "
-                "it happens, in the same worlds whose logs mark the candidates that were not shown.",
+                "it happens, in the same worlds whose logs mark the candidates that were not shown. taste_apart: as it happens, "
+                "in worlds whose exposure does not follow users' taste.",
             ],
             numbers=numbers,
         )
@@ -63,11 +67,12 @@ def run(options: Options) -> list[Table]:
 
 def _night(rho: float, seed: int, number: int, options: Options) -> dict[str, dict[str, Any]]:
     base = nights.params(rho, seed, options.quick).model_dump(mode="json")
-    world = base["sources"]["simulator"] | {"log_candidates": True}
-    logged = {**base, "sources": {"simulator": world}}
     root, as_of = options.scratch / f"rho/rho{rho:g}-{seed}", nights.START + dt.timedelta(days=14 + number)
-    found = _learned(base, RECIPES, as_of, Workspace(root / "unmarked"))
-    return found | _learned(logged, {LOGGED: RECIPES["as_it_happens"]}, as_of, Workspace(root / "marked"))
+    found = _learned(base, RECIPES, as_of, Workspace(root / "world"))
+    for name, changes in OTHER_WORLDS.items():
+        world = {**base, "sources": {"simulator": base["sources"]["simulator"] | changes}}
+        found |= _learned(world, {name: RECIPES["as_it_happens"]}, as_of, Workspace(root / name))
+    return found
 
 
 def _learned(
