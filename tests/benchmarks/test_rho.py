@@ -13,9 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_every_recipe_learns_a_correlation_in_every_world(tmp_path: Path) -> None:
     (table,) = run(Options(Path("no data"), seeds=(0,), scratch=tmp_path, quick=True))
-    assert [row[:2] for row in table.rows] == [
-        [f"{rho:g}", name] for rho in RHOS[-1:] for name in (*RECIPES, *OTHER_WORLDS)
-    ]
+    assert [row[:2] for row in table.rows] == [[f"{RHOS[-1]:g}", name] for name in (*RECIPES, next(iter(OTHER_WORLDS)))]
     assert all(len(row) == len(table.columns) for row in table.rows)
     for nights in table.numbers.values():
         learned = {name: nights[0][name]["learned"] for name in RECIPES}
