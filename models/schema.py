@@ -1,6 +1,9 @@
 """The shape of the input a ranker was built for: which fields, how many rows each, which histories."""
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+KNOWN = "_known"
+"""After the name of a sensitive number: the dense feature that is 1 where its value may be used, else 0."""
 
 
 class InputSchema(BaseModel):
@@ -25,6 +28,8 @@ class InputSchema(BaseModel):
     """Categorical fields that the events of the history carry."""
     history_length: int = 0
     """Events per row, padding included."""
+    sensitive: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Fields and dense features that are sensitive attributes of users: read only where a recipe asks for them."""
     num_feedback_codes: int = 8
     """Feedback codes of an event: skip, neutral, valid, long, finish, liked, hated, and the pad."""
     num_ratio_codes: int = 9

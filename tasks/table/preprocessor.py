@@ -37,6 +37,7 @@ class Preprocessor:
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
         items: codes of the videos' content; None: none are read.
+        sensitive: fields and dense features that traits of users became.
     """
 
     vocabularies: tuple[Vocabulary, ...]
@@ -47,6 +48,7 @@ class Preprocessor:
     truncate_watch: bool
     timezone: str
     items: ItemCodes | None = None
+    sensitive: tuple[str, ...] = ()
 
     @property
     def schema(self) -> InputSchema:
@@ -59,6 +61,7 @@ class Preprocessor:
             dense_names=tuple(self.normalisation.names),
             history_fields=self.history_fields,
             history_length=self.history_length if self.history_fields else 0,
+            sensitive=self.sensitive,
         )
 
     @property
@@ -142,6 +145,7 @@ class Preprocessor:
                 "history_length": self.history_length,
                 "truncate_watch": self.truncate_watch,
                 "timezone": self.timezone,
+                **({"sensitive": list(self.sensitive)} if self.sensitive else {}),
             },
         )
         self.save_levels(folder, "vocabularies.parquet")
@@ -176,4 +180,5 @@ class Preprocessor:
             about["truncate_watch"],
             about["timezone"],
             ItemCodes.load(folder / _ITEMS) if (folder / _ITEMS).is_dir() else None,
+            tuple(about.get("sensitive", ())),
         )
