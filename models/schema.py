@@ -1,5 +1,7 @@
 """The shape of the input a ranker was built for: which fields, how many rows each, which histories."""
 
+from collections.abc import Collection, Iterable
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 KNOWN = "_known"
@@ -77,3 +79,8 @@ class InputSchema(BaseModel):
     def history_columns(self) -> tuple[int, ...]:
         """Column of `Batch.ids_BF` that holds the candidate's value of every history field."""
         return tuple(self.names.index(name) for name in self.history_fields)
+
+
+def unread_traits(sensitive: Iterable[str], asked: Collection[str]) -> tuple[str, ...]:
+    """Return the sensitive fields and dense features of a model that names the attributes it asks for: nothing reads them."""
+    return tuple(name for name in sensitive if name.removesuffix(KNOWN) not in asked)
