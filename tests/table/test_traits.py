@@ -166,7 +166,6 @@ def test_a_recipe_reads_the_traits_that_it_names_and_they_are_marked(table: Trai
     "changes",
     [
         {"set_apart": ["band"]},
-        {"head": {"kind": "rad", "fields": ["band"]}},
         {"objective": {"kind": "dr_residual", "fields": ["band"]}, "selection": {"kind": "click"}},
         {"objective": {"kind": "ips"}, "propensity": {"kind": "network", "numbers": ["score"]}},
     ],
