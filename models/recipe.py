@@ -18,7 +18,7 @@ from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.propensity import PROPENSITIES, PropensityConfig
 from models.ranges import Weight, Whole
 from models.ranking import RANKINGS, RankingConfig
-from models.schema import InputSchema, unread_traits
+from models.schema import InputSchema
 from models.selection import ImpressionSelection, SelectionConfig
 from models.towers import TowerConfig
 from models.trunks import TRUNKS, TrunkConfig
@@ -181,7 +181,7 @@ class Recipe(BaseModel):
 
     def unread(self, schema: InputSchema) -> tuple[str, ...]:
         """Return the sensitive fields and dense features of an input that this recipe does not ask for: nothing reads them."""
-        return unread_traits(schema.sensitive, self.traits)
+        return tuple(name for name, trait in schema.sensitive if trait not in self.traits)
 
     @property
     def weighs_by_propensity(self) -> bool:

@@ -1,11 +1,6 @@
 """The shape of the input a ranker was built for: which fields, how many rows each, which histories."""
 
-from collections.abc import Collection, Iterable
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-KNOWN = "_known"
-"""After the name of a sensitive number: the dense feature that is 1 where its value may be used, else 0."""
 
 
 class InputSchema(BaseModel):
@@ -30,8 +25,8 @@ class InputSchema(BaseModel):
     """Categorical fields that the events of the history carry."""
     history_length: int = 0
     """Events per row, padding included."""
-    sensitive: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
-    """Fields and dense features that are sensitive attributes of users: read only where a recipe asks for them."""
+    sensitive: tuple[tuple[str, str], ...] = Field(default=(), exclude_if=lambda pairs: not pairs)
+    """Fields and dense features, each with the sensitive attribute of users that it tells: read only where a recipe asks for it."""
     num_feedback_codes: int = 8
     """Feedback codes of an event: skip, neutral, valid, long, finish, liked, hated, and the pad."""
     num_ratio_codes: int = 9
@@ -79,8 +74,3 @@ class InputSchema(BaseModel):
     def history_columns(self) -> tuple[int, ...]:
         """Column of `Batch.ids_BF` that holds the candidate's value of every history field."""
         return tuple(self.names.index(name) for name in self.history_fields)
-
-
-def unread_traits(sensitive: Iterable[str], asked: Collection[str]) -> tuple[str, ...]:
-    """Return the sensitive fields and dense features of a model that names the attributes it asks for: nothing reads them."""
-    return tuple(name for name in sensitive if name.removesuffix(KNOWN) not in asked)

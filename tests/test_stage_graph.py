@@ -36,6 +36,7 @@ CORE = (
     "temporaries",
     "timings",
     "torchrun",
+    "traits",
     "yaml_config",
     "yaml_file",
 )

@@ -12,7 +12,6 @@ from torch import Tensor
 from models.batch import Batch
 from models.encoders.base import Embedded, Encoded, EncodedShape
 from models.ranker import Ranker
-from models.schema import KNOWN
 
 GROUPED = "aggregates/"
 """Prefix of a group of dense features, so that the group `tag` and the categorical field `tag` are two names."""
@@ -45,7 +44,7 @@ class FieldLayout:
             groups: name -> dense features that count as one field, `GROUPED` before the name.
         """
         group_of = {column: f"{GROUPED}{name}" for name, columns in groups.items() for column in columns}
-        marked = {name: SENSITIVE + name.removesuffix(KNOWN) for name in ranker.schema.sensitive}
+        marked = {name: SENSITIVE + trait for name, trait in ranker.schema.sensitive}
         group_of |= marked
         dense = ranker.schema.dense_names or tuple(f"dense_{i}" for i in range(ranker.schema.num_dense))
         owners: list[str] = []

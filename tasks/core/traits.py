@@ -1,12 +1,11 @@
-"""Sensitive attributes of users ("traits"): what a source declares of each, and the columns that it becomes."""
+"""Sensitive attributes of users ("traits"): what a source declares of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from models.ranges import Whole
-from models.schema import KNOWN
 from tasks.core.settings import Block
 
 
@@ -31,25 +30,3 @@ def declared(about: Mapping[str, Any]) -> Declared:
     """Return the traits that `source.json` or `schema.json` declares; none: empty."""
     found: Declared = about.get("traits", {})
     return found
-
-
-def field_columns(traits: Declared, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the categorical columns that some declared traits become, in the order of their names."""
-    return tuple(name for name in names if traits[name]["kind"] == "category")
-
-
-def dense_columns(traits: Declared, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the dense columns that some declared traits become: the value, and whether there is one."""
-    numbers = (name for name in names if traits[name]["kind"] == "number")
-    return tuple(column for name in numbers for column in (name, name + KNOWN))
-
-
-def columns(traits: Declared, names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """Return all columns that declared traits become.
-
-    Args:
-        traits: what is declared.
-        names: which of them; None: all.
-    """
-    chosen = sorted(traits) if names is None else tuple(names)
-    return (*field_columns(traits, chosen), *dense_columns(traits, chosen))

@@ -9,17 +9,35 @@ from pathlib import Path
 
 import polars as pl
 
-from models.schema import KNOWN
 from tasks.core.days import midnight_ms
 from tasks.core.errors import ContractError
 from tasks.core.files import remove, writing
-from tasks.core.traits import Declared, columns, dense_columns, field_columns
+from tasks.core.traits import Declared
 from tasks.features.partitions import write_parquet
 
 FILE = "traits.parquet"
 KNOWN_FROM = "known_from_ms"
 """When both the values and the consent stood: no row of an earlier morning reads them."""
+KNOWN = "_known"
+"""After the name of a number: the column that is 1 where its value may be used, else 0."""
 _ON, _VALUE = "user_id", " of the user"
+
+
+def field_columns(traits: Declared, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the categorical columns that some declared traits become, in the order of their names."""
+    return tuple(name for name in names if traits[name]["kind"] == "category")
+
+
+def dense_columns(traits: Declared, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the dense columns that some declared traits become: the value, and whether there is one."""
+    numbers = (name for name in names if traits[name]["kind"] == "number")
+    return tuple(column for name in numbers for column in (name, name + KNOWN))
+
+
+def told_by(traits: Declared, names: Iterable[str]) -> dict[str, str]:
+    """Return column -> the trait that it tells, of some declared traits."""
+    columns = {name: (*field_columns(traits, [name]), *dense_columns(traits, [name])) for name in names}
+    return {column: name for name, made in columns.items() for column in made}
 
 
 def write_traits(validated: Path, out: Path, traits: Declared, taken: Sequence[str]) -> None:
@@ -37,7 +55,7 @@ def write_traits(validated: Path, out: Path, traits: Declared, taken: Sequence[s
     if not traits:
         remove(out / FILE)
         return
-    if both := sorted(set(columns(traits)) & set(taken)):
+    if both := sorted(set(told_by(traits, traits)) & set(taken)):
         raise ContractError(f"{validated}: a trait and another feature are called {both[0]!r}: rename one")
     table = pl.read_parquet(validated / FILE).sort(_ON)
     known_from = pl.max_horizontal("consent_time_ms", "recorded_time_ms").alias(KNOWN_FROM)

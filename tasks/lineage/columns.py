@@ -1,21 +1,19 @@
 """Column lineage of the tables of the night in a workspace, from what its stages wrote of themselves."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from models.schema import KNOWN, unread_traits
 from tasks.core.contract import KEY, context_names, impressions_schema
 from tasks.core.files import read_json
 from tasks.core.layout import BUNDLE_MANIFEST, Workspace
 from tasks.core.predictions import SOURCE_COLUMNS, prediction_columns
 from tasks.core.traits import Declared, declared
-from tasks.core.traits import columns as trait_columns
 from tasks.features.config import FeatureConfig
-from tasks.features.traits import KNOWN_FROM
+from tasks.features.traits import KNOWN_FROM, told_by
 from tasks.lineage.features import HISTORY, IMPRESSION_TABLE, ROWS, USER_TABLE, VIDEO_TABLE, FeatureLineage
 from tasks.lineage.origins import Column, Entry, Lineage, Origins, itself, merged
 from tasks.lineage.tables import TRAITS, meanings, measured
@@ -74,9 +72,8 @@ class NightColumns:
         if not self._traits or not (data_set == _TABLE or data_set.endswith(TRAITS)):
             return {}
         return {
-            column: f"SENSITIVE attribute of users, collected for: {trait['purpose']}"
-            for name, trait in self._traits.items()
-            for column in trait_columns(self._traits, [name])
+            column: f"SENSITIVE attribute of users, collected for: {self._traits[name]['purpose']}"
+            for column, name in told_by(self._traits, self._traits).items()
         }
 
     @cached_property
@@ -121,7 +118,7 @@ class NightColumns:
         named = {name: name for name in (*table.schema.names, *table.schema.dense_names) if name in read}
         labels = {task: task for task in table.tasks}
         made = {**named, **labels, DURATION_BUCKET: "duration_ms"}
-        return Lineage({name: _of_row(source, table.schema.sensitive) for name, source in made.items()})
+        return Lineage({name: _of_row(source, dict(table.schema.sensitive)) for name, source in made.items()})
 
     def _of_predictions(self, data_set: str, names: list[str]) -> Lineage:
         fields: dict[str, Origins] = {name: itself(ROWS, name) for name in names if name in SOURCE_COLUMNS}
@@ -131,19 +128,24 @@ class NightColumns:
         if (bundle / PREPROCESSOR).is_dir():
             preprocessor = Preprocessor.load(bundle / PREPROCESSOR)
             asked = read_json(bundle / BUNDLE_MANIFEST)["recipe"].get("traits", ())
-            unread = unread_traits(preprocessor.sensitive, asked)
+            unread = {column for column, trait in preprocessor.sensitive.items() if trait not in asked}
             read = [name for name in preprocessor.row_columns if name not in unread]
             told = merged(_of_row(name, preprocessor.sensitive) for name in read)
             fields |= {column.name: told for column in prediction_columns(names)}
         return Lineage(fields)
 
 
-def _of_row(column: str, sensitive: Collection[str]) -> Origins:
-    """Return where a column comes from that a table or model reads of a feature row; traits are joined to it."""
+def _of_row(column: str, sensitive: Mapping[str, str]) -> Origins:
+    """Return where a column comes from that a table or model reads of a feature row; traits are joined to it.
+
+    Args:
+        column: its name.
+        sensitive: column -> the trait that it tells.
+    """
     if column not in sensitive:
         return {Column(ROWS, column): "TRANSFORMATION"}
     joined: Origins = {Column(FEATURE_TRAITS, KNOWN_FROM): "CONDITIONAL", Column(ROWS, "state_day"): "CONDITIONAL"}
-    return {Column(FEATURE_TRAITS, column.removesuffix(KNOWN)): "TRANSFORMATION", **joined}
+    return {Column(FEATURE_TRAITS, sensitive[column]): "TRANSFORMATION", **joined}
 
 
 def told_of_traits(columns: Iterable[str]) -> dict[str, Origins]:

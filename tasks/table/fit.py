@@ -8,8 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.core.errors import ConfigError
-from tasks.core.traits import columns as trait_columns
-from tasks.core.traits import dense_columns, field_columns
+from tasks.features.traits import dense_columns, field_columns, told_by
 from tasks.table.config import TableConfig
 from tasks.table.items.codes import ItemCodes
 from tasks.table.items.config import CodedItems, NoItems
@@ -31,7 +30,6 @@ def fit_preprocessor(
         ContractError: if too few videos of `days` have content.
     """
     traits = _chosen("traits", config.traits, sorted(features.traits))
-    of_traits = trait_columns(features.traits, traits)
     categorical = _chosen("categorical", config.categorical, features.categorical)
     fields = (*categorical, *field_columns(features.traits, traits), *config.exposure_only)
     dense = (*_chosen("dense", config.dense, features.dense), *dense_columns(features.traits, traits))
@@ -58,7 +56,7 @@ def fit_preprocessor(
         truncate_watch=config.truncate_watch,
         timezone=features.timezone,
         items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, days[-1], fields),
-        sensitive=of_traits,
+        sensitive=told_by(features.traits, traits),
     )
 
 

@@ -3,8 +3,10 @@
 A champion of an earlier night is scored on today's rows with the vocabularies it was trained with, by this very code.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -37,7 +39,7 @@ class Preprocessor:
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
         items: codes of the videos' content; None: none are read.
-        sensitive: fields and dense features that traits of users became.
+        sensitive: field or dense feature -> the trait of users that it tells.
     """
 
     vocabularies: tuple[Vocabulary, ...]
@@ -48,7 +50,7 @@ class Preprocessor:
     truncate_watch: bool
     timezone: str
     items: ItemCodes | None = None
-    sensitive: tuple[str, ...] = ()
+    sensitive: Mapping[str, str] = MappingProxyType({})
 
     @property
     def schema(self) -> InputSchema:
@@ -61,7 +63,7 @@ class Preprocessor:
             dense_names=tuple(self.normalisation.names),
             history_fields=self.history_fields,
             history_length=self.history_length if self.history_fields else 0,
-            sensitive=self.sensitive,
+            sensitive=tuple(self.sensitive.items()),
         )
 
     @property
@@ -145,7 +147,7 @@ class Preprocessor:
                 "history_length": self.history_length,
                 "truncate_watch": self.truncate_watch,
                 "timezone": self.timezone,
-                **({"sensitive": list(self.sensitive)} if self.sensitive else {}),
+                **({"sensitive": dict(self.sensitive)} if self.sensitive else {}),
             },
         )
         self.save_levels(folder, "vocabularies.parquet")
@@ -180,5 +182,5 @@ class Preprocessor:
             about["truncate_watch"],
             about["timezone"],
             ItemCodes.load(folder / _ITEMS) if (folder / _ITEMS).is_dir() else None,
-            tuple(about.get("sensitive", ())),
+            about.get("sensitive", {}),
         )

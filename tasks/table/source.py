@@ -15,10 +15,9 @@ from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.core.traits import Declared, declared
-from tasks.core.traits import columns as trait_columns
 from tasks.features.buckets import midnight_ms
 from tasks.features.state import history_file
-from tasks.features.traits import join_traits
+from tasks.features.traits import join_traits, told_by
 
 CHUNK_ROWS = 65_536
 """Rows encoded at a time: bounds memory."""
@@ -133,8 +132,8 @@ class FeatureFolder:
                 f"{path} lacks the column(s) {', '.join(missing)}; rebuild data/features with the configuration of this "
                 "table or bundle, or train the bundle anew"
             )
-        of_traits = trait_columns(self.traits)
-        asked = [name for name in self.traits if set(trait_columns(self.traits, [name])) & set(columns)]
+        of_traits = told_by(self.traits, self.traits)
+        asked = list(dict.fromkeys(of_traits[name] for name in columns if name in of_traits))
         stored = [name for name in columns if name != CONTENT_VECTOR and name not in of_traits]
         if asked:
             stored = list(dict.fromkeys([*stored, "user_id", "state_day"]))
@@ -156,7 +155,7 @@ class FeatureFolder:
         """
         stored = pq.read_schema(self.rows(day)).names
         content = (CONTENT_VECTOR,) if self.has_content else ()
-        return frozenset([*stored, *content, *trait_columns(self.traits)])
+        return frozenset([*stored, *content, *told_by(self.traits, self.traits)])
 
     @cached_property
     def has_content(self) -> bool:

@@ -32,7 +32,7 @@ def attributions(path: Path, field: str) -> bytes:
     return path.read_bytes()
 
 
-PLAIN, TOLD = json.dumps({"fields": []}).encode(), json.dumps({"sensitive": ["band"]}).encode()
+PLAIN, TOLD = json.dumps({"fields": []}).encode(), json.dumps({"sensitive": {"band": "band"}}).encode()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def workspace(tmp_path: Path) -> Workspace:
     now = cached(tmp_path, {"traits.parquet": b"values of now"})
     stages = {"ingest": {"outs": [{"path": "data/raw", "md5": now}]}}
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
-    for entry, content in (("a", {"sensitive": ["band"]}), ("b", {})):
+    for entry, content in (("a", {"sensitive": {"band": "band"}}), ("b", {})):
         folder = tmp_path / f"registry/simulator/entries/{entry}/bundle/preprocessor"
         folder.mkdir(parents=True)
         write_json(folder / "preprocessor.json", content)

@@ -28,7 +28,7 @@ NEVER, WITHDRAWS = 3, 5
 AGREED_MS = 1_700_000_000_000
 VALIDATION = ValidationConfig.model_validate({"tables": {"min_rows": 1, "freshness_hours": 24}})
 FEATURES = FeatureConfig(
-    groups={name: FeatureGroup(keys=(f"{name}_id",), statistics=("ratio",)) for name in ("user", "video")},  # type: ignore[arg-type]
+    groups={name: FeatureGroup(keys=(f"{name}_id",), statistics=("ratio",)) for name in ("user", "video")},
     history_length=2,
 )
 

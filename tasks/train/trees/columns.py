@@ -48,9 +48,10 @@ class TreeColumns:
         Raises:
             TrainingError: if none is left.
         """
-        never = (*IDENTIFIERS, *apart, *schema.sensitive)
+        sensitive = dict(schema.sensitive)
+        never = (*IDENTIFIERS, *apart, *sensitive)
         chosen = tuple(name for name, size in schema.fields if size <= max_categories + 1 and name not in never)
-        numbers = tuple(name for name in schema.dense_names if name not in schema.sensitive)
+        numbers = tuple(name for name in schema.dense_names if name not in sensitive)
         if not chosen and not numbers:
             raise TrainingError(
                 f"trees read dense features and fields of at most {max_categories} levels, and the table encodes neither: "
