@@ -4,9 +4,8 @@ A champion of an earlier night is scored on today's rows with the vocabularies i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -50,7 +49,7 @@ class Preprocessor:
     truncate_watch: bool
     timezone: str
     items: ItemCodes | None = None
-    sensitive: Mapping[str, str] = MappingProxyType({})
+    sensitive: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def schema(self) -> InputSchema:
@@ -117,9 +116,9 @@ class Preprocessor:
             for name, column in HISTORY_CODES.items()
         }
         offsets, by_field = pack(self.vocabularies), {v.field: v for v in self.vocabularies}
-        for field in self.history_fields:
-            codes = by_field[field].encode(frame[field].explode()) + np.int32(offsets[field])
-            encoded[field] = slots.place(codes, pad=offsets[field])
+        for name in self.history_fields:
+            codes = by_field[name].encode(frame[name].explode()) + np.int32(offsets[name])
+            encoded[name] = slots.place(codes, pad=offsets[name])
         return encoded
 
     def empty_history(self) -> dict[str, Array]:
@@ -169,9 +168,9 @@ class Preprocessor:
         about = read_json(folder / "preprocessor.json")
         levels = pl.read_parquet(folder / "vocabularies.parquet")
         vocabularies = []
-        for field in about["fields"]:
-            keys = levels.filter(pl.col("field") == field["name"])["key"].rename(field["name"])
-            vocabularies.append(Vocabulary(field["name"], keys.cast(pl.Int64) if field["dtype"] == "Int64" else keys))
+        for said in about["fields"]:
+            keys = levels.filter(pl.col("field") == said["name"])["key"].rename(said["name"])
+            vocabularies.append(Vocabulary(said["name"], keys.cast(pl.Int64) if said["dtype"] == "Int64" else keys))
         dense = about["dense"]
         return cls(
             tuple(vocabularies),
