@@ -61,7 +61,7 @@ def holding_values(workspace: Workspace) -> Iterator[Held]:
     ]
     if models:
         yield Held(
-            "registry entries fitted with them",
+            "registry entries with their levels or scales, and with what was fitted on them",
             len(models),
             "`dwell clean` removes models of old champions; the champion's serves until another is promoted or `dwell retire`",
         )
