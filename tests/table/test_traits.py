@@ -16,24 +16,32 @@ from models.recipe import Recipe
 from tasks.core.days import midnight_ms
 from tasks.core.errors import ConfigError, ContractError, TrainingError
 from tasks.core.files import read_json, write_json
+from tasks.core.predictions import SCORE, column
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates, columns_of_rows
 from tasks.features.config import NoCluster
+from tasks.predict import predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
-from tasks.table.source import FeatureFolder
+from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.table.training_table import TrainingTable
+from tasks.train.config import TrainingConfig
 from tasks.train.problem import open_problem
+from tasks.train.run import NamedRecipe, train
 from tasks.train.trees.columns import TreeColumns
 from tests.table.small_night import DAYS, FEATURES, TIMEZONE, USERS, day, write_validated
 
-EARLY, LATE = 0, 1
-"""A user who agreed before the first day, and one who agreed in the evening of day 3."""
+EARLY, LATE, WITHDRAWS = 0, 1, 6
+"""A user who agreed before the first day, one who agreed in the evening of day 3, and one who withdraws later."""
 COLUMNS = ("band", "score", "score_known")
 PLAIN: Mapping[str, Any] = {
     "encoder": {"kind": "packed", "embedding_dim": 4},
     "trunk": {"kind": "shared_bottom", "hidden": [8]},
 }
+TRAINING = TrainingConfig.model_validate(
+    {"seeds": [0], "max_epochs": 1, "batch_size": 128, "learning_rate": 3e-3, "device": "cpu", "threads": 1}
+    | {"calibration": {"min_rows": 50, "min_group_rows": 40, "groups": 4, "max_tre": 10.0}}
+)
 
 
 def add_traits(validated: Path) -> None:
@@ -199,3 +207,30 @@ def test_a_trait_called_like_another_feature_is_refused(night: Path, tmp_path: P
     write_json(validated / "source.json", about)
     with pytest.raises(ContractError, match="a trait and another feature are called 'activity': rename one"):
         build_features(validated, FEATURES, DAYS, tmp_path / "features", NoCluster())
+
+
+@pytest.mark.slow
+def test_a_served_model_knows_nothing_more_of_who_withdrew_and_of_others_what_it_knew(
+    night: Path, tmp_path: Path
+) -> None:
+    recipe = NamedRecipe("told", Recipe.model_validate({**PLAIN, "traits": ["band", "score"]}), TRAINING)
+    train(night / "table", recipe, tmp_path / "bundle", tmp_path / "scratch")
+    features = tmp_path / "features"
+    features.mkdir()
+    for path in (night / "features").iterdir():
+        (features / path.name).symlink_to(path)
+    judged = [_predicted(tmp_path / "bundle", night / "features", tmp_path / "before")]
+    traits = pl.read_parquet(night / "features/traits.parquet")
+    (features / "traits.parquet").unlink()
+    traits.filter(pl.col("user_id") != WITHDRAWS).write_parquet(features / "traits.parquet")
+    judged.append(_predicted(tmp_path / "bundle", features, tmp_path / "after"))
+    same = (judged[0][column(SCORE, 0)] == judged[1][column(SCORE, 0)]).to_numpy()
+    np.testing.assert_array_equal(same, judged[0]["user_id"].to_numpy() != WITHDRAWS)
+    levels = pl.read_parquet(tmp_path / "bundle/preprocessor/vocabularies.parquet").filter(pl.col("field") == "band")
+    assert set(levels["key"]) == {"b0", "b1", "b2"}
+
+
+def _predicted(bundle: Path, features: Path, out: Path) -> pl.DataFrame:
+    out.mkdir()
+    predict_days(bundle, FeatureDays(features, DAYS.judge), out / "judge.parquet", 1)
+    return pl.read_parquet(out / "judge.parquet")
