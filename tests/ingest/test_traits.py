@@ -1,6 +1,5 @@
 """What may be used of the users' traits on a morning, and declarations that are refused."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from tasks.core.days import Days, midnight_ms
+from tasks.core.days import midnight_ms
 from tasks.core.errors import SourceError
 from tasks.core.files import read_json
 from tasks.core.traits import Trait
@@ -165,18 +164,3 @@ def test_simulated_users_agree_and_withdraw_at_the_stated_rates() -> None:
     assert gone.any() and when.is_between(start + DAY_MS, start + 2 * DAY_MS).all()
     kept = usable(days[1], traits.declared, start + 2 * DAY_MS)
     assert set(kept["user_id"]) == set(days[1].filter(pl.col("consent") == 1)["user_id"])
-
-
-def test_a_simulated_night_holds_traits_of_users_who_agree_as_of_its_morning(tmp_path: Path) -> None:
-    config = SimulatorConfig(
-        users=60, new_users_per_day=5, videos=40, new_videos_per_day=2, impressions_per_day=200,
-        traits=SimulatedTraits(withdrawn_per_day=0.2, least_users=1),
-    )  # fmt: skip
-    first, second = (
-        Days.of_night(config.start_day + dt.timedelta(days=number), fit_days=2, lookback=0) for number in (3, 4)
-    )
-    ingest(config, first, tmp_path)
-    before = set(pl.read_parquet(tmp_path / "traits.parquet")["user_id"])
-    ingest(config, second, tmp_path)
-    after = set(pl.read_parquet(tmp_path / "traits.parquet")["user_id"])
-    assert before - after and after - before, "some withdrew, others came"

@@ -30,11 +30,11 @@ pytestmark = pytest.mark.slow
 DAYS = Days.of_night(dt.date(2026, 1, 6), fit_days=3, lookback=1)
 WORLD = {
     "kind": "simulator",
-    "users": 400,
-    "new_users_per_day": 150,
-    "videos": 60,
+    "users": 300,
+    "new_users_per_day": 120,
+    "videos": 40,
     "new_videos_per_day": 2,
-    "impressions_per_day": 1500,
+    "impressions_per_day": 900,
     "duplicate_share": 0,
     "dirt_share": 0,
     "traits": {"consent": 0.9},
