@@ -28,7 +28,7 @@ from tasks.tune.space import Candidate
 from tasks.tune.study import holding
 
 _PERMUTATION = 0
-FEWEST_ROWS = 200
+FEWEST_ROWS = 100
 """Rows of a group below which it is not compared."""
 
 
