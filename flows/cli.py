@@ -280,6 +280,24 @@ def prune(
 
 
 @app.command()
+def traits(
+    recipe: Annotated[
+        str | None, typer.Argument(callback=named, help="A name below `recipes` in params.yaml that reads traits.")
+    ] = None,
+) -> None:
+    """Say which sensitive attributes of users a night reads and where earlier ones still lie; of a recipe, what they are worth.
+
+    The recipe is fitted with them, without, and with them shuffled among users, and compared on the validation day.
+    """
+    from flows.traits import ablate, lines
+
+    if recipe is None:
+        typer.echo("\n".join(lines(Workspace())))
+    else:
+        typer.echo(ablate(Workspace(), recipe).summary())
+
+
+@app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200,
     server: Annotated[

@@ -136,7 +136,8 @@ def second_encoder(recipe: Recipe, objective: type[Objective], schema: InputSche
     if not any(tower.reads in ("second", "both") for tower in objective.auxiliary_towers):
         return None
     all_fields = objective.second_reads == "all"
-    reads = EncoderInput.without(schema, ()) if all_fields else EncoderInput.only(schema, recipe.set_apart)
+    everything = EncoderInput.without(schema, recipe.unread(schema))
+    reads = everything if all_fields else EncoderInput.only(schema, recipe.set_apart)
     config = recipe.second_encoder
     folds = max(tower.folds for tower in objective.auxiliary_towers)
     encoders = [ENCODERS[config.kind](config, schema, reads) for _ in range(folds or 1)]

@@ -270,7 +270,8 @@ class Ranker(nn.Module):
 
     def _own_encoder(self, events: bool = False) -> Encoder:
         """Return an encoder of what tasks may read, one that passes past events on if asked."""
-        config, reads = self.recipe.encoder, EncoderInput.without(self.schema, self.recipe.set_apart)
+        apart = (*self.recipe.set_apart, *self.recipe.unread(self.schema))
+        config, reads = self.recipe.encoder, EncoderInput.without(self.schema, apart)
         return ENCODERS[config.kind](config, self.schema, replace(reads, events=events))
 
     def _encoders(self) -> Iterator[tuple[str, Encoder | SideBySide]]:

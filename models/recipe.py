@@ -18,6 +18,7 @@ from models.objectives import OBJECTIVES, ObjectiveConfig
 from models.propensity import PROPENSITIES, PropensityConfig
 from models.ranges import Weight, Whole
 from models.ranking import RANKINGS, RankingConfig
+from models.schema import InputSchema
 from models.selection import ImpressionSelection, SelectionConfig
 from models.towers import TowerConfig
 from models.trunks import TRUNKS, TrunkConfig
@@ -110,6 +111,8 @@ class Recipe(BaseModel):
     set_apart: tuple[str, ...] = ()
     """Categorical fields and dense features that the tasks do not read: what moves exposure but not preference (position
     ...), or confounding proxies. Auxiliary towers read them through the second encoder."""
+    traits: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Sensitive attributes of users that are read, of those under `table.traits`; a recipe that names none reads none."""
     second_encoder: EncoderConfig = default_of(ENCODERS, "packed", embedding_dim=8)
     """Encoder of auxiliary towers that do not share the tasks' own; built only where one asks for it."""
     compression: CompressionConfig = Field(
@@ -175,6 +178,10 @@ class Recipe(BaseModel):
                 f"{', '.join(self.task_names)}, or add it to tasks"
             )
         return self
+
+    def unread(self, schema: InputSchema) -> tuple[str, ...]:
+        """Return the sensitive fields and dense features of an input that this recipe does not ask for: nothing reads them."""
+        return tuple(name for name, trait in schema.sensitive if trait not in self.traits)
 
     @property
     def weighs_by_propensity(self) -> bool:

@@ -1,6 +1,6 @@
 """The shape of the input a ranker was built for: which fields, how many rows each, which histories."""
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class InputSchema(BaseModel):
@@ -25,6 +25,8 @@ class InputSchema(BaseModel):
     """Categorical fields that the events of the history carry."""
     history_length: int = 0
     """Events per row, padding included."""
+    sensitive: tuple[tuple[str, str], ...] = Field(default=(), exclude_if=lambda pairs: not pairs)
+    """Fields and dense features, each with the sensitive attribute of users that it tells: read only where a recipe asks for it."""
     num_feedback_codes: int = 8
     """Feedback codes of an event: skip, neutral, valid, long, finish, liked, hated, and the pad."""
     num_ratio_codes: int = 9

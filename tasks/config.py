@@ -235,6 +235,10 @@ class Params(Block):
         if not (isinstance(self.table.items, NoItems) or self.features.content):
             left_out = "reads the content of videos, which features leave out: set features.content: true"
             found.append((("table", "items"), left_out))
+        for name in self.nightly.recipes:
+            asked = self.recipes.get(name, {}).get("traits", ())
+            if isinstance(asked, list):  # else the recipe itself is refused
+                found += self._unknown(("recipes", name, "traits"), "trait of table.traits", asked, self.table.traits)
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]

@@ -81,6 +81,10 @@ def test_a_wrong_value_names_file_key_and_remedy(tmp_path: Path, changes: dict[s
         ),
         ({"nightly__recipes": ["d2q", "d2k"]}, r"unknown recipe 'd2k'; did you mean 'd2q'\?"),
         ({"default_source": "kuairan"}, r"unknown source 'kuairan'; did you mean 'kuairand'\?"),
+        (
+            {"nightly__recipes": ["d2q"], "recipes__d2q__traits": ["age"], "table__traits": ["age_band"]},
+            r"recipes.d2q.traits: unknown trait of table.traits 'age'; did you mean 'age_band'\?",
+        ),
         ({"recipes__d2q__head": {"kind": "d2"}}, r"recipes.d2q.head: unknown kind 'd2'; did you mean 'd2q'\?"),
         (
             {"recipes__d2q__head": {"kind": "d2q", "group": 5}},

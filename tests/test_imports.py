@@ -31,6 +31,7 @@ ORDER = (
     "tasks.report",
     "tasks.tune",
     "tasks.prune",
+    "tasks.traits",
     "tasks.weekly",
     "tasks.config",
     "tasks.schema",

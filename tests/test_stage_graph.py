@@ -37,6 +37,7 @@ CORE = (
     "temporaries",
     "timings",
     "torchrun",
+    "traits",
     "yaml_config",
     "yaml_file",
 )

@@ -15,14 +15,17 @@ from models.ranker import Ranker
 
 GROUPED = "aggregates/"
 """Prefix of a group of dense features, so that the group `tag` and the categorical field `tag` are two names."""
+SENSITIVE = "sensitive/"
+"""Prefix of a sensitive attribute of users: wherever a field is named, the mark is part of its name."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldLayout:
     """Which field each number of a row belongs to.
 
-    A field is a categorical field, the summary of the history, the counts of matches, a group of dense features, or a
-    dense feature of no group. Where tasks have encoders of their own, a field is its vectors in all of them.
+    A field is a categorical field, the summary of the history, the counts of matches, a group of dense features, a dense
+    feature of no group, or a sensitive attribute (a number and whether it is known are one). Where tasks have encoders of
+    their own, a field is its vectors in all of them.
 
     Attributes:
         names: of the fields, in order.
@@ -41,11 +44,13 @@ class FieldLayout:
             groups: name -> dense features that count as one field, `GROUPED` before the name.
         """
         group_of = {column: f"{GROUPED}{name}" for name, columns in groups.items() for column in columns}
+        marked = {name: SENSITIVE + trait for name, trait in ranker.schema.sensitive}
+        group_of |= marked
         dense = ranker.schema.dense_names or tuple(f"dense_{i}" for i in range(ranker.schema.num_dense))
         owners: list[str] = []
         for encoder in ranker.task_readers:
             shape: EncodedShape = encoder.shape
-            owners += [name for name in shape.field_names for _ in range(shape.embedding_dim)]
+            owners += [marked.get(name, name) for name in shape.field_names for _ in range(shape.embedding_dim)]
             owners += [group_of.get(dense[column], dense[column]) for column in shape.dense]
         names = tuple(dict.fromkeys(owners))
         return cls(names, torch.tensor([names.index(owner) for owner in owners], dtype=torch.int64))

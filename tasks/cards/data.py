@@ -44,6 +44,7 @@ def data_card(key: RunKey, summary: DataSummary) -> str:
         else "",
         points(problems) or "No rule of the last day warned.",
         points(gaps),
+        *_sensitive(summary),
         "## What the rows cannot tell",
         points(
             (
@@ -52,4 +53,16 @@ def data_card(key: RunKey, summary: DataSummary) -> str:
                 "Days are those of the source's time zone; a late row counts from when it was logged.",
             )
         ),
+    )
+
+
+def _sensitive(summary: DataSummary) -> tuple[str, ...]:
+    """Return what is said of sensitive attributes of users; nothing where the source declares none."""
+    if not summary.traits:
+        return ()
+    counts = summary.trait_users
+    return (
+        "## Sensitive attributes of users",
+        f"May be used of {counts['used']:,} of {counts['asked']:,} users, who agreed; no other value was kept.",
+        table(("attribute", "collected for"), list(summary.traits.items())),
     )

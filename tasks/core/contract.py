@@ -69,6 +69,16 @@ VIDEOS: tuple[Column, ...] = (
 )
 """Columns every videos table has; any further String column is a categorical feature, `CONTENT` a vector."""
 
+TRAITS: tuple[Column, ...] = (
+    Column("user_id", pl.Int64(), False, "key"),
+    Column(
+        "consent", pl.Int8(), False, "1: the user agrees that the values are used; 0, or nothing: they are not read"
+    ),
+    Column("consent_time_ms", pl.Int64(), True, "when the user last agreed or withdrew; nothing: as if never agreed"),
+    Column("recorded_time_ms", pl.Int64(), True, "when the values were recorded: their retention counts from it"),
+)
+"""Columns every table of sensitive attributes of users has; further String and Float32 columns are the attributes."""
+
 CONTENT = "content"
 """Column of videos that holds a vector of what they show or say, all of one width, List(Float32); text there is a category."""
 CONTENT_VECTOR = "content_vector"
@@ -83,8 +93,8 @@ POLICIES = ("standard", "random")
 IMPLAUSIBLE_TIME = "implausible_time"
 """Why a row is set aside whose time cannot be: by ingest where it has no day, by validation where only its event has none."""
 
-TABLES = {"impressions": IMPRESSIONS, "users": USERS, "videos": VIDEOS}
-MARKS: dict[str, tuple[Column, ...]] = {"impressions": (SHOWN,), "users": (), "videos": ()}
+TABLES = {"impressions": IMPRESSIONS, "users": USERS, "videos": VIDEOS, "traits": TRAITS}
+MARKS: dict[str, tuple[Column, ...]] = {"impressions": (SHOWN,), "users": (), "videos": (), "traits": ()}
 """What a log may say of a table's rows that is no column of them."""
 
 
@@ -109,11 +119,12 @@ def candidates_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
 
 
 def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
-    """Order and cast a frame to the contract; further String columns are kept, sorted by name (of impressions: context).
+    """Order and cast a frame to the contract; further String columns are kept, sorted by name (of impressions: context; of traits
+    also Float32).
 
     Args:
         frame: any frame that holds the contract's columns under their names.
-        table: impressions, users or videos.
+        table: impressions, users, videos or traits.
         where: the source and file, for the message.
 
     Raises:
@@ -129,9 +140,8 @@ def conform(frame: pl.LazyFrame, table: str, where: str) -> pl.LazyFrame:
     if table == "impressions":
         chosen += [pl.col(name).cast(pl.String(), strict=True) for name in context_names(present)]
     else:
-        extra = sorted(
-            name for name, dtype in present.items() if dtype == pl.String() and name not in polars_schema(table)
-        )
+        kept = (pl.String(), pl.Float32()) if table == "traits" else (pl.String(),)
+        extra = sorted(name for name, dtype in present.items() if dtype in kept and name not in polars_schema(table))
         chosen += [pl.col(name) for name in extra]
         if CONTENT in present and CONTENT not in extra:
             chosen.append(pl.col(CONTENT).cast(pl.List(pl.Float32())))

@@ -8,10 +8,16 @@ import datetime as dt
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from tasks.core.errors import ConfigError
 
 _DAY = dt.timedelta(days=1)
+
+
+def midnight_ms(day: dt.date, timezone: str) -> int:
+    """Return the start of a local day in UTC milliseconds."""
+    return round(dt.datetime.combine(day, dt.time(), ZoneInfo(timezone)).timestamp() * 1_000)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Fixed buckets and local calendar time. Edges are constants, so that a bucket means the same every night."""
 
-import datetime as dt
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from tasks.core.days import midnight_ms as midnight_ms
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -55,8 +55,3 @@ def gap_bucket(gap_ms: pl.Expr, lookback: int = GAP_DAYS) -> pl.Expr:
 def local_time(time_ms: pl.Expr, timezone: str) -> pl.Expr:
     """Return a UTC millisecond column as local date and time."""
     return pl.from_epoch(time_ms, time_unit="ms").dt.replace_time_zone("UTC").dt.convert_time_zone(timezone)
-
-
-def midnight_ms(day: dt.date, timezone: str) -> int:
-    """Return the start of a local day in UTC milliseconds."""
-    return round(dt.datetime.combine(day, dt.time(), ZoneInfo(timezone)).timestamp() * 1_000)

@@ -14,14 +14,16 @@ from tasks.core.errors import ConfigError, SourceError
 from tasks.core.files import hash_value, read_json
 from tasks.core.layout import partition, partition_days
 from tasks.core.partition_cache import keep_only
+from tasks.core.traits import declared
 from tasks.features.config import FeatureConfig
 from tasks.features.daily import DailyTask, build_daily
 from tasks.features.events import Sources
 from tasks.features.partitions import Built
 from tasks.features.rows import RowsTask, build_rows
-from tasks.features.schema import write_schema
+from tasks.features.schema import row_columns, write_schema
 from tasks.features.side_tables import write_side_tables
 from tasks.features.state import StateTask, build_state
+from tasks.features.traits import write_traits
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def build_features(
     Raises:
         ConfigError: if a window is longer than the lookback, or a named column does not exist.
         SourceError: if a modelled day has no partition.
-        ContractError: if a side table repeats a key, or a row was known only after its arrival day.
+        ContractError: if a side table repeats a key, a row was known only after its arrival day, or a trait has the name of
+            another feature.
     """
     _check_windows(config, days)
     present = _present(validated, days)
@@ -67,6 +70,8 @@ def build_features(
     context = context_names(pl.read_parquet_schema(partition(validated / "impressions", present[0])))
     write_side_tables(validated, out, config, context)
     write_schema(out, config, source, context, days.lookback)
+    users, videos = (list(pl.read_parquet_schema(out / f"{name}.parquet")) for name in ("users", "videos"))
+    write_traits(validated, out, declared(source), [*row_columns(config, users, videos, context), *videos])
     inputs = {
         day: Sources(
             partition(validated / "impressions", day), out / "users.parquet", out / "videos.parquet", source["timezone"]

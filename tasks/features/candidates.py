@@ -11,8 +11,10 @@ from tasks.core.errors import ContractError
 from tasks.core.files import read_json
 from tasks.core.labels import LABELS
 from tasks.core.layout import partition_days
+from tasks.core.traits import declared
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
+from tasks.features.traits import join_traits
 
 REQUIRED = ("user_id", "video_id", "scene", "event_time_ms")
 _ROWS_OWN = ("event_day", "arrival_day", "state_day", *LABELS)
@@ -46,7 +48,9 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
     absent = {name: dtype for name, dtype in optional.items() if name not in present}
     rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items())
     state = State.scan(features, day, config).of_users(rows, config)
-    return join_features(rows, state, config, schema["timezone"])
+    joined = join_features(rows, state, config, schema["timezone"])
+    traits = declared(schema)
+    return join_traits(joined, features, traits, sorted(traits), [day], schema["timezone"]) if traits else joined
 
 
 def columns_of_rows(columns: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ import polars as pl
 from tasks.core.contract import CONTENT_VECTOR, VIDEOS
 from tasks.core.files import hash_value, write_json
 from tasks.core.labels import LABELS
+from tasks.core.traits import declared
 from tasks.features import buckets, history, recency
 from tasks.features.config import FeatureConfig
 from tasks.features.state import column_names
@@ -76,6 +77,7 @@ def write_schema(
         "keys": KEYS,
         "categorical": categorical_columns(config, list(users), list(videos), context),
         **({"context": list(context)} if context else {}),
+        **({"traits": declared(source)} if declared(source) else {}),
         "dense": [column for columns in groups.values() for column in columns],
         "dense_groups": groups,
         "labels": LABELS,

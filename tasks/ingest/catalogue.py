@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.contract import conform
+from tasks.core.contract import TABLES, conform
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.layout import partition
 from tasks.ingest.columns.reading import Reading
@@ -44,7 +44,7 @@ def read_table(
     Args:
         file: where the rows come from.
         frame: its rows as they are, or what was made of them.
-        table: users or videos.
+        table: users, videos or traits.
         readings: contract column -> how it is read.
         categories: columns to keep as text categories.
         others: contract column -> what it is made from in another way.
@@ -53,7 +53,7 @@ def read_table(
     Raises:
         SourceError: if the file cannot be read, holds a value that is not what its column is for, or a key twice.
     """
-    path, key = file.path, "user_id" if table == "users" else "video_id"
+    path, key = file.path, TABLES[table][0].name
     columns = {**(others or {}), **{name: reading.value for name, reading in readings.items()}}
     chosen = [expression.alias(name) for name, expression in columns.items()]
     chosen += [expression.alias(_CATEGORY + name) for name, expression in categories.items()]

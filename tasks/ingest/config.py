@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from models.ranges import Number, Whole
 from tasks.core.settings import Block
+from tasks.core.traits import Trait
 from tasks.simulate.config import SimulatorConfig
 
 
@@ -155,12 +156,40 @@ class TableFiles(FileLayout):
         return categoricals
 
 
+class TraitFiles(TableFiles):
+    """Sensitive attributes of users, and who agreed to what: one row per user."""
+
+    traits: dict[str, Trait] = Field(min_length=1)
+    """column of the files -> what it holds, what for and for how long"""
+
+    @model_validator(mode="after")
+    def _with_consent(self) -> "TraitFiles":
+        from tasks.core.contract import TABLES, TRAITS  # imports polars, which other sources do not need here
+
+        missing = [column.name for column in TRAITS if column.name not in self.columns]
+        if missing:
+            raise ValueError(
+                f"columns must map {', '.join(missing)}: without consent, its time and that of recording no value may be read"
+            )
+        for name in ("consent", "consent_time_ms"):
+            if isinstance(self.columns[name], ConstantValue):
+                raise ValueError(f"columns.{name}: nobody consents for all users: map a column of the files")
+        if self.categoricals:
+            raise ValueError("categoricals: every further column of this table is declared under traits")
+        known = {column.name for table in TABLES.values() for column in table}
+        for name in self.traits:
+            if name in known or name.endswith(" as written"):
+                raise ValueError(f"traits: {name!r} is a name of dwell's own: rename the column")
+        return self
+
+
 def _columns_of(files: TableFiles) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the columns of files that are named, each with the keys that lead there."""
     for column, given in files.columns.items():
         for name in (given,) if isinstance(given, str) else given if isinstance(given, tuple) else ():
             yield ("columns", column), name
     yield from ((("categoricals", place), name) for place, name in enumerate(files.categoricals))
+    yield from ((("traits", name), name) for name in getattr(files, "traits", ()))
 
 
 class TableSourceConfig(Block):
@@ -176,6 +205,8 @@ class TableSourceConfig(Block):
     """None: every user of the log, without features"""
     videos: TableFiles | None = None
     """None: every video of the log, with the longest duration logged for it and without features"""
+    traits: TraitFiles | None = Field(default=None, exclude_if=lambda files: files is None)
+    """sensitive attributes of users, read of those alone who agreed; None: none"""
 
     @model_validator(mode="after")
     def _contract_columns(self) -> "TableSourceConfig":
@@ -197,11 +228,19 @@ class TableSourceConfig(Block):
                 raise ValueError(
                     f"{table}.categoricals: {taken[0]!r} is a column of the contract; take it out, or map it under {table}.columns"
                 )
+        for table in ("impressions", "users", "videos") if self.traits else ():
+            given: TableFiles | None = getattr(self, table)
+            twice = sorted(set(given.categoricals) & set(self.traits.traits)) if given and self.traits else []
+            if twice:
+                raise ValueError(
+                    f"{table}.categoricals: {twice[0]!r} is declared under traits, and would be read here without consent: take "
+                    "it out"
+                )
         return self
 
     def patterns(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield columns of files, each with the keys that lead there, whose names Polars would take for a pattern."""
-        for table in ("impressions", "users", "videos"):
+        for table in ("impressions", "users", "videos", "traits"):
             files: TableFiles | None = getattr(self, table)
             if files is not None:
                 for keys, name in _columns_of(files):
@@ -230,7 +269,7 @@ def _check_source(key: str, name: str, source: object, files: TableFiles) -> Non
 
     if name == SHOWN.name and isinstance(source, ConstantValue):
         raise ValueError(f"{key}: a log of which every row is alike says nothing by it: leave {name} out")
-    if isinstance(source, tuple) and name not in ("event_time_ms", "known_at_ms", "upload_time_ms"):
+    if isinstance(source, tuple) and not name.endswith(("_time_ms", "_at_ms")):
         raise ValueError(f"{key}: only times are made of two columns, got {list(source)}")
     if not isinstance(source, ConstantValue) or name.endswith("_id"):
         return

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, write_json
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import ORDER, PartWriter, write_frame
+from tasks.core.traits import Trait
 from tasks.ingest.catalogue import seen
 from tasks.ingest.forms.plain import explaining
 from tasks.ingest.identities import found
@@ -236,6 +238,7 @@ class FileSource:
 
     _files: LogFiles
     scene_names: tuple[str, ...] = ()
+    traits: Mapping[str, Trait] = MappingProxyType({})
 
     def first_day(self) -> dt.date:
         """Return the first day with rows."""
@@ -273,6 +276,10 @@ class FileSource:
         schema = polars_schema("videos")
         rest = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in lengths.columns]
         return conform(lengths.lazy().with_columns(rest), "videos", "videos of the log").collect()
+
+    def trait_records(self, days: Sequence[dt.date]) -> pl.DataFrame | None:
+        """Return nothing: there is no table of traits."""
+        return None
 
     def thin_out(self, rows: int) -> int:
         """Read only as many rows of the source as are wanted, spread evenly; return which share that is, as 1 in n."""

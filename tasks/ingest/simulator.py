@@ -2,17 +2,18 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from tasks.core.manifest import code_hash
+from tasks.core.traits import Trait
 from tasks.ingest.logs import write_candidates
 from tasks.ingest.source import CAPABILITIES, DayWriter
 from tasks.simulate.config import SimulatorConfig
-from tasks.simulate.run import day_candidates, users_table, videos_table, write_day
+from tasks.simulate.run import day_candidates, traits_table, users_table, videos_table, write_day
 
 
 class SimulatorSource:
@@ -26,6 +27,7 @@ class SimulatorSource:
         self.timezone: str = config.timezone
         self.scenes: tuple[int, ...] | None = tuple(range(15))
         self.capabilities: tuple[str, ...] = CAPABILITIES
+        self.traits: Mapping[str, Trait] = {} if config.traits is None else config.traits.declared
 
     def first_day(self) -> dt.date:
         return self._config.start_day
@@ -54,6 +56,9 @@ class SimulatorSource:
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         return videos_table(self._config, days)
+
+    def trait_records(self, days: Sequence[dt.date]) -> pl.DataFrame | None:
+        return traits_table(self._config, days)
 
     def set_aside(self) -> pl.DataFrame:
         return pl.DataFrame()

@@ -1,12 +1,14 @@
 """What every kind of source can do for ingest."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
+
+from tasks.core.traits import Trait
 
 CAPABILITIES = (
     "click",
@@ -49,6 +51,7 @@ class Source(Protocol):
         capabilities: which of `CAPABILITIES` its log records.
         scenes: the scenes that exist; None: any that is not negative.
         scene_names: their names, in order, where the log gives them names.
+        traits: sensitive attributes of users that the source declares.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Source(Protocol):
     capabilities: tuple[str, ...]
     scenes: tuple[int, ...] | None
     scene_names: tuple[str, ...]
+    traits: Mapping[str, Trait]
 
     def first_day(self) -> dt.date:
         """Return the first day with rows."""
@@ -93,6 +97,14 @@ class Source(Protocol):
 
     def videos(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         """Return the videos table, sorted by id; arguments as for `users`."""
+        ...
+
+    def trait_records(self, days: Sequence[dt.date]) -> pl.DataFrame | None:
+        """Return the table of traits of all users, those who did not consent among them, sorted by id; None: none is declared.
+
+        Args:
+            days: the days of the run, in order.
+        """
         ...
 
     def set_aside(self) -> pl.DataFrame:

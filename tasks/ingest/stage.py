@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tasks.core.contract import IMPLAUSIBLE_TIME
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import SourceError
 from tasks.core.files import hash_file, hash_value, read_json, remove, unfinished, write_json, writing
 from tasks.core.layout import partition
@@ -29,6 +29,7 @@ from tasks.ingest.kuairec import KuaiRecSource
 from tasks.ingest.simulator import SimulatorSource
 from tasks.ingest.source import CANDIDATES, NAMES, Source
 from tasks.ingest.table import TableSource
+from tasks.ingest.traits import usable
 
 _log = logging.getLogger(__name__)
 SOURCES: Mapping[str, Callable[..., Source]] = {
@@ -69,6 +70,7 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
     """Adapt the days of a run to the contract; every row of the source is kept, whatever it holds.
 
     Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json,
+    traits.parquet where traits are declared (of users who agreed alone),
     identities/ (the text of identifiers that are no numbers), and, where there are any, candidates/day=D.parquet (what the log
     marks as not shown) and set_aside.parquet: rows whose time cannot be, with `reason`, `file` and `row`.
     A day whose inputs, configuration and code are unchanged is re-used; days outside the run are removed.
@@ -101,13 +103,15 @@ def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
     }
     for name, table in tables.items():
         _write_table(without(table), out / f"{name}.parquet")
+    about_traits = _write_traits(adapter, wanted, days, out / "traits.parquet")
     _write_table(found(list(tables.values())), out / "identities/tables.parquet")
     for kind in _BESIDE:
         keep_only(out / kind, wanted)
     refuse_collisions(out / "identities")
     quarantined = _set_aside(adapter, out / "set_aside.parquet")
     adapter.remember(out)
-    write_json(out / "source.json", _about(adapter, out / "impressions", wanted, quarantined) | _gaps(adapter, days))
+    about = _about(adapter, out / "impressions", wanted, quarantined)
+    write_json(out / "source.json", about | _gaps(adapter, days) | about_traits)
     keep_only(out / "impressions", wanted)
     rows = sum(read_json(partition(out / "impressions", day, MANIFEST))["rows_out"] for day in wanted)
     refused = sum(pq.read_metadata(path).num_rows for path in (out / "candidates").glob("*.parquet"))
@@ -119,6 +123,20 @@ def _write_table(frame: pl.DataFrame, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with writing(target) as path:
         write_frame(frame, path)
+
+
+def _write_traits(adapter: Source, wanted: Sequence[dt.date], days: Days, target: Path) -> dict[str, Any]:
+    """Write what may be used of the users' traits; return what source.json says of them."""
+    records = adapter.trait_records(wanted)
+    if records is None:
+        remove(target)
+        return {}
+    kept = usable(without(records), adapter.traits, midnight_ms(days.serve, adapter.timezone))
+    _write_table(kept, target)
+    return {
+        "traits": {name: adapter.traits[name].model_dump(mode="json") for name in sorted(adapter.traits)},
+        "trait_users": {"asked": records.height, "used": kept.height},
+    }
 
 
 def _set_aside(adapter: Source, target: Path) -> dict[str, int]:

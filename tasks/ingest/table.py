@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.contract import CONTEXT_PREFIX, FLAGS, polars_schema
+from tasks.core.contract import CONTEXT_PREFIX, FLAGS, TABLES, polars_schema
 from tasks.core.errors import ContractError, SourceError
 from tasks.ingest.catalogue import read_table, refuse_statistics
 from tasks.ingest.clock import end_of_hour
@@ -20,9 +20,9 @@ from tasks.ingest.columns.category import category, context, scene, tags
 from tasks.ingest.columns.identity import codes, identity
 from tasks.ingest.columns.instant import TimeForm, first_values, instant
 from tasks.ingest.columns.length import length
-from tasks.ingest.columns.number import flag, mark, policy, share, whole
+from tasks.ingest.columns.number import flag, mark, policy, score, share, whole
 from tasks.ingest.columns.reading import Reading
-from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig
+from tasks.ingest.config import ConstantValue, TableFiles, TableSourceConfig, TraitFiles
 from tasks.ingest.folder import listed, partitions, root_of
 from tasks.ingest.forms import open_file
 from tasks.ingest.forms.form import Form
@@ -32,7 +32,7 @@ from tasks.ingest.logs import FileSource, LogFiles
 from tasks.ingest.problems import Problems
 
 _IDENTITIES = ("user_id", "video_id", "author_id", "music_id")
-_TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
+_TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms", "consent_time_ms", "recorded_time_ms")
 _NAME_SCENES = "scenes are whole numbers from 0 on, or text that `scenes` of this table lists"
 _NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _DEFAULTS: Mapping[str, Any] = {"policy": "standard", "scene": 0, **dict.fromkeys(FLAGS, 0)}
@@ -55,6 +55,7 @@ class TableSource(FileSource):
         self.scene_names = config.impressions.scenes
         self.scenes: tuple[int, ...] | None = tuple(range(len(self.scene_names))) or None
         self.capabilities = (*recorded, *(("random_exposure",) if "policy" in mapped else ()))
+        self.traits = config.traits.traits if config.traits else {}
         self._problems, files = Problems(), []
         for file, label in self._opened("impressions", config.impressions, self._problems):
             with self._problems.noted():
@@ -79,12 +80,12 @@ class TableSource(FileSource):
 
     @cached_property
     def _side_tables(self) -> dict[str, pl.DataFrame | None]:
-        """The tables of users and videos that files hold.
+        """The tables of users, videos and traits that files hold.
 
         Raises:
             SourceError: with the problems of all files, those of the log included.
         """
-        tables: dict[str, pl.DataFrame | None] = {"users": None, "videos": None}
+        tables: dict[str, pl.DataFrame | None] = {"users": None, "videos": None, "traits": None}
         if self._files.files:
             with self._problems.noted():
                 _ = self._files.index
@@ -100,12 +101,13 @@ class TableSource(FileSource):
         """Yield the files of a table and their names below the source's path; take note of those that cannot be opened."""
         path = Path(self._config.path)
         wanted = [column for columns in _sources(files).values() for column in columns]
+        further = [*files.categoricals, *getattr(files, "traits", ())]
         with problems.noted():
             for file in listed(path, files.files, table):
                 refuse_statistics(str(file))
                 label = file.relative_to(root_of(path, "path")).as_posix()
                 with problems.noted():
-                    yield open_file(file, files, table, [*wanted, *files.categoricals], partitions(label)), label
+                    yield open_file(file, files, table, [*wanted, *further], partitions(label)), label
 
     def _log_file(self, file: Form, label: str) -> LogFile:
         files = self._config.impressions
@@ -124,8 +126,11 @@ class TableSource(FileSource):
         given = self._side_tables["videos"]
         return super().videos(days, impressions) if given is None else given
 
+    def trait_records(self, days: Sequence[dt.date]) -> pl.DataFrame | None:
+        return self._side_tables["traits"]
+
     def _side_table(self, table: str, files: TableFiles) -> pl.DataFrame:
-        key = "user_id" if table == "users" else "video_id"
+        key = TABLES[table][0].name
         if key not in files.columns:
             raise ContractError(f"sources: {table}.columns must map {key} (kind table)")
         problems, parts = Problems(), []
@@ -143,9 +148,13 @@ class TableSource(FileSource):
 
     def _side_file(self, table: str, files: TableFiles, file: Form) -> pl.DataFrame:
         schema = file.schema
-        readings = self._readings(table, files, file)
-        categories = {name: category(name, schema[name]) for name in files.categoricals}
-        records = [name for name in files.categoricals if isinstance(schema[name], pl.Struct)]
+        readings, named = self._readings(table, files, file), list(files.categoricals)
+        if isinstance(files, TraitFiles):
+            numbers = [name for name, trait in files.traits.items() if trait.kind == "number"]
+            readings |= {name: score(name, schema[name]) for name in numbers}
+            named += [name for name in files.traits if name not in numbers]
+        categories = {name: category(name, schema[name]) for name in named}
+        records = [name for name in named if isinstance(schema[name], pl.Struct)]
         if records:
             raise SourceError(
                 f"{file.path}: column {records[0]!r} holds records, which are no category: map their fields"

@@ -1,7 +1,7 @@
 """Column lineage of the tables of the night in a workspace, from what its stages wrote of themselves."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,22 @@ import polars as pl
 
 from tasks.core.contract import KEY, context_names, impressions_schema
 from tasks.core.files import read_json
-from tasks.core.layout import Workspace
+from tasks.core.layout import BUNDLE_MANIFEST, Workspace
 from tasks.core.predictions import SOURCE_COLUMNS, prediction_columns
+from tasks.core.traits import Declared, declared
 from tasks.features.config import FeatureConfig
+from tasks.features.traits import KNOWN_FROM, told_by
 from tasks.lineage.features import HISTORY, IMPRESSION_TABLE, ROWS, USER_TABLE, VIDEO_TABLE, FeatureLineage
-from tasks.lineage.origins import Column, Entry, Lineage, Origins, itself
-from tasks.lineage.tables import measured
+from tasks.lineage.origins import Column, Entry, Lineage, Origins, itself, merged
+from tasks.lineage.tables import TRAITS, meanings, measured
 from tasks.table.preprocessor import DURATION_BUCKET, Preprocessor
 from tasks.table.training_table import PREPROCESSOR, TrainingTable
 from tasks.validate.config import RowRulesConfig
 from tasks.validate.row_rules import DUPLICATE_RULES, RowContext, active
 
 _RAW, _PREDICTIONS, _TABLE = "data/raw", "artifacts/predictions", "data/table"
+TRAIT_TABLE = f"data/validated/{TRAITS}"
+FEATURE_TRAITS = f"data/features/{TRAITS}"
 
 
 class NightColumns:
@@ -43,7 +47,7 @@ class NightColumns:
         if table is None:
             return None
         names = list(table.schema)
-        if data_set in (IMPRESSION_TABLE, USER_TABLE, VIDEO_TABLE):
+        if data_set in (IMPRESSION_TABLE, USER_TABLE, VIDEO_TABLE, TRAIT_TABLE):
             return self._of_validated(data_set, names)
         if data_set.startswith(f"{_PREDICTIONS}/"):
             return self._of_predictions(data_set, names)
@@ -60,6 +64,23 @@ class NightColumns:
         found = self.found(data_set)
         return {} if found is None else {name: str(dtype) for name, dtype in found.schema.items()}
 
+    def meanings(self, data_set: str) -> dict[str, str]:
+        """Return column -> what is known of it; sensitive attributes of users are marked as such."""
+        return meanings(data_set) | self._marks(data_set)
+
+    def _marks(self, data_set: str) -> dict[str, str]:
+        if not self._traits or not (data_set == _TABLE or data_set.endswith(TRAITS)):
+            return {}
+        return {
+            column: f"SENSITIVE attribute of users, collected for: {self._traits[name]['purpose']}"
+            for column, name in told_by(self._traits, self._traits).items()
+        }
+
+    @cached_property
+    def _traits(self) -> Declared:
+        said = self._workspace.features / "schema.json"
+        return declared(read_json(said)) if said.is_file() else {}
+
     def _of_validated(self, data_set: str, names: Iterable[str]) -> Lineage:
         raw = f"{_RAW}/{Path(data_set).name}"
         fields = {name: itself(raw, name) for name in names}
@@ -74,6 +95,8 @@ class NightColumns:
             return stage.rows(list(users.schema), list(videos.schema))
         if data_set == HISTORY:
             return stage.history()
+        if data_set == FEATURE_TRAITS:
+            return Lineage(told_of_traits(names))
         return stage.users(names) if data_set == tables[0] else stage.videos(names)
 
     @property
@@ -95,18 +118,40 @@ class NightColumns:
         named = {name: name for name in (*table.schema.names, *table.schema.dense_names) if name in read}
         labels = {task: task for task in table.tasks}
         made = {**named, **labels, DURATION_BUCKET: "duration_ms"}
-        return Lineage({name: {Column(ROWS, source): "TRANSFORMATION"} for name, source in made.items()})
+        return Lineage({name: _of_row(source, dict(table.schema.sensitive)) for name, source in made.items()})
 
     def _of_predictions(self, data_set: str, names: list[str]) -> Lineage:
         fields: dict[str, Origins] = {name: itself(ROWS, name) for name in names if name in SOURCE_COLUMNS}
         fields["day"] = itself(ROWS, "arrival_day")
         fields["y_s"] = {Column(ROWS, name): "TRANSFORMATION" for name in ("watch_ms", "duration_ms")}
-        preprocessor = self._workspace.bundle(Path(data_set).name) / PREPROCESSOR
-        if preprocessor.is_dir():
-            read = Preprocessor.load(preprocessor).row_columns
-            told: Origins = {Column(ROWS, name): "TRANSFORMATION" for name in read}
+        bundle = self._workspace.bundle(Path(data_set).name)
+        if (bundle / PREPROCESSOR).is_dir():
+            preprocessor = Preprocessor.load(bundle / PREPROCESSOR)
+            asked = read_json(bundle / BUNDLE_MANIFEST)["recipe"].get("traits", ())
+            unread = {column for column, trait in preprocessor.sensitive.items() if trait not in asked}
+            read = [name for name in preprocessor.row_columns if name not in unread]
+            told = merged(_of_row(name, preprocessor.sensitive) for name in read)
             fields |= {column.name: told for column in prediction_columns(names)}
         return Lineage(fields)
+
+
+def _of_row(column: str, sensitive: Mapping[str, str]) -> Origins:
+    """Return where a column comes from that a table or model reads of a feature row; traits are joined to it.
+
+    Args:
+        column: its name.
+        sensitive: column -> the trait that it tells.
+    """
+    if column not in sensitive:
+        return {Column(ROWS, column): "TRANSFORMATION"}
+    joined: Origins = {Column(FEATURE_TRAITS, KNOWN_FROM): "CONDITIONAL", Column(ROWS, "state_day"): "CONDITIONAL"}
+    return {Column(FEATURE_TRAITS, sensitive[column]): "TRANSFORMATION", **joined}
+
+
+def told_of_traits(columns: Iterable[str]) -> dict[str, Origins]:
+    """Return the lineage of data/features/traits.parquet, which has these columns."""
+    times: Origins = {Column(TRAIT_TABLE, name): "TRANSFORMATION" for name in ("consent_time_ms", "recorded_time_ms")}
+    return {name: times if name == KNOWN_FROM else itself(TRAIT_TABLE, name) for name in columns}
 
 
 def rule_columns(rules: RowRulesConfig, table: str) -> dict[Column, Entry]:

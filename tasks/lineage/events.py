@@ -32,7 +32,6 @@ from tasks.core.timings import FAILED, StageSpan
 from tasks.lineage.columns import NightColumns
 from tasks.lineage.graph import NightGraph
 from tasks.lineage.origins import Column, Entry, Lineage, is_direct
-from tasks.lineage.tables import meanings
 
 _NIGHT = "night"
 _DAY = dt.timedelta(days=1)
@@ -158,7 +157,7 @@ class _Teller:
         facets = self._version(data_set)
         columns = self.run.columns if with_columns and self._stands(data_set) else None
         if columns is not None and (schema := columns.schema(data_set)):
-            facets["schema"] = _schema(schema, meanings(data_set))
+            facets["schema"] = _schema(schema, columns.meanings(data_set))
         if columns is not None and (lineage := columns.lineage(data_set)):
             facets["columnLineage"] = self._column_lineage(lineage)
         return OutputDataset(*self._name(data_set), facets=facets, outputFacets=self._statistics(data_set, columns))

@@ -67,6 +67,12 @@ class NightGraph:
         read = {path: found for stage in self.stages for path, found in self._paths(stage, "deps")}
         return {path: found for path, found in read.items() if self._holder(path) not in (None, path)}
 
+    @cached_property
+    def has_traits(self) -> bool:
+        """Whether the source declared sensitive attributes of users, as ingest locked its parameters."""
+        locked = self.stages.get("ingest", {}).get("params", {}).get("params.yaml", {})
+        return any(block.get("traits") for name, block in locked.items() if name.startswith("sources."))
+
     def reads(self, stage: str) -> list[str]:
         """Return the data sets that a stage reads, sorted; code is none."""
         return sorted({found for path, _ in self._paths(stage, "deps") for found in self._read_as(path)})
@@ -74,7 +80,7 @@ class NightGraph:
     def writes(self, stage: str) -> list[str]:
         """Return the data sets that a stage writes, sorted."""
         made = {path for path, _ in self._paths(stage, "outs")}
-        tables = {table for path in made for table in (*data_sets(path), *set_aside(path))}
+        tables = {table for path in made for table in (*data_sets(path, self.has_traits), *set_aside(path))}
         return sorted(tables | {path for path in self.named if self._holder(path) in made})
 
     def locked(self, data_set: str) -> Locked | None:
@@ -93,12 +99,12 @@ class NightGraph:
 
     def _read_as(self, path: str) -> Iterator[str]:
         if path in self.outputs:
-            yield from data_sets(path)
+            yield from data_sets(path, self.has_traits)
         elif self._holder(path) is not None or path == self.source_path:
             yield path
         else:
             below = (output for output in self.outputs if output.startswith(f"{path}/"))
-            yield from (found for output in below for found in data_sets(output))
+            yield from (found for output in below for found in data_sets(output, self.has_traits))
 
     def _holder(self, path: str) -> str | None:
         return next((output for output in self.outputs if path == output or path.startswith(f"{output}/")), None)

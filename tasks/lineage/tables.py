@@ -17,6 +17,9 @@ INSIDE: Mapping[str, tuple[str, ...]] = {
     "data/features": ("rows", "history", "users.parquet", "videos.parquet"),
 }
 """Output of a stage -> the tables in it that are data sets of their own; all else of it is how they came about."""
+TRAITS = "traits.parquet"
+WITH_TRAITS = ("data/raw", "data/validated", "data/features")
+"""Outputs that also hold the table of sensitive attributes of users, where the source declares some."""
 ASIDE: Mapping[str, tuple[str, ...]] = {"data/validated": ("quarantine",)}
 """Output of a stage -> the tables in it that people read and no stage does."""
 _TABLE_IN = {"artifacts/predictions": JUDGE_TABLE, "artifacts/scores": "scores.parquet"}
@@ -40,9 +43,15 @@ class Measured:
     files: int
 
 
-def data_sets(output: str) -> tuple[str, ...]:
-    """Return the data sets of one output of a stage, by their paths."""
-    return tuple(f"{output}/{table}" for table in INSIDE.get(output, ())) or (output,)
+def data_sets(output: str, has_traits: bool = False) -> tuple[str, ...]:
+    """Return the data sets of one output of a stage, by their paths.
+
+    Args:
+        output: its path.
+        has_traits: whether the source declares sensitive attributes of users.
+    """
+    further = (TRAITS,) if has_traits and output in WITH_TRAITS else ()
+    return tuple(f"{output}/{table}" for table in (*INSIDE.get(output, ()), *further)) or (output,)
 
 
 def set_aside(output: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tasks.ingest.config import TableFiles
 from tasks.onboard import units
 from tasks.onboard.clock import Source, paired, values_of, zone_of
 from tasks.onboard.look import Group
-from tasks.onboard.synonyms import matches, unit_of
+from tasks.onboard.synonyms import SYNONYMS, matches, unit_of
 
 NEEDED = ("user_id", "video_id", "event_time_ms", "watch_ms")
 _TIMES = ("event_time_ms", "known_at_ms", "upload_time_ms")
@@ -65,7 +65,7 @@ def propose(path: Path, groups: Sequence[Group], timezone: str | None) -> Propos
     Raises:
         SourceError: if no files are a log of who watched what, when, for how long: naming the columns that lack.
     """
-    scored = {name: [(matches(name, group.rows.columns), group) for group in groups] for name in TABLES}
+    scored = {name: [(matches(name, group.rows.columns), group) for group in groups] for name in SYNONYMS}
     named, log = max(scored["impressions"], key=lambda one: (sum(name in one[0] for name in NEEDED), len(one[0])))
     lacking = [name for name in NEEDED if name not in named]
     if lacking:

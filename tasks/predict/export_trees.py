@@ -53,4 +53,5 @@ def columns(manifest: ServableTrees, preprocessor: Preprocessor) -> list[dict[st
     """Return what makes each column of the trees, in their order."""
     made, levels = fields(preprocessor), {v.field: v.keys.to_list() for v in preprocessor.vocabularies}
     with_levels = {name: field | ({"levels": levels[name]} if name in levels else {}) for name, field in made.items()}
-    return [*numbers(preprocessor), *(with_levels[name] for name in manifest.fields)]
+    read = (number for number in numbers(preprocessor) if number["name"] in manifest.numbers)
+    return [*read, *(with_levels[name] for name in manifest.fields)]

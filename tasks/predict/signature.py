@@ -22,6 +22,7 @@ def numbers(preprocessor: Preprocessor) -> list[dict[str, Any]]:
     normalisation = preprocessor.normalisation
     return [
         {"name": name, "kind": "number", "mean": float(mean), "scale": float(scale), "clip": normalisation.clip}
+        | _marked(name, preprocessor)
         for name, mean, scale in zip(normalisation.names, normalisation.mean, normalisation.scale, strict=True)
     ]
 
@@ -33,13 +34,20 @@ def fields(preprocessor: Preprocessor) -> dict[str, dict[str, Any]]:
     in seconds. Kind "item": what the video's code of that level looks up in the scheme of `items/`
     (docs/methods/representation.md#embedding-schemes).
     """
-    made: dict[str, dict[str, Any]] = {v.field: {"name": v.field, "kind": "level"} for v in preprocessor.vocabularies}
+    made: dict[str, dict[str, Any]] = {
+        v.field: {"name": v.field, "kind": "level"} | _marked(v.field, preprocessor) for v in preprocessor.vocabularies
+    }
     edges = preprocessor.duration_edges_s.tolist()
     made[DURATION_BUCKET] = {"name": DURATION_BUCKET, "kind": "bucket", "edges": edges}
     if preprocessor.items is not None:
         for level, (name, _) in enumerate(preprocessor.items.fields, start=1):
             made[name] = {"name": name, "kind": "item", "level": level}
     return made
+
+
+def _marked(name: str, preprocessor: Preprocessor) -> dict[str, Any]:
+    """Return the mark of a sensitive attribute of users."""
+    return {"sensitive": True} if name in preprocessor.sensitive else {}
 
 
 def network_inputs(preprocessor: Preprocessor, *, with_history: bool) -> dict[str, Any]:

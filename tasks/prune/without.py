@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.attribution.fields import GROUPED
+from models.attribution.fields import GROUPED, SENSITIVE
 from models.objectives import OBJECTIVES
 from models.recipe import Recipe
 from tasks.core.errors import ConfigError, TrainingError
@@ -74,11 +74,13 @@ def changes(document: Mapping[str, Any], fields: Sequence[str], groups: Mapping[
     """Return path -> value of what keeps some fields from the tasks; see `without`."""
     apart: list[str] = []
     found: dict[str, Any] = {}
+    if gone := [field.removeprefix(SENSITIVE) for field in fields if field.startswith(SENSITIVE)]:
+        found["traits"] = [name for name in document["traits"] if name not in gone]
     for field in fields:
         if field == HISTORY:
             found["encoder.history"] = {"kind": "none"}
         elif field == MATCHES:
             found["encoder.matches"] = None
-        else:
+        elif not field.startswith(SENSITIVE):
             apart += groups[field.removeprefix(GROUPED)] if field.startswith(GROUPED) else [field]
     return found | ({"set_apart": [*document["set_apart"], *apart]} if apart else {})

@@ -21,7 +21,7 @@ def unreferenced(root: Path, locks: Iterable[Path]) -> list[Path]:
     A cache that the configuration puts elsewhere may be shared, and is let be; so is one beside an unreadable lock file.
     """
     cache = root / ".dvc/cache"
-    if not cache.is_dir() or _is_elsewhere(root):
+    if not cache.is_dir() or is_elsewhere(root):
         return []
     try:
         named = {
@@ -33,6 +33,28 @@ def unreferenced(root: Path, locks: Iterable[Path]) -> list[Path]:
     needed = named | {digest for folder in named for digest in _content(objects, folder)}
     files = (path for path in sorted(objects.glob("*/*")) if path.parent.name + path.name not in needed)
     return [*files, *_runs(cache / "runs", named)]
+
+
+def folders(root: Path) -> Iterator[tuple[str, dict[str, Path]]]:
+    """Yield the digest of every output folder in a workspace's own cache, and its files: name in it -> object."""
+    objects = root / ".dvc/cache/files/md5"
+    for path in sorted(objects.glob(f"*/*{_FOLDER}")):
+        listed = {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_text())}
+        found = {name: objects / digest[:2] / digest[2:] for name, digest in listed.items()}
+        yield path.parent.name + path.name, {name: file for name, file in found.items() if file.is_file()}
+
+
+def outputs_of(lock: Path) -> set[str]:
+    """Return the digests of what a lock file says that stages wrote; none without a lock file."""
+    stages = read_yaml(lock).value["stages"] if lock.is_file() else {}
+    return {digest for stage in stages.values() for digest in _outputs(stage)}
+
+
+def is_elsewhere(root: Path) -> bool:
+    """Tell whether the configuration puts the cache somewhere else, where it may be shared."""
+    settings = configparser.ConfigParser()
+    settings.read([root / ".dvc/config", root / ".dvc/config.local"])
+    return settings.has_option("cache", "dir")
 
 
 def _outputs(stage: dict[str, Any]) -> Iterator[str]:
@@ -57,9 +79,3 @@ def _runs(runs: Path, named: set[str]) -> Iterator[Path]:
             needs = set()
         if not needs <= named:
             yield path
-
-
-def _is_elsewhere(root: Path) -> bool:
-    settings = configparser.ConfigParser()
-    settings.read([root / ".dvc/config", root / ".dvc/config.local"])
-    return settings.has_option("cache", "dir")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from models.ranges import Number, Seconds, Seed, Share, WeightOrNone, Whole, WindowDays
 from tasks.core.settings import Block, Day
+from tasks.core.traits import Trait
 
 
 class Strengths(Block):
@@ -28,6 +29,8 @@ class Strengths(Block):
     """how much a user watches in general on preference"""
     scene: WeightOrNone = 0.6
     """the page on preference"""
+    trait: WeightOrNone = Field(default=0.0, exclude_if=lambda strength: strength == 0)
+    """the users' traits on preference, half of it each, whether or not they are told: what a sensitive attribute is worth"""
     skip_tendency: WeightOrNone = 0.8
     """spread between users of the log-odds to skip within 3 s"""
     boredom: WeightOrNone = 0.9
@@ -63,6 +66,25 @@ class Rates(Block):
     """marked as unwanted"""
     profile_enter: Number = Field(default=0.019, gt=0, lt=0.5)
     """the author's page opened"""
+
+
+class SimulatedTraits(Block):
+    """Traits of the simulated users, who agree and withdraw: `openness`, standard normal, and `age_band`, one of five."""
+
+    consent: Share = 0.8
+    """share of the users who agreed, in the month before the first day"""
+    withdrawn_per_day: Number = Field(default=0.0, ge=0, lt=1)
+    """share of those who still agree that withdraws on a day"""
+    retention_days: Whole = Field(default=365, ge=1, le=36_600)
+    """days after it was recorded from which on a value is no longer used"""
+    least_users: Whole = Field(default=20, ge=1, le=10**9)
+    """users that a level of `age_band` needs"""
+
+    @property
+    def declared(self) -> dict[str, Trait]:
+        """What the source declares."""
+        shared = {"purpose": "simulated", "retention_days": self.retention_days, "least_users": self.least_users}
+        return {"age_band": Trait(kind="category", **shared), "openness": Trait(kind="number", **shared)}
 
 
 class SimulatorConfig(Block):
@@ -125,6 +147,8 @@ class SimulatorConfig(Block):
     """exact copies, as a share of the rows"""
     dirt_share: Number = Field(default=0.004, ge=0, lt=1)
     """broken rows, five kinds in equal parts: duration 0, negative watch, flag 2, unknown scene 99, event after its log entry"""
+    traits: SimulatedTraits | None = Field(default=None, exclude_if=lambda traits: traits is None)
+    """sensitive attributes of users that the source declares; null: none"""
     strengths: Strengths = Strengths()
     rates: Rates = Rates()
 

@@ -6,7 +6,7 @@ For user u, video v on day t, in slot p of a list and on scene s (all noise stan
                  g_o = c + e_taste <theta_u, phi_v>/sqrt(K) + e_pop pop_v + e_fresh exp(-age/3 days) - e_pos p/(L-1)
     preference   z_R = g_r + U_R,   corr(U_O, U_R) = rho
                  g_r = s_taste <theta_u, phi_v>/sqrt(K) + s_rel R(u, author) + quality_v + author + topic + s_con <w, phi_v>
-                       + user_u + scene_s - boredom 1[bored]
+                       + user_u + s_trait (openness_u + age_u)/sqrt(2) + scene_s - boredom 1[bored]
     skip         with probability pi = sigmoid(a + impatience_u + b 1[bored]) the user skips on sight, and
                  play ~ Uniform(0, 3 s)
     otherwise    z_R < c_0:  play = 0

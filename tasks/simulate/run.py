@@ -59,7 +59,8 @@ def simulate(config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth:
     Args:
         config: the simulated world.
         days: any days, in any order; each is made without the others.
-        out: gets impressions/day=D/part.parquet, users.parquet, videos.parquet and, for the truth, truth/day=D/part.parquet.
+        out: gets impressions/day=D/part.parquet, users.parquet, videos.parquet, traits.parquet of a world that has some, and,
+            for the truth, truth/day=D/part.parquet.
         truth: whether to write the truth.
 
     Raises:
@@ -79,6 +80,10 @@ def simulate(config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth:
         write_frame(users_table(config, ordered), path)
     with writing(out / "videos.parquet") as path:
         write_frame(videos_table(config, ordered), path)
+    traits = traits_table(config, ordered)
+    if traits is not None:
+        with writing(out / "traits.parquet") as path:
+            write_frame(traits, path)
     return Simulation(tuple(ordered), tuple(rows), out)
 
 
@@ -145,6 +150,14 @@ def users_table(config: SimulatorConfig, days: Sequence[dt.date]) -> pl.DataFram
 def videos_table(config: SimulatorConfig, days: Sequence[dt.date]) -> pl.DataFrame:
     """Return the videos alive on any of the days, or on the day before the first."""
     return Videos(config, _alive(config, days, alive_videos)).table()
+
+
+def traits_table(config: SimulatorConfig, days: Sequence[dt.date]) -> pl.DataFrame | None:
+    """Return the traits of the same users as they stand after the last of the days; None: the world tells none."""
+    if config.traits is None:
+        return None
+    users = Users(config, _alive(config, days, alive_users))
+    return users.trait_records(config.traits, day_index(config, max(days)))
 
 
 def _alive(config: SimulatorConfig, days: Sequence[dt.date], alive: Any) -> Ids:

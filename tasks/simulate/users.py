@@ -7,11 +7,13 @@ import numpy as np
 import polars as pl
 
 from tasks.simulate import counters
-from tasks.simulate.config import SimulatorConfig
+from tasks.simulate.config import SimulatedTraits, SimulatorConfig
 from tasks.simulate.counters import Floats, Ids
-from tasks.simulate.world import Stream, labels
+from tasks.simulate.world import DAY_MS, Stream, labels, midnight_ms
 
 SEGMENTS = 8
+AGE_BANDS = ("under_18", "18_24", "25_34", "35_49", "from_50")
+_ASKED_MS = 30 * DAY_MS
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,55 @@ class Users:
 
     @cached_property
     def effect(self) -> Floats:
+        """What the user adds to every preference, by habit and by traits."""
         strength = np.float32(self.config.strengths.user)
-        return strength * counters.normal(self.config.seed, Stream.USER_EFFECT, self.ids)
+        habit = strength * counters.normal(self.config.seed, Stream.USER_EFFECT, self.ids)
+        return habit if not self.config.strengths.trait else habit + self.trait_effect
+
+    @cached_property
+    def openness(self) -> Floats:
+        return counters.normal(self.config.seed, Stream.OPENNESS, self.ids)
+
+    @cached_property
+    def age_band(self) -> Ids:
+        """Place in `AGE_BANDS`, all equally likely."""
+        return (counters.hashed(self.config.seed, Stream.AGE_BAND, self.ids) % np.uint64(len(AGE_BANDS))).astype(
+            np.int64
+        )
+
+    @cached_property
+    def trait_effect(self) -> Floats:
+        """What traits add to every preference: strength (openness + age)/sqrt(2), age being the place of its band, standardised."""
+        places = np.arange(len(AGE_BANDS))
+        age = (self.age_band - places.mean()) / places.std()
+        effect: Floats = (self.config.strengths.trait * (self.openness + age) / np.sqrt(2)).astype(np.float32)
+        return effect
+
+    def trait_records(self, traits: SimulatedTraits, index: int) -> pl.DataFrame:
+        """Return the traits table of the contract as it stands after a day; the values of who withdrew are still in it.
+
+        Args:
+            traits: who agrees and withdraws.
+            index: of the day.
+        """
+        seed, first_ms = self.config.seed, midnight_ms(self.config, 0)
+        agreed = counters.uniform(seed, Stream.CONSENT, self.ids) < traits.consent
+        asked_ms = first_ms - (counters.uniform(seed, Stream.CONSENT_TIME, self.ids) * _ASKED_MS).astype(np.int64)
+        day = np.full(len(self.ids), np.inf)
+        if traits.withdrawn_per_day:  # geometric, so that the share is the same on every day
+            day = np.log(counters.uniform(seed, Stream.WITHDRAWAL, self.ids)) // np.log1p(-traits.withdrawn_per_day)
+        gone = agreed & (day <= index)
+        gone_ms = first_ms + (np.where(gone, day, 0) * DAY_MS).astype(np.int64) + DAY_MS // 2
+        return pl.DataFrame(
+            {
+                "user_id": self.ids,
+                "consent": (agreed & ~gone).astype(np.int8),
+                "consent_time_ms": np.where(gone, gone_ms, asked_ms),
+                "recorded_time_ms": asked_ms,
+                "age_band": labels(AGE_BANDS, self.age_band),
+                "openness": self.openness,
+            }
+        )
 
     @cached_property
     def impatience(self) -> Floats:

@@ -52,6 +52,11 @@ class Stream(IntEnum):
     BOREDOM = auto()
     RELATION = auto()
     CONTENT_EFFECT = auto()
+    OPENNESS = auto()
+    AGE_BAND = auto()
+    CONSENT = auto()
+    CONSENT_TIME = auto()
+    WITHDRAWAL = auto()
 
 
 def day_index(config: SimulatorConfig, day: dt.date) -> int:

@@ -17,6 +17,8 @@ class TableConfig(Block):
     exposure_only: tuple[Literal["position"], ...] = ()
     """columns that move exposure but not preference, encoded as further categorical fields: no task reads them, as if
     every recipe named them in `set_apart`; unknown (0) for what is scored"""
+    traits: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """sensitive attributes of users to encode, of those that the source declares; only recipes that ask for them read them"""
     dense: tuple[str, ...] | None = None
     """dense features to encode; null: every one the features stage offers, an empty list: none"""
     min_count: Rows = 2

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.core.errors import ConfigError
+from tasks.features.traits import dense_columns, field_columns, told_by
 from tasks.table.config import TableConfig
 from tasks.table.items.codes import ItemCodes
 from tasks.table.items.config import CodedItems, NoItems
@@ -28,8 +29,10 @@ def fit_preprocessor(
             of content that it does not carry.
         ContractError: if too few videos of `days` have content.
     """
-    fields = (*_chosen("categorical", config.categorical, features.categorical), *config.exposure_only)
-    dense = _chosen("dense", config.dense, features.dense)
+    traits = _chosen("traits", config.traits, sorted(features.traits))
+    categorical = _chosen("categorical", config.categorical, features.categorical)
+    fields = (*categorical, *field_columns(features.traits, traits), *config.exposure_only)
+    dense = (*_chosen("dense", config.dense, features.dense), *dense_columns(features.traits, traits))
     counters = [LevelCounter(field) for field in fields]
     moments, durations = MomentAccumulator(dense), DurationCounter()
     shown = None if isinstance(config.items, NoItems) else LevelCounter("video_id")
@@ -53,6 +56,7 @@ def fit_preprocessor(
         truncate_watch=config.truncate_watch,
         timezone=features.timezone,
         items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, days[-1], fields),
+        sensitive=told_by(features.traits, traits),
     )
 
 
@@ -92,7 +96,7 @@ def _chosen(kind: str, wanted: Sequence[str] | None, offered: Sequence[str]) -> 
     unknown = [name for name in wanted if name not in offered]
     if unknown:
         raise ConfigError(
-            f"params.yaml: table.{kind} names {', '.join(unknown)}; the features stage offers {', '.join(offered)}"
+            f"params.yaml: table.{kind} names {', '.join(unknown)}; the features stage offers {', '.join(offered) or 'none'}"
         )
     return tuple(wanted)
 

@@ -3,7 +3,8 @@
 A champion of an earlier night is scored on today's rows with the vocabularies it was trained with, by this very code.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Preprocessor:
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
         items: codes of the videos' content; None: none are read.
+        sensitive: field or dense feature -> the trait of users that it tells.
     """
 
     vocabularies: tuple[Vocabulary, ...]
@@ -47,6 +49,7 @@ class Preprocessor:
     truncate_watch: bool
     timezone: str
     items: ItemCodes | None = None
+    sensitive: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def schema(self) -> InputSchema:
@@ -59,6 +62,7 @@ class Preprocessor:
             dense_names=tuple(self.normalisation.names),
             history_fields=self.history_fields,
             history_length=self.history_length if self.history_fields else 0,
+            sensitive=tuple(self.sensitive.items()),
         )
 
     @property
@@ -112,9 +116,9 @@ class Preprocessor:
             for name, column in HISTORY_CODES.items()
         }
         offsets, by_field = pack(self.vocabularies), {v.field: v for v in self.vocabularies}
-        for field in self.history_fields:
-            codes = by_field[field].encode(frame[field].explode()) + np.int32(offsets[field])
-            encoded[field] = slots.place(codes, pad=offsets[field])
+        for name in self.history_fields:
+            codes = by_field[name].encode(frame[name].explode()) + np.int32(offsets[name])
+            encoded[name] = slots.place(codes, pad=offsets[name])
         return encoded
 
     def empty_history(self) -> dict[str, Array]:
@@ -142,6 +146,7 @@ class Preprocessor:
                 "history_length": self.history_length,
                 "truncate_watch": self.truncate_watch,
                 "timezone": self.timezone,
+                **({"sensitive": dict(self.sensitive)} if self.sensitive else {}),
             },
         )
         self.save_levels(folder, "vocabularies.parquet")
@@ -163,9 +168,9 @@ class Preprocessor:
         about = read_json(folder / "preprocessor.json")
         levels = pl.read_parquet(folder / "vocabularies.parquet")
         vocabularies = []
-        for field in about["fields"]:
-            keys = levels.filter(pl.col("field") == field["name"])["key"].rename(field["name"])
-            vocabularies.append(Vocabulary(field["name"], keys.cast(pl.Int64) if field["dtype"] == "Int64" else keys))
+        for said in about["fields"]:
+            keys = levels.filter(pl.col("field") == said["name"])["key"].rename(said["name"])
+            vocabularies.append(Vocabulary(said["name"], keys.cast(pl.Int64) if said["dtype"] == "Int64" else keys))
         dense = about["dense"]
         return cls(
             tuple(vocabularies),
@@ -176,4 +181,5 @@ class Preprocessor:
             about["truncate_watch"],
             about["timezone"],
             ItemCodes.load(folder / _ITEMS) if (folder / _ITEMS).is_dir() else None,
+            about.get("sensitive", {}),
         )

@@ -14,8 +14,10 @@ from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
+from tasks.core.traits import Declared, declared
 from tasks.features.buckets import midnight_ms
 from tasks.features.state import history_file
+from tasks.features.traits import join_traits, told_by
 
 CHUNK_ROWS = 65_536
 """Rows encoded at a time: bounds memory."""
@@ -60,6 +62,7 @@ class FeatureFolder:
         timezone: of the source.
         context: further columns of impressions, among the categorical ones.
         groups: name -> aggregates of the past; other dense features are of the row itself.
+        traits: sensitive attributes of users, which rows are joined with where they are asked for.
     """
 
     path: Path
@@ -70,6 +73,7 @@ class FeatureFolder:
     timezone: str
     context: tuple[str, ...] = ()
     groups: Mapping[str, Aggregates] = field(default_factory=dict)
+    traits: Declared = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> "FeatureFolder":
@@ -93,6 +97,7 @@ class FeatureFolder:
                 name: Aggregates(tuple(group["keys"]), tuple(about["dense_groups"][name]))
                 for name, group in about["config"]["groups"].items()
             },
+            declared(about),
         )
 
     def rows(self, day: dt.date) -> Path:
@@ -111,7 +116,8 @@ class FeatureFolder:
 
         Args:
             day: arrival day.
-            columns: names; `content_vector` is that of the row's video, and asks for `video_id` beside it.
+            columns: names; `content_vector` is that of the row's video, and asks for `video_id` beside it; columns of traits
+                are those of the row's user.
             chunk_rows: rows of one frame.
 
         Raises:
@@ -126,14 +132,20 @@ class FeatureFolder:
                 f"{path} lacks the column(s) {', '.join(missing)}; rebuild data/features with the configuration of this "
                 "table or bundle, or train the bundle anew"
             )
-        stored = [name for name in columns if name != CONTENT_VECTOR]
+        of_traits = told_by(self.traits, self.traits)
+        asked = list(dict.fromkeys(of_traits[name] for name in columns if name in of_traits))
+        stored = [name for name in columns if name != CONTENT_VECTOR and name not in of_traits]
+        if asked:
+            stored = list(dict.fromkeys([*stored, "user_id", "state_day"]))
         for batch in file.iter_batches(batch_size=chunk_rows, columns=stored):
             rows = pl.DataFrame(pl.from_arrow(batch))
-            yield (
-                rows
-                if CONTENT_VECTOR not in columns
-                else rows.join(self.contents, on="video_id", how="left", maintain_order="left")
-            )
+            if CONTENT_VECTOR in columns:
+                rows = rows.join(self.contents, on="video_id", how="left", maintain_order="left")
+            if asked:
+                days = rows["state_day"].unique().to_list()
+                rows = join_traits(rows.lazy(), self.path, self.traits, asked, days, self.timezone).collect()
+                rows = rows.select(columns)
+            yield rows
 
     def columns(self, day: dt.date) -> frozenset[str]:
         """Return the columns that rows of an arrival day can be asked for.
@@ -142,7 +154,8 @@ class FeatureFolder:
             ContractError: if there are none.
         """
         stored = pq.read_schema(self.rows(day)).names
-        return frozenset([*stored, CONTENT_VECTOR] if self.has_content else stored)
+        content = (CONTENT_VECTOR,) if self.has_content else ()
+        return frozenset([*stored, *content, *told_by(self.traits, self.traits)])
 
     @cached_property
     def has_content(self) -> bool:

@@ -114,6 +114,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         TrainingError: if the table lacks a label, a field, the history or the unobserved pairs that the recipe learns from.
     """
     _require_labels(recipe, table)
+    _refuse_unasked_traits(recipe, table)
     recipe = _with_fields_apart(recipe, table.schema, table.metadata.config.exposure_only)
     with_history = reads_history(recipe)
     if with_history and not table.schema.history_fields:
@@ -155,6 +156,28 @@ def _require_labels(recipe: Recipe, table: TrainingTable) -> None:
     if unknown:
         raise TrainingError(
             f"the recipe learns {', '.join(unknown)}, but {table.folder} has labels for {', '.join(table.tasks)} only"
+        )
+
+
+def _refuse_unasked_traits(recipe: Recipe, table: TrainingTable) -> None:
+    """Check that the traits a recipe asks for are encoded, and that no part of it names another.
+
+    Raises:
+        TrainingError: if not.
+    """
+    encoded = table.metadata.config.traits
+    if absent := [name for name in recipe.traits if name not in encoded]:
+        raise TrainingError(
+            f"the recipe asks for the trait {absent[0]!r}, which the table does not encode ({', '.join(encoded) or 'it encodes none'}): "
+            "name it under table.traits"
+        )
+    unread, parts = recipe.unread(table.schema), (recipe.backbone, recipe.trunk, recipe.objective, recipe.propensity)
+    named = [*recipe.set_apart, *recipe.head_fields]
+    named += [name for part in parts for key in ("fields", "numbers") for name in getattr(part, key, ())]
+    if hidden := [name for name in named if name in unread]:
+        raise TrainingError(
+            f"a part of the recipe reads {hidden[0]!r}, a sensitive attribute that the recipe does not ask for: name it under the "
+            "recipe's traits, or take it out"
         )
 
 

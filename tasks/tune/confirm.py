@@ -4,12 +4,13 @@ The best of many trials is partly the luckiest: of the order of the weights and 
 first away; the second stays, as the rows are those the trial was chosen on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.core.files import remove, writing
 from tasks.evaluate.config import EvaluationConfig
@@ -54,8 +55,25 @@ class FreshFits:
         Raises:
             TrainingError: if a fit cannot go on.
         """
+        return self.compare(self.scores(*first), self.scores(*second), evaluation)
+
+    def compare(
+        self,
+        first: Sequence[Floats],
+        second: Sequence[Floats],
+        evaluation: EvaluationConfig,
+        kept_B: NDArray[np.bool_] | None = None,
+    ) -> Gain:
+        """Compare the scores of two candidates on the validation day, paired by user.
+
+        Args:
+            first: [B] per seed.
+            second: likewise.
+            evaluation: replicates, seed and confidence of the interval.
+            kept_B: [B] rows that count; None: all.
+        """
         metric = "xgauc" if self.metric == "xgauc" else "xauc"
-        draws = [self._draws(metric, self._scores(*one), evaluation) for one in (first, second)]
+        draws = [self._draws(metric, scores, evaluation, kept_B) for scores in (first, second)]
         means = [float(np.mean([draw.result.value for draw in of_one])) for of_one in draws]
         return Gain(
             metric=metric,
@@ -66,26 +84,42 @@ class FreshFits:
             level=evaluation.confidence,
         )
 
-    def _scores(self, name: str, candidate: Candidate) -> list[Floats]:
-        """Return the validation day's scores of every fit."""
-        files = {seed: self.folder / f"{name}-seed{seed}.npy" for seed in self.seeds}
-        missing = [seed for seed, file in files.items() if not file.exists()]
-        if missing:
+    def scores(self, name: str, candidate: Candidate) -> list[Floats]:
+        """Return the validation day's scores of every fit of a candidate, [B] per seed.
+
+        Args:
+            name: under which its fits are kept.
+            candidate: it.
+
+        Raises:
+            TrainingError: if a fit cannot go on.
+        """
+        if missing := self.missing(name):
             checkpoints = self.folder / f"checkpoints-{name}"
             fits = CandidateFits.open(self.table, candidate, self.metric, checkpoints)
             for seed in missing:
                 measured = fits.measure(seed, ignore)
-                with writing(files[seed]) as temporary, temporary.open("wb") as stream:
+                with writing(self._file(name, seed)) as temporary, temporary.open("wb") as stream:
                     np.save(stream, measured.score_B)
             remove(checkpoints)
-        return [np.load(file) for file in files.values()]
+        return [np.load(self._file(name, seed)) for seed in self.seeds]
 
-    def _draws(self, metric: str, scores: list[Floats], evaluation: EvaluationConfig) -> list[Draw]:
+    def missing(self, name: str) -> list[int]:
+        """Return the seeds of the fits that are not kept yet under a name."""
+        return [seed for seed in self.seeds if not self._file(name, seed).exists()]
+
+    def _file(self, name: str, seed: int) -> Path:
+        return self.folder / f"{name}-seed{seed}.npy"
+
+    def _draws(
+        self, metric: str, scores: Sequence[Floats], evaluation: EvaluationConfig, kept_B: NDArray[np.bool_] | None
+    ) -> list[Draw]:
         rows = ValidationRows.of(TrainingTable.open(self.table))
-        users = encode_groups(rows.user)
+        kept = slice(None) if kept_B is None else kept_B
+        watch_s, users = rows.watch_s[kept], encode_groups(rows.user[kept])
         resampler = Resampler(users.num_groups, evaluation.replicates, evaluation.seed)
         measure = xgauc if metric == "xgauc" else xauc_influence
-        return [resampler.draw({metric: measure(rows.watch_s, score_B, users)})[metric] for score_B in scores]
+        return [resampler.draw({metric: measure(watch_s, score_B[kept], users)})[metric] for score_B in scores]
 
 
 def confirm(search: Search, index: int, values: Mapping[str, Any], evaluation: EvaluationConfig) -> Gain:

@@ -16,6 +16,7 @@ from tasks.core.days import Days
 from tasks.core.errors import ContractError, DwellError, SourceError
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import partition, partition_days
+from tasks.core.traits import declared
 from tasks.validate.config import RowRulesConfig
 
 _DAY = dt.timedelta(days=1)
@@ -67,7 +68,7 @@ def read_raw(folder: Path, days: Days) -> Raw:
     """
     source = _read_source(folder / "source.json")
     present = _days_to_read(folder / "impressions", source, days)
-    for name in ("users", "videos"):
+    for name in ("users", "videos", *(("traits",) if declared(source) else ())):
         check_schema(folder / f"{name}.parquet", name)
     for day in present:
         _check_partition(folder / "impressions", day)
@@ -159,7 +160,8 @@ def check_schema(path: Path, table: str) -> None:
     for name, dtype in schema.items():
         categorical = dtype == pl.String() and (table != "impressions" or name.startswith(CONTEXT_PREFIX))
         content = name == CONTENT and dtype == pl.List(pl.Float32())
-        if not (categorical or content):
+        number = table == "traits" and dtype == pl.Float32()
+        if not (categorical or content or number):
             problems.append(f"column {name!r} of type {dtype} is not in the contract")
     if problems:
         raise ContractError(f"{path} ({table}): {'; '.join(problems)}")

@@ -84,8 +84,8 @@ def mend_table(source: Path, table: str, config: MendConfig, target: Path) -> di
     """Write the mended side table.
 
     Args:
-        source: raw users.parquet or videos.parquet.
-        table: users or videos.
+        source: raw users.parquet, videos.parquet or traits.parquet.
+        table: users, videos or traits.
         config: what counts as "not known".
         target: file to write.
 

@@ -17,6 +17,7 @@ from tasks.core.days import Days
 from tasks.core.files import remove, unfinished, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, Manifest
+from tasks.core.traits import declared
 from tasks.validate.config import ValidationConfig
 from tasks.validate.data_docs import write_docs
 from tasks.validate.partitions import plan, stored_manifest, validate_day
@@ -113,6 +114,9 @@ class _Run:
         for table in SIDE_TABLES:
             target = self.staging / f"{table}.parquet"
             self.side_tables[table] = mend_table(self.raw.table(table), table, self.config.mend, target)
+        if declared(self.raw.source):
+            # No suite: where everybody withdraws the table is empty, and that stops no night.
+            mend_table(self.raw.table("traits"), "traits", self.config.mend, self.staging / "traits.parquet")
         write_json(self.staging / "source.json", self.raw.source)
 
     def judge(self, run: Map) -> None:

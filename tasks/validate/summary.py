@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tasks.core.document import Document
 from tasks.core.partition_cache import Manifest
+from tasks.core.traits import declared
 from tasks.validate.config import ValidationConfig
 from tasks.validate.profile import add
 from tasks.validate.row_rules import ROW_RULES
@@ -91,6 +92,10 @@ class DataSummary(Document):
     """Reason -> rows that belong to no day; ingest keeps them in data/raw/set_aside.parquet."""
     gaps: dict[str, str] = Field(default_factory=dict)
     """Day without rows -> why a person accepted that."""
+    traits: dict[str, str] = Field(default_factory=dict, exclude_if=lambda traits: not traits)
+    """Sensitive attribute of users that the source declares -> what it was collected for."""
+    trait_users: dict[str, int] = Field(default_factory=dict, exclude_if=lambda counts: not counts)
+    """Users who were asked for them, and those of whom values may be used."""
 
 
 def summarise(
@@ -128,6 +133,8 @@ def summarise(
             table: SideTableSummary(**found, **_judged(verdicts[table])) for table, found in side_tables.items()
         },
         gaps=source.get("gaps", {}),
+        traits={name: trait["purpose"] for name, trait in declared(source).items()},
+        trait_users=source.get("trait_users", {}),
         why={name: rule.why for rules in (ROW_RULES, COLUMN_RULES) for name, rule in rules.items()},
     )
 

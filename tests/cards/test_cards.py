@@ -34,3 +34,10 @@ def test_the_card_says_what_was_kept_and_what_was_not() -> None:
 def test_a_gap_and_its_reason_stand_in_the_card() -> None:
     summary = data_summary().model_copy(update={"gaps": {"2026-01-10": "collector outage"}})
     assert "- 2026-01-10 was accepted to be without rows: collector outage" in data_card(KEY, summary)
+
+
+def test_sensitive_attributes_are_said_with_what_they_were_collected_for() -> None:
+    told = {"traits": {"band": "new users"}, "trait_users": {"asked": 1200, "used": 1100}}
+    card = data_card(KEY, data_summary().model_copy(update=told))
+    assert "## Sensitive attributes of users" in card and "| band | new users |" in card
+    assert "1,100 of 1,200 users" in card and "Sensitive" not in data_card(KEY, data_summary())

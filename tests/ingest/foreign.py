@@ -42,8 +42,8 @@ def log(days: int = 6) -> pl.DataFrame:
 
 
 def source(folder: Path, **changes: Any) -> TableSourceConfig:
-    """Return the configuration of such a log; `changes` are keys of impressions, and `users`, `videos`, `columns`."""
-    tables = {name: changes.pop(name) for name in ("users", "videos") if name in changes}
+    """Return the configuration of such a log; `changes` are keys of impressions, and `users`, `videos`, `traits`, `columns`."""
+    tables = {name: changes.pop(name) for name in ("users", "videos", "traits") if name in changes}
     columns = COLUMNS | changes.pop("columns", {})
     impressions = {"files": "log*", "columns": columns} | changes
     value = {"kind": "table", "path": str(folder), "timezone": ZONE, "impressions": impressions, **tables}

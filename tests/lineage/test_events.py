@@ -18,6 +18,7 @@ from tasks.core.errors import ConfigError, MachineError
 from tasks.core.layout import Workspace
 from tasks.core.run_key import load_run_key
 from tasks.core.timings import StageSpan, write_span
+from tasks.features.config import FeatureConfig
 from tasks.lineage.night import tell_night
 from tasks.night.calendar import note_failure
 from tasks.report.operations import Operations
@@ -102,6 +103,35 @@ def ended(found: list[dict[str, Any]], job: str) -> dict[str, Any]:
 
 def names(data_sets: list[dict[str, Any]]) -> list[str]:
     return [found["name"].removeprefix(f"{SOURCE}/") for found in data_sets]
+
+
+def test_sensitive_attributes_are_data_sets_of_their_own_and_marked(workspace: Workspace) -> None:
+    locked = lock()
+    declared = {"band": {"kind": "category", "purpose": "new users"}}
+    locked["stages"]["ingest"]["params"] = {"params.yaml": {"sources.simulator": {"traits": {"consent": 0.8}}}}
+    for place in (workspace.root, workspace.night(SOURCE, AS_OF)):
+        (place / "dvc.lock").write_text(yaml.safe_dump(locked))
+    people = {name: pl.Series([], dtype=dtype) for name, dtype in polars_schema("traits").items()}
+    for folder in (workspace.raw, workspace.validated):
+        pl.DataFrame(people | {"band": pl.Series([], dtype=pl.String)}).write_parquet(folder / "traits.parquet")
+    workspace.features.mkdir(parents=True)
+    known_from = {"known_from_ms": pl.Series([], dtype=pl.Int64)}
+    features = pl.DataFrame({"user_id": people["user_id"]} | known_from | {"band": pl.Series([], dtype=pl.String)})
+    features.write_parquet(workspace.features / "traits.parquet")
+    about = {"config": FeatureConfig().model_dump(mode="json"), "timezone": "UTC", "traits": declared}
+    (workspace.features / "schema.json").write_text(json.dumps(about))
+    for table in ("users", "videos"):
+        shutil.copy(workspace.validated / f"{table}.parquet", workspace.features)
+    found = told(workspace)
+    assert [problem for event in found for problem in problems(event)] == []
+    for stage, folder in (("ingest", "raw"), ("validate", "validated"), ("features", "features")):
+        outputs = {one["name"]: one for one in ended(found, f"{SOURCE}.night.{stage}")["outputs"]}
+        table = outputs.pop(f"{SOURCE}/data/{folder}/traits.parquet")
+        marks = {field["name"]: field.get("description", "") for field in table["facets"]["schema"]["fields"]}
+        assert marks["band"] == "SENSITIVE attribute of users, collected for: new users"
+        assert not any("SENSITIVE" in json.dumps(other) for other in outputs.values())
+    origins = table["facets"]["columnLineage"]["fields"]["known_from_ms"]["inputFields"]
+    assert [origin["field"] for origin in origins] == ["consent_time_ms", "recorded_time_ms"]
 
 
 def test_every_stage_and_the_night_begin_and_end_in_order(workspace: Workspace) -> None:

@@ -27,6 +27,12 @@ def test_fields_and_groups_are_set_apart_and_parts_of_the_encoder_go() -> None:
     assert list(spelled) == list(SPELLED) and SPELLED["set_apart"] == ["hour"]
 
 
+def test_a_sensitive_attribute_goes_by_not_being_asked_for() -> None:
+    recipe = Recipe(traits=("band", "score"))
+    left = without(recipe, ["sensitive/band", "scene"], {})
+    assert left.traits == ("score",) and left.set_apart == ("scene",)
+
+
 def test_a_recipe_that_spells_no_encoder_gets_what_it_needs() -> None:
     plain = {"encoder": {"history": {"kind": "gru4rec"}}, "head": {"kind": "wlr"}}
     recipe = Recipe.model_validate(plain)

@@ -38,6 +38,12 @@ class TestData:
         )
         assert "set aside by ingest" not in words(volume(read["first"].validation))
 
+    def test_sensitive_attributes_are_said_to_be_such(self, read: dict[str, Artifacts]) -> None:
+        told = {"traits": {"band": "new users"}, "trait_users": {"asked": 1200, "used": 1100}}
+        said = words(volume(read["first"].validation.model_copy(update=told)))
+        assert "Sensitive attributes of users: band (for new users). Of 1,200 users they may be used of 1,100" in said
+        assert "Sensitive" not in words(volume(read["first"].validation))
+
     def test_drift_is_judged_as_validation_judged_it(self, read: dict[str, Artifacts]) -> None:
         assert texts(tables(drift(read["first"].validation))[0]) == [
             ["watch", "0.1370", "0.0020", "warning"],

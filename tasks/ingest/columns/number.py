@@ -58,6 +58,19 @@ def share(source: str, dtype: pl.DataType) -> Reading:
     return Reading.where_null(source, pl.col(source).cast(pl.Float64(), strict=False))
 
 
+def score(source: str, dtype: pl.DataType) -> Reading:
+    """Return the reading of a sensitive column of numbers of any scale; those that are not finite are wrong, "nan" too.
+
+    No message shows what the column holds.
+    """
+    given = pl.when(pl.col(source).is_not_null()).then(pl.lit("something that is not shown"))
+    if not (dtype.is_numeric() or dtype in (pl.String, pl.Null)):
+        return replace(Reading.of_no_type(source, dtype, pl.Float32(), "deliver the column as numbers"), given=given)
+    number = pl.col(source).cast(pl.Float32(), strict=False)
+    reading = Reading.where_null(source, pl.when(number.is_finite()).then(number), lambda _: "numbers are finite")
+    return replace(reading, given=given)
+
+
 def policy(source: str, dtype: pl.DataType) -> Reading:
     """Return the reading of a column of policies: their names, or whether exposure was random."""
     names = {name: name for name in POLICIES}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tasks.report import charts
-from tasks.report.formatting import NOTHING, Measure, count, defined, number, plural, share
+from tasks.report.formatting import NOTHING, Measure, count, defined, listed, number, plural, share
 from tasks.report.view import Cell, Chart, Charts, PageBlock, PageTable, Section, TableHead, TableRow, Text, fold
 from tasks.validate.summary import DataSummary, DaySummary, SideTableSummary
 
@@ -30,7 +30,19 @@ def volume(summary: DataSummary) -> Section:
         blocks.append(Text(words, "warn"))
     for name, table in summary.side_tables.items():
         blocks.append(Text(_mended(name, table)))
+    if summary.traits:
+        blocks.append(Text(_sensitive(summary)))
     return Section("data", "Data", tuple(blocks))
+
+
+def _sensitive(summary: DataSummary) -> str:
+    """Say which sensitive attributes of users there are, and of how many they may be used; values stand in no report."""
+    named = listed([f"{name} (for {purpose})" for name, purpose in summary.traits.items()])
+    counts = summary.trait_users
+    return (
+        f"Sensitive attributes of users: {named}. Of {plural(counts['asked'], 'user')} they may be used of {count(counts['used'])}, "
+        "who agreed and whose values are not too old; only recipes that name them read them."
+    )
 
 
 def _gaps(summary: DataSummary) -> Iterator[PageBlock]:

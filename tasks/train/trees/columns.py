@@ -27,16 +27,18 @@ class TreeColumns:
         fields: names of the categorical columns.
         places: place of each field among the F fields of the table.
         starts: packed row at which each field begins.
+        number_places: place of each number among the dense features of the table.
     """
 
     numbers: tuple[str, ...]
     fields: tuple[str, ...]
     places: tuple[int, ...]
     starts: tuple[int, ...]
+    number_places: tuple[int, ...]
 
     @classmethod
     def of(cls, schema: InputSchema, max_categories: int, apart: Collection[str] = ()) -> Self:
-        """Choose the columns.
+        """Choose the columns; sensitive ones are none of them.
 
         Args:
             schema: of the table.
@@ -46,22 +48,24 @@ class TreeColumns:
         Raises:
             TrainingError: if none is left.
         """
-        chosen = tuple(
-            name for name, size in schema.fields if size <= max_categories + 1 and name not in (*IDENTIFIERS, *apart)
-        )
-        if not chosen and not schema.dense_names:
+        sensitive = dict(schema.sensitive)
+        never = (*IDENTIFIERS, *apart, *sensitive)
+        chosen = tuple(name for name, size in schema.fields if size <= max_categories + 1 and name not in never)
+        numbers = tuple(name for name in schema.dense_names if name not in sensitive)
+        if not chosen and not numbers:
             raise TrainingError(
                 f"trees read dense features and fields of at most {max_categories} levels, and the table encodes neither: "
                 "name some in table.dense or table.categorical, or raise the recipe's max_categories"
             )
-        return cls.named(schema, schema.dense_names, chosen)
+        return cls.named(schema, numbers, chosen)
 
     @classmethod
     def named(cls, schema: InputSchema, numbers: tuple[str, ...], fields: tuple[str, ...]) -> Self:
         """Return columns that were chosen before."""
         known = schema.names
         places = tuple(known.index(name) for name in fields)
-        return cls(numbers, fields, places, tuple(schema.offsets[place] for place in places))
+        starts = tuple(schema.offsets[place] for place in places)
+        return cls(numbers, fields, places, starts, tuple(schema.dense_names.index(name) for name in numbers))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,4 +80,5 @@ class TreeColumns:
     def matrix(self, columns: Mapping[str, Array]) -> NDArray[np.float32]:
         """Return [B, columns] of encoded rows (`ids` [B, F], `dense` [B, N]); unknown levels are 0."""
         codes = columns["ids"][:, list(self.places)] - np.asarray(self.starts, dtype=np.int32)
-        return np.concatenate([columns["dense"], codes.astype(np.float32)], axis=1, dtype=np.float32)
+        numbers = columns["dense"][:, list(self.number_places)]
+        return np.concatenate([numbers, codes.astype(np.float32)], axis=1, dtype=np.float32)
