@@ -9,10 +9,10 @@ from benchmarks.parts.part import Options
 from benchmarks.representation.cold_start import run
 from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
 from tasks.candidates.config import CandidatesConfig
-from tasks.candidates.watches import Watches
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
+from tasks.table.watches import Watches
 from tests.table.small_night import DAYS, write_features
 
 
@@ -51,7 +51,7 @@ def test_every_proposer_is_measured(tmp_path: Path) -> None:
 
 def test_shuffled_users_leave_every_video_about_its_watchers() -> None:
     user_P, video_P = np.nonzero(np.random.default_rng(0).random((40, 9)) < 0.3)
-    watches = Watches(np.arange(40), np.arange(9), user_P, video_P, np.arange(user_P.size))
+    watches = Watches(user_P, video_P, np.arange(user_P.size), user_id_U=np.arange(40), video_id_V=np.arange(9))
     dealt = shuffled(watches, 0)
     assert (dealt.watchers <= watches.watchers).all() and dealt.watchers.sum() > 0.7 * watches.watchers.sum()
     assert not np.array_equal(dealt.user_P, watches.user_P)

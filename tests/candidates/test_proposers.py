@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.retrieval.watched import NONE
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import (
     CoOccurrenceConfig,
     DirectAuConfig,
@@ -14,7 +16,6 @@ from tasks.candidates.config import (
     RandomConfig,
 )
 from tasks.candidates.proposers.base import Proposer
-from tasks.candidates.watches import NONE, Audience
 from tests.candidates.world import USERS, VIDEOS, Planted
 
 WORLD = Planted()

@@ -5,10 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
+from tasks.candidates.audience import Audience, Later
 from tasks.candidates.measure import Proposed, ndcg
 from tasks.candidates.proposers.base import Judge, Proposer
 from tasks.candidates.registry import PROPOSERS
-from tasks.candidates.watches import Audience, Later, Watches
+from tasks.table.watches import Watches
 
 USERS, VIDEOS, RANK = 300, 120, 3
 SHOWN, LATER = 12_000, 5_000

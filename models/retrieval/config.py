@@ -1,0 +1,42 @@
+"""How vectors of users and videos are learned: read wherever a night is configured, so without torch."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.ranges import BatchRows, Decay, StepSize, WeightOrNone, Whole
+
+
+class FitOptions(BaseModel):
+    """What every fit of vectors takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: StepSize = 0.01
+    """size of a step"""
+    batch_size: BatchRows = 1024
+    """watched pairs of a step"""
+
+
+class DirectAuOptions(FitOptions):
+    """Alignment and uniformity, without negatives."""
+
+    gamma: WeightOrNone = 0.5
+    """weight of uniformity; 0 collapses"""
+    once: bool = True
+    """whether a user or video that a batch holds several times counts once in uniformity"""
+    weight_decay: Decay = 0.0
+    """decoupled decay of the vectors"""
+
+
+class LightGcnOptions(FitOptions):
+    """Vectors that are spread along who watched what."""
+
+    layers: Whole = Field(default=2, ge=0, le=8)
+    """steps along the graph; 0: none, which under bpr is matrix factorisation"""
+    loss: Literal["directau", "bpr"] = "directau"
+    """what they are learned by: alignment and uniformity, or the order of a watched video and one drawn at random"""
+    gamma: WeightOrNone = 0.5
+    """weight of uniformity under directau"""
+    penalty: WeightOrNone = 0.0001
+    """weight of the squared length of the vectors before they are spread, under bpr"""
