@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.ranges import BatchRows, Decay, StepSize, WeightOrNone, Whole
+from models.ranges import BatchRows, Decay, Number, StepSize, Weight, WeightOrNone, Whole, Width
 
 
 class FitOptions(BaseModel):
@@ -40,3 +40,18 @@ class LightGcnOptions(FitOptions):
     """weight of uniformity under directau"""
     penalty: WeightOrNone = 0.0001
     """weight of the squared length of the vectors before they are spread, under bpr"""
+
+
+class MetricOptions(FitOptions):
+    """A distance learned from content."""
+
+    hidden: Width = 64
+    """neurons between content and point"""
+    margin: Weight = 0.5
+    """by how much further than a watched video one drawn at random has to be, as a squared distance"""
+    negatives: Whole = Field(default=10, ge=1, le=1000)
+    """videos drawn at random for every watch"""
+    history: Whole = Field(default=20, ge=1, le=200)
+    """videos watched last that say where a user is"""
+    decay: Number = Field(default=0.9, gt=0, le=1)
+    """weight of a past watch, as a share of that of the next newer one"""

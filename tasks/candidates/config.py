@@ -18,7 +18,7 @@ from models.ranges import (
     Whole,
     Width,
 )
-from models.retrieval.config import DirectAuOptions, LightGcnOptions
+from models.retrieval.config import DirectAuOptions, LightGcnOptions, MetricOptions
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -81,6 +81,12 @@ class LightGcnConfig(FittedVectors, LightGcnOptions):
     kind: Literal["lightgcn"] = "lightgcn"
 
 
+class MetricConfig(FittedVectors, MetricOptions):
+    """A distance between users and videos, learned from the content of the videos watched: needs features.content."""
+
+    kind: Literal["metric"] = "metric"
+
+
 class SeaterConfig(Block):
     """A walk down a balanced tree of all videos, from what a user watched last: not validated, off unless asked for."""
 
@@ -124,6 +130,12 @@ class SeaterConfig(Block):
 
 
 ProposerConfig = Annotated[
-    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig | SeaterConfig,
+    PopularityConfig
+    | CoOccurrenceConfig
+    | RandomConfig
+    | DirectAuConfig
+    | LightGcnConfig
+    | MetricConfig
+    | SeaterConfig,
     Field(discriminator="kind"),
 ]

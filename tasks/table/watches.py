@@ -132,6 +132,25 @@ class Watches(Watched):
         """Return the codes of videos, `NONE` where they are not in the catalogue."""
         return codes_of(video_id_N, *self._by_id)
 
+    def with_content(self, asked_by: str) -> "Watches":
+        """Return the watches of videos that have content; the catalogue stays.
+
+        Args:
+            asked_by: what reads content, for messages.
+
+        Raises:
+            TrainingError: if the table holds none, or no watched video has some.
+        """
+        if self.content_VC is None:
+            raise TrainingError(f"{asked_by}: the table holds no content of videos: set features.content: true")
+        kept_P = ~np.isnan(self.content_VC[self.video_P, 0])
+        if not kept_P.any():
+            raise TrainingError(
+                f"{asked_by}: no video that was watched on the fit days has content: does the source carry it?"
+            )
+        pairs = {name: getattr(self, name)[kept_P] for name in ("user_P", "video_P", "time_P")}
+        return replace(self, **pairs)
+
     @cached_property
     def _by_id(self) -> tuple[Ids, Ids]:
         order_V = np.argsort(self.video_id_V)

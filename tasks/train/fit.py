@@ -24,6 +24,7 @@ from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
 from tasks.train.group import ALONE, Group
+from tasks.train.pretraining import pretrain
 from tasks.train.problem import FitProblem
 from tasks.train.step import LOOK_STEPS, NotFiniteError, Step, StepRecord
 from tasks.train.table_memory import TableMemory
@@ -104,9 +105,11 @@ class SeedFit:
         self.curves: list[dict[str, Any]] = []
 
     def resume(self) -> None:
-        """Go on from the last checkpoint, if there is one."""
+        """Go on from the last checkpoint; where there is none, begin with what the recipe learns before the fit."""
         found = self._checkpoints.load()
         if found is None:
+            if self.problem.watched is not None:
+                pretrain(self.ranker, self.problem.watched, self.seed)
             return
         progress, tensors = found
         self.step, self.curves = progress.step, progress.curves

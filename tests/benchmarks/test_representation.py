@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.part import Options
+from benchmarks.representation import pretraining
 from benchmarks.representation.cold_start import run
 from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
 from tasks.candidates.config import CandidatesConfig
@@ -28,6 +29,16 @@ def test_a_quick_run_measures_every_arm(tmp_path: Path) -> None:
         assert sizes["rq"] == sizes["random"] != sizes["none"]
         assert len({tuple(arm["per_seed"]) for arm in table.numbers.values()}) == 3
     assert codebook.numbers["kind"] == "rq" and codebook.numbers["later"] > 0
+
+
+@pytest.mark.slow
+def test_a_quick_run_fits_a_ranker_with_every_pretraining_and_its_control(tmp_path: Path) -> None:
+    first, *others = pretraining.run(Options(Path("no data"), (0,), tmp_path, quick=True))
+    assert [row[0] for row in first.rows] == list(pretraining.ARMS)
+    assert len({tuple(arm["per_seed"]) for arm in first.numbers.values()}) == len(pretraining.ARMS)
+    assert sum(int(table.notes[0].split()[0]) for table in others) <= int(first.notes[0].split()[0])
+    assert set(pretraining.CONTROLS.values()) == {arm for arm in pretraining.ARMS if arm.startswith("shuffled")}
+    assert first.notes[1].startswith("Verdict: directau, initialise: ")
 
 
 @pytest.mark.slow
