@@ -75,8 +75,7 @@ class Ranker(nn.Module):
         self._objective = OBJECTIVES[recipe.objective.kind]
         _refuse_unencoded(recipe, schema)
         self._user_column, self._item_column = _column(schema, "user_id"), _column(schema, "video_id")
-        joins = recipe.pretraining is not None and recipe.pretraining.use == "join"
-        self.encoder = self._own_encoder(events=BACKBONES[recipe.backbone.kind].reads_events, pretrained=joins)
+        self.encoder = self._own_encoder(BACKBONES[recipe.backbone.kind].reads_events, recipe.joins_vectors)
         self.second_encoder = second_encoder(recipe, self._objective, schema)
         self.backbone = BACKBONES[recipe.backbone.kind](recipe.backbone, self.encoder.shape)
         self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.backbone.shape, self.tasks)

@@ -199,6 +199,11 @@ class Recipe(BaseModel):
         return OBJECTIVES[self.objective.kind].weighs_by_propensity or self.ranking.weighs_by_propensity
 
     @property
+    def joins_vectors(self) -> bool:
+        """Whether vectors that were learned before the fit are two further fields."""
+        return self.pretraining is not None and self.pretraining.use == "join"
+
+    @property
     def heads(self) -> dict[str, HeadConfig]:
         """Task -> head of every task that learns watch time: `watch_time`, then `watch_time_<name>` by name."""
         further = {f"{WATCH_TIME}_{name}": self.further_heads[name].head for name in sorted(self.further_heads)}

@@ -105,11 +105,9 @@ class SeedFit:
         self.curves: list[dict[str, Any]] = []
 
     def resume(self) -> None:
-        """Go on from the last checkpoint; where there is none, begin with what the recipe learns before the fit."""
+        """Go on from the last checkpoint, if there is one."""
         found = self._checkpoints.load()
         if found is None:
-            if self.problem.watched is not None:
-                pretrain(self.ranker, self.problem.watched, self.seed)
             return
         progress, tensors = found
         self.step, self.curves = progress.step, progress.curves
@@ -141,8 +139,10 @@ class SeedFit:
         return True
 
     def epoch(self) -> None:
-        """Train one epoch, or the rest of one, then validate."""
+        """Train one epoch, or the rest of one, then validate; before the first step of all, learn what the recipe begins with."""
         config, rows = self.config, self._rows
+        if self.problem.watched is not None and not self.stopping.epoch and not self.step:
+            pretrain(self.ranker, self.problem.watched, self.seed)
         self.ranker.train()
         epoch = self.stopping.epoch
         total = rows.impressions.order(config.batch_size, config.shard_rows, self.seed, epoch).num_batches

@@ -149,7 +149,6 @@ def test_a_joined_fit_is_the_same_again_and_goes_on_without_learning_vectors_ane
     problem = open_problem(TrainingTable.open(matched), joined)
     whole = fit_seed(problem, 0, config, tmp_path / "whole")
     begun = SeedFit(problem, 0, config, tmp_path / "begun")
-    begun.resume()
     begun.epoch()
     for name in ("a", "b"):
         train(matched, NamedRecipe("joined", joined, config), tmp_path / name, tmp_path / "scratch")
