@@ -108,7 +108,8 @@ class MetricFit(VectorFit):
         """Return the point of every video, [V, D]: drawn back to the surface of the unit ball where it lies outside."""
         hidden_VW = functional.relu(self._content_VC @ self._weight_CW + self._bias_W)
         point_VD = hidden_VW @ self._weight_WD
-        return point_VD / point_VD.norm(dim=1, keepdim=True).clamp_min(1)
+        inside_VD: Tensor = point_VD / point_VD.norm(dim=1, keepdim=True).clamp_min(1)
+        return inside_VD
 
     def _users(self, point_VD: Tensor, past_BH: Tensor) -> Tensor:
         """Return the mean of the points of past videos, each weighed by `decay` once more than the next newer, [B, D]."""

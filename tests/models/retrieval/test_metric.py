@@ -19,8 +19,8 @@ OPTIONS = MetricOptions(hidden=16, batch_size=128)
 class Pairs(Watched):
     """Pairs of a world of two groups."""
 
-    num_users: int = USERS  # type: ignore[misc]
-    num_videos: int = VIDEOS  # type: ignore[misc]
+    num_users: int = USERS
+    num_videos: int = VIDEOS
 
 
 def world(seed: int = 0) -> Pairs:
