@@ -20,6 +20,7 @@ from tasks.core.yaml_file import read_yaml
 from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.training_table import TrainingTable
+from tasks.train.trees.config import TreesRecipe
 
 FILE = Path(__file__).resolve().parent / "pretraining.yaml"
 RECIPE, PLAIN, CONTROL = "network", "none", "shuffled"
@@ -51,19 +52,31 @@ _QUICK = {
 
 
 def run(options: Options) -> list[Table]:
-    """Fit every arm with the same seeds on the same table, and measure it by slices."""
+    """Simulate the days and measure every arm."""
     protocol = _protocol(options)
     night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
     night.prepare()
     (variant,) = protocol.variants
     table, training = night.table(variant), protocol.params.training_of(RECIPE)
     testbed = Testbed(night.workspace.features, table, night.days, options.scratch / "fits", training)
-    plain, slices = protocol.params.recipe(RECIPE), slices_of(testbed, TrainingTable.open(table))
-    found: dict[str, dict[str, Sliced]] = {}
-    for number, (arm, pretraining) in enumerate(ARMS.items()):
-        short = {"epochs": 1} if options.quick else {}
-        asked = None if pretraining is None else {**pretraining, **short}
-        recipe = Recipe.model_validate(plain.model_dump() | {"pretraining": asked})
+    short = {"epochs": 1} if options.quick else {}
+    arms = {arm: None if asked is None else {**asked, **short} for arm, asked in ARMS.items()}
+    return measured(testbed, protocol.params.recipe(RECIPE), arms)
+
+
+def measured(
+    testbed: Testbed, plain: Recipe | TreesRecipe, arms: Mapping[str, Mapping[str, Any] | None]
+) -> list[Table]:
+    """Fit a recipe with every pre-training and the same seeds, and measure it by slices.
+
+    Args:
+        testbed: days and settings.
+        plain: the recipe without.
+        arms: as `ARMS`.
+    """
+    slices, found = slices_of(testbed, TrainingTable.open(testbed.table)), dict[str, dict[str, Sliced]]()
+    for number, (arm, pretraining) in enumerate(arms.items()):
+        recipe = Recipe.model_validate(plain.model_dump() | {"pretraining": pretraining})
         outputs = testbed.judged(testbed.outputs(testbed.fit(f"arm{number}", recipe)))
         found[arm] = {name: sliced(testbed, outputs, index) for name, index in slices.items()}
     first, *others = (_table(name, index.size, found) for name, index in slices.items())
@@ -85,6 +98,8 @@ def _verdict(found: Mapping[str, Mapping[str, Sliced]]) -> str:
     over = {arm: of["all"].over(found[PLAIN]["all"])["users"] for arm, of in found.items()}
     said = []
     for arm, control in CONTROLS.items():
+        if not {arm, control} <= found.keys():
+            continue
         gain, low, _ = over[arm]
         helps = low > 0
         by_vectors = helps and over[control][0] < gain / 5

@@ -80,7 +80,7 @@ def test_vectors_help_where_taste_is_of_low_rank_and_data_few_and_dealt_ones_do_
 ) -> None:
     arms: dict[str, dict[str, Any] | None] = {
         "none": None,
-        "initialise": DIRECTAU,
+        "initialise": {**DIRECTAU, "spread": 0.3},
         "join": {**DIRECTAU, "use": "join"},
         "metric": {**METRIC, "use": "join"},
         "shuffled": {**DIRECTAU, "use": "join", "shuffled": True},
@@ -92,7 +92,7 @@ def test_vectors_help_where_taste_is_of_low_rank_and_data_few_and_dealt_ones_do_
         found[name] = float(np.mean([of_seed[str(seed)]["xauc"] for seed in SEEDS]))
     assert found["join"] > found["none"] + 0.02, found
     assert found["metric"] > found["none"] + 0.08, found
-    assert found["initialise"] > found["none"] - 0.01, found
+    assert found["initialise"] > found["none"] + 0.02, found
     assert found["shuffled"] < found["none"] + 0.01, found
 
 
