@@ -13,6 +13,7 @@ from models.encoders import ENCODERS
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
 from models.objectives import OBJECTIVES
+from models.pretraining import PRETRAININGS
 from models.propensity import PROPENSITIES
 from models.ranking import RANKINGS
 from models.trunks import TRUNKS
@@ -25,6 +26,7 @@ REGISTRIES: Mapping[str, Mapping[str, Any]] = {
     "models.encoders.history": HISTORIES,
     "models.heads": HEADS,
     "models.objectives": OBJECTIVES,
+    "models.pretraining": PRETRAININGS,
     "models.propensity": PROPENSITIES,
     "models.ranking": RANKINGS,
     "models.trunks": TRUNKS,

@@ -75,7 +75,7 @@ class Ranker(nn.Module):
         self._objective = OBJECTIVES[recipe.objective.kind]
         _refuse_unencoded(recipe, schema)
         self._user_column, self._item_column = _column(schema, "user_id"), _column(schema, "video_id")
-        self.encoder = self._own_encoder(events=BACKBONES[recipe.backbone.kind].reads_events)
+        self.encoder = self._own_encoder(BACKBONES[recipe.backbone.kind].reads_events, recipe.joins_vectors)
         self.second_encoder = second_encoder(recipe, self._objective, schema)
         self.backbone = BACKBONES[recipe.backbone.kind](recipe.backbone, self.encoder.shape)
         self.trunk = TRUNKS[recipe.trunk.kind](recipe.trunk, self.backbone.shape, self.tasks)
@@ -268,11 +268,11 @@ class Ranker(nn.Module):
         head = self._head(task)
         return 1 if head is None else head.num_statistics
 
-    def _own_encoder(self, events: bool = False) -> Encoder:
-        """Return an encoder of what tasks may read, one that passes past events on if asked."""
+    def _own_encoder(self, events: bool = False, pretrained: bool = False) -> Encoder:
+        """Return an encoder of what tasks may read, one that passes past events on, or reads vectors learned before, if asked."""
         apart = (*self.recipe.set_apart, *self.recipe.unread(self.schema))
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, apart)
-        return ENCODERS[config.kind](config, self.schema, replace(reads, events=events))
+        return ENCODERS[config.kind](config, self.schema, replace(reads, events=events, pretrained=pretrained))
 
     def _encoders(self) -> Iterator[tuple[str, Encoder | SideBySide]]:
         """Yield every encoder with the task whose loss carries its penalty: watch time where tasks share it."""

@@ -12,9 +12,11 @@ from models.balance import BALANCES, BalanceConfig
 from models.component import default_of
 from models.compression import COMPRESSIONS, CompressionConfig
 from models.encoders import ENCODERS, EncoderConfig
+from models.encoders.pretrained import PRETRAINED
 from models.heads import HEADS, HeadConfig
 from models.heads.base import LONGEST, LabelState, TrainLabels
 from models.objectives import OBJECTIVES, ObjectiveConfig
+from models.pretraining import PretrainingConfig
 from models.propensity import PROPENSITIES, PropensityConfig
 from models.ranges import Weight, Whole
 from models.ranking import RANKINGS, RankingConfig
@@ -115,6 +117,8 @@ class Recipe(BaseModel):
     """Sensitive attributes of users that are read, of those under `table.traits`; a recipe that names none reads none."""
     second_encoder: EncoderConfig = default_of(ENCODERS, "packed", embedding_dim=8)
     """Encoder of auxiliary towers that do not share the tasks' own; built only where one asks for it."""
+    pretraining: PretrainingConfig | None = Field(default=None, exclude_if=lambda config: config is None)
+    """Vectors of users and videos learned from the watches of the fit days, which the fit begins with; null: none."""
     compression: CompressionConfig = Field(
         default=default_of(COMPRESSIONS, "none"), exclude_if=lambda config: config == default_of(COMPRESSIONS, "none")
     )
@@ -155,6 +159,19 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _pretraining_is_read(self) -> "Recipe":
+        if self.pretraining is None:
+            return self
+        hidden, labels = sorted(set(PRETRAINED) & set(self.set_apart)), set(get_args(TaskName)) - {WATCH_TIME}
+        if hidden:
+            raise ValueError(f"pretraining learns vectors of {', '.join(hidden)}, which set_apart keeps from the tasks")
+        if self.pretraining.watched not in labels:
+            raise ValueError(
+                f"pretraining.watched {self.pretraining.watched!r} is no binary label: choose among {', '.join(sorted(labels))}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _balance_suits(self) -> "Recipe":
         balance, objective = BALANCES[self.balance.kind], OBJECTIVES[self.objective.kind]
         weighted = [task for task in self.task_names if self.weight(task) != 1]
@@ -187,6 +204,11 @@ class Recipe(BaseModel):
     def weighs_by_propensity(self) -> bool:
         """Whether the objective or the ranking term reads the propensity of every row."""
         return OBJECTIVES[self.objective.kind].weighs_by_propensity or self.ranking.weighs_by_propensity
+
+    @property
+    def joins_vectors(self) -> bool:
+        """Whether vectors that were learned before the fit are two further fields."""
+        return self.pretraining is not None and self.pretraining.use == "join"
 
     @property
     def heads(self) -> dict[str, HeadConfig]:

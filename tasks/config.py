@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
-from tasks.candidates.config import CandidatesConfig, ProposerConfig
+from tasks.candidates.config import CandidatesConfig, MetricConfig, ProposerConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import Days
@@ -232,9 +232,9 @@ class Params(Block):
                 for said in self.features.too_long(self.window.lookback_days)
             ),
         ]
-        if not (isinstance(self.table.items, NoItems) or self.features.content):
+        if not self.features.content:
             left_out = "reads the content of videos, which features leave out: set features.content: true"
-            found.append((("table", "items"), left_out))
+            found += [(keys, left_out) for keys in self._reading_content()]
         for name in self.nightly.recipes:
             asked = self.recipes.get(name, {}).get("traits", ())
             if isinstance(asked, list):  # else the recipe itself is refused
@@ -242,6 +242,18 @@ class Params(Block):
         for name, ensemble in self.ensembles.items():
             found += self._unknown(("ensembles", name, "members"), "recipe", ensemble.members, self.recipes)
         return [Problem(place.below(*keys), message) for keys, message in found]
+
+    def _reading_content(self) -> Iterator[Keys]:
+        """Yield where what reads the content of videos is asked for."""
+        if not isinstance(self.table.items, NoItems):
+            yield "table", "items"
+        for name, proposer in self.proposers.items():
+            if isinstance(proposer, MetricConfig):
+                yield "proposers", name
+        for name, written in self.recipes.items():
+            pretraining = written.get("pretraining")
+            if isinstance(pretraining, dict) and pretraining.get("kind") == "metric":
+                yield "recipes", name, "pretraining"
 
     def _undivided(self) -> Iterator[Wrong]:
         """Yield recipes of nights that are to be fitted by several processes, and can only be by one."""

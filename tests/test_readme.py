@@ -10,6 +10,7 @@ from models.backbones import BACKBONES
 from models.balance import BALANCES
 from models.encoders.history import HISTORIES
 from models.heads import HEADS
+from models.pretraining import PRETRAININGS
 from models.propensity import PROPENSITIES
 from models.ranking import RANKINGS
 from models.trunks import TRUNKS
@@ -58,6 +59,7 @@ def test_ci_calls_exactly_the_readmes_test_command() -> None:
         ("loss balance", BALANCES),
         ("ranking term", RANKINGS),
         ("propensity", PROPENSITIES),
+        ("pre-training", PRETRAININGS),
         ("history", HISTORIES),
     ],
 )

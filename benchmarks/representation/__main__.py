@@ -8,12 +8,13 @@ import sys
 from benchmarks.parts.command import Benchmark
 
 BENCHMARK = Benchmark(
-    title="Item codes and proposers",
+    title="Item codes, proposers and vectors learned before a fit",
     package="benchmarks.representation",
-    parts=("cold_start", "retrieval", "retrieval_kuairand"),
+    parts=("cold_start", "retrieval", "retrieval_kuairand", "pretraining"),
     seeds=(0, 1, 2),
     about="Own rows of videos alone, beside codes of their content, and beside codes of other videos, in a world of known effect; "
-    "proposers of videos against floors and controls, by recall of later watches over the whole catalogue.",
+    "proposers of videos against floors and controls, by recall of later watches over the whole catalogue; "
+    "rankers that begin with the vectors of such proposers or read them, against none and dealt ones.",
 )
 
 if __name__ == "__main__":

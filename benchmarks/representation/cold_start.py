@@ -3,25 +3,18 @@
 The rule of the verdict stands in `RULE`, written before anything was run that is recorded. Shapes: B judge rows.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
-from benchmarks.watchtime.measure import CONFIDENCE, Outputs
+from benchmarks.representation.slices import Sliced, heading, sliced, slices_of
 from benchmarks.watchtime.testbed import Testbed
 from tasks.core.document import read_document
 from tasks.core.layout import Workspace
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import read_yaml
-from tasks.evaluate.estimate import Draw, difference
-from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.items.report import FOLDER, REPORT, CodebookReport
@@ -30,14 +23,6 @@ from tasks.table.training_table import TrainingTable
 FILE = Path(__file__).resolve().parent / "cold_start.yaml"
 RECIPE = "network"
 PLAIN, CODED, CONTROL = "none", "rq", "random"
-SLICES: Mapping[str, tuple[int, float]] = {
-    "all": (0, np.inf),
-    "0": (0, 0),
-    "1-5": (1, 5),
-    "6-20": (6, 20),
-    "> 20": (21, np.inf),
-}
-"""Slice -> fewest and most rows of the fit days that a judge row's video has."""
 COLD = "0"
 RULE = (
     "Rule, set before the run: rq holds if on videos without a fit row its XAUC over the own row alone has both intervals, over users "
@@ -47,32 +32,6 @@ _QUICK = {
     "sources": {"simulator": {"impressions_per_day": 1200, "users": 100, "videos": 150, "new_videos_per_day": 25}},
     "training": {"max_epochs": 1, "batch_size": 256},
 }
-_FEWEST_ROWS = 100
-"""A slice of fewer is left out."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sliced:
-    """One arm on one slice.
-
-    Attributes:
-        users: one draw of XAUC per seed, with the influence of every user.
-        videos: the same with that of every video.
-    """
-
-    users: Sequence[Draw]
-    videos: Sequence[Draw]
-
-    @property
-    def per_seed(self) -> list[float]:
-        """XAUC of every seed."""
-        return [draw.result.value for draw in self.users]
-
-    def over(self, other: "Sliced") -> dict[str, tuple[float, float, float]]:
-        """Return the paired difference of the means and its interval, over users and over videos."""
-        pairs = {"users": (self.users, other.users), "videos": (self.videos, other.videos)}
-        found = {name: difference(*pair, CONFIDENCE) for name, pair in pairs.items()}
-        return {name: (of.value, of.low, of.high) for name, of in found.items()}
 
 
 def run(options: Options) -> list[Table]:
@@ -87,8 +46,8 @@ def run(options: Options) -> list[Table]:
         training = protocol.params.training_of(RECIPE)
         testbed = Testbed(night.workspace.features, table, night.days, options.scratch / "fits" / arm, training)
         outputs = testbed.judged(testbed.outputs(testbed.fit(RECIPE, protocol.params.recipe(RECIPE))))
-        slices = _slices(testbed, TrainingTable.open(table))
-        found[arm] = {name: _sliced(testbed, outputs, index) for name, index in slices.items()}
+        slices = slices_of(testbed, TrainingTable.open(table))
+        found[arm] = {name: sliced(testbed, outputs, index) for name, index in slices.items()}
         sizes[arm] = TrainingTable.open(table).schema.num_rows
         if arm == CODED:
             report = read_document(table / FOLDER / REPORT, CodebookReport, "table")
@@ -97,30 +56,6 @@ def run(options: Options) -> list[Table]:
         *(_table(name, index.size, found, sizes) for name, index in slices.items()),
         _codebook(report, _verdict(found)),
     ]
-
-
-def _slices(testbed: Testbed, table: TrainingTable) -> dict[str, NDArray[np.int64]]:
-    """Return the judge rows of every slice that has enough."""
-    shown, times = np.unique(table.column("fit", "video_id"), return_counts=True)
-    video_B = testbed.judge_videos
-    place_B = np.minimum(np.searchsorted(shown, video_B), len(shown) - 1)
-    fit_rows_B = np.where(shown[place_B] == video_B, times[place_B], 0)
-    found = {name: np.flatnonzero((fit_rows_B >= low) & (fit_rows_B <= high)) for name, (low, high) in SLICES.items()}
-    return {name: index for name, index in found.items() if index.size >= _FEWEST_ROWS}
-
-
-def _sliced(testbed: Testbed, outputs: Mapping[int, Outputs], index: NDArray[np.int64]) -> Sliced:
-    rows = testbed.rows.take(index)
-    scores = [found.take(index).score_B for found in outputs.values()]
-
-    def draws(groups: Any) -> list[Draw]:
-        return [_drawn(xauc_influence(rows.watch_B, score_B, groups)) for score_B in scores]
-
-    return Sliced(draws(rows.users), draws(rows.videos))
-
-
-def _drawn(statistic: Any) -> Draw:
-    return Draw(statistic.result(), None, statistic.psi_U)
 
 
 def _verdict(found: Mapping[str, Mapping[str, Sliced]]) -> str:
@@ -141,9 +76,8 @@ def _table(name: str, rows: int, found: Mapping[str, Mapping[str, Sliced]], size
         cells = ["" if arm == PLAIN else "{:+.4f} [{:+.4f}, {:+.4f}]".format(*against[unit]) for unit in against]
         lines.append([arm, f"{sizes[arm]:,}", mean_sd(of[name].per_seed, 4), *cells])
         numbers[arm] = {"per_seed": of[name].per_seed, **against}
-    title = "All judge rows" if name == "all" else f"Videos with {name} fit rows"
     columns = ["arm", "embedding rows", "XAUC", "against the own row (users)", "against the own row (videos)"]
-    return Table(title, columns, lines, [f"{rows:,} judge rows."], numbers)
+    return Table(heading(name), columns, lines, [f"{rows:,} judge rows."], numbers)
 
 
 def _codebook(report: CodebookReport, verdict: str) -> Table:

@@ -14,6 +14,7 @@ import torch
 from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
+from tasks.candidates.audience import Later
 from tasks.candidates.config import (
     CandidatesConfig,
     CoOccurrenceConfig,
@@ -26,7 +27,6 @@ from tasks.candidates.config import (
 from tasks.candidates.measure import Proposed, statistics
 from tasks.candidates.registry import PROPOSERS
 from tasks.candidates.stage import servable_videos, validation_judge
-from tasks.candidates.watches import Later, Watches
 from tasks.core.layout import Workspace
 from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import read_yaml
@@ -36,6 +36,7 @@ from tasks.evaluate.resampling import Resampler
 from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.training_table import TrainingTable
+from tasks.table.watches import Watches
 
 FILE = Path(__file__).resolve().parent / "retrieval.yaml"
 FLOOR = "popularity"

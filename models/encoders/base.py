@@ -97,11 +97,13 @@ class EncoderInput:
         columns: columns of `Batch.ids_BF`.
         dense: columns of `Batch.dense_BN`.
         events: whether past events are passed on one by one, beside what a history encoder makes of them.
+        pretrained: whether vectors of user and video that were learned before the fit are two further fields.
     """
 
     columns: tuple[int, ...]
     dense: tuple[int, ...]
     events: bool = False
+    pretrained: bool = False
 
     @classmethod
     def without(cls, schema: InputSchema, apart: Collection[str]) -> "EncoderInput":

@@ -17,6 +17,7 @@ from models.encoders.history.base import EventEmbedding
 from models.encoders.history.in_order import without_gaps
 from models.encoders.history.matches import MatchCounts, MatchesConfig
 from models.encoders.history.none import NoHistoryConfig
+from models.encoders.pretrained import PRETRAINED, PretrainedFields
 from models.encoders.sharded import packed_table
 from models.ranges import Width
 from models.schema import InputSchema
@@ -61,8 +62,10 @@ class PackedEncoder(Encoder):
         self.history_fields = Columns(schema.history_columns)
         self.matches = None if config.matches is None else MatchCounts(config.matches, schema, config.embedding_dim)
         self.events = EventEmbedding(schema, config.embedding_dim) if self.reads.events else None
+        self.pretrained = PretrainedFields(schema, config.embedding_dim) if self.reads.pretrained else None
         names = [schema.fields[column][0] for column in self.reads.columns]
         names += ["history"] * (self.history.width > 0) + ["matches"] * (self.matches is not None)
+        names += [] if self.pretrained is None else PRETRAINED.values()
         width = len(names) * config.embedding_dim + num_dense
         num_events = schema.history_length if self.reads.events else 0
         self._shape = EncodedShape(len(names), config.embedding_dim, width, tuple(names), num_events, self.reads.dense)
@@ -86,6 +89,8 @@ class PackedEncoder(Encoder):
             assert batch.history is not None
             match_BD = self.matches(batch.history.spread(), self.history_fields(batch.ids_BF))
             fields_BFD = torch.cat([fields_BFD, match_BD.unsqueeze(1)], dim=1)
+        if self.pretrained is not None:
+            fields_BFD = torch.cat([fields_BFD, self.pretrained(batch.ids_BF)], dim=1)
         reads_all = len(self.reads.dense) == batch.dense_BN.shape[1]
         dense_BN = batch.dense_BN if reads_all else self.dense_features(batch.dense_BN)
         return Embedded(fields_BFD, dense_BN, *self._events(batch))

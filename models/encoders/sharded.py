@@ -85,7 +85,7 @@ class ShardedTable(nn.Embedding):
         _own_normal(num_rows, width, 1.0, placement)  # what the whole table draws when it is made
         own = _own_normal(num_rows, width, EMBEDDING_STD, placement)
         super().__init__(len(own), width, sparse=True, _weight=own)
-        self.whole_rows = num_rows
+        self.whole_rows, self.placement = num_rows, placement
         self._row_R = torch.zeros(0, dtype=torch.int64)
         self._lent_RD = torch.zeros(0, width)
 
@@ -113,6 +113,21 @@ class ShardedTable(nn.Embedding):
         if bool((slots >= len(self._row_R)).any()) or not torch.equal(self._row_R[slots], ids):
             raise RuntimeError("a row is looked up that was not lent to this process: what a batch reads changed")
         return functional.embedding(slots, self._lent_RD)
+
+
+@torch.no_grad()
+def put_rows(table: nn.Embedding, row_N: Tensor, value_ND: Tensor) -> None:
+    """Set rows of a packed table; of one that several processes hold, those that this process owns.
+
+    Args:
+        table: of `packed_table`.
+        row_N: int64 numbers of rows of the whole table.
+        value_ND: their values.
+    """
+    placement = table.placement if isinstance(table, ShardedTable) else Placement()
+    own_N = row_N % placement.size == placement.rank
+    place_N = row_N[own_N] // placement.size
+    table.weight[place_N.to(table.weight.device)] = value_ND[own_N].to(table.weight)
 
 
 @torch.no_grad()

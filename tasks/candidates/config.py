@@ -18,6 +18,7 @@ from models.ranges import (
     Whole,
     Width,
 )
+from models.retrieval.config import DirectAuOptions, LightGcnOptions, MetricOptions
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -60,10 +61,6 @@ class FittedVectors(Block):
 
     width: Width = 64
     """numbers of a vector"""
-    learning_rate: StepSize = 0.01
-    """size of a step"""
-    batch_size: BatchRows = 1024
-    """watched pairs of a step"""
     max_epochs: Steps = 60
     """passes over the watched pairs at most"""
     patience: Steps = 8
@@ -72,30 +69,22 @@ class FittedVectors(Block):
     """of the first vectors and of the order of pairs"""
 
 
-class DirectAuConfig(FittedVectors):
+class DirectAuConfig(FittedVectors, DirectAuOptions):
     """Vectors of users and videos learned by alignment and uniformity, without negatives."""
 
     kind: Literal["directau"] = "directau"
-    gamma: WeightOrNone = 0.5
-    """weight of uniformity; 0 collapses"""
-    once: bool = True
-    """whether a user or video that a batch holds several times counts once in uniformity"""
-    weight_decay: Decay = 0.0
-    """decoupled decay of the vectors"""
 
 
-class LightGcnConfig(FittedVectors):
+class LightGcnConfig(FittedVectors, LightGcnOptions):
     """Vectors of users and videos, spread along who watched what."""
 
     kind: Literal["lightgcn"] = "lightgcn"
-    layers: Whole = Field(default=2, ge=0, le=8)
-    """steps along the graph; 0: none, which under bpr is matrix factorisation"""
-    loss: Literal["directau", "bpr"] = "directau"
-    """what they are learned by: alignment and uniformity, or the order of a watched video and one drawn at random"""
-    gamma: WeightOrNone = 0.5
-    """weight of uniformity under directau"""
-    penalty: WeightOrNone = 0.0001
-    """weight of the squared length of the vectors before they are spread, under bpr"""
+
+
+class MetricConfig(FittedVectors, MetricOptions):
+    """A distance between users and videos, learned from the content of the videos watched: needs features.content."""
+
+    kind: Literal["metric"] = "metric"
 
 
 class SeaterConfig(Block):
@@ -141,6 +130,12 @@ class SeaterConfig(Block):
 
 
 ProposerConfig = Annotated[
-    PopularityConfig | CoOccurrenceConfig | RandomConfig | DirectAuConfig | LightGcnConfig | SeaterConfig,
+    PopularityConfig
+    | CoOccurrenceConfig
+    | RandomConfig
+    | DirectAuConfig
+    | LightGcnConfig
+    | MetricConfig
+    | SeaterConfig,
     Field(discriminator="kind"),
 ]

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from models.retrieval.alignment_uniformity import alignment, uniformity
+from models.retrieval.watched import Ids
 from tasks.candidates.document import Health
-from tasks.candidates.watches import Ids, Watches
+from tasks.table.watches import Watches
 
 DECILES = 10
 MOST_VECTORS = 2048

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tasks.candidates.watches import NONE, Flags, Ids, Later, Watches
+from models.retrieval.watched import NONE, Ids
+from tasks.candidates.audience import Later
 from tasks.evaluate.catalogue import metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.document import HeadlineMetric
@@ -20,6 +21,7 @@ from tasks.evaluate.metrics.ranked_lists import RankedLists
 from tasks.evaluate.metrics.uncertainty import Statistic
 from tasks.evaluate.metrics.user_statistics import UserInfluence, UserSums
 from tasks.evaluate.resampling import Resampler
+from tasks.table.watches import Flags, Watches
 
 
 @dataclass(frozen=True, eq=False)

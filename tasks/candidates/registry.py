@@ -6,6 +6,7 @@ from tasks.candidates.proposers.base import Proposer
 from tasks.candidates.proposers.co_occurrence import CoOccurrence
 from tasks.candidates.proposers.directau import DirectAu
 from tasks.candidates.proposers.lightgcn import LightGcn
+from tasks.candidates.proposers.metric import Metric
 from tasks.candidates.proposers.popularity import Popularity
 from tasks.candidates.proposers.random import Random
 from tasks.candidates.proposers.seater import SeaterWalk
@@ -16,5 +17,6 @@ PROPOSERS: Mapping[str, type[Proposer]] = {
     "random": Random,
     "directau": DirectAu,
     "lightgcn": LightGcn,
+    "metric": Metric,
     "seater": SeaterWalk,
 }

@@ -9,18 +9,20 @@ import polars as pl
 import pyarrow.parquet as pq
 import torch
 
+from models.retrieval.watched import NONE, Ids
+from tasks.candidates.audience import Audience, Later
 from tasks.candidates.config import CandidatesConfig, ProposerConfig
 from tasks.candidates.document import JUDGED_FILE, PROPOSALS_FILE, ProposerMetrics
 from tasks.candidates.measure import Proposed, estimates, ndcg, statistics
 from tasks.candidates.proposers.base import USERS_AT_A_TIME, Judge, Proposer
 from tasks.candidates.registry import PROPOSERS
-from tasks.candidates.watches import NONE, Audience, Ids, Later, Watches, rows
 from tasks.core.files import write_json, writing
 from tasks.core.layout import METRICS_FILE
 from tasks.evaluate.night import MeasuredNight
 from tasks.evaluate.stage import rounded
 from tasks.features.state import history_file
 from tasks.table.training_table import SPLITS, TrainingTable
+from tasks.table.watches import Watches, rows
 
 STOPPING_LENGTH = 20
 """K of the NDCG on the validation day that ends a fit."""

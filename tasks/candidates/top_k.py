@@ -6,7 +6,7 @@ Shapes: N users, V videos, K places.
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.candidates.watches import NONE, Ids
+from models.retrieval.watched import NONE, Ids
 
 Scores = NDArray[np.float32]
 

@@ -7,13 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.attribution.fields import GROUPED, SENSITIVE
+from models.encoders.pretrained import PRETRAINED
 from models.objectives import OBJECTIVES
 from models.recipe import Recipe
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.tune.result import put
 
 HISTORY, MATCHES = "history", "matches"
-"""Fields that are parts of the encoder; all others are set apart."""
+"""Fields that are parts of the encoder; but for those of vectors learned before the fit, all others are set apart."""
 
 
 class StillNeeded(TrainingError):
@@ -81,6 +82,8 @@ def changes(document: Mapping[str, Any], fields: Sequence[str], groups: Mapping[
             found["encoder.history"] = {"kind": "none"}
         elif field == MATCHES:
             found["encoder.matches"] = None
+        elif field in PRETRAINED.values():
+            found["pretraining"] = None
         elif not field.startswith(SENSITIVE):
             apart += groups[field.removeprefix(GROUPED)] if field.startswith(GROUPED) else [field]
     return found | ({"set_apart": [*document["set_apart"], *apart]} if apart else {})

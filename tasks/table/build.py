@@ -10,7 +10,7 @@ import polars as pl
 
 from tasks.core.days import Days
 from tasks.core.errors import ContractError
-from tasks.core.files import hash_tree, writing
+from tasks.core.files import hash_file, hash_tree, writing
 from tasks.core.manifest import code_hash
 from tasks.features.buckets import midnight_ms
 from tasks.table.candidate_log import CandidateLog
@@ -22,7 +22,7 @@ from tasks.table.items.report import FOLDER as ITEMS
 from tasks.table.items.report import write_items
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
 from tasks.table.split import TASKS, SplitEncoder
-from tasks.table.training_table import LEARNED, PREPROCESSOR, SPLITS, TableMetadata
+from tasks.table.training_table import CONTENTS, LEARNED, PREPROCESSOR, SPLITS, TableMetadata
 from tasks.table.unobserved import FOLDER, UnobservedSampler
 
 
@@ -93,6 +93,12 @@ def build_table(
             shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
             taught = teaching_videos(source, config.items, shown, days.fit[-1])["video_id"].to_numpy()
             write_items(preprocessor.items, source.contents, taught, temporary / ITEMS)
+        hashes = {part: hash_tree(temporary / part) for part in (PREPROCESSOR, *splits)}
+        if source.has_content:
+            shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
+            fitted = source.contents.filter(pl.col("video_id").is_in(shown.implode()))
+            fitted.write_parquet(temporary / CONTENTS, compression="zstd")
+            hashes[CONTENTS] = hash_file(temporary / CONTENTS)
         schema = preprocessor.schema
         TableMetadata(
             days={split: split_days[split] for split in splits},
@@ -102,7 +108,7 @@ def build_table(
             tasks=TASKS,
             input_schema=schema,
             config=config,
-            hashes={part: hash_tree(temporary / part) for part in (PREPROCESSOR, *splits)},
+            hashes=hashes,
             code=code_hash("table"),
         ).write(temporary)
     sizes = {"fields": schema.num_fields, "packed_rows": schema.num_rows, "dense": schema.num_dense}

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.schema import InputSchema
@@ -18,6 +19,8 @@ from tasks.table.preprocessor import Preprocessor
 from tasks.table.unobserved import PairPopulation
 
 PREPROCESSOR = "preprocessor"
+CONTENTS = "contents.parquet"
+"""Content of the videos of the fit days, where the features carry some."""
 LEARNED = ("fit", "validation")
 """Splits that a fit sees, and that hold a sample of unobserved pairs where one is asked for."""
 SPLITS = (*LEARNED, "judge")
@@ -45,7 +48,7 @@ class TableMetadata(BaseModel):
     config: TableConfig
     """What was encoded, and what the watch-time label is."""
     hashes: Mapping[str, str]
-    """Hash of the preprocessor and of every split."""
+    """Hash of the preprocessor, of every split and, where there is some, of the content of videos."""
     code: str
     """Hash of the code that wrote the table."""
 
@@ -105,7 +108,14 @@ class TrainingTable:
     @property
     def learned_hashes(self) -> dict[str, str]:
         """Hashes of everything a fit may see, which is not the judge day."""
-        return {part: self.metadata.hashes[part] for part in (PREPROCESSOR, *LEARNED)}
+        parts = (PREPROCESSOR, *LEARNED, CONTENTS)
+        return {part: self.metadata.hashes[part] for part in parts if part != CONTENTS or part in self.metadata.hashes}
+
+    @cached_property
+    def contents(self) -> pl.DataFrame | None:
+        """`video_id`, ascending, and `content_vector` of every video with a fit row, null where it has none; None where the
+        features carry no content."""
+        return pl.read_parquet(self.folder / CONTENTS) if CONTENTS in self.metadata.hashes else None
 
     @property
     def validation_day(self) -> dt.date:

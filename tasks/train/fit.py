@@ -24,6 +24,7 @@ from tasks.train.config import TrainingConfig
 from tasks.train.conflict import gradient_account
 from tasks.train.device import Device
 from tasks.train.group import ALONE, Group
+from tasks.train.pretraining import pretrain
 from tasks.train.problem import FitProblem
 from tasks.train.step import LOOK_STEPS, NotFiniteError, Step, StepRecord
 from tasks.train.table_memory import TableMemory
@@ -138,8 +139,10 @@ class SeedFit:
         return True
 
     def epoch(self) -> None:
-        """Train one epoch, or the rest of one, then validate."""
+        """Train one epoch, or the rest of one, then validate; before the first step of all, learn what the recipe begins with."""
         config, rows = self.config, self._rows
+        if self.problem.watched is not None and not self.stopping.epoch and not self.step:
+            pretrain(self.ranker, self.problem.watched, self.seed)
         self.ranker.train()
         epoch = self.stopping.epoch
         total = rows.impressions.order(config.batch_size, config.shard_rows, self.seed, epoch).num_batches

@@ -11,10 +11,10 @@ from models.batch import Batch
 from models.encoders.base import packed_tables
 from models.encoders.sharded import ShardedTable
 from models.ranker import Ranker
+from models.row_sparse import RowSparseAdamW
 from models.step_rate import rates
 from tasks.train.config import TrainingConfig
 from tasks.train.group import ALONE, Group
-from tasks.train.row_sparse import RowSparseAdamW
 from tasks.train.sharded_adamw import ShardedAdamW
 
 

@@ -22,6 +22,7 @@ from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.train.labels import watch_labels
 from tasks.train.lists import open_lists
 from tasks.train.population import Population, open_population
+from tasks.train.pretraining import WatchedRows
 from tasks.train.propensity import fit_propensity, with_propensity
 from tasks.train.row_use import row_use
 
@@ -43,6 +44,7 @@ class FitProblem:
         fit: rows of the fit days.
         validation: rows of the validation day.
         use: how often the fit days read every embedding row, None where the compression does not ask.
+        watched: what vectors are learned from before the fit, None where the recipe does not ask.
     """
 
     recipe: Recipe
@@ -55,6 +57,7 @@ class FitProblem:
     fit: Population
     validation: Population
     use: RowUse | None = None
+    watched: WatchedRows | None = None
 
     @property
     def schema(self) -> InputSchema:
@@ -148,6 +151,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         fit=fit,
         validation=validation,
         use=row_use(table) if COMPRESSIONS[recipe.compression.kind].reads_use else None,
+        watched=WatchedRows.of(table, recipe),
     )
 
 

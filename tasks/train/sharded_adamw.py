@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from models.encoders.sharded import ShardedTable
+from models.row_sparse import RowSparseAdamW
 from tasks.train.group import Group
-from tasks.train.row_sparse import RowSparseAdamW
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.part import Options
+from benchmarks.representation import pretraining
 from benchmarks.representation.cold_start import run
 from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
+from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
-from tasks.candidates.watches import Watches
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
+from tasks.table.watches import Watches
 from tests.table.small_night import DAYS, write_features
+from tests.train.settings import RECIPE, training
 
 
 @pytest.mark.slow
@@ -30,28 +33,50 @@ def test_a_quick_run_measures_every_arm(tmp_path: Path) -> None:
     assert codebook.numbers["kind"] == "rq" and codebook.numbers["later"] > 0
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_features(tmp_path_factory.mktemp("night"))
+
+
+@pytest.fixture(scope="module")
+def table(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    build_table(features, TableConfig(), DAYS, out := tmp_path_factory.mktemp("table") / "table")
+    return out
+
+
 @pytest.mark.slow
-def test_every_proposer_is_measured(tmp_path: Path) -> None:
-    features = write_features(tmp_path)
-    build_table(features, TableConfig(), DAYS, tmp_path / "table")
-    days = Retrieval(
-        TrainingTable.open(tmp_path / "table"), features, CandidatesConfig(watched="valid_play", length=10)
-    )
-    table = days.measured("Hand-made days", (0, 1), {name: short(arm) for name, arm in ARMS.items()})
-    assert [row[0] for row in table.rows] == list(ARMS)
-    recalls = {name: of["proposed_recall"]["per_seed"] for name, of in table.numbers.items()}
+def test_a_ranker_is_measured_with_a_pretraining_beside_its_control(
+    features: Path, table: Path, tmp_path: Path
+) -> None:
+    assert set(pretraining.CONTROLS.values()) == {arm for arm in pretraining.ARMS if arm.startswith("shuffled")}
+    names = ("none", "directau, join", "shuffled, join")
+    arms = {name: pretraining.ARMS[name] and {**pretraining.ARMS[name], "epochs": 2} for name in names}
+    testbed = Testbed(features, table, DAYS, tmp_path, training(max_epochs=1))
+    first, *others = pretraining.measured(testbed, RECIPE, arms)
+    assert [row[0] for row in first.rows] == list(names)
+    assert len({tuple(arm["per_seed"]) for arm in first.numbers.values()}) == len(names)
+    assert sum(int(found.notes[0].split()[0]) for found in others) <= int(first.notes[0].split()[0])
+    assert first.notes[1].startswith("Verdict: directau, join: ") and first.notes[1].count("help") == 1
+
+
+@pytest.mark.slow
+def test_every_proposer_is_measured(features: Path, table: Path) -> None:
+    days = Retrieval(TrainingTable.open(table), features, CandidatesConfig(watched="valid_play", length=10))
+    found = days.measured("Hand-made days", (0, 1), {name: short(arm) for name, arm in ARMS.items()})
+    assert [row[0] for row in found.rows] == list(ARMS)
+    recalls = {name: of["proposed_recall"]["per_seed"] for name, of in found.numbers.items()}
     assert recalls["popularity"] != recalls["random"] and recalls["directau"] != recalls["directau, users shuffled"]
     assert {name: len(seeds) for name, seeds in recalls.items() if len(seeds) == 1} == {
         "popularity": 1,
         "co_occurrence": 1,
     }
-    popularity = next(row for row in table.rows if row[0] == "popularity")
+    popularity = next(row for row in found.rows if row[0] == "popularity")
     assert popularity[2] == "" and popularity[3] != ""
 
 
 def test_shuffled_users_leave_every_video_about_its_watchers() -> None:
     user_P, video_P = np.nonzero(np.random.default_rng(0).random((40, 9)) < 0.3)
-    watches = Watches(np.arange(40), np.arange(9), user_P, video_P, np.arange(user_P.size))
+    watches = Watches(user_P, video_P, np.arange(user_P.size), user_id_U=np.arange(40), video_id_V=np.arange(9))
     dealt = shuffled(watches, 0)
     assert (dealt.watchers <= watches.watchers).all() and dealt.watchers.sum() > 0.7 * watches.watchers.sum()
     assert not np.array_equal(dealt.user_P, watches.user_P)

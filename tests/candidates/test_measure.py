@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from models.retrieval.watched import NONE
+from tasks.candidates.audience import Audience, Later
 from tasks.candidates.measure import Proposed, coverage, estimates, gini, ndcg, statistics
-from tasks.candidates.watches import NONE, Audience, Later, Watches
 from tasks.core.errors import TrainingError
 from tasks.evaluate.catalogue import metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.resampling import Resampler
+from tasks.table.watches import Watches
 
 EMPTY = np.empty(0, np.int64)
 
@@ -38,7 +40,7 @@ def test_what_nobody_could_propose_counts_as_missed() -> None:
 
 
 def small_watches(videos: int) -> Watches:
-    return Watches(np.arange(4), np.arange(videos), EMPTY, EMPTY, EMPTY)
+    return Watches(EMPTY, EMPTY, EMPTY, user_id_U=np.arange(4), video_id_V=np.arange(videos))
 
 
 def test_every_metric_is_what_a_loop_over_users_gives() -> None:

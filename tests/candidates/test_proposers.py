@@ -1,24 +1,30 @@
 """Every proposer on a world of planted taste: what knows it beats what does not, and what is shuffled loses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from models.retrieval.watched import NONE
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import (
     CoOccurrenceConfig,
     DirectAuConfig,
     LightGcnConfig,
+    MetricConfig,
     PopularityConfig,
     RandomConfig,
 )
 from tasks.candidates.proposers.base import Proposer
-from tasks.candidates.watches import NONE, Audience
+from tasks.candidates.proposers.metric import Metric
+from tasks.core.errors import TrainingError
 from tests.candidates.world import USERS, VIDEOS, Planted
 
 WORLD = Planted()
 DIRECTAU = DirectAuConfig(width=16, batch_size=512, max_epochs=20, patience=20)
+METRIC = MetricConfig(width=8, hidden=32, batch_size=512, max_epochs=10, patience=10)
 LIGHTGCN = LightGcnConfig(width=16, batch_size=512, max_epochs=12, patience=12)
 MARGIN = 0.1
 """Recall@20 that knowing taste gives over popularity in this world, at least."""
@@ -31,7 +37,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def fitted() -> Mapping[str, Proposer]:
-    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU, LIGHTGCN)
+    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU, LIGHTGCN, METRIC)
     return {config.kind: WORLD.fit(config) for config in configs}
 
 
@@ -47,6 +53,7 @@ def test_planted_taste_beats_popularity_which_beats_chance(fitted: Mapping[str, 
     assert found["popularity"] > found["random"] + 0.05
     assert found["directau"] > found["popularity"] + MARGIN, found
     assert found["lightgcn"] > found["popularity"] + MARGIN, found
+    assert found["metric"] > found["popularity"] + MARGIN, found
     assert found["co_occurrence"] > found["popularity"] + MARGIN, found
 
 
@@ -54,6 +61,25 @@ def test_planted_taste_beats_popularity_which_beats_chance(fitted: Mapping[str, 
 def test_of_shuffled_users_nothing_is_learned() -> None:
     shuffled = Planted(shuffled=True)
     assert recall(shuffled.fit(DIRECTAU), shuffled) < recall(shuffled.fit(PopularityConfig()), shuffled)
+
+
+@pytest.mark.slow
+def test_of_the_content_of_other_videos_little_is_learned(fitted: Mapping[str, Proposer]) -> None:
+    others = Planted(others=True)
+    assert recall(others.fit(METRIC), others) < recall(fitted["metric"]) - MARGIN
+
+
+@pytest.mark.slow
+def test_a_video_without_content_is_not_proposed_by_distance() -> None:
+    content_VC = np.array(WORLD.watches.content_VC)
+    content_VC[[0, 5]] = np.nan
+    watches = replace(WORLD.watches, content_VC=content_VC)
+    metric = Metric.fit(watches, METRIC.model_copy(update={"max_epochs": 1}), WORLD.judge)
+    audience = Audience.of(watches, np.array([3]), np.empty(0, np.int64), np.empty(0, np.int64))
+    proposed = metric.propose(audience, VIDEOS)[0]
+    assert set(range(VIDEOS)) - set(proposed.tolist()) == {0, 5} and (proposed == NONE).sum() == 2
+    with pytest.raises(TrainingError, match="proposers of kind metric: the table holds no content of videos"):
+        Metric.fit(replace(watches, content_VC=None), METRIC, WORLD.judge)
 
 
 @pytest.mark.slow
@@ -95,7 +121,7 @@ def test_co_occurrence_is_the_summed_cosine_of_sets_of_watchers(fitted: Mapping[
     assert fitted["co_occurrence"].scores(audience)[0] == pytest.approx(by_hand, rel=1e-5)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau", "lightgcn"])
+@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau", "lightgcn", "metric"])
 @pytest.mark.slow
 def test_who_is_unknown_gets_what_is_popular_and_nobody_what_was_shown(
     fitted: Mapping[str, Proposer], kind: str

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from models.retrieval.watched import NONE, examples, past_of_users
+from tasks.candidates.audience import Audience, Later
 from tasks.candidates.config import PopularityConfig, SeaterConfig
 from tasks.candidates.measure import Proposed, ndcg
 from tasks.candidates.proposers.base import Judge, Proposer
-from tasks.candidates.proposers.seater import examples, past_of_users
 from tasks.candidates.registry import PROPOSERS
-from tasks.candidates.watches import NONE, Audience, Later, Watches
+from tasks.table.watches import Watches
 
 USERS, VIDEOS, WATCHED, NEXT = 150, 30, 8, 1
 CONFIG = SeaterConfig(

@@ -11,7 +11,7 @@ import torch
 
 from tasks.baselines.config import BaselineConfig
 from tasks.candidates.compare import recall_difference
-from tasks.candidates.config import CandidatesConfig, DirectAuConfig, PopularityConfig, ProposerConfig
+from tasks.candidates.config import CandidatesConfig, DirectAuConfig, MetricConfig, PopularityConfig, ProposerConfig
 from tasks.candidates.document import ProposerMetrics
 from tasks.candidates.stage import NamedProposer, candidates, fit_proposer
 from tasks.core.document import read_document
@@ -28,7 +28,7 @@ from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
 from tasks.train.trees.run import train_trees
-from tests.table.small_night import DAYS, VIDEOS, write_features
+from tests.table.small_night import DAYS, FEATURES, VIDEOS, write_features
 
 pytestmark = pytest.mark.slow
 
@@ -37,13 +37,14 @@ CONFIG = CandidatesConfig(length=LENGTH, watched="valid_play")
 PROPOSED: Mapping[str, ProposerConfig] = {
     "popularity": PopularityConfig(),
     "mine": DirectAuConfig(width=8, max_epochs=2, batch_size=256),
+    "near": MetricConfig(width=8, max_epochs=1, batch_size=256),
 }
 
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return write_features(tmp_path_factory.mktemp("night"))
+    return write_features(tmp_path_factory.mktemp("night"), config=FEATURES.model_copy(update={"content": True}))
 
 
 @pytest.fixture(scope="module")

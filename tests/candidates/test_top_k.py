@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from models.retrieval.watched import NONE
 from tasks.candidates.top_k import top_k
-from tasks.candidates.watches import NONE
 
 
 def by_sorting(score_NV: np.ndarray, k: int) -> list[list[int]]:

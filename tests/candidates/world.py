@@ -1,14 +1,15 @@
 """A world of planted low rank, in memory: what users watch of videos shown at random follows from a few factors of both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from tasks.candidates.audience import Audience, Later
 from tasks.candidates.measure import Proposed, ndcg
 from tasks.candidates.proposers.base import Judge, Proposer
 from tasks.candidates.registry import PROPOSERS
-from tasks.candidates.watches import Audience, Later, Watches
+from tasks.table.watches import Watches
 
 USERS, VIDEOS, RANK = 300, 120, 3
 SHOWN, LATER = 12_000, 5_000
@@ -21,10 +22,12 @@ class Planted:
     Attributes:
         seed: of factors and exposures.
         shuffled: whether watches of the fit days are dealt to users at random, so that nothing can be learned of taste.
+        others: whether every video has the content of another.
     """
 
     seed: int = 0
     shuffled: bool = False
+    others: bool = False
 
     @cached_property
     def fitted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -35,7 +38,11 @@ class Planted:
 
     @cached_property
     def watches(self) -> Watches:
-        return Watches.of(*self.fitted, np.arange(SHOWN), np.arange(VIDEOS))
+        watches = Watches.of(*self.fitted, np.arange(SHOWN), np.arange(VIDEOS))
+        video = watches.video_id_V
+        if self.others:
+            video = np.random.default_rng(self.seed).permutation(video)
+        return replace(watches, content_VC=self._drawn[1][video].astype(np.float32))
 
     def later(self, day: int) -> Later:
         user, video, watched = self._day(day, LATER)
@@ -56,10 +63,15 @@ class Planted:
         later = self.later(3)
         return Proposed(proposer.propose(later.audience, k), later)
 
-    def _day(self, day: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        world, random = np.random.default_rng([self.seed, 0]), np.random.default_rng([self.seed, day])
+    @cached_property
+    def _drawn(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Factors of users and of videos, the latter of which are their content, and appeal."""
+        world = np.random.default_rng([self.seed, 0])
         taste, nature = world.normal(size=(USERS, RANK)), world.normal(size=(VIDEOS, RANK))
-        appeal = 0.4 * world.normal(size=VIDEOS)
+        return taste, nature, 0.4 * world.normal(size=VIDEOS)
+
+    def _day(self, day: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        random, (taste, nature, appeal) = np.random.default_rng([self.seed, day]), self._drawn
         user, video = random.integers(0, USERS, rows), random.integers(0, VIDEOS, rows)
         likes = (taste[user] * nature[video]).sum(axis=1) + appeal[video] + 0.5 * random.normal(size=rows)
         return user, video, likes > 1.5

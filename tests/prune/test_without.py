@@ -41,6 +41,15 @@ def test_a_recipe_that_spells_no_encoder_gets_what_it_needs() -> None:
     assert spelled == {"head": {"kind": "wlr"}, "set_apart": ["tag"]}
 
 
+def test_without_vectors_learned_before_none_are_learned() -> None:
+    recipe = Recipe.model_validate({"pretraining": {"kind": "directau", "use": "join"}})
+    assert without(recipe, ["pretrained_video"], {}).pretraining is None
+    with pytest.raises(
+        StillNeeded, match="pretraining learns vectors of video_id, which set_apart keeps from the tasks"
+    ):
+        without(recipe, ["video_id"], {})
+
+
 def test_a_field_that_a_part_names_stays() -> None:
     recipe = Recipe.model_validate({"backbone": {"kind": "epnet", "domain": "scene"}})
     with pytest.raises(StillNeeded, match="'epnet' reads scene"):

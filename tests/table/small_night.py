@@ -36,16 +36,25 @@ FEATURES = FeatureConfig(
 )
 
 
-def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
+def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY, matched: float = 0.0) -> Path:
     """Write seven arrival days on which watch ratio depends on user and video; a few rows arrive a day late.
 
     Videos have content of three numbers, the first of which is their appeal; every 20th has none.
+
+    Args:
+        folder: to write into.
+        rows_per_day: impressions.
+        matched: how much more than on taste and appeal the ratio depends on how well two factors of the user match those of the
+            video, which are the other two numbers of its content.
     """
     random = np.random.default_rng(11)
     taste, appeal = random.normal(size=USERS), random.normal(size=VIDEOS)
     length_ms = np.exp(random.normal(10.2, 0.8, VIDEOS)).astype(np.int64) + 3_000
+    further = np.random.default_rng(12).normal(size=(VIDEOS, 2))
+    factors = np.random.default_rng(13).normal(size=(USERS, 2))
+    strength_UV = taste[:, None] + appeal + matched * (factors @ further.T)
     for offset in range(7):
-        rows = _impressions(random, offset, rows_per_day, taste, appeal, length_ms)
+        rows = _impressions(random, offset, rows_per_day, strength_UV, length_ms)
         path = partition(folder / "impressions", day(offset))
         path.parent.mkdir(parents=True, exist_ok=True)
         conform(rows.lazy(), "impressions", "test").collect().sort(
@@ -63,7 +72,6 @@ def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
             "tag": [None if i % 7 == 0 else f"{i % 6}" for i in ids],
         }
     )
-    further = np.random.default_rng(12).normal(size=(VIDEOS, 2))
     content = [None if i % 20 == 19 else [appeal[i], *further[i]] for i in ids]
     videos = videos.with_columns(pl.Series("content", content, dtype=pl.List(pl.Float32)))
     conform(users.lazy(), "users", "test").collect().write_parquet(folder / "users.parquet")
@@ -73,14 +81,14 @@ def write_validated(folder: Path, rows_per_day: int = ROWS_PER_DAY) -> Path:
 
 
 def _impressions(
-    random: np.random.Generator, offset: int, rows: int, taste: np.ndarray, appeal: np.ndarray, length_ms: np.ndarray
+    random: np.random.Generator, offset: int, rows: int, strength_UV: np.ndarray, length_ms: np.ndarray
 ) -> pl.DataFrame:
     start = midnight_ms(day(offset), TIMEZONE)
     event = start + np.sort(random.integers(0, 24 * HOUR_MS, rows))
     late = random.random(rows) < 0.04
     event[late] -= 24 * HOUR_MS
     user, video = random.integers(0, USERS, rows), random.integers(0, VIDEOS, rows)
-    strength = taste[user] + appeal[video] + random.normal(size=rows)
+    strength = strength_UV[user, video] + random.normal(size=rows)
     watch = (length_ms[video] * np.clip(1 / (1 + np.exp(-strength)) * 1.3 - 0.1, 0, 1.2)).astype(np.int64)
     return pl.DataFrame(
         {
@@ -100,9 +108,11 @@ def _impressions(
     )
 
 
-def write_features(folder: Path, rows_per_day: int = ROWS_PER_DAY, config: FeatureConfig = FEATURES) -> Path:
+def write_features(
+    folder: Path, rows_per_day: int = ROWS_PER_DAY, config: FeatureConfig = FEATURES, matched: float = 0.0
+) -> Path:
     """Run the real features stage on the small night."""
-    validated = write_validated(folder / "validated", rows_per_day)
+    validated = write_validated(folder / "validated", rows_per_day, matched)
     build_features(validated, config, DAYS, folder / "features", NoCluster())
     return folder / "features"
 

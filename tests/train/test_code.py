@@ -35,6 +35,7 @@ OTHER = Recipe.model_validate(
         "propensity": {"kind": "naive_bayes"},
         "ranking": {"kind": "jrc"},
         "adversary": {},
+        "pretraining": {"kind": "directau", "epochs": 1},
     }
 )
 
@@ -77,6 +78,7 @@ def test_components_are_found_at_any_depth_and_with_defaults() -> None:
     kinds = {component.__name__ for component in components_of(OTHER)}
     assert kinds == {
         "PackedEncoder", "AttentionHistory", "NoHistory", "DcnV2", "Ple", "Cread", "Wlr", "PcGrad", "Snips", "NaiveBayes", "Jrc",
+        "DirectAu",
         "NoCompression",
     }  # fmt: skip
     every = {component for registry in REGISTRIES.values() for component in registry.values()}

@@ -41,6 +41,7 @@ DRY = Recipe.model_validate(
         "trunk": {"kind": "mmoe", "num_experts": 2, "hidden": (8,), "dropout": 0.0},
         "tower": {"dropout": 0.0},
         "balance": {"kind": "bounded_uncertainty"},
+        "pretraining": {"kind": "directau", "epochs": 1, "spread": 0.1},
     }
 )
 """Nothing is dropped out: which neurons are is drawn by every process for itself."""

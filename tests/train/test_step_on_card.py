@@ -45,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "adversary": {"adversary": {}},
     "further_heads": {"head": {"kind": "tr_log"}, "further_heads": {"d": {"head": {"kind": "d2q"}}}},
     "matches": {"encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "none"}, "matches": {}}},
+    "vectors_learned_before": {"pretraining": {"kind": "directau", "use": "join"}},
     "users_of_pd": {"head": {"kind": "vr_mse"}, "objective": {"kind": "pd", "within": "user"}},
     "running_weights": {
         "objective": {"kind": "ips"},
@@ -115,8 +116,9 @@ def test_the_recipes_of_a_night_wait_for_nothing_undeclared(name: str) -> None:
 
 
 def test_every_entry_that_takes_part_in_a_step_is_tried() -> None:
-    """Propensities are fitted and applied before the first step, on the host; tables are compressed after the last one."""
-    others = ("models.propensity", "models.compression")
+    """Propensities are fitted and applied, and vectors learned, before the first step, on the host; tables are compressed after
+    the last one."""
+    others = ("models.propensity", "models.pretraining", "models.compression")
     entries = {kind for module, registry in REGISTRIES.items() if module not in others for kind in registry}
     assert entries == {kind for _, kind in ENTRIES}
     assert set(WAITS) <= entries

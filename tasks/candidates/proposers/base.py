@@ -9,9 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from models.retrieval.watched import Ids
+from tasks.candidates.audience import Audience
 from tasks.candidates.document import Health
 from tasks.candidates.top_k import Scores, top_k
-from tasks.candidates.watches import Audience, Ids, Watches
+from tasks.table.watches import Watches
 
 USERS_AT_A_TIME = 512
 """Users whose scores of the whole catalogue are held at a time."""

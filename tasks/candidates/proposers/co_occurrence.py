@@ -8,10 +8,12 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from models.retrieval.watched import NONE
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import CoOccurrenceConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
 from tasks.candidates.top_k import Scores
-from tasks.candidates.watches import NONE, Audience, Watches
+from tasks.table.watches import Watches
 
 
 class CoOccurrence(ScoringProposer):

@@ -4,10 +4,11 @@ from typing import Self
 
 import numpy as np
 
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import PopularityConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
 from tasks.candidates.top_k import Scores
-from tasks.candidates.watches import Audience, Watches
+from tasks.table.watches import Watches
 
 
 class Popularity(ScoringProposer):

@@ -4,11 +4,13 @@ from typing import Self
 
 import numpy as np
 
+from models.retrieval.watched import Ids
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import RandomConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
 from tasks.candidates.top_k import Scores
-from tasks.candidates.watches import Audience, Ids, Watches
 from tasks.evaluate.metrics.ranked_lists import tie_hash
+from tasks.table.watches import Watches
 
 
 class Random(ScoringProposer):

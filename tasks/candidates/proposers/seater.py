@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from models.early_stopping import EarlyStopping
 from models.retrieval.balanced_tree import BalancedTree
 from models.retrieval.seater import Seater
+from models.retrieval.watched import NONE, Ids, examples, past_of_users
+from tasks.candidates.audience import Audience
 from tasks.candidates.config import SeaterConfig
 from tasks.candidates.proposers.base import Judge, Proposer
 from tasks.candidates.proposers.directau import DirectAu
 from tasks.candidates.proposers.popularity import Popularity
-from tasks.candidates.watches import NONE, Audience, Ids, Watches
+from tasks.table.watches import Watches
 
 USERS_AT_A_TIME = 64
 """Users whose beams are held at a time."""
@@ -81,32 +83,6 @@ def _vectors(watches: Watches, config: SeaterConfig, judge: Judge) -> Any:
         return np.random.default_rng(config.seed).normal(size=(watches.num_videos, 8)).astype(np.float32)
     vectors = DirectAu.fit(watches, config.vectors, judge).video_VD
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def past_of_users(watches: Watches, most: int) -> Ids:
-    """Return the videos that each user watched last, oldest first, at the end of the row; `NONE` before them, [U, H]."""
-    past_UH = np.full((watches.num_users, most), NONE)
-    for user, video in _lines(watches):
-        kept = video[-most:]
-        past_UH[user, most - kept.size :] = kept
-    return past_UH
-
-
-def examples(watches: Watches, most: int) -> tuple[Ids, Ids]:
-    """Return what users had watched and what they watched next, of every watch but a user's first: [B, H] and [B]."""
-    pasts, nexts = [np.empty((0, most), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for _, video in _lines(watches):
-        padded = np.concatenate([np.full(most, NONE), video])
-        pasts.append(np.lib.stride_tricks.sliding_window_view(padded, most)[1:-1])
-        nexts.append(video[1:])
-    return np.concatenate(pasts), np.concatenate(nexts)
-
-
-def _lines(watches: Watches) -> Iterator[tuple[int, Ids]]:
-    """Yield every user with a watch, and the videos watched, oldest first."""
-    order_P = np.lexsort((watches.video_P, watches.time_P, watches.user_P))
-    users, first = np.unique(watches.user_P[order_P], return_index=True)
-    yield from zip(users.tolist(), np.split(watches.video_P[order_P], first[1:]), strict=True)
 
 
 def _batches(rows: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -69,7 +69,7 @@ class ItemCodes:
                 f"{2 * config.videos_per_codeword} for two codewords of {config.videos_per_codeword} videos: lower "
                 "table.items.videos_per_codeword, fit on more days, or set table.items.kind to none"
             )
-        content_VC = _matrix(with_content, None, where)
+        content_VC = content_matrix(with_content, None, where)
         tokenizer = TOKENIZERS[config.tokenizer.kind].fitted(content_VC, config, codewords)
         return cls(config.kind, tokenizer, tokenizer.encode(content_VC))
 
@@ -101,7 +101,7 @@ class ItemCodes:
 
     def content(self, videos: pl.DataFrame, where: str) -> Doubles:
         """Return the content of videos that all have some, [V, C]; errors as for `tokens`."""
-        return _matrix(videos, self.tokenizer.width, where)
+        return content_matrix(videos, self.tokenizer.width, where)
 
     def encode(self, frame: pl.DataFrame, where: str) -> Array:
         """Return [rows, F] local rows of the code fields, 0 where a video has no content.
@@ -153,7 +153,7 @@ def code_table(codes_VL: Codes) -> pl.DataFrame:
     return pl.DataFrame({f"level_{level}": codes_VL[:, level - 1] for level in range(1, codes_VL.shape[1] + 1)})
 
 
-def _matrix(videos: pl.DataFrame, width: int | None, where: str) -> Doubles:
+def content_matrix(videos: pl.DataFrame, width: int | None, where: str) -> Doubles:
     """Return the content of videos that have some, [V, C]; all of one width, which is the first's if none is given."""
     lengths = videos[CONTENT_VECTOR].list.len()
     width = int(lengths[0]) if width is None else width

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.train.row_sparse import RowSparseAdamW
+from models.row_sparse import RowSparseAdamW
 from tests.tolerance import ulps
 
 LR, DECAY = 1e-2, 1e-1

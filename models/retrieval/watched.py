@@ -1,0 +1,69 @@
+"""Who watched what, as fits of vectors read it, and what each user had watched before.
+
+Shapes: U users, V videos, P watched pairs, C numbers of a content vector, B examples, H past videos.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Content = NDArray[np.float32]
+NONE = -1
+"""Code of a user or video that is not known, and of an empty place of a list."""
+
+
+@dataclass(frozen=True, eq=False)
+class Watched(ABC):
+    """Watched pairs by codes.
+
+    Attributes:
+        user_P: user of every pair that was watched, each pair once, ascending by user and video.
+        video_P: its video.
+        time_P: when that user watched it first, ms.
+        content_VC: content of every video, NaN where it has none; None where none is known of any.
+    """
+
+    user_P: Ids
+    video_P: Ids
+    time_P: Ids
+    content_VC: Content | None = field(default=None, kw_only=True)
+
+    @property
+    @abstractmethod
+    def num_users(self) -> int:
+        """U, users without a pair included."""
+
+    @property
+    @abstractmethod
+    def num_videos(self) -> int:
+        """V, videos without a pair included."""
+
+
+def past_of_users(watched: Watched, most: int) -> Ids:
+    """Return the videos that each user watched last, oldest first, at the end of the row; `NONE` before them, [U, H]."""
+    past_UH = np.full((watched.num_users, most), NONE)
+    for user, video in _lines(watched):
+        kept = video[-most:]
+        past_UH[user, most - kept.size :] = kept
+    return past_UH
+
+
+def examples(watched: Watched, most: int) -> tuple[Ids, Ids]:
+    """Return what users had watched and what they watched next, of every watch but a user's first: [B, H] and [B]."""
+    pasts, nexts = [np.empty((0, most), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for _, video in _lines(watched):
+        padded = np.concatenate([np.full(most, NONE), video])
+        pasts.append(np.lib.stride_tricks.sliding_window_view(padded, most)[1:-1])
+        nexts.append(video[1:])
+    return np.concatenate(pasts), np.concatenate(nexts)
+
+
+def _lines(watched: Watched) -> Iterator[tuple[int, Ids]]:
+    """Yield every user with a watch, and the videos watched, oldest first."""
+    order_P = np.lexsort((watched.video_P, watched.time_P, watched.user_P))
+    users, first = np.unique(watched.user_P[order_P], return_index=True)
+    yield from zip(users.tolist(), np.split(watched.video_P[order_P], first[1:]), strict=True)

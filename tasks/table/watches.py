@@ -1,0 +1,182 @@
+"""Who watched what on the fit days of a table: codes of users and videos.
+
+Shapes: U users and V videos of the fit days, P pairs, N any users or videos, B rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.retrieval.watched import NONE, Ids, Watched
+from tasks.core.errors import TrainingError
+from tasks.table.items.codes import content_matrix
+from tasks.table.training_table import TrainingTable
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Watches(Watched):
+    """Who watched what on the fit days.
+
+    Attributes:
+        user_id_U: users with a row of the fit days, ascending.
+        video_id_V: the catalogue: videos with such a row, those watched by most users first, of equal ones the smaller identifier.
+            A code says how popular a video is: of equal scores the smaller one comes first.
+    """
+
+    user_id_U: Ids
+    video_id_V: Ids
+
+    @classmethod
+    def of(
+        cls,
+        user_id_B: Ids,
+        video_id_B: Ids,
+        watched_B: Flags,
+        time_B: Ids,
+        servable: Ids,
+        asked_by: str = "candidates.watched",
+    ) -> Self:
+        """Return the watches of some rows.
+
+        Args:
+            user_id_B: user of each row.
+            video_id_B: its video.
+            watched_B: whether it was watched.
+            time_B: when, ms.
+            servable: videos that can be scored; others are never proposed.
+            asked_by: the key that says what a watch is, for messages.
+
+        Raises:
+            TrainingError: if no video of the rows can be scored, or none was watched.
+        """
+        user_id_U, videos = np.unique(user_id_B), np.intersect1d(video_id_B, servable)
+        if not videos.size:
+            raise TrainingError("no video of the fit days has a known duration: there is nothing to propose")
+        kept_B = watched_B & np.isin(video_id_B, videos)
+        if not kept_B.any():
+            raise TrainingError(f"nothing was watched on the fit days: choose another {asked_by}")
+        user_B = np.searchsorted(user_id_U, user_id_B[kept_B])
+        video_B = np.searchsorted(videos, video_id_B[kept_B])
+        watchers_V = np.bincount(distinct_pairs(user_B, video_B)[1], minlength=videos.size)
+        order_V = np.lexsort((videos, -watchers_V))
+        code_V = np.empty_like(order_V)
+        code_V[order_V] = np.arange(videos.size)
+        order_B = np.argsort(time_B[kept_B], kind="stable")
+        pairs = np.stack([user_B, code_V[video_B]], axis=1)[order_B]
+        first, place = np.unique(pairs, axis=0, return_index=True)
+        time_P = time_B[kept_B][order_B][place]
+        return cls(first[:, 0], first[:, 1], time_P, user_id_U=user_id_U, video_id_V=videos[order_V])
+
+    @classmethod
+    def of_table(
+        cls, table: TrainingTable, watched: str, servable: Ids | None = None, asked_by: str = "candidates.watched"
+    ) -> Self:
+        """Return the watches of the fit days of a table, with the content of its videos where it holds some.
+
+        Args:
+            table: the night's.
+            watched: binary label of a watch.
+            servable: as in `of`; None: every video.
+            asked_by: as in `of`.
+
+        Raises:
+            TrainingError: as `of` does.
+        """
+        user_id_B, video_id_B, watched_B = rows(table, ("fit",), watched)
+        time_B, servable = (
+            np.asarray(table.column("fit", "event_time_ms")),
+            video_id_B if servable is None else servable,
+        )
+        watches = cls.of(user_id_B, video_id_B, watched_B, time_B, servable, asked_by)
+        if table.contents is None:
+            return watches
+        content = table.contents.drop_nulls()
+        content_NC = content_matrix(content, None, str(table.folder)).astype(np.float32)
+        place_V = codes_of(watches.video_id_V, content["video_id"].to_numpy(), np.arange(content.height))
+        content_VC = np.where((place_V == NONE)[:, None], np.float32(np.nan), content_NC[place_V])
+        return replace(watches, content_VC=content_VC)
+
+    @property
+    def num_users(self) -> int:
+        """U."""
+        return self.user_id_U.size
+
+    @property
+    def num_videos(self) -> int:
+        """V."""
+        return self.video_id_V.size
+
+    @cached_property
+    def matrix(self) -> Any:
+        """1 where a user watched a video, sparse [U, V]."""
+        ones = np.ones(self.user_P.size)
+        return sparse.csr_array((ones, (self.user_P, self.video_P)), shape=(self.num_users, self.num_videos))
+
+    @cached_property
+    def watchers(self) -> Ids:
+        """Users who watched each video."""
+        return np.bincount(self.video_P, minlength=self.num_videos)
+
+    def users(self, user_id_N: Ids) -> Ids:
+        """Return the codes of users, `NONE` where the fit days do not know them."""
+        return codes_of(user_id_N, self.user_id_U, np.arange(self.num_users))
+
+    def videos(self, video_id_N: Ids) -> Ids:
+        """Return the codes of videos, `NONE` where they are not in the catalogue."""
+        return codes_of(video_id_N, *self._by_id)
+
+    def with_content(self, asked_by: str) -> "Watches":
+        """Return the watches of videos that have content; the catalogue stays.
+
+        Args:
+            asked_by: what reads content, for messages.
+
+        Raises:
+            TrainingError: if the table holds none, or no watched video has some.
+        """
+        if self.content_VC is None:
+            raise TrainingError(f"{asked_by}: the table holds no content of videos: set features.content: true")
+        kept_P = ~np.isnan(self.content_VC[self.video_P, 0])
+        if not kept_P.any():
+            raise TrainingError(
+                f"{asked_by}: no video that was watched on the fit days has content: does the source carry it?"
+            )
+        pairs = {name: getattr(self, name)[kept_P] for name in ("user_P", "video_P", "time_P")}
+        return replace(self, **pairs)
+
+    @cached_property
+    def _by_id(self) -> tuple[Ids, Ids]:
+        order_V = np.argsort(self.video_id_V)
+        return self.video_id_V[order_V], order_V
+
+
+def rows(table: TrainingTable, splits: Sequence[str], watched: str) -> tuple[Ids, Ids, Flags]:
+    """Return user, video and whether it was watched of every row of some splits."""
+    label = table.tasks.index(watched)
+    parts = [
+        (table.column(split, "user_id"), table.column(split, "video_id"), table.column(split, "labels")[:, label] == 1)
+        for split in splits
+    ]
+    user, video, flag = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return user, video, flag
+
+
+def distinct_pairs(first_B: Ids, second_B: Ids) -> tuple[Ids, Ids]:
+    """Return the pairs that differ, ascending."""
+    pairs = np.unique(np.stack([first_B, second_B], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def codes_of(id_N: Ids, sorted_ids: Ids, codes: Ids) -> Ids:
+    """Return the code that stands for each identifier, `NONE` for those that have none."""
+    if not sorted_ids.size:
+        return np.full(id_N.size, NONE)
+    place_N = np.minimum(np.searchsorted(sorted_ids, id_N), sorted_ids.size - 1)
+    return np.where(sorted_ids[place_N] == id_N, codes[place_N], NONE)
