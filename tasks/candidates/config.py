@@ -18,6 +18,7 @@ from models.ranges import (
     Whole,
     Width,
 )
+from models.retrieval.config import GraphVectors, PairVectors
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -55,21 +56,13 @@ class RandomConfig(Block):
     """of the hash"""
 
 
-class FittedVectors(Block):
+class FittedVectors(PairVectors, Block):
     """What proposers that learn a vector of every user and video have in common."""
 
-    width: Width = 64
-    """numbers of a vector"""
-    learning_rate: StepSize = 0.01
-    """size of a step"""
-    batch_size: BatchRows = 1024
-    """watched pairs of a step"""
     max_epochs: Steps = 60
     """passes over the watched pairs at most"""
     patience: Steps = 8
     """epochs without a better NDCG@20 on the validation day that end the fit"""
-    seed: Seed = 0
-    """of the first vectors and of the order of pairs"""
 
 
 class DirectAuConfig(FittedVectors):
@@ -84,18 +77,10 @@ class DirectAuConfig(FittedVectors):
     """decoupled decay of the vectors"""
 
 
-class LightGcnConfig(FittedVectors):
+class LightGcnConfig(GraphVectors, FittedVectors):
     """Vectors of users and videos, spread along who watched what."""
 
     kind: Literal["lightgcn"] = "lightgcn"
-    layers: Whole = Field(default=2, ge=0, le=8)
-    """steps along the graph; 0: none, which under bpr is matrix factorisation"""
-    loss: Literal["directau", "bpr"] = "directau"
-    """what they are learned by: alignment and uniformity, or the order of a watched video and one drawn at random"""
-    gamma: WeightOrNone = 0.5
-    """weight of uniformity under directau"""
-    penalty: WeightOrNone = 0.0001
-    """weight of the squared length of the vectors before they are spread, under bpr"""
 
 
 class SeaterConfig(Block):

@@ -4,12 +4,13 @@ Shapes: U users, V videos, B pairs, D width.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from models.retrieval.alignment_uniformity import directau_loss
+from models.retrieval.pair_vectors import VectorFit, first_vectors
 from tasks.candidates.config import DirectAuConfig
-from tasks.candidates.proposers.vectors import VectorFit, VectorProposer
+from tasks.candidates.proposers.vectors import VectorProposer
 from tasks.candidates.watches import Watches
 from tasks.train.row_sparse import RowSparseAdamW
 
@@ -44,11 +45,6 @@ class DirectAuFit(VectorFit):
             optimizer.catch_up_all()
         user_UD, video_VD = (table.detach().clone() for table in self._tables)
         return user_UD, video_VD
-
-
-def first_vectors(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
-    """Return vectors to begin with, as Xavier's normal initialisation draws them; [rows, width]."""
-    return nn.Parameter(nn.init.xavier_normal_(torch.empty(rows, width), generator=generator))
 
 
 class DirectAu(VectorProposer):

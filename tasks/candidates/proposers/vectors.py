@@ -1,9 +1,9 @@
 """Proposers that learn a vector of every user and of every video: their fit, epoch by epoch, and their scores.
 
-Shapes: U users and V videos of the fit days, B pairs of a step, D width, N users proposed to.
+Shapes: U users and V videos of the fit days, D width, N users proposed to.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.early_stopping import EarlyStopping
+from models.retrieval.pair_vectors import VectorFit
 from tasks.candidates.document import Health
 from tasks.candidates.health import vector_health
 from tasks.candidates.proposers.base import Judge, ScoringProposer
@@ -19,18 +20,6 @@ from tasks.candidates.top_k import Scores
 from tasks.candidates.watches import NONE, Audience, Watches
 
 Vectors = NDArray[np.float32]
-
-
-class VectorFit(ABC):
-    """What is learned, step by step."""
-
-    @abstractmethod
-    def step(self, user_B: Tensor, video_B: Tensor) -> None:
-        """Learn from watched pairs."""
-
-    @abstractmethod
-    def vectors(self) -> tuple[Tensor, Tensor]:
-        """Return copies of the vectors of users [U, D] and of videos [V, D] as they stand."""
 
 
 class VectorProposer(ScoringProposer):
@@ -57,10 +46,7 @@ class VectorProposer(ScoringProposer):
         user_P, video_P = torch.from_numpy(watches.user_P), torch.from_numpy(watches.video_P)
         stopping = EarlyStopping[tuple[Tensor, Tensor]](config.max_epochs, config.patience)
         while not stopping.exhausted:
-            order_P = torch.randperm(len(user_P), generator=generator)
-            for begin in range(0, len(order_P), config.batch_size):
-                pair_B = order_P[begin : begin + config.batch_size]
-                learned.step(user_P[pair_B], video_P[pair_B])
+            learned.epoch(user_P, video_P, config.batch_size, generator)
             user_UD, video_VD = learned.vectors()
             stopping.improved(-judge(cls(user_UD.numpy(), video_VD.numpy())), learned.vectors)
         assert stopping.kept is not None
