@@ -234,7 +234,8 @@ class Params(Block):
                 for said in self.features.too_long(self.window.lookback_days)
             ),
         ]
-        if not (isinstance(self.table.items, NoItems) or self.features.content):
+        reads_content = not isinstance(self.table.items, NoItems) and self.table.items.vectors.kind == "content"
+        if reads_content and not self.features.content:
             left_out = "reads the content of videos, which features leave out: set features.content: true"
             found.append((("table", "items"), left_out))
         for name, ensemble in self.ensembles.items():

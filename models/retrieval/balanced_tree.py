@@ -94,7 +94,7 @@ class BalancedTree:
         return len(self.parent_T)
 
 
-def balanced_parts(vector_MC: Vectors, parts: int, seed: int) -> Ints:
+def balanced_parts(vector_MC: NDArray[np.floating], parts: int, seed: int) -> Ints:
     """Return a part of every video, of equal sizes within one, [M]: k-means, then assignment to the nearest centre with room.
 
     Videos choose in the order of what they would lose by their second choice, most first; centres move to what they got, and

@@ -61,7 +61,7 @@ def test_codes_are_beside_everything_else(features: Path, tables: dict[str, Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["rq", "prefix", "random"])
+@pytest.mark.parametrize("kind", ["rq", "prefix", "shuffled"])
 def test_a_later_video_has_codes_and_changes_none(
     with_later: Path, tables: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_later_video_has_codes_and_changes_none(
     for field, _ in schema.fields[-2:]:
         before, later = (local_codes(table, "judge", field) for table in (tables[kind], tmp_path / "t"))
         assert (later[before > 0] > 0).all() and (later[before == 0] == 0).all()
-        assert ((before == later).mean() < 0.6) if kind == "random" else (before == later).all()
+        assert ((before == later).mean() < 0.6) if kind == "shuffled" else (before == later).all()
 
 
 def test_a_bundle_encodes_candidates_of_later_videos(with_later: Path, tables: dict[str, Path]) -> None:
@@ -114,7 +114,7 @@ def test_codes_and_report_lie_beside_the_table(with_later: Path, tmp_path: Path)
     assert codes["fitted"].to_list() == [video < NEW for video in codes["video_id"]]
     report = read_json(tmp_path / "t/items/codebook_report.json")
     learned = codes.filter("fitted")
-    assert (report["videos"], report["later"], report["without_content"]) == (76, 76, 8)
+    assert (report["videos"], report["later"], report["without_vector"]) == (76, 76, 8)
     counts = learned.group_by("level_1", "level_2").len()
     assert report["distinct"] == counts.height
     assert report["shared"] == pytest.approx(counts.filter(pl.col("len") > 1)["len"].sum() / 76)
