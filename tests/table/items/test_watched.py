@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
+from tasks.config import load_params
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree, read_json
 from tasks.table.build import build_table
@@ -16,6 +18,7 @@ from tasks.table.items.codes import ItemCodes
 from tasks.table.items.config import CodedItems, CollaborativeVectors, CoWatchVectors
 from tasks.table.items.watched import LEARNINGS, LearnedVectors, WatchCounter, WatchedPairs
 from tasks.table.preprocessor import Preprocessor
+from tests.flows.small_night import small_params
 from tests.table.items.conftest import CODED
 from tests.table.small_night import DAYS, rewrite_rows
 
@@ -94,6 +97,15 @@ def test_videos_that_too_few_watched_have_no_vector(watches: pl.DataFrame) -> No
         LEARNINGS["co_watch"](pairs, CoWatchVectors(min_watchers=500))
     with pytest.raises(ContractError, match=r"61 videos have a user in common .* width 60 need more than 61"):
         LEARNINGS["co_watch"](pairs, CoWatchVectors(width=60))
+
+
+@pytest.mark.slow
+def test_a_night_may_code_watches_where_features_leave_content_out(tmp_path: Path) -> None:
+    params = small_params()
+    params["table"]["items"] = {"kind": "rq", "vectors": {"kind": "co_watch"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    loaded = load_params(tmp_path / "params.yaml")
+    assert not loaded.features.content and isinstance(loaded.table.items, CodedItems)
 
 
 def coded_by(vectors: dict[str, object]) -> TableConfig:
