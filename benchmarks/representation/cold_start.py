@@ -192,7 +192,8 @@ def _codebooks(reports: Mapping[str, CodebookReport], verdicts: Sequence[str]) -
             for arm, report in reports.items()
         ),
         "A caption vector is a noisy linear image of 8 factors, one direction of which moves preference by 1 s.d. of the latent noise; "
-        "an arm and its controls have tables of equal size. Mean ± sd over fits; 95 % intervals of the paired difference hold the "
+        "an arm and its controls have tables of equal size. On videos without a fit row codes of who watched them are unknown, the same for all: "
+        "what such an arm gains there it does not have from codes, but from how the network reads the rest of a row without any. Mean ± sd over fits; 95 % intervals of the paired difference hold the "
         "sampling of users, or of videos.",
     ]
     columns = ["arm", "level", "codewords", "used", "perplexity", "error, teaching videos", "error, later videos"]

@@ -46,7 +46,7 @@ def test_every_control_belongs_to_the_arm_whose_codes_it_replaces() -> None:
         "tree": ["tree_shuffled"],
         "cluster": ["cluster_shuffled"],
         "collaborative": [],
-        "co_watch": [],
+        "co_watch": ["co_watch_shuffled"],
     }
 
 
