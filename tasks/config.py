@@ -245,7 +245,7 @@ class Params(Block):
 
     def _reading_content(self) -> Iterator[Keys]:
         """Yield where what reads the content of videos is asked for."""
-        if not isinstance(self.table.items, NoItems):
+        if not isinstance(self.table.items, NoItems) and self.table.items.vectors.kind == "content":
             yield "table", "items"
         for name, proposer in self.proposers.items():
             if isinstance(proposer, MetricConfig):

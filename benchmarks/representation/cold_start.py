@@ -1,9 +1,10 @@
-"""Videos by how often the fit days showed them: what codes of content add to their own row, and codes of other videos do not.
+"""Videos by how often the fit days showed them: what codes of content, or of who watched them, add to their own row, and codes of
+other videos and drawn ones do not.
 
 The rule of the verdict stands in `RULE`, written before anything was run that is recorded. Shapes: B judge rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.feedback.settings import merged
@@ -17,21 +18,24 @@ from tasks.core.yaml_config import parse
 from tasks.core.yaml_file import read_yaml
 from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
+from tasks.table.items.config import CodedItems, ItemsConfig
 from tasks.table.items.report import FOLDER, REPORT, CodebookReport
 from tasks.table.training_table import TrainingTable
 
 FILE = Path(__file__).resolve().parent / "cold_start.yaml"
 RECIPE = "network"
-PLAIN, CODED, CONTROL = "none", "rq", "random"
+PLAIN = "none"
 COLD = "0"
 RULE = (
-    "Rule, set before the run: rq holds if on videos without a fit row its XAUC over the own row alone has both intervals, over users "
-    "and over videos, above 0; random keeps less than a fifth of that; and over all rows the XAUC of rq is not lower."
+    "Rule, set before the run: codes of content hold if on videos without a fit row their XAUC over the own row alone has both intervals, "
+    "over users and over videos, above 0; every control of theirs keeps less than a fifth of that; and over all rows their XAUC is not "
+    "lower. Codes of who watched a video are unknown on videos without a fit row: nothing is asked of them there."
 )
 _QUICK = {
     "sources": {"simulator": {"impressions_per_day": 1200, "users": 100, "videos": 150, "new_videos_per_day": 25}},
     "training": {"max_epochs": 1, "batch_size": 256},
 }
+_QUICK_ARMS = (PLAIN, "tree", "tree_shuffled", "collaborative")
 
 
 def run(options: Options) -> list[Table]:
@@ -40,7 +44,8 @@ def run(options: Options) -> list[Table]:
     night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
     night.prepare()
     found: dict[str, dict[str, Sliced]] = {}
-    sizes, report = {}, None
+    sizes: dict[str, int] = {}
+    reports: dict[str, CodebookReport] = {}
     for arm in protocol.variants:
         table = night.table(arm)
         training = protocol.params.training_of(RECIPE)
@@ -49,24 +54,42 @@ def run(options: Options) -> list[Table]:
         slices = slices_of(testbed, TrainingTable.open(table))
         found[arm] = {name: sliced(testbed, outputs, index) for name, index in slices.items()}
         sizes[arm] = TrainingTable.open(table).schema.num_rows
-        if arm == CODED:
-            report = read_document(table / FOLDER / REPORT, CodebookReport, "table")
-    assert report is not None
+        if _control(protocol, arm) is None and arm != PLAIN:
+            reports[arm] = read_document(table / FOLDER / REPORT, CodebookReport, "table")
+    verdicts = [_verdict(arm, controls(protocol, arm), found) for arm, of in reports.items() if of.vectors == "content"]
     return [
         *(_table(name, index.size, found, sizes) for name, index in slices.items()),
-        _codebook(report, _verdict(found)),
+        _codebooks(reports, verdicts),
     ]
 
 
-def _verdict(found: Mapping[str, Mapping[str, Sliced]]) -> str:
-    gains = {arm: of[COLD].over(found[PLAIN][COLD]) for arm, of in found.items()}
-    gain, kept = gains[CODED]["users"][0], gains[CONTROL]["users"][0]
+def _control(protocol: Protocol, arm: str) -> str | None:
+    """Return the control that an arm is; None: its codes are its videos' own."""
+    items = protocol.variants[arm].table.items
+    return items.control if isinstance(items, CodedItems) else None
+
+
+def controls(protocol: Protocol, arm: str) -> list[str]:
+    """Return the arms that are one with another control."""
+
+    def uncontrolled(name: str) -> ItemsConfig:
+        return protocol.variants[name].table.items.model_copy(update={"control": None})
+
+    controlled = [name for name in protocol.variants if _control(protocol, name) is not None]
+    return [name for name in controlled if uncontrolled(name) == protocol.variants[arm].table.items]
+
+
+def _verdict(arm: str, controls: Sequence[str], found: Mapping[str, Mapping[str, Sliced]]) -> str:
+    over = {name: found[name][COLD].over(found[PLAIN][COLD]) for name in (arm, *controls)}
+    gain = over[arm]["users"][0]
     holds = {
-        "cold gain above both intervals": all(low > 0 for _, low, _ in gains[CODED].values()),
-        "random keeps less than a fifth": kept < gain / 5,
-        "overall not lower": found[CODED]["all"].over(found[PLAIN]["all"])["users"][0] >= 0,
+        "cold gain above both intervals": all(low > 0 for _, low, _ in over[arm].values()),
+        **{f"{name} keeps less than a fifth": over[name]["users"][0] < gain / 5 for name in controls},
+        "overall not lower": found[arm]["all"].over(found[PLAIN]["all"])["users"][0] >= 0,
     }
-    return "Verdict: " + "; ".join(f"{what}: {'yes' if is_so else 'no'}" for what, is_so in holds.items()) + "."
+    return (
+        f"Verdict on {arm}: " + "; ".join(f"{what}: {'yes' if is_so else 'no'}" for what, is_so in holds.items()) + "."
+    )
 
 
 def _table(name: str, rows: int, found: Mapping[str, Mapping[str, Sliced]], sizes: Mapping[str, int]) -> Table:
@@ -80,22 +103,37 @@ def _table(name: str, rows: int, found: Mapping[str, Mapping[str, Sliced]], size
     return Table(heading(name), columns, lines, [f"{rows:,} judge rows."], numbers)
 
 
-def _codebook(report: CodebookReport, verdict: str) -> Table:
+def _codebooks(reports: Mapping[str, CodebookReport], verdicts: Sequence[str]) -> Table:
     lines = [
-        [str(number), str(level.codewords), str(level.used), f"{level.perplexity:.1f}", f"{level.error:.3f}", f"{level.error_later or 0:.3f}"]
+        [
+            arm,
+            str(number),
+            str(level.codewords),
+            str(level.used),
+            f"{level.perplexity:.1f}",
+            f"{level.error:.3f}",
+            "" if level.error_later is None else f"{level.error_later:.3f}",
+        ]
+        for arm, report in reports.items()
         for number, level in enumerate(report.levels, start=1)
-    ]  # fmt: skip
-    notes = [
-        verdict,
-        RULE,
-        f"{report.videos:,} videos of the fit days taught the codes, {report.later:,} later ones were encoded; {report.shared:.1%} of the "
-        "former share their full code with another.",
-        "A caption vector is a noisy linear image of 8 factors, one direction of which moves preference by 1 s.d. of the latent noise; "
-        "rq and random have tables of equal size. Mean ± sd over fits; 95 % intervals of the paired difference hold the sampling of "
-        "users, or of videos.",
     ]
-    columns = ["level", "codewords", "used", "perplexity", "error, fit videos", "error, later videos"]
-    return Table("Codebook and verdict", columns, lines, notes, report.as_json())
+    notes = [
+        *verdicts,
+        RULE,
+        *(
+            f"{arm}: {report.videos:,} videos taught the codes, {report.later:,} later ones were encoded, {report.without_vector:,} have none; "
+            f"{report.shared:.1%} of the first share their full code with another."
+            for arm, report in reports.items()
+        ),
+        "A caption vector is a noisy linear image of 8 factors, one direction of which moves preference by 1 s.d. of the latent noise; "
+        "an arm and its controls have tables of equal size. On videos without a fit row codes of who watched them are unknown, the same for all: "
+        "what such an arm gains there it does not have from codes, but from how the network reads the rest of a row without any. Mean ± sd over fits; 95 % intervals of the paired difference hold the "
+        "sampling of users, or of videos.",
+    ]
+    columns = ["arm", "level", "codewords", "used", "perplexity", "error, teaching videos", "error, later videos"]
+    return Table(
+        "Codebooks and verdicts", columns, lines, notes, {arm: report.as_json() for arm, report in reports.items()}
+    )
 
 
 def _protocol(options: Options) -> Protocol:
@@ -103,4 +141,6 @@ def _protocol(options: Options) -> Protocol:
     asked = merged({"training": {"seeds": list(options.seeds)}}, _QUICK if options.quick else {})
     protocol = parse(Protocol, merged(file.value, {"params": asked}), file.place)
     protocol.params.check(file.place.below("params"))
-    return protocol
+    if not options.quick:
+        return protocol
+    return protocol.model_copy(update={"variants": {arm: protocol.variants[arm] for arm in _QUICK_ARMS}})

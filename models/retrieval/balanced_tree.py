@@ -94,7 +94,7 @@ class BalancedTree:
         return len(self.parent_T)
 
 
-def balanced_parts(vector_MC: Vectors, parts: int, seed: int) -> Ints:
+def balanced_parts(vector_MC: NDArray[np.floating], parts: int, seed: int) -> Ints:
     """Return a part of every video, of equal sizes within one, [M]: k-means, then assignment to the nearest centre with room.
 
     Videos choose in the order of what they would lose by their second choice, most first; centres move to what they got, and
@@ -113,7 +113,8 @@ def balanced_parts(vector_MC: Vectors, parts: int, seed: int) -> Ints:
     with threadpool_limits(limits=1):  # several threads add the parts of a centre in the order they finish
         centre_KC = KMeans(parts, n_init=1, random_state=seed).fit(vectors).cluster_centers_
     for _ in range(_ROUNDS):
-        part_M = _with_room(np.square(vectors[:, None] - centre_KC).sum(axis=2))
+        # centre by centre: all differences at once would be as many numbers as videos x parts x width
+        part_M = _with_room(np.stack([np.square(vectors - centre_C).sum(axis=1) for centre_C in centre_KC], axis=1))
         centre_KC = np.stack([vectors[part_M == part].mean(axis=0) for part in range(parts)])
     return part_M
 

@@ -88,14 +88,16 @@ def build_table(
             for split in LEARNED:
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
-        if preprocessor.items is not None:
+        shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
+        if (codes := preprocessor.items) is not None:
             assert not isinstance(config.items, NoItems)
-            shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
-            taught = teaching_videos(source, config.items, shown, days.fit[-1])["video_id"].to_numpy()
-            write_items(preprocessor.items, source.contents, taught, temporary / ITEMS)
+            if codes.learned is None:
+                taught = teaching_videos(source, config.items, shown, days.fit[-1])["video_id"].to_numpy()
+            else:
+                taught = codes.learned.video_id_V
+            write_items(codes, source.catalogue(codes.reads), taught, temporary / ITEMS)
         hashes = {part: hash_tree(temporary / part) for part in (PREPROCESSOR, *splits)}
         if source.has_content:
-            shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
             fitted = source.contents.filter(pl.col("video_id").is_in(shown.implode()))
             fitted.write_parquet(temporary / CONTENTS, compression="zstd")
             hashes[CONTENTS] = hash_file(temporary / CONTENTS)

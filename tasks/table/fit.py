@@ -11,7 +11,8 @@ from tasks.core.errors import ConfigError
 from tasks.features.traits import dense_columns, field_columns, told_by
 from tasks.table.config import TableConfig
 from tasks.table.items.codes import ItemCodes
-from tasks.table.items.config import CodedItems, NoItems
+from tasks.table.items.config import CodedItems, ContentVectors, NoItems
+from tasks.table.items.watched import LEARNINGS, WatchCounter
 from tasks.table.normalisation import MomentAccumulator
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import dense_matrix
@@ -22,12 +23,12 @@ from tasks.table.vocabulary import LevelCounter
 def fit_preprocessor(
     features: FeatureFolder, config: TableConfig, days: Sequence[dt.date], cutoff_ms: int, chunk_rows: int = CHUNK_ROWS
 ) -> Preprocessor:
-    """Fit vocabularies, duration edges, normalisation and codes of content on the rows of `days` known at the cut-off.
+    """Fit vocabularies, duration edges, normalisation and codes of videos on the rows of `days` known at the cut-off.
 
     Raises:
         ConfigError: if the configuration names a field or feature that the features stage does not offer, or asks for codes
             of content that it does not carry.
-        ContractError: if too few videos of `days` have content.
+        ContractError: if too few videos of `days` have content, or were watched.
     """
     traits = _chosen("traits", config.traits, sorted(features.traits))
     categorical = _chosen("categorical", config.categorical, features.categorical)
@@ -36,7 +37,9 @@ def fit_preprocessor(
     counters = [LevelCounter(field) for field in fields]
     moments, durations = MomentAccumulator(dense), DurationCounter()
     shown = None if isinstance(config.items, NoItems) else LevelCounter("video_id")
-    columns = tuple(dict.fromkeys([*fields, *dense, "duration_ms", "known_at_ms", "video_id"]))
+    watches = _watches(config)
+    of_watches = () if watches is None else watches.columns
+    columns = tuple(dict.fromkeys([*fields, *dense, "duration_ms", "known_at_ms", "video_id", *of_watches]))
     for day in days:
         for chunk in features.chunks(day, columns, chunk_rows):
             rows = chunk.filter(pl.col("known_at_ms") <= cutoff_ms)
@@ -46,6 +49,8 @@ def fit_preprocessor(
             durations.add(rows["duration_ms"])
             if shown is not None:
                 shown.add(rows["video_id"])
+            if watches is not None:
+                watches.add(rows)
     floors = {field: config.min_count if field in config.rare_fields else 1 for field in fields}
     return Preprocessor(
         vocabularies=tuple(counter.vocabulary(floors[counter.field]) for counter in counters),
@@ -55,9 +60,19 @@ def fit_preprocessor(
         history_length=features.history_length,
         truncate_watch=config.truncate_watch,
         timezone=features.timezone,
-        items=None if shown is None else _fit_items(features, config, shown.vocabulary(1).keys, days[-1], fields),
+        items=None
+        if shown is None
+        else _fit_items(features, config, shown.vocabulary(1).keys, watches, days[-1], fields),
         sensitive=told_by(features.traits, traits),
     )
+
+
+def _watches(config: TableConfig) -> WatchCounter | None:
+    """Return what collects the watches that vectors of videos are learned from; None where they are content."""
+    items = config.items
+    if isinstance(items, NoItems) or isinstance(items.vectors, ContentVectors):
+        return None
+    return WatchCounter(items.vectors.watched)
 
 
 def teaching_videos(
@@ -77,12 +92,21 @@ def teaching_videos(
 
 
 def _fit_items(
-    features: FeatureFolder, config: TableConfig, shown: pl.Series, last_fit_day: dt.date, fields: Sequence[str]
+    features: FeatureFolder,
+    config: TableConfig,
+    shown: pl.Series,
+    watches: WatchCounter | None,
+    last_fit_day: dt.date,
+    fields: Sequence[str],
 ) -> ItemCodes:
-    """Learn codes from the content of the videos that teach."""
-    assert not isinstance(config.items, NoItems)
-    videos = teaching_videos(features, config.items, shown, last_fit_day)
-    codes = ItemCodes.fit(videos, config.items, str(features.path))
+    """Learn codes from the content of the videos that teach, or from who watched what."""
+    items, where = config.items, str(features.path)
+    assert not isinstance(items, NoItems)
+    if watches is None:
+        codes = ItemCodes.fit(teaching_videos(features, items, shown, last_fit_day), items, where)
+    else:
+        learned = LEARNINGS[items.vectors.kind](watches.pairs, items.vectors)
+        codes = ItemCodes.fit_learned(learned, items, where)
     if taken := sorted({name for name, _ in codes.fields} & set(fields)):
         raise ConfigError(
             f"table.items makes the field(s) {', '.join(taken)}, as which a column of the source is encoded: rename the column"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.schema import InputSchema
 from tasks.core.files import read_json, write_json
-from tasks.table.items.codes import READS, ItemCodes
+from tasks.table.items.codes import ItemCodes
 from tasks.table.normalisation import Normalisation
 from tasks.table.rows import Array, PaddedSlots, dense_matrix, require, seconds
 from tasks.table.vocabulary import Vocabulary, pack
@@ -37,7 +37,7 @@ class Preprocessor:
         history_length: events per sequence.
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
-        items: codes of the videos' content; None: none are read.
+        items: codes of the videos; None: none are read.
         sensitive: field or dense feature -> the trait of users that it tells.
     """
 
@@ -74,7 +74,7 @@ class Preprocessor:
     def row_columns(self) -> tuple[str, ...]:
         """Columns that `encode` reads."""
         names = (v.field for v in self.vocabularies)
-        of_items = () if self.items is None else READS
+        of_items = () if self.items is None else self.items.reads
         return tuple(dict.fromkeys([*names, "duration_ms", *self.normalisation.names, *of_items]))
 
     def encode(self, frame: pl.DataFrame, where: str) -> dict[str, Array]:

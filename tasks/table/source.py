@@ -175,6 +175,10 @@ class FeatureFolder:
             )
         return pl.read_parquet(self._videos, columns=["video_id", CONTENT_VECTOR])
 
+    def catalogue(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return `video_id`, ascending, and, if asked for, `content_vector` of every video; errors as for `contents`."""
+        return self.contents if CONTENT_VECTOR in columns else pl.read_parquet(self._videos, columns=["video_id"])
+
     def uploaded(self, after: dt.date | None, until: dt.date) -> pl.DataFrame:
         """Return `contents` of the videos whose upload time is known and lies in some days of the source.
 

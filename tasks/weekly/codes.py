@@ -128,7 +128,7 @@ def codes_on_recent_videos(
         return CodesOnRecentVideos(config, until, through, recent.height, evaluation.confidence)
     newer = items.model_copy(update={"until": until})
     new = ItemCodes.fit(features.uploaded(None, until), newer, str(features.path))
-    content_VC, where = in_use.content(recent, str(features.path)), ("in use", "new")
+    (_, content_VC), where = in_use.vectors(recent, str(features.path)), ("in use", "new")
     found = [
         _on(name, codes, content_VC, new.tokenizer.scale_C) for name, codes in zip(where, (in_use, new), strict=True)
     ]

@@ -7,12 +7,14 @@ import pytest
 
 from benchmarks.parts.part import Options
 from benchmarks.representation import pretraining
-from benchmarks.representation.cold_start import run
+from benchmarks.representation.cold_start import FILE, controls, run
 from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
 from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
+from tasks.protocol.config import load_protocol
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
+from tasks.table.items.config import CodedItems
 from tasks.table.training_table import TrainingTable
 from tasks.table.watches import Watches
 from tests.table.small_night import DAYS, write_features
@@ -20,17 +22,35 @@ from tests.train.settings import RECIPE, training
 
 
 @pytest.mark.slow
-def test_a_quick_run_measures_every_arm(tmp_path: Path) -> None:
-    *slices, codebook = run(Options(Path("no data"), (0,), tmp_path, quick=True))
+def test_a_quick_run_measures_codes_beside_their_control(tmp_path: Path) -> None:
+    *slices, codebooks = run(Options(Path("no data"), (0,), tmp_path, quick=True))
     assert slices[0].title == "All judge rows" and slices[1].title == "Videos with 0 fit rows"
     parts = [int(table.notes[0].split()[0].replace(",", "")) for table in slices]
     assert sum(parts[1:]) <= parts[0]
     for table in slices:
-        assert [row[0] for row in table.rows] == ["none", "rq", "random"]
         sizes = {row[0]: row[1] for row in table.rows}
-        assert sizes["rq"] == sizes["random"] != sizes["none"]
-        assert len({tuple(arm["per_seed"]) for arm in table.numbers.values()}) == 3
-    assert codebook.numbers["kind"] == "rq" and codebook.numbers["later"] > 0
+        assert list(sizes) == ["none", "tree", "tree_shuffled", "collaborative"]
+        assert sizes["none"] != sizes["tree"] == sizes["tree_shuffled"] != sizes["collaborative"]
+        assert len({tuple(arm["per_seed"]) for arm in table.numbers.values()}) == 4
+    found = {arm: (report["tokenizer"], report["vectors"]) for arm, report in codebooks.numbers.items()}
+    assert found == {"tree": ("tree", "content"), "collaborative": ("rq_kmeans", "collaborative")}
+    assert [codebooks.numbers[arm]["later"] > 0 for arm in found] == [True, False]
+    (verdict,) = (note for note in codebooks.notes if note.startswith("Verdict on"))
+    assert verdict.startswith("Verdict on tree: ") and "tree_shuffled keeps less than a fifth: " in verdict
+
+
+def test_every_control_belongs_to_the_arm_whose_codes_it_replaces() -> None:
+    protocol = load_protocol(FILE)
+    coded = {arm: variant.table.items for arm, variant in protocol.variants.items() if arm != "none"}
+    own = [arm for arm, items in coded.items() if isinstance(items, CodedItems) and items.control is None]
+    assert {arm: controls(protocol, arm) for arm in own} == {
+        "rq": ["rq_shuffled", "rq_random"],
+        "bigram": [],
+        "tree": ["tree_shuffled"],
+        "cluster": ["cluster_shuffled"],
+        "collaborative": [],
+        "co_watch": ["co_watch_shuffled"],
+    }
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -28,9 +29,9 @@ TREES = TreesRecipe(fits=1, max_rounds=20, num_leaves=7, min_data_in_leaf=10, ca
 LATER = 10**6
 
 
-def coded(kind: str) -> TableConfig:
+def coded(control: Literal["shuffled"] | None = None) -> TableConfig:
     """Return a table of which trees read little but codes."""
-    items = CodedItems(kind=kind, levels=2, codewords=8, videos_per_codeword=5)
+    items = CodedItems(kind="rq", control=control, levels=2, codewords=8, videos_per_codeword=5)
     return TableConfig(categorical=("user_id", "video_id", "scene"), dense=("duration_log",), items=items)
 
 
@@ -43,7 +44,7 @@ def coded_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bundles(coded_features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
-    build_table(coded_features, coded("rq"), DAYS, folder / "table")
+    build_table(coded_features, coded(), DAYS, folder / "table")
     for name, recipe in (("network", RECIPE), ("trees", TREES)):
         fit = NamedRecipe(name, recipe, training(seeds=(0,), max_epochs=1))
         train(folder / "table", fit, folder / name, folder / "scratch")
@@ -66,7 +67,7 @@ def test_a_bundle_beside_another_tokenizer_is_refused(
     bundles: Path, coded_features: Path, tmp_path: Path, name: str
 ) -> None:
     """The control's tokenizer has fields of the very same sizes, so nothing but its id tells them apart."""
-    build_table(coded_features, coded("random"), DAYS, tmp_path / "table")
+    build_table(coded_features, coded("shuffled"), DAYS, tmp_path / "table")
     moved = Path(shutil.copytree(bundles / name, tmp_path / name))
     shutil.copytree(tmp_path / "table/preprocessor", moved / "preprocessor", dirs_exist_ok=True)
     with pytest.raises(TrainingError, match=rf"{name} was trained on the item codes of tokenizer \w+ and lies beside"):

@@ -1,7 +1,7 @@
-"""How good codes are: how many are in use, how often videos share all of theirs, what of the content they keep
+"""How good codes are: how many are in use, how often videos share all of theirs, what of the vectors they keep
 (docs/methods/representation.md#codebook-report).
 
-Shapes: V videos, L levels.
+Shapes: V videos, C numbers of a vector, L levels.
 """
 
 from pathlib import Path
@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.document import Document
 from tasks.table.items.codes import ItemCodes, code_table
-from tasks.table.items.tokenizer import Codes
+from tasks.table.items.tokenizer import Codes, Doubles
 
 FOLDER = "items"
 CODES, REPORT = "item_codes.parquet", "codebook_report.json"
@@ -28,7 +27,7 @@ class LevelReport(Document):
     perplexity: float
     """exp(entropy in nats) of the codes of those videos: as many codes used alike would be as hard to guess."""
     error: float
-    """Mean squared error of those videos' content after this level, per standardised number; 1 before the first."""
+    """Mean squared error of those videos' vectors after this level, per standardised number; 1 before the first."""
     error_later: float | None
     """The same of later videos; None without any."""
 
@@ -40,14 +39,16 @@ class CodebookReport(Document):
     """Names the tokenizer; what was trained on its codes is refused with another's."""
     kind: str
     """Scheme that its codes are looked up by."""
+    vectors: str
+    """What they are codes of: content, or vectors that were learned from who watched what."""
     tokenizer: str
     """What finds the codes."""
     videos: int
-    """Videos with content that the codes were learned from."""
+    """Videos with a vector that the codes were learned from."""
     later: int
-    """Further videos of the catalogue with content, which were encoded and not learned from."""
-    without_content: int
-    """Videos of the catalogue without content; their codes are unknown."""
+    """Further videos of the catalogue with a vector, which were encoded and not learned from."""
+    without_vector: int
+    """Videos of the catalogue without a vector; their codes are unknown."""
     distinct: int
     """Different full codes of the videos that taught them."""
     shared: float
@@ -60,7 +61,7 @@ def write_items(codes: ItemCodes, catalogue: pl.DataFrame, fitted: NDArray[np.in
 
     Args:
         codes: the tokenizer.
-        catalogue: `video_id`, ascending, and `content_vector` of every video.
+        catalogue: `video_id`, ascending, and what else the codes read of every video.
         fitted: identifiers of the videos that taught the codes.
         folder: to write to.
 
@@ -68,32 +69,32 @@ def write_items(codes: ItemCodes, catalogue: pl.DataFrame, fitted: NDArray[np.in
         ContractError: if a video's content has another width than that of the fit days.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    has_content_V, codes_VL = codes.tokens(catalogue, "the catalogue of videos")
-    videos = catalogue.filter(has_content_V)
+    has_vector_V, vector_VC = codes.vectors(catalogue, "the catalogue of videos")
+    codes_VL, videos = codes.tokenizer.encode(vector_VC), catalogue.filter(has_vector_V)
     is_fitted = pl.Series("fitted", np.isin(videos["video_id"].to_numpy(), fitted))
     table = pl.DataFrame([videos["video_id"], is_fitted]).hstack(code_table(codes_VL))
     table.write_parquet(folder / CODES, compression="zstd", statistics=True)
-    report = _report(codes, videos[CONTENT_VECTOR], codes_VL, is_fitted.to_numpy(), catalogue.height)
+    report = _report(codes, vector_VC, codes_VL, is_fitted.to_numpy(), catalogue.height)
     report.write(folder / REPORT)
     return report
 
 
 def _report(
-    codes: ItemCodes, content: pl.Series, codes_VL: Codes, is_fitted_V: NDArray[np.bool_], catalogue: int
+    codes: ItemCodes, vector_VC: Doubles, codes_VL: Codes, is_fitted_V: NDArray[np.bool_], catalogue: int
 ) -> CodebookReport:
-    content_VC = content.explode(empty_as_null=False).to_numpy().astype(np.float64).reshape(-1, codes.tokenizer.width)
     learned_VL = codes_VL[is_fitted_V]
-    errors = codes.tokenizer.errors(content_VC[is_fitted_V], learned_VL)
-    later = codes.tokenizer.errors(content_VC[~is_fitted_V], codes_VL[~is_fitted_V])
+    errors = codes.tokenizer.errors(vector_VC[is_fitted_V], learned_VL)
+    later = codes.tokenizer.errors(vector_VC[~is_fitted_V], codes_VL[~is_fitted_V])
     has_later = not is_fitted_V.all()
     _, counts = np.unique(learned_VL, axis=0, return_counts=True)
     return CodebookReport(
         id=codes.id,
         kind=codes.kind,
+        vectors="content" if codes.learned is None else codes.learned.kind,
         tokenizer=codes.tokenizer.kind,
         videos=len(learned_VL),
         later=int((~is_fitted_V).sum()),
-        without_content=catalogue - len(codes_VL),
+        without_vector=catalogue - len(codes_VL),
         distinct=len(counts),
         shared=float(counts[counts > 1].sum() / counts.sum()),
         levels=tuple(

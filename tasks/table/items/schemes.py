@@ -4,7 +4,6 @@
 Shapes: V videos, L levels, F fields of the scheme.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -36,7 +35,7 @@ class IdScheme(ABC):
         """Name and number of rows of every field, the unknown one included."""
 
     @abstractmethod
-    def lookup(self, video_id_V: Ids, codes_VL: Codes) -> Codes:
+    def lookup(self, codes_VL: Codes) -> Codes:
         """Return [V, F] local rows, from 0 = unknown."""
 
 
@@ -45,58 +44,91 @@ class RqScheme(IdScheme):
 
     @property
     def fields(self) -> tuple[tuple[str, int], ...]:
-        return tuple((f"{FIELD}_{level}", size + 1) for level, size in enumerate(self.sizes, start=1))
+        return tuple((_named([level]), size + 1) for level, size in enumerate(self.sizes))
 
-    def lookup(self, video_id_V: Ids, codes_VL: Codes) -> Codes:
+    def lookup(self, codes_VL: Codes) -> Codes:
         return codes_VL + np.int32(1)
 
 
-class PrefixScheme(IdScheme):
-    """One row for every path from the root that a video of the fit days took: (c1), (c1, c2) ...; others are unknown."""
+class CombinedScheme(IdScheme):
+    """Fields of several levels: one row for every combination of their codes that a video of the fit days has; others are unknown."""
 
     def __init__(self, sizes: Sequence[int], fitted_VL: Codes) -> None:
         super().__init__(sizes, fitted_VL)
+        self._combinations = [Combination(levels, self.sizes, fitted_VL) for levels in self.levels]
+
+    @property
+    @abstractmethod
+    def levels(self) -> Sequence[Sequence[int]]:
+        """Levels of every field, from 0."""
+
+    @property
+    def fields(self) -> tuple[tuple[str, int], ...]:
+        return tuple((_named(of.levels), of.rows) for of in self._combinations)
+
+    def lookup(self, codes_VL: Codes) -> Codes:
+        return np.stack([of.lookup(codes_VL) for of in self._combinations], axis=1).astype(np.int32)
+
+
+class PrefixScheme(CombinedScheme):
+    """One row for every path from the root: (c1), (c1, c2) ..."""
+
+    @property
+    def levels(self) -> Sequence[Sequence[int]]:
+        return [range(level + 1) for level in range(len(self.sizes))]
+
+
+class BigramScheme(CombinedScheme):
+    """One row for every two levels, (c1, c2), (c3, c4) ..., the last one alone if their number is odd."""
+
+    @property
+    def levels(self) -> Sequence[Sequence[int]]:
+        return [range(level, min(level + 2, len(self.sizes))) for level in range(0, len(self.sizes), 2)]
+
+
+class Combination:
+    """The combinations of the codes of some levels that videos have, numbered in ascending order.
+
+    Args:
+        levels: from 0, in order.
+        sizes: codewords of every level.
+        fitted_VL: codes of the videos.
+    """
+
+    def __init__(self, levels: Sequence[int], sizes: Sequence[int], fitted_VL: Codes) -> None:
+        self.levels, self._sizes = levels, sizes
         self._known: list[Ids] = []
         row_V = np.zeros(len(fitted_VL), dtype=np.int64)
-        for level in range(len(sizes)):
+        for level in levels:
             step_V = self._step(row_V, fitted_VL, level)
             self._known.append(np.unique(step_V))
             row_V = np.searchsorted(self._known[-1], step_V) + 1
 
     @property
-    def fields(self) -> tuple[tuple[str, int], ...]:
-        names = ["_".join(map(str, (FIELD, *range(1, level + 2)))) for level in range(len(self.sizes))]
-        return tuple((name, len(known) + 1) for name, known in zip(names, self._known, strict=True))
+    def rows(self) -> int:
+        """Combinations, and the unknown one."""
+        return len(self._known[-1]) + 1
 
-    def lookup(self, video_id_V: Ids, codes_VL: Codes) -> Codes:
-        rows_VF = np.empty(codes_VL.shape, dtype=np.int32)
+    def lookup(self, codes_VL: Codes) -> Ids:
+        """Return the row of every video, [V]; unknown from the level on at which it parts from all those known."""
         row_V = np.zeros(len(codes_VL), dtype=np.int64)
-        for level, known in enumerate(self._known):
+        is_known_V = np.ones(len(codes_VL), dtype=np.bool_)
+        for level, known in zip(self.levels, self._known, strict=True):
             step_V = self._step(row_V, codes_VL, level)
             place_V = np.minimum(np.searchsorted(known, step_V), len(known) - 1)
-            is_known_V = (known[place_V] == step_V) & ((row_V != UNKNOWN) | (level == 0))
+            is_known_V &= known[place_V] == step_V
             row_V = np.where(is_known_V, place_V + 1, UNKNOWN)
-            rows_VF[:, level] = row_V
-        return rows_VF
+        return row_V
 
     def _step(self, row_V: Ids, codes_VL: Codes, level: int) -> Ids:
-        """Return one number for the row of the path so far and the next code."""
-        step_V: Ids = row_V * self.sizes[level] + codes_VL[:, level]
+        """Return one number for the row of the levels so far and the next code; it never outgrows 64 bits."""
+        step_V: Ids = row_V * self._sizes[level] + codes_VL[:, level]
         return step_V
 
 
-class RandomScheme(RqScheme):
-    """The control: every video looks up the codes of a fit-day video that a hash of its id draws, so only structure is lost."""
-
-    def lookup(self, video_id_V: Ids, codes_VL: Codes) -> Codes:
-        drawn_V = np.array([_drawn(int(video), len(self.fitted_VL)) for video in video_id_V], dtype=np.int64)
-        return self.fitted_VL[drawn_V] + np.int32(1)
+def _named(levels: Sequence[int]) -> str:
+    return "_".join([FIELD, *(str(level + 1) for level in levels)])
 
 
-def _drawn(video: int, among: int) -> int:
-    digest = hashlib.blake2b(video.to_bytes(8, "little", signed=True), digest_size=8).digest()
-    return int.from_bytes(digest, "little") % among
-
-
-ID_SCHEMES: dict[str, type[IdScheme]] = {"rq": RqScheme, "prefix": PrefixScheme, "random": RandomScheme}
+ID_SCHEMES: dict[str, type[IdScheme]] = {"rq": RqScheme, "prefix": PrefixScheme, "bigram": BigramScheme}
 """`table.items.kind` -> scheme."""

@@ -105,11 +105,18 @@ def standardising(content_VC: Doubles) -> tuple[Doubles, Doubles]:
     return content_VC.mean(axis=0), np.where(deviation_C > 0, deviation_C, 1.0)
 
 
-def nearest(residual_VD: Doubles, codebook_KD: Doubles) -> Codes:
-    """Return [V] the nearest codeword of each residual; of equally near ones the first."""
+def nearest(residual_VD: Doubles, codebook_KD: Doubles, which_V: Codes | None = None) -> Codes:
+    """Return [V] the nearest codeword of each residual; of equally near ones the first.
+
+    Args:
+        residual_VD: vectors.
+        codebook_KD: the codewords; or several codebooks, [N, K, D].
+        which_V: number of the codebook that each residual chooses in, where there are several.
+    """
     parts = [np.empty(0, dtype=np.int32)]
     for start in range(0, len(residual_VD), _BLOCK):
-        gap_VKD = residual_VD[start : start + _BLOCK, None] - codebook_KD
+        block = slice(start, start + _BLOCK)
+        gap_VKD = residual_VD[block, None] - (codebook_KD if which_V is None else codebook_KD[which_V[block]])
         # No matrix product: its last bits would depend on how many videos are asked for at once.
         parts.append((gap_VKD**2).sum(axis=-1).argmin(axis=1).astype(np.int32))
     return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""The small night with content, and its table with codes of every scheme."""
+"""The small night with content, and its table with codes of every scheme and of a control."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.items.config import CodedItems
+from tasks.table.items.controls import CONTROLS
 from tasks.table.items.schemes import ID_SCHEMES
 from tests.table.small_night import DAYS, FEATURES, write_features
 
@@ -14,7 +15,9 @@ CODED = CodedItems(kind="rq", levels=2, codewords=8, videos_per_codeword=5)
 
 
 def coded(kind: str) -> TableConfig:
-    return TableConfig(items=CODED.model_copy(update={"kind": kind}))
+    """Return a table with codes of one scheme, or of a control."""
+    change = {"control": kind} if kind in CONTROLS else {"kind": kind}
+    return TableConfig(items=CODED.model_copy(update=change))
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tables(features: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("coded")
-    for kind in ID_SCHEMES:
+    kinds = (*ID_SCHEMES, "shuffled")
+    for kind in kinds:
         build_table(features, coded(kind), DAYS, folder / kind)
-    return {kind: folder / kind for kind in ID_SCHEMES}
+    return {kind: folder / kind for kind in kinds}

@@ -12,8 +12,9 @@ from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.items.codes import TOKENIZERS, ItemCodes
 from tasks.table.items.config import CodedItems
+from tasks.table.items.controls import CONTROLS
 from tasks.table.items.fsq import rounded
-from tasks.table.items.schemes import RandomScheme, RqScheme
+from tasks.table.items.rq_kmeans import RqKMeans
 from tasks.table.items.tokenizer import product
 from tasks.table.preprocessor import Preprocessor
 from tests.table.items.conftest import CODED
@@ -30,7 +31,13 @@ SETTINGS = {
             "tokenizer": {"kind": "rq_vae", "hidden": 24, "latent": 6, "epochs": 40, "learning_rate": 0.005},
         }
     ),
+    "tree": CodedItems.model_validate(
+        {"kind": "rq", "levels": 2, "codewords": 16, "videos_per_codeword": 5, "tokenizer": {"kind": "tree"}}
+    ),
+    "cluster": CodedItems.model_validate({"kind": "rq", "codewords": 16, "tokenizer": {"kind": "cluster"}}),
 }
+CARRIED = {"tree": 0.4, "cluster": 0.3}
+"""Share of the planted effect that codes carry to later videos at least; .6 of what adds levels up."""
 WIDTH = 10
 
 
@@ -63,14 +70,15 @@ def test_codes_of_new_videos_tell_what_is_planted_and_those_of_others_do_not(
     (content, target), videos = planted, np.arange(500)
     tokenizer = TOKENIZERS[kind].fitted(content[:400], SETTINGS[kind], 16)
     codes = tokenizer.encode(content)
-    assert codes.shape == (500, 2) and (codes >= 0).all() and (codes < tokenizer.sizes).all()
-    schemes = [scheme(tokenizer.sizes, codes[:400]).lookup(videos, codes) for scheme in (RqScheme, RandomScheme)]
-    own, random = (explained(rows, target, 400) for rows in schemes)
-    assert own > 0.6 and random < 0.1
+    levels = SETTINGS[kind].levels
+    assert codes.shape == (500, levels) and (codes >= 0).all() and (codes < tokenizer.sizes).all()
+    drawn = [control(videos, tokenizer.sizes, codes[:400]) for control in CONTROLS.values()]
+    own, shuffled, random = (explained(of, target, 400) for of in (codes, *drawn))
+    assert own > CARRIED.get(kind, 0.6) and shuffled < 0.1 and random < 0.1, (own, shuffled, random)
     errors, later = tokenizer.errors(content[:400], codes[:400]), tokenizer.errors(content[400:], codes[400:])
-    assert errors[1] < errors[0] < 0.75 and later[1] < 0.5
+    assert errors == sorted(errors, reverse=True) and errors[0] < 0.75 and later[-1] < 0.5
     others = tokenizer.errors(content[:400], np.roll(codes[:400], 1, axis=0))
-    assert others[1] > 1 > errors[1]
+    assert others[-1] > 1 > errors[-1]
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -86,7 +94,7 @@ def test_codes_depend_on_nothing_but_the_content(kind: str, planted: tuple[np.nd
     restored = TOKENIZERS[kind].restored(one.mean_C, one.scale_C, one.codebooks, one.arrays)
     np.testing.assert_array_equal(restored.encode(content[:40]), codes)
     np.testing.assert_array_equal(restored.reconstruct(codes), one.reconstruct(codes))
-    assert max(one.sizes) <= 10 and one.width == WIDTH + 1
+    assert one.sizes[0] <= 10 and one.width == WIDTH + 1
 
 
 def test_rounding_is_that_of_the_publication() -> None:
@@ -117,8 +125,54 @@ def test_what_content_does_not_hold_is_not_rounded(planted: tuple[np.ndarray, np
         TOKENIZERS["fsq"].fitted(flat, SETTINGS["fsq"], 16)
     with pytest.raises(ContractError, match="the videos allow 8 codewords"):
         TOKENIZERS["fsq"].fitted(planted[0], SETTINGS["fsq"], 8)
-    with pytest.raises(ValidationError, match="the chunks of fsq lead nowhere"):
-        CodedItems.model_validate({"kind": "prefix", "tokenizer": {"kind": "fsq"}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "prefix", "tokenizer": {"kind": "fsq"}}, "the chunks of fsq lead nowhere"),
+        ({"kind": "bigram", "tokenizer": {"kind": "tree"}}, "a node of a tree says those above it"),
+        ({"kind": "rq", "levels": 2, "tokenizer": {"kind": "cluster"}}, "'cluster' makes one code, not 2"),
+        ({"kind": "rq", "until": "2026-01-10", "vectors": {"kind": "co_watch"}}, "learned anew from the fit days"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        CodedItems.model_validate(settings)
+
+
+def test_a_cluster_index_has_one_level_without_being_told_so() -> None:
+    items = CodedItems.model_validate({"kind": "rq", "tokenizer": {"kind": "cluster"}})
+    assert items.levels == 1 and CodedItems.model_validate(items.model_dump(mode="json")) == items
+
+
+def test_nodes_of_a_tree_have_equal_shares_and_codes_spell_the_way_down(
+    planted: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Of equal shares the centre of a node is the plain mean of its children's; of k-means it is not."""
+    content = planted[0][:490]
+    items = SETTINGS["tree"].model_copy(update={"videos_per_codeword": 10})
+    tree = TOKENIZERS["tree"].fitted(np.concatenate([content, content[:90]]), items, 16)
+    assert tree.sizes == (7, 49)
+    first, second = tree.codebooks
+    children = second.reshape(7, 7, WIDTH)
+    np.testing.assert_allclose(children.mean(axis=1), first, atol=1e-12)
+    found = RqKMeans.fit(content, levels=1, codewords=7, seed=0)
+    assert np.abs(found.codebooks[0].mean(axis=0)).max() > 0.01
+    np.testing.assert_allclose(first.mean(axis=0), ((content - tree.mean_C) / tree.scale_C).mean(axis=0), atol=1e-12)
+    codes = tree.encode(planted[0])
+    np.testing.assert_array_equal(codes[:, 1] // 7, codes[:, 0])
+    row = (planted[0][-1] - tree.mean_C) / tree.scale_C
+    gaps = ((children[codes[-1, 0]] - row) ** 2).sum(axis=1)
+    assert codes[-1, 1] == 7 * codes[-1, 0] + gaps.argmin()
+    shares = np.bincount(codes[:490, 0], minlength=7) / 490
+    assert shares.max() < 1.5 / 7
+
+
+def test_a_tree_of_too_few_videos_is_refused(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    items = SETTINGS["tree"].model_copy(update={"levels": 5, "videos_per_codeword": 20})
+    with pytest.raises(ContractError, match=r"400 videos differ, and a tree of levels 5 needs .* = 640: lower levels"):
+        TOKENIZERS["tree"].fitted(planted[0][:400], items, 16)
 
 
 def test_a_network_learns_what_a_line_cannot_say() -> None:
@@ -133,7 +187,8 @@ def test_a_network_learns_what_a_line_cannot_say() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "tokenizer", [{"kind": "fsq", "numbers": 1}, {"kind": "rq_vae", "hidden": 8, "latent": 4, "epochs": 6}]
+    "tokenizer",
+    [{"kind": "fsq", "numbers": 1}, {"kind": "rq_vae", "hidden": 8, "latent": 4, "epochs": 6}, {"kind": "tree"}],
 )
 def test_a_table_carries_its_tokenizer(features: Path, tmp_path: Path, tokenizer: dict[str, object]) -> None:
     items = CodedItems.model_validate(CODED.model_dump() | {"tokenizer": tokenizer})
