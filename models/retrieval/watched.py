@@ -3,7 +3,6 @@
 Shapes: U users, V videos, P watched pairs, C numbers of a content vector, B examples, H past videos.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,30 +16,34 @@ NONE = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Watched(ABC):
-    """Watched pairs by codes.
+class Watched:
+    """Watched pairs by codes: places among the identifiers.
 
     Attributes:
         user_P: user of every pair that was watched, each pair once, ascending by user and video.
         video_P: its video.
         time_P: when that user watched it first, ms.
+        user_id_U: identifiers of users, those without a pair included.
+        video_id_V: identifiers of videos, those without a pair included.
         content_VC: content of every video, NaN where it has none; None where none is known of any.
     """
 
     user_P: Ids
     video_P: Ids
     time_P: Ids
+    user_id_U: Ids
+    video_id_V: Ids
     content_VC: Content | None = field(default=None, kw_only=True)
 
     @property
-    @abstractmethod
     def num_users(self) -> int:
-        """U, users without a pair included."""
+        """U."""
+        return self.user_id_U.size
 
     @property
-    @abstractmethod
     def num_videos(self) -> int:
-        """V, videos without a pair included."""
+        """V."""
+        return self.video_id_V.size
 
 
 def past_of_users(watched: Watched, most: int) -> Ids:

@@ -30,9 +30,6 @@ class Watches(Watched):
             A code says how popular a video is: of equal scores the smaller one comes first.
     """
 
-    user_id_U: Ids
-    video_id_V: Ids
-
     @classmethod
     def of(
         cls,
@@ -102,16 +99,6 @@ class Watches(Watched):
         place_V = codes_of(watches.video_id_V, content["video_id"].to_numpy(), np.arange(content.height))
         content_VC = np.where((place_V == NONE)[:, None], np.float32(np.nan), content_NC[place_V])
         return replace(watches, content_VC=content_VC)
-
-    @property
-    def num_users(self) -> int:
-        """U."""
-        return self.user_id_U.size
-
-    @property
-    def num_videos(self) -> int:
-        """V."""
-        return self.video_id_V.size
 
     @cached_property
     def matrix(self) -> Any:

@@ -26,25 +26,7 @@ _PRECISION = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class WatchedPairs(Watched):
-    """Who watched what, each pair once, whenever that was.
-
-    Attributes:
-        user_id_U: identifiers of the users who watched anything, ascending.
-        video_id_V: identifiers of the videos, ascending.
-    """
-
-    user_id_U: Ids
-    video_id_V: Ids
-
-    @property
-    def num_users(self) -> int:
-        """U."""
-        return self.user_id_U.size
-
-    @property
-    def num_videos(self) -> int:
-        """V."""
-        return self.video_id_V.size
+    """Who watched what, each pair once, whenever that was; identifiers ascend, and all have a pair."""
 
     @classmethod
     def of(cls, pairs: pl.DataFrame) -> Self:
@@ -52,7 +34,7 @@ class WatchedPairs(Watched):
         pairs = pairs.cast(pl.Int64).unique().sort("user_id", "video_id")
         user_id_U, user_P = np.unique(pairs["user_id"].to_numpy(), return_inverse=True)
         video_id_V, video_P = np.unique(pairs["video_id"].to_numpy(), return_inverse=True)
-        return cls(user_P, video_P, np.zeros_like(user_P), user_id_U=user_id_U, video_id_V=video_id_V)
+        return cls(user_P, video_P, np.zeros_like(user_P), user_id_U, video_id_V)
 
     @property
     def watchers(self) -> Ids:

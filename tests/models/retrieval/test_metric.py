@@ -1,6 +1,6 @@
 """The distance learned from content: its sign, its loss by hand, and an order that was planted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,15 +15,7 @@ USERS, VIDEOS, WATCHES = 60, 40, 12
 OPTIONS = MetricOptions(hidden=16, batch_size=128)
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs(Watched):
-    """Pairs of a world of two groups."""
-
-    num_users: int = USERS
-    num_videos: int = VIDEOS
-
-
-def world(seed: int = 0) -> Pairs:
+def world(seed: int = 0) -> Watched:
     """Return users who watch videos of their own half, on which side of 0 the first of three numbers of content tells.
 
     The second number, ten times as large, means nothing, so that distances of content alone say little. Nobody watches the last
@@ -38,10 +30,11 @@ def world(seed: int = 0) -> Pairs:
     own = [
         np.sort(random.choice(np.flatnonzero(side_V[:-8] == user % 2), WATCHES, replace=False)) for user in range(USERS)
     ]
-    return Pairs(user_P, np.concatenate(own), random.permutation(user_P.size), content_VC=content_VC.astype(np.float32))
+    times, ids = random.permutation(user_P.size), (np.arange(USERS), np.arange(VIDEOS))
+    return Watched(user_P, np.concatenate(own), times, *ids, content_VC=content_VC.astype(np.float32))
 
 
-def fitted(watched: Pairs, epochs: int = 15, width: int = 4) -> MetricFit:
+def fitted(watched: Watched, epochs: int = 15, width: int = 4) -> MetricFit:
     generator = torch.Generator().manual_seed(0)
     fit = MetricFit(watched, width, OPTIONS, generator)
     for _ in range(epochs):
