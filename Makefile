@@ -13,7 +13,7 @@ BASE ?=
 NIGHT ?=
 # Folders of tests go to workers in the order that tests/conftest.py gives them: sorted by number of tests, the few long nights
 # of tests/flows would come last and alone.
-PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 NUMERIC := tests/models tests/evaluate tests/train tests/gate
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -44,13 +44,14 @@ nightly: $(STAMP) ## run one night and print its decision (SOURCE=kuairand DATA=
 	$(BIN)/dwell nightly $(if $(SOURCE),--source $(SOURCE)) $(if $(DATA),--data $(DATA)) $(if $(AS_OF),--as-of $(AS_OF))
 
 check: lint ## lint, types and the fast tests: the loop while one writes
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n 2 -m "not slow"
 
+# A worker more than cores: nights wait for servers and for what they start.
 test: lint ## lint, types and all tests
-	$(PYTEST)
+	$(PYTEST) -n 3
 
 test-vectors: $(STAMP) ## the fast numeric tests without vector kernels; `make test` runs them with those of AVX2
-	ATEN_CPU_CAPABILITY=default $(PYTEST) -m "not slow" $(NUMERIC)
+	ATEN_CPU_CAPABILITY=default $(PYTEST) -n 2 -m "not slow" $(NUMERIC)
 
 coverage: $(STAMP) ## which lines the fast tests run
 	rm -rf .coverage
