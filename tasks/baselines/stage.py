@@ -20,7 +20,7 @@ from tasks.baselines.config import BaselineConfig
 from tasks.baselines.registry import BASELINES
 from tasks.baselines.rows import BASE_COLUMNS, Examples, read_examples
 from tasks.baselines.trees import TREES, baseline_of_trees
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import TrainingError
 from tasks.core.files import write_json, writing
 from tasks.core.layout import JUDGE_TABLE
@@ -34,7 +34,6 @@ from tasks.core.predictions import (
     seed_columns,
 )
 from tasks.evaluate.role import refuse_judge
-from tasks.features.buckets import midnight_ms
 from tasks.table.rows import seconds, watch_seconds
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.table.training_table import TrainingTable

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tasks.core.days import midnight_ms as midnight_ms
-
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 _QUARTER_MS = 15 * 60_000

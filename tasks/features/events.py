@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core import labels
+from tasks.core.days import midnight_ms
 from tasks.core.errors import ContractError
 from tasks.features import buckets
 
@@ -89,7 +90,7 @@ def check_known(impressions: Path, arrival: dt.date, timezone: str) -> None:
     Raises:
         ContractError: naming the partition and how many rows break the rule.
     """
-    end = buckets.midnight_ms(arrival + dt.timedelta(days=1), timezone)
+    end = midnight_ms(arrival + dt.timedelta(days=1), timezone)
     late = pl.scan_parquet(impressions, hive_partitioning=False).filter(pl.col("known_at_ms") > end)
     count = late.select(pl.len()).collect(engine="streaming").item()
     if count:

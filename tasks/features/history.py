@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.contract import context_names
+from tasks.core.days import midnight_ms
 from tasks.features import buckets
 
 FEEDBACK = ("skip", "neutral", "valid", "long", "finish", "liked", "hated")
@@ -58,7 +59,7 @@ def build_history(days: Sequence[Path], day: dt.date, timezone: str, length: int
         timezone: of the source.
         length: events kept per user.
     """
-    midnight = buckets.midnight_ms(day, timezone)
+    midnight = midnight_ms(day, timezone)
     scans = [pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("known_at_ms") <= midnight) for path in days]
     rows = _last(pl.concat(scans).collect(engine="streaming"), length) if scans else _empty()
     gap = buckets.gap_bucket(midnight - pl.col("event_time_ms")).cast(pl.Int8)

@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from tasks.core.days import midnight_ms
 from tasks.core.files import hash_value, read_json, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, making, stored
-from tasks.features import buckets, history, recency
+from tasks.features import history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
 from tasks.features.partitions import ROW_GROUP, Built, code_key, write_parquet
@@ -157,7 +158,7 @@ def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: P
     pools_tags = "tag" in group.keys and task.config.tags == "each"
     joined_tags = _joined_tags(task.videos) if pools_tags else None
     last = _last_events(past, joined_tags) if "adjacent" in group.recency else None
-    start_ms = buckets.midnight_ms(task.day, task.timezone)
+    start_ms = midnight_ms(task.day, task.timezone)
 
     def table(users: pl.Expr | None) -> pl.DataFrame:
         sums = sum_windows(files, past, group, joined_tags, users)

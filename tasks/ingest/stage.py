@@ -285,7 +285,7 @@ def _gaps(adapter: Source, days: Days) -> dict[str, Any]:
 def _about(
     adapter: Source, impressions: Path, days: Sequence[dt.date], quarantined: Mapping[str, int]
 ) -> dict[str, Any]:
-    found = {day.isoformat(): _hash_beside(impressions.parent, "candidates", day) for day in days}
+    found = {day.isoformat(): read_json(partition(impressions, day, MANIFEST)).get("candidates") for day in days}
     candidates = {day: content for day, content in found.items() if content is not None}
     return {
         "name": adapter.name,

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import torch
 
 from tasks.candidates.document import Proposals
+from tasks.core.days import midnight_ms
 from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
 from tasks.core.predictions import MEAN, MEAN_UNIFORM
 from tasks.evaluate.night import MeasuredNight
-from tasks.features.buckets import HOUR_MS, midnight_ms
+from tasks.features.buckets import HOUR_MS
 from tasks.features.candidates import candidates
 from tasks.predict import Predictions, export_model, load_model
 from tasks.score.config import ScoreConfig

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_file, hash_tree, writing
 from tasks.core.manifest import code_hash
-from tasks.features.buckets import midnight_ms
 from tasks.table.candidate_log import CandidateLog
 from tasks.table.columns import open_column
 from tasks.table.config import TableConfig
@@ -88,7 +87,9 @@ def build_table(
             for split in LEARNED:
                 count = round(config.unobserved_per_impression * rows[split])
                 populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
-        shown = pl.Series(np.unique(open_column(temporary / "fit", "video_id")))
+        shown = pl.Series(
+            np.unique(open_column(temporary / "fit", "video_id")) if source.has_content else [], dtype=pl.Int64
+        )
         if (codes := preprocessor.items) is not None:
             assert not isinstance(config.items, NoItems)
             if codes.learned is None:

@@ -11,11 +11,11 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tasks.core.contract import CONTENT_VECTOR
+from tasks.core.days import midnight_ms
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.core.traits import Declared, declared
-from tasks.features.buckets import midnight_ms
 from tasks.features.state import history_file
 from tasks.features.traits import join_traits, told_by
 

@@ -44,6 +44,7 @@ _DRAWN_FROM = (
     "state_day",
     "policy",
 )
+_REFUSED_BY = ("user_id", "video_id", "event_time_ms", "known_at_ms", "state_day")
 
 
 class PairPopulation(BaseModel):
@@ -135,29 +136,29 @@ class UnobservedSampler:
         return PairPopulation(pairs=shown + unshown, observed=shown, sampled=sum(counts))
 
     def _population(self, day: dt.date) -> "_DayPopulation":
-        rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))
+        rows = self._rows(day, ("user_id", "video_id", "known_at_ms") if self._log is None else _REFUSED_BY)
         pairs = DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
         if self._log is None:
             drawn_from = (*_DRAWN_FROM, *self._source.context)
             draw = partial(self._draw_pairs, day, pairs, drawn_from)
             return _DayPopulation(len(pairs.shown), pairs.unshown, draw)
-        return _DayPopulation(len(pairs.shown), self._refused(day).height, partial(self._draw_candidates, day))
+        refused = self._refused(self._log, day, rows).height
+        return _DayPopulation(len(pairs.shown), refused, partial(self._draw_candidates, self._log, day))
 
     def _draw_pairs(self, day: dt.date, pairs: DayPairs, columns: Sequence[str], count: int) -> pl.DataFrame:
         return draw_rows(self._rows(day, columns), pairs, count, day)
 
-    def _draw_candidates(self, day: dt.date, count: int) -> pl.DataFrame:
-        return draw_candidates(self._refused(day), count, _generator(day)).with_columns(
+    def _draw_candidates(self, log: CandidateLog, day: dt.date, count: int) -> pl.DataFrame:
+        refused = self._refused(log, day, self._rows(day, _REFUSED_BY))
+        return draw_candidates(refused, count, _generator(day)).with_columns(
             pl.lit("standard").alias("policy"),
             pl.lit(None, dtype=pl.Float64).alias("exposure_probability"),
             pl.lit(math.inf).alias(CANDIDATE_RATE),
             first_shown_ms="event_time_ms",
         )
 
-    def _refused(self, day: dt.date) -> pl.DataFrame:
-        assert self._log is not None
-        rows = self._rows(day, ("user_id", "video_id", "event_time_ms", "known_at_ms", "state_day"))
-        return self._log.refused(day, rows, self._cutoff_ms, self._source.path)
+    def _refused(self, log: CandidateLog, day: dt.date, rows: pl.DataFrame) -> pl.DataFrame:
+        return log.refused(day, rows, self._cutoff_ms, self._source.path)
 
     def _rows(self, day: dt.date, columns: Sequence[str]) -> pl.DataFrame:
         chunks = self._source.chunks(day, columns, self._chunk_rows)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from tasks.core.contract import CONTENT, CONTEXT_PREFIX, TABLES
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import ContractError, DwellError, SourceError
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import partition, partition_days
@@ -54,9 +54,8 @@ class Raw:
 
     def bounds(self, day: dt.date) -> tuple[int, int]:
         """Return when a day begins and ends in the source's time zone, in milliseconds since 1970 UTC."""
-        zone = zoneinfo.ZoneInfo(self.source["timezone"])
-        midnights = [dt.datetime.combine(date, dt.time(), zone) for date in (day, day + _DAY)]
-        return int(midnights[0].timestamp()) * 1000, int(midnights[1].timestamp()) * 1000
+        timezone = self.source["timezone"]
+        return midnight_ms(day, timezone), midnight_ms(day + _DAY, timezone)
 
 
 def read_raw(folder: Path, days: Days) -> Raw:

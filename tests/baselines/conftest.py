@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.labels import with_labels
-from tasks.features.buckets import midnight_ms
 
 TIMEZONE = "Asia/Shanghai"
 FIRST = dt.date(2024, 3, 1)

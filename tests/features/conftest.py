@@ -10,9 +10,8 @@ import polars as pl
 import pytest
 
 from tasks.core.contract import conform
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.layout import partition
-from tasks.features.buckets import midnight_ms
 
 TIMEZONE = "Asia/Shanghai"
 HOUR_MS = 3_600_000

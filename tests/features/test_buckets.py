@@ -3,6 +3,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
+from tasks.core.days import midnight_ms
 from tasks.features import buckets
 
 
@@ -44,9 +45,7 @@ def test_age_bucket(age: int | None, expected: int) -> None:
 
 
 def test_midnight_is_that_of_the_time_zone() -> None:
-    assert buckets.midnight_ms(dt.date(2022, 4, 25), "Asia/Shanghai") == 1_650_816_000_000
+    assert midnight_ms(dt.date(2022, 4, 25), "Asia/Shanghai") == 1_650_816_000_000
     spring_forward = dt.date(2024, 3, 31)
-    length = buckets.midnight_ms(dt.date(2024, 4, 1), "Europe/Berlin") - buckets.midnight_ms(
-        spring_forward, "Europe/Berlin"
-    )
+    length = midnight_ms(dt.date(2024, 4, 1), "Europe/Berlin") - midnight_ms(spring_forward, "Europe/Berlin")
     assert length == 23 * buckets.HOUR_MS

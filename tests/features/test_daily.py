@@ -9,11 +9,10 @@ import polars as pl
 import pytest
 
 from tasks.core.cluster import NoCluster
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
-from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup
 from tasks.features.daily import group_sums

@@ -13,12 +13,11 @@ import polars as pl
 import pytest
 
 from tasks.core.cluster import NoCluster
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.files import read_json
 from tasks.core.labels import LABELS
 from tasks.core.layout import partition
 from tasks.features import build, history, state
-from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, Recency, Statistic, default_groups

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from tasks.core.cluster import NoCluster
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import ConfigError
 from tasks.core.layout import partition, partition_days
-from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup
 from tasks.features.events import scan_events, watch_percentiles, with_measures

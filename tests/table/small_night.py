@@ -9,9 +9,8 @@ import polars as pl
 
 from tasks.core.cluster import NoCluster
 from tasks.core.contract import FLAGS, conform
-from tasks.core.days import Days
+from tasks.core.days import Days, midnight_ms
 from tasks.core.layout import partition
-from tasks.features.buckets import midnight_ms
 from tasks.features.build import build_features
 from tasks.features.config import FeatureConfig, FeatureGroup
 

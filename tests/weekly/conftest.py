@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import yaml
 
+from tasks.core.days import midnight_ms
 from tasks.core.layout import Workspace
 from tasks.core.run_key import RunKey
-from tasks.features.buckets import midnight_ms
 from tasks.stages import Night
 from tasks.table.build import build_table
 from tests.flows.small_night import REPOSITORY
