@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,20 @@ from manual.pictures import pictures_page
 from manual.places import REPOSITORY
 from manual.readme import readme_pages
 from manual.tree import SHOWN, Tree
+from manual.versions import list_version
 from tasks.core.errors import DwellError
 from tasks.core.files import read_json, write_text
 
 _SETTINGS = Path(__file__).with_name("mkdocs.yml")
+_SEARCH = "iframe-worker.js"
 _TOUR, _NOTEBOOK, _REPORT = REPOSITORY / "examples/tour.py", "tour.ipynb", "night.html"
 
 
 def build(out: Path, tour: Path, night: Path | None = None) -> Path:
-    """Build the site and return its first page.
+    """Build the site of this version and return the page that leads to the newest of those in the folder.
 
     Args:
-        out: folder to write; what is there goes.
+        out: folder with a folder per version; of this version, what is there goes.
         tour: notebook of the tour, as it ran.
         night: archive of a night (`nights/SOURCE/AS_OF`) whose report is shown among the pictures; None: of none.
 
@@ -56,8 +59,11 @@ def build(out: Path, tour: Path, night: Path | None = None) -> Path:
         for place in sorted(tree.pictures):
             (source / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / place, source / place)
-        _build_strictly(source, out, navigation(pages))
-    return out / "index.html"
+        scripts = source / "assets/javascripts"
+        scripts.mkdir(parents=True)
+        shutil.copy(Path(__file__).with_name(_SEARCH), scripts)
+        _build_strictly(source, out / version("dwell"), navigation(pages))
+    return list_version(out, version("dwell"))
 
 
 def run_tour(made: Path) -> Path:

@@ -11,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from tasks.core import arithmetic
+from tests.browser import browser as browser
 from tests.prefect_server import embedded_home as embedded_home
 from tests.prefect_server import prefect_server as prefect_server
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.browser import dump
 from tests.flows.small_night import run
-from tests.report.test_browser import BROWSERS, dump
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CURVES = "seed,epoch,validation_xauc\n0,1,0.60\n0,2,0.64\n1,1,0.61\n1,2,0.63\n2,1,0.59\n2,2,0.65\n"
@@ -17,7 +17,7 @@ RELIABILITY = "table,seed,predicted,observed\nskip,0,0.1,0.2\nskip,0,0.3,0.2\nwa
 
 
 @pytest.mark.slow
-def test_plots_need_no_network_and_draw_a_line_per_seed(tmp_path: Path) -> None:
+def test_plots_need_no_network_and_draw_a_line_per_seed(browser: str, tmp_path: Path) -> None:
     root = tmp_path / "w"
     shutil.copytree(REPOSITORY / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
@@ -32,9 +32,6 @@ def test_plots_need_no_network_and_draw_a_line_per_seed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
     page = root / "page/index.html"
     assert re.findall(r"""(?:src|href)=["'](?!data:)""", page.read_text()) == []
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip(f"needs a headless browser, one of {', '.join(BROWSERS)}")
     dom = dump(browser, page, tmp_path / "profile")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", dom) == ["d2q", "bins: skip", "bins: watch mean"]
     assert len(re.findall(r"<polyline ", dom)) == 3 + 1 + 1

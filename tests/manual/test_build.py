@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from manual import build as building
 from manual.cells import notebook
 from tasks.core.errors import DwellError
+from tests.browser import dump
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +40,8 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(tour: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     night = tmp_path_factory.mktemp("night")
     (night / "report.html").write_text("<title>the night</title>")
-    return building.build(tmp_path_factory.mktemp("built") / "site", tour, night).parent
+    first = building.build(tmp_path_factory.mktemp("built") / "site", tour, night)
+    return first.parent / version("dwell")
 
 
 def pages(site: Path) -> Iterator[tuple[Path, str]]:
@@ -72,6 +75,20 @@ def test_nothing_is_fetched_from_elsewhere_and_what_is_fetched_is_there(site: Pa
                 assert (path.parent / address.partition("?")[0]).exists(), f"{path.name} lacks {address}"
                 checked += 1
     assert checked > 100
+
+
+def test_the_search_finds_pages_where_the_site_is_opened_from_a_file(browser: str, site: Path, tmp_path: Path) -> None:
+    page = site / "index.html"
+
+    def results(query: str) -> list[str]:
+        dom = dump(browser, page, tmp_path / "profile", f"?q={query}")
+        return [
+            re.sub(r"[?#].*", "", link) for link in re.findall(r'<a href="([^"]+)" class="md-search-result__link"', dom)
+        ]
+
+    found = results("propensities")
+    assert (site / "docs/methods/debias.html").as_uri() in found
+    assert results("qwertyuiop") == []
 
 
 def test_what_a_page_fetches_is_seen() -> None:

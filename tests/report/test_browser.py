@@ -1,8 +1,6 @@
 """The page in a real browser, on a desktop and on a phone: it fits, and it asks for nothing but itself."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from tasks.report.view import Page, Top
 from tasks.validate.data_docs import write_docs
 from tasks.validate.summary import DataSummary
 from tasks.validate.verdicts import Verdict
+from tests.browser import dump
 from tests.hostile import HOSTILE, SCRIPT
 from tests.report.conftest import MadeNight
 from tests.report.hostile_night import write_page
@@ -23,7 +22,6 @@ from tests.report.summary import data_summary
 
 pytestmark = pytest.mark.slow
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 MEASURE = """<script>
 const table = [...document.querySelectorAll("table")].find((e) => e.caption.textContent.startsWith("Against champion"));
@@ -57,14 +55,6 @@ Load = Callable[[int, bool], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def browser() -> str:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"needs a headless browser, one of {', '.join(BROWSERS)}")
-    return found
-
-
-@pytest.fixture(scope="module")
 def load(browser: str, made_nights: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     """Return a function that opens the page, every part unfolded, at some width and returns what it measured there.
 
@@ -90,21 +80,6 @@ def load(browser: str, made_nights: Mapping[str, Any], tmp_path_factory: pytest.
         return measured
 
     yield measure
-
-
-def dump(browser: str, page: Path, profile: Path) -> str:
-    command = [
-        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-        *(
-            f"--user-data-dir={profile}",
-            "--window-size=1400,1000",
-            "--virtual-time-budget=3000",
-            "--dump-dom",
-            page.as_uri(),
-        ),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
 
 
 @pytest.mark.parametrize("width", [390, 1280])
