@@ -53,7 +53,7 @@ class Night:
 def ingest(night: Night, recipe: str | None) -> Any:
     from tasks.ingest import ingest as run
 
-    return run(night.source, night.params.window.days(night.key.as_of), night.workspace.raw)
+    return run(night.source, night.params.window.days(night.key.as_of), night.workspace.raw, night.params.cluster)
 
 
 def validate(night: Night, recipe: str | None) -> Any:
@@ -245,7 +245,8 @@ def score(night: Night, recipe: str | None) -> Any:
     model = None if bundle is None else Serving(bundle, workspace.judge_table(winner or "champion"))
     settings = night.params.score
     proposed = None if settings.proposer is None else workspace.proposer(settings.proposer)
-    return run(_measured(night, settings.threads), model, settings, workspace.scores, workspace.identities, proposed)
+    measured, cluster = _measured(night, settings.threads), night.params.cluster
+    return run(measured, model, settings, workspace.scores, workspace.identities, proposed, cluster)
 
 
 def report(night: Night, recipe: str | None) -> Any:

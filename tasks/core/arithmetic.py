@@ -56,6 +56,14 @@ def pin_for_night(root: Path) -> None:
     pin(asked if asked in get_args(Arithmetic) else DEFAULT)
 
 
+def kernels() -> str:
+    """Say what this process computes with: torch's kernels, and what the environment names."""
+    import torch
+
+    named = [f"{name}={os.environ[name]}" for name in sorted(_VARIABLES["portable"]) if name in os.environ]
+    return f"{torch.backends.cpu.get_cpu_capability()} kernels ({', '.join(named) or 'none named'})"
+
+
 def difference(arithmetic: Arithmetic) -> str | None:
     """Say how this process computes otherwise than a night asks for; None: it does not, or torch is not loaded."""
     torch = sys.modules.get("torch")
@@ -68,3 +76,15 @@ def difference(arithmetic: Arithmetic) -> str | None:
         f"nightly.arithmetic is {arithmetic}, but torch computes with {found} here: the last bits differ from those of "
         "machines that have AVX2"
     )
+
+
+def main(command: list[str]) -> None:
+    """Become a command that computes as the night of the workspace in this folder does: `dask worker ADDRESS`."""
+    if not command:
+        sys.exit("usage: python -m tasks.core.arithmetic COMMAND ...")
+    pin_for_night(Path.cwd())
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -76,5 +76,6 @@ def score_day(night: Night, name: str, day: dt.date | None = None, out: Path | N
         judged = Path(scratch) / JUDGE_TABLE
         if not isinstance(settings.fusion, NoFusion):
             predict_days(found.path, measured.judge, judged, measured.threads)
-        summary = score(measured, Serving(found.path, judged), settings, folder, workspace.identities, proposed)
+        model, cluster = Serving(found.path, judged), night.params.cluster
+        summary = score(measured, model, settings, folder, workspace.identities, proposed, cluster)
     return DayScores(str(found), summary, folder)

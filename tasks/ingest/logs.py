@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -182,23 +182,7 @@ class LogFiles:
             if wanted:
                 part_by_day(file, wanted, self._timezone, scratch / str(number))
 
-        def write(day: dt.date, part: Path) -> int:
-            pieces = sorted(scratch.glob(f"*/day={day.isoformat()}/*.parquet"))
-            schema = self.files[0].schema
-            with PartWriter(part, schema) as writer:
-                if pieces:
-                    frame = pl.read_parquet(pieces, hive_partitioning=False)
-                    names = found([frame])
-                    if names.height:
-                        write_frame(names, part.with_name(NAMES))
-                    if SHOWN.name in frame.columns:
-                        refused = pl.col(SHOWN.name) == 0
-                        write_candidates(frame.filter(refused), part)
-                        frame = frame.filter(refused.ne_missing(True))
-                    writer.write(_in_order(frame, schema))
-                return writer.rows
-
-        yield write
+        yield partial(_write_day, scratch, self.files[0].schema)
 
     def _known(self) -> dict[str, dict[dt.date, int]]:
         path = self._earlier / INDEX if self._earlier else None
@@ -217,6 +201,23 @@ class LogFiles:
             if isinstance(error, SourceError):
                 raise
             return {}
+
+
+def _write_day(scratch: Path, schema: Mapping[str, pl.DataType], day: dt.date, part: Path) -> int:
+    """Write the rows of a day that were parted below `scratch`; return how many."""
+    pieces = sorted(scratch.glob(f"*/day={day.isoformat()}/*.parquet"))
+    with PartWriter(part, dict(schema)) as writer:
+        if pieces:
+            frame = pl.read_parquet(pieces, hive_partitioning=False)
+            names = found([frame])
+            if names.height:
+                write_frame(names, part.with_name(NAMES))
+            if SHOWN.name in frame.columns:
+                refused = pl.col(SHOWN.name) == 0
+                write_candidates(frame.filter(refused), part)
+                frame = frame.filter(refused.ne_missing(True))
+            writer.write(_in_order(frame, schema))
+        return writer.rows
 
 
 def write_candidates(frame: pl.DataFrame, part: Path) -> None:

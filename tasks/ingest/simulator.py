@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,7 @@ class SimulatorSource:
 
     @contextlib.contextmanager
     def reading(self, days: Sequence[dt.date], scratch: Path) -> Iterator[DayWriter]:
-        def write(day: dt.date, part: Path) -> int:
-            if self._config.log_candidates:
-                write_candidates(day_candidates(self._config, day), part)
-            return write_day(self._config, day, part)
-
-        yield write
+        yield partial(_write, self._config)
 
     def users(self, days: Sequence[dt.date], impressions: Path) -> pl.DataFrame:
         return users_table(self._config, days)
@@ -65,3 +61,9 @@ class SimulatorSource:
 
     def remember(self, out: Path) -> None:
         """Nothing to remember: there are no files."""
+
+
+def _write(config: SimulatorConfig, day: dt.date, part: Path) -> int:
+    if config.log_candidates:
+        write_candidates(day_candidates(config, day), part)
+    return write_day(config, day, part)

@@ -6,12 +6,14 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from tasks.core.cluster import HERE, ClusterConfig, partition_map
 from tasks.core.contract import IMPLAUSIBLE_TIME
 from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import SourceError
@@ -27,7 +29,7 @@ from tasks.ingest.identities import found, refuse_collisions, without
 from tasks.ingest.kuairand import KuaiRandSource
 from tasks.ingest.kuairec import KuaiRecSource
 from tasks.ingest.simulator import SimulatorSource
-from tasks.ingest.source import CANDIDATES, NAMES, Source
+from tasks.ingest.source import CANDIDATES, NAMES, DayWriter, Source
 from tasks.ingest.table import TableSource
 from tasks.ingest.traits import usable
 
@@ -66,7 +68,7 @@ class IngestResult:
     candidates: int = 0
 
 
-def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
+def ingest(source: SourceConfig, days: Days, out: Path, cluster: ClusterConfig = HERE) -> IngestResult:
     """Adapt the days of a run to the contract; every row of the source is kept, whatever it holds.
 
     Writes below `out`: impressions/day=D/part.parquet and manifest.json, users.parquet, videos.parquet, source.json,
@@ -79,24 +81,30 @@ def ingest(source: SourceConfig, days: Days, out: Path) -> IngestResult:
         source: where to read.
         days: what the run reads; days before the source begins are left out.
         out: data/raw.
+        cluster: where days are written.
 
     Raises:
+        MachineError: if workers of the cluster are lost, or would give other bytes.
         SourceError: if the source cannot be read, or lacks a day; what `out` held before is then still there.
         ContractError: if the configuration asks for statistics of the whole period.
         ConfigError: if too few fit days remain after the source begins.
         StorageError: if the disk is full or the folder cannot be written.
     """
-    return adapt(open_source(source, out), days, out)
+    return adapt(open_source(source, out), days, out, cluster)
 
 
-def adapt(adapter: Source, days: Days, out: Path) -> IngestResult:
+def adapt(adapter: Source, days: Days, out: Path, cluster: ClusterConfig = HERE) -> IngestResult:
     """Adapt the days of a run, read by an adapter that is open; everything else is as `ingest` says."""
     wanted = _days_to_read(adapter, days)
     keys = {day: _key(adapter, day) for day in wanted}
     missing = [day for day in wanted if not _stands(out, day, keys[day])]
-    with unfinished(out) as scratch, adapter.reading(missing, scratch) as write_day:
-        for day in missing:
-            _write_partition(out, day, keys[day], adapter.day_inputs(day), write_day)
+    with (
+        unfinished(out) as scratch,
+        adapter.reading(missing, scratch) as write_day,
+        partition_map(cluster, scratch) as over_days,
+    ):
+        tasks = [_Day(day, keys[day], adapter.day_inputs(day)) for day in missing]
+        over_days(partial(_write_partition, out, write_day), tasks)
     tables = {
         name: table(wanted, out / "impressions")
         for name, table in (("users", adapter.users), ("videos", adapter.videos))
@@ -243,8 +251,18 @@ def _hash_beside(out: Path, kind: str, day: dt.date) -> str | None:
     return hash_file(path) if path.is_file() else None
 
 
-def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: Callable[[dt.date, Path], int]) -> None:
-    with making(partition(out / "impressions", day).parent, day, key) as (folder, manifest):
+@dataclass(frozen=True)
+class _Day:
+    """A day to write, the key of its partition, and what it is made from."""
+
+    day: dt.date
+    key: str
+    inputs: Any
+
+
+def _write_partition(out: Path, write_day: DayWriter, task: _Day) -> None:
+    day = task.day
+    with making(partition(out / "impressions", day).parent, day, task.key) as (folder, manifest):
         part = folder / "part.parquet"
         rows = write_day(day, part)
         if rows == 0:
@@ -252,7 +270,7 @@ def _write_partition(out: Path, day: dt.date, key: str, inputs: Any, write_day: 
                 f"{day} is empty: no row of the source arrives on it; deliver the day, or choose another as_of"
             )
         manifest |= {
-            "inputs": inputs,
+            "inputs": task.inputs,
             "code": _code(),
             "rows_in": rows,
             "rows_out": rows,

@@ -48,6 +48,11 @@ def video_pool(features: Path, day: dt.date, size: int) -> pl.DataFrame:
     return videos
 
 
+def users_at_a_time(config: ScoreConfig, length: int) -> int:
+    """Return how many users' pairs are held at a time, where a user is scored with so many videos at most."""
+    return max(1, config.chunk_pairs // length)
+
+
 def proposed_chunks(
     users: pl.DataFrame, proposals: Path, event_time_ms: int, config: ScoreConfig, length: int
 ) -> Iterator[pl.DataFrame]:
@@ -60,10 +65,10 @@ def proposed_chunks(
         config: how many pairs at a time.
         length: videos proposed to a user at most.
     """
-    users_at_a_time = max(1, config.chunk_pairs // length)
+    height = users_at_a_time(config, length)
     found = pl.scan_parquet(proposals, hive_partitioning=False).select("user_id", "video_id")
-    for begin in range(0, users.height, users_at_a_time):
-        some = users[begin : begin + users_at_a_time]
+    for begin in range(0, users.height, height):
+        some = users[begin : begin + height]
         theirs = found.filter(pl.col("user_id").is_between(some["user_id"][0], some["user_id"][-1])).collect()
         pairs = some.join(theirs, on="user_id", how="inner", maintain_order="left_right")
         if not pairs.is_empty():
@@ -74,7 +79,7 @@ def pair_chunks(
     users: pl.DataFrame, videos: pl.DataFrame, event_time_ms: int, config: ScoreConfig
 ) -> Iterator[pl.DataFrame]:
     """Yield the pairs of all users with all videos, at most `chunk_pairs` (but at least one user) at a time."""
-    users_at_a_time = max(1, config.chunk_pairs // videos.height)
-    for begin in range(0, users.height, users_at_a_time):
-        some = users[begin : begin + users_at_a_time]
+    height = users_at_a_time(config, videos.height)
+    for begin in range(0, users.height, height):
+        some = users[begin : begin + height]
         yield some.join(videos, how="cross").with_columns(event_time_ms=pl.lit(event_time_ms, dtype=pl.Int64))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -10,19 +9,18 @@ import pyarrow.parquet as pq
 import torch
 
 from tasks.candidates.document import Proposals
+from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import midnight_ms
 from tasks.core.errors import ConfigError
-from tasks.core.files import write_json, writing
-from tasks.core.predictions import MEAN, MEAN_UNIFORM
+from tasks.core.files import unfinished, write_json, writing
 from tasks.evaluate.night import MeasuredNight
 from tasks.features.buckets import HOUR_MS
-from tasks.features.candidates import candidates
-from tasks.predict import Predictions, export_model, load_model
+from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.fusion.config import NoFusion
-from tasks.score.fusion.serving import ServingFusion
 from tasks.score.fusion.stage import fuse
-from tasks.score.pairs import active_users, pair_chunks, proposed_chunks, video_pool
+from tasks.score.pairs import active_users, video_pool
+from tasks.score.scoring import Scoring
 from tasks.score.summary import FILE, ScoreSummary
 from tasks.score.written import AsWritten
 from tasks.table.source import FeatureFolder
@@ -51,6 +49,7 @@ def score(
     out: Path,
     identities: Path,
     proposed: Path | None = None,
+    cluster: ClusterConfig = HERE,
 ) -> ScoreSummary:
     """Write scores of the day after the judge day.
 
@@ -68,8 +67,10 @@ def score(
         out: artifacts/scores.
         identities: data/raw/identities.
         proposed: folder of the proposer whose proposals for `days.serve` are scored; None: the pool is.
+        cluster: where pairs are scored.
 
     Raises:
+        MachineError: if workers of the cluster are lost, or would give other bytes.
         SourceError: if there is no active user or no video to score.
         ConfigError: if the fusion reads a task that the model does not predict, or seconds are to be served that it does
             not know.
@@ -92,31 +93,16 @@ def score(
         raise ConfigError(
             f"params.yaml: score.serve_population is uniform, but {loaded.manifest.name} does not know those seconds: {reason}"
         )
-    histories = lru_cache(maxsize=1)(source.history)
-
-    def scored(fusion: ServingFusion | None) -> Iterator[pl.DataFrame]:
-        shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
-        chunks = (
-            pair_chunks(users, videos, shown_ms, config)
-            if proposals is None
-            else proposed_chunks(users, proposals.file, shown_ms, config, proposals.length)
-        )
-        for pairs in chunks:
-            rows = candidates(features, pairs.lazy(), state_day).collect()
-            predicted = loaded.predict(rows, histories, "the candidates of the next day")
-            if fusion is not None:
-                predicted["fused"] = fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
-            predicted = served_seconds(predicted, config.serve_population)
-            columns = [pl.Series(name, values).cast(pl.Float32) for name, values in predicted.items()]
-            yield rows.select("user_id", "video_id", "scene").with_columns(columns)
-
-    with writing(out) as folder:
+    shown_ms = midnight_ms(days.serve, source.timezone) + config.hour * HOUR_MS
+    with writing(out) as folder, unfinished(out) as scratch:
         folder.mkdir(parents=True)
         fusion = None
         if not isinstance(config.fusion, NoFusion):
             fusion = fuse(night, model.bundle, model.judged, config.fusion, folder)
         written = AsWritten.of(identities, features, users, videos)
-        pairs = _write(scored(fusion), folder, config.top_k, written)
+        scoring = Scoring(features, state_day, shown_ms, videos, proposals, fusion, config, night.threads)
+        parts = scoring.parts_by(cluster, loaded, model.bundle, users, scratch)
+        pairs = _write(parts, folder, config.top_k, written)
         export_model(model.bundle, folder / MODEL)
         summary = ScoreSummary(
             day=days.serve,
@@ -129,12 +115,6 @@ def score(
         )
         summary.write(folder / FILE)
     return summary
-
-
-def served_seconds(predicted: Predictions, population: str) -> Predictions:
-    """Return predictions whose `watch_mean` is that of the population served, and no other."""
-    kept = {name: value for name, value in predicted.items() if name != MEAN_UNIFORM}
-    return kept | {MEAN: predicted[MEAN_UNIFORM]} if population == "uniform" else kept
 
 
 def _write(parts: Iterator[pl.DataFrame], folder: Path, top_k: int, written: AsWritten) -> int:

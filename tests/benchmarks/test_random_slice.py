@@ -9,7 +9,7 @@ from benchmarks.debias.random_slice import RECIPE, SHARES, measured, run
 from benchmarks.parts.part import Options, Table
 from tasks.core.layout import Workspace
 from tasks.core.predictions import MEAN_UNIFORM, column
-from tasks.score.stage import served_seconds
+from tasks.score.scoring import served_seconds
 
 pytestmark = pytest.mark.slow
 

@@ -14,6 +14,7 @@ from tasks.candidates.compare import recall_difference
 from tasks.candidates.config import CandidatesConfig, DirectAuConfig, MetricConfig, PopularityConfig, ProposerConfig
 from tasks.candidates.document import ProposerMetrics
 from tasks.candidates.stage import NamedProposer, candidates, fit_proposer
+from tasks.core.cluster import HERE, ClusterConfig, LocalCluster
 from tasks.core.document import read_document
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree
@@ -163,13 +164,18 @@ def scored(
     recipe = BaselineConfig().lightgbm.model_copy(update={"fits": 1, "max_rounds": 3})
     train_trees(table, "trees", recipe, TrainingConfig(seeds=(0,)), root / "bundle")
 
-    def run(proposer: str | None) -> Path:
+    def run(proposer: str | None, cluster: ClusterConfig = HERE) -> Path:
         config = ScoreConfig(pool_size=10, top_k=3, proposer=proposer, chunk_pairs=1000)
-        out, proposed = root / str(proposer), None if proposer is None else proposers / proposer
-        score(night, Serving(root / "bundle", root), config, out, root, proposed)
+        out = root / f"{proposer}-{cluster.kind}"
+        proposed = None if proposer is None else proposers / proposer
+        score(night, Serving(root / "bundle", root), config, out, root, proposed, cluster)
         return out
 
     return run
+
+
+def test_proposals_are_scored_alike_by_workers_of_a_cluster(scored: Callable[..., Path]) -> None:
+    assert hash_tree(scored("mine", LocalCluster(workers=1))) == hash_tree(scored("mine"))
 
 
 def test_what_is_proposed_is_what_is_scored(scored: Callable[..., Path], proposers: Path) -> None:

@@ -78,3 +78,14 @@ def test_machines_are_told_apart_by_what_can_move_a_byte() -> None:
     other = here.model_copy(update={"cores": 999, "libraries": here.libraries | {"numpy": "1.0"}})
     assert here.differences(other) == [f"numpy {here.libraries['numpy']}, 1.0"]
     assert Machine.model_validate_json(here.model_dump_json()) == here
+
+
+@x86_only
+def test_a_command_is_begun_with_them(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("arithmetic: portable\n")
+    environment = os.environ | {"MKL_CBWR": "shell", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "tasks.core.arithmetic", "printenv", "MKL_CBWR"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "COMPATIBLE\n", done.stderr[-1000:]
+    bare = subprocess.run(command[:3], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (bare.returncode, "usage: " in bare.stderr) == (1, True)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tasks.core.cluster import LocalCluster
 from tasks.core.contract import candidates_schema
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
@@ -104,6 +105,14 @@ def test_every_format_gives_the_same_rows(folder: Path, tmp_path: Path, kind: st
     assert rows["policy"].to_list()[:3] == ["random", "standard", "standard"]
     assert rows["like"].to_list()[:3] == [0, 1, 0]
     assert read_json(tmp_path / "out/source.json")["capabilities"] == ["like", "random_exposure"]
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    write_as("parquet per day", folder, log())
+    ingest(source(folder), NIGHT, tmp_path / "here")
+    ingest(source(folder), NIGHT, tmp_path / "there", LocalCluster(workers=2))
+    assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
 
 
 MARKS = {"impressions": with_columns(shown="was_shown")}

@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import TypeAdapter
 
 from models.recipe import Recipe
+from tasks.core.arithmetic import CAPABILITY
+from tasks.core.cluster import HERE, ClusterConfig, LocalCluster
+from tasks.core.errors import MachineError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.identities import SCHEMA
 from tasks.core.predictions import bound_metadata
@@ -18,6 +22,7 @@ from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.night import MeasuredNight
 from tasks.predict import predict_days
+from tasks.score import scoring
 from tasks.score.config import ScoreConfig
 from tasks.score.fusion.config import FusionChoice
 from tasks.score.fusion.serving import ServingFusion
@@ -57,12 +62,18 @@ def scored(bundle: Path, features: Path, tmp_path_factory: pytest.TempPathFactor
     identities = tmp_path_factory.mktemp("identities")
     pl.DataFrame(schema=SCHEMA).write_parquet(identities / "tables.parquet")
 
-    def run(name: str, fusion: dict[str, Any], judged: Path | None = None) -> Path:
+    def run(
+        name: str,
+        fusion: dict[str, Any],
+        judged: Path | None = None,
+        cluster: ClusterConfig = HERE,
+        chunk_pairs: int = 1000,
+    ) -> Path:
         choice = TypeAdapter(FusionChoice).validate_python(fusion)
-        config = ScoreConfig(pool_size=10, top_k=3, fusion=choice)
+        config = ScoreConfig(pool_size=10, top_k=3, fusion=choice).model_copy(update={"chunk_pairs": chunk_pairs})
         out = tmp_path_factory.mktemp(name) / "scores"
         model = Serving(bundle, judged or bundle.parent / "judge.parquet")
-        score(MeasuredNight(features, DAYS, EVALUATION), model, config, out, identities)
+        score(MeasuredNight(features, DAYS, EVALUATION), model, config, out, identities, cluster=cluster)
         return out
 
     return run
@@ -71,6 +82,26 @@ def scored(bundle: Path, features: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def fused(scored: Callable[..., Path]) -> Path:
     return scored("fused", {"kind": "additive", "k": 2, "trials": 30, "caution": 0.0, "sweep": [0.0, 1.0]})
+
+
+def test_workers_of_a_cluster_give_the_same_bytes(scored: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several parts to a share, and several shares, of which the last is smaller."""
+    monkeypatch.setattr(scoring, "PARTS_OF_A_SHARE", 2)
+    fusion = {"kind": "additive", "k": 2, "trials": 30, "caution": 0.0, "sweep": [0.0, 1.0]}
+    here, there = (
+        scored(name, fusion, cluster=cluster, chunk_pairs=70)
+        for name, cluster in (("here", HERE), ("there", LocalCluster(workers=2)))
+    )
+    assert pq.ParquetFile(here / "scores.parquet").num_row_groups > 4
+    assert hash_tree(there) == hash_tree(here)
+
+
+def test_a_worker_that_computes_with_other_kernels_is_refused(
+    scored: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CAPABILITY, "default")  # this process has loaded others; workers start with these
+    with pytest.raises(MachineError, match=r"a worker .* computes with DEFAULT kernels .*, the stage with AVX2"):
+        scored("other", {"kind": "none"}, cluster=LocalCluster(workers=1))
 
 
 def test_without_a_fusion_nothing_is_said_of_one(scored: Callable[..., Path], fused: Path) -> None:
