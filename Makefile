@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-training benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -96,6 +96,9 @@ benchmark-r0: $(STAMP) ## KuaiRand-Pure, protocol R0 (DATA=path/to/KuaiRand-Pure
 
 benchmark-scale: $(STAMP) ## time and memory of every stage for growing simulated nights (ROWS="100000 1000000")
 	$(BIN)/python -m benchmarks.scale $(ROWS)
+
+benchmark-training: $(STAMP) ## samples a CPU-second trains on, beside the same network in plain torch
+	$(BIN)/python -m benchmarks.training
 
 benchmark-gpu: $(STAMP) ## samples/s of the nightly MMoE on a CUDA device, beside its bandwidth and its products; without one it says so
 	$(BIN)/python -m benchmarks.gpu

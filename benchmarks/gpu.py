@@ -74,24 +74,26 @@ class Measured:
     flops_share: float
 
 
-def encoded_rows(count: int, tasks: tuple[str, ...], device: str) -> EncodedRows:
+def encoded_rows(count: int, tasks: tuple[str, ...], device: str, schema: InputSchema = SCHEMA) -> EncodedRows:
     """Return rows drawn at random, the same in every run; ids follow a power law, as those of a log do."""
     rng = np.random.default_rng(0)
 
     def ids(field: int, *shape: int) -> np.ndarray[Any, Any]:
-        number = SCHEMA.fields[field][1]
+        number = schema.fields[field][1]
         skewed = np.floor(number ** rng.random(shape)).astype(np.int64) - 1
-        return (SCHEMA.offsets[field] + skewed).astype(np.int32)
+        return (schema.offsets[field] + skewed).astype(np.int32)
 
     duration_s = rng.integers(5, 120, count).astype(np.float32)
-    sequences, length = max(count // 20, 1), SCHEMA.history_length
-    names = SCHEMA.names
-    history = {name: ids(names.index(name), sequences, length) for name in SCHEMA.history_fields}
-    sizes = {"feedback": SCHEMA.num_feedback_codes, "ratio": SCHEMA.num_ratio_codes, "gap": SCHEMA.num_gap_codes}
+    sequences, length = max(count // 20, 1), schema.history_length
+    names = schema.names
+    history: dict[str, np.ndarray[Any, Any]] = {
+        name: ids(names.index(name), sequences, length) for name in schema.history_fields
+    }
+    sizes = {"feedback": schema.num_feedback_codes, "ratio": schema.num_ratio_codes, "gap": schema.num_gap_codes}
     history |= {name: rng.integers(0, size, (sequences, length), dtype=np.uint8) for name, size in sizes.items()}
     columns = {
-        "ids": np.stack([ids(field, count) for field in range(SCHEMA.num_fields)], axis=1),
-        "dense": rng.standard_normal((count, SCHEMA.num_dense), dtype=np.float32),
+        "ids": np.stack([ids(field, count) for field in range(schema.num_fields)], axis=1),
+        "dense": rng.standard_normal((count, schema.num_dense), dtype=np.float32),
         "duration_s": duration_s,
         "watch_s": (duration_s * rng.random(count)).astype(np.float32),
         "labels": (rng.random((count, len(tasks))) < 0.3).astype(np.uint8),
@@ -134,10 +136,10 @@ def _bytes(value: Any) -> int:
     return sum(_bytes(getattr(value, f.name)) for f in fields(value)) if is_dataclass(value) else 0
 
 
-def built(recipe: Recipe, labels: TrainLabels, device: Device) -> Ranker:
+def built(recipe: Recipe, labels: TrainLabels, device: Device, schema: InputSchema = SCHEMA) -> Ranker:
     """Return the ranker, in training mode where it is to run."""
     torch.manual_seed(0)
-    return device.place(Ranker(recipe, SCHEMA, recipe.fit_head_state(labels))).train()
+    return device.place(Ranker(recipe, schema, recipe.fit_head_state(labels))).train()
 
 
 def flops_per_row(recipe: Recipe, labels: TrainLabels, rows: EncodedRows, config: TrainingConfig) -> float:
