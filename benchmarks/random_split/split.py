@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.core.days import DAY_MS
+
 FIRST_DAY = dt.date(2030, 1, 1)
 """Of the assigned days, which are after anything that a log or a catalogue names."""
 NUM_DAYS = 10
 LONGEST_RATIO = 10
-_DAY_MS = 86_400_000
 _FIRST_MS = int(dt.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=dt.UTC).timestamp()) * 1000
 
 
@@ -53,7 +54,7 @@ def assign_days(impressions: pl.DataFrame, seed: int) -> pl.DataFrame:
     if impressions.height < NUM_DAYS:
         raise ValueError(f"{impressions.height} rows cannot be assigned onto {NUM_DAYS} days")
     place = np.random.default_rng(seed).permutation(impressions.height).astype(np.int64)
-    time_ms = _FIRST_MS + 1 + place * (NUM_DAYS * _DAY_MS) // impressions.height
+    time_ms = _FIRST_MS + 1 + place * (NUM_DAYS * DAY_MS) // impressions.height
     return impressions.with_columns(event_time_ms=time_ms).sort("event_time_ms")
 
 

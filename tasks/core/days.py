@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from tasks.core.errors import ConfigError
 
 _DAY = dt.timedelta(days=1)
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 def midnight_ms(day: dt.date, timezone: str) -> int:

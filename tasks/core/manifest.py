@@ -12,7 +12,7 @@ _TASKS = PROJECT / "tasks"
 
 @cache
 def code_hash(*packages: str) -> str:
-    """Return one hash over the source of `tasks/<package>` for each package named, and of the contract with its labels.
+    """Return one hash over the source of `tasks/<package>` for each package named, and of the contract with its labels and days.
 
     A partition made by other code is made again: a cached result must equal a fresh one.
 
@@ -20,7 +20,7 @@ def code_hash(*packages: str) -> str:
         packages: folder or module names below `tasks/`, for example "features".
     """
     digest = hashlib.sha256()
-    for name in sorted({*packages, "core/contract", "core/labels"}):
+    for name in sorted({*packages, "core/contract", "core/days", "core/labels"}):
         path = _TASKS / name
         sources = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
         for source in sources:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
+from tasks.core.days import DAY_MS
+
 _QUARTER_MS = 15 * 60_000
 
 DURATION_EDGES_MS = tuple(round(2_000 * 300 ** (i / 24)) for i in range(25))

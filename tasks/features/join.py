@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.days import DAY_MS, HOUR_MS
 from tasks.core.errors import SourceError
 from tasks.core.files import read_json
 from tasks.core.layout import partition, partition_days
@@ -141,9 +142,9 @@ def context_columns(config: FeatureConfig, timezone: str) -> tuple[dict[str, pl.
     shown = buckets.local_time(pl.col("event_time_ms"), timezone)
     hour = shown
     if config.hour == "logged":  # known_at is the end of the logging hour
-        hour = buckets.local_time(pl.col("known_at_ms") - buckets.HOUR_MS, timezone)
+        hour = buckets.local_time(pl.col("known_at_ms") - HOUR_MS, timezone)
     age_ms = pl.col("event_time_ms") - pl.col("upload_time_ms")
-    age_days = (age_ms.clip(lower_bound=0) // buckets.DAY_MS).fill_null(0)
+    age_days = (age_ms.clip(lower_bound=0) // DAY_MS).fill_null(0)
     turn = pl.col("hour").cast(pl.Float64) * (2 * math.pi / 24)
     return (
         {

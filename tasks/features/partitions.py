@@ -35,7 +35,7 @@ class Built:
 
 def code_key() -> str:
     """Return the hash of the code that features depend on."""
-    return code_hash("features", "core/days", "core/partition_cache")
+    return code_hash("features", "core/partition_cache")
 
 
 def slice_hash(table: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> str:

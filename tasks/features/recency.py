@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from tasks.core.days import DAY_MS, HOUR_MS
 from tasks.features import buckets
 from tasks.features.config import FeatureGroup, Recency
 
@@ -41,7 +42,7 @@ def dense_columns(name: str, group: FeatureGroup) -> list[str]:
 
 def absent(name: str, group: FeatureGroup, lookback: int) -> dict[str, float]:
     """Return what the dense columns hold where there was no event: a gap as long as the lookback (days), and 1."""
-    gap = math.log1p(lookback * buckets.DAY_MS / buckets.HOUR_MS) / _HOURS_SCALE
+    gap = math.log1p(lookback * DAY_MS / HOUR_MS) / _HOURS_SCALE
     return {column: gap if column.endswith("_gap") else 1.0 for column in dense_columns(name, group)}
 
 
@@ -112,7 +113,7 @@ def before_day(
         if what in LAST:
             gap_ms = start_ms - value
             unseen = pl.lit(absent(name, group, lookback)[f"{name}_{what}_gap"])
-            gap = (gap_ms.cast(pl.Float64) / buckets.HOUR_MS).log1p() / _HOURS_SCALE
+            gap = (gap_ms.cast(pl.Float64) / HOUR_MS).log1p() / _HOURS_SCALE
             columns.append(buckets.gap_bucket(gap_ms, lookback).alias(f"{name}_{what}"))
             columns.append(pl.coalesce(gap, unseen).cast(pl.Float32).alias(f"{name}_{what}_gap"))
             columns.append(value.is_null().cast(pl.Float32).alias(f"{name}_{what}_absent"))

@@ -11,10 +11,10 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from tasks.core.days import Days, midnight_ms
+from tasks.core.days import HOUR_MS, Days, midnight_ms
 from tasks.core.errors import ConfigError, ContractError
 from tasks.core.layout import Workspace
-from tasks.features.buckets import HOUR_MS, local_time
+from tasks.features.buckets import local_time
 from tasks.features.candidates import candidates
 from tasks.inference.explain import Explainer
 from tasks.inference.named import CHAMPION, named_bundle

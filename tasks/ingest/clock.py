@@ -4,7 +4,7 @@ import datetime as dt
 
 import polars as pl
 
-HOUR_MS = 3_600_000
+from tasks.core.days import HOUR_MS
 
 
 def _midnight_ms(year: int) -> int:

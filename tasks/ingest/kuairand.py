@@ -14,9 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.days import HOUR_MS
 from tasks.core.errors import SourceError
 from tasks.ingest.catalogue import PERIOD_STATISTICS, read_table, seen
-from tasks.ingest.clock import HOUR_MS, local_ms
+from tasks.ingest.clock import local_ms
 from tasks.ingest.columns.category import category
 from tasks.ingest.columns.identity import whole_number
 from tasks.ingest.columns.length import milliseconds

@@ -52,7 +52,7 @@ class LogFiles:
         self.files = tuple(sorted(files, key=lambda file: file.label))
         self._timezone = timezone
         self._settings = hash_value(
-            {"settings": settings, "timezone": timezone, "code": code_hash("ingest", "core/parquet")}
+            {"settings": settings, "timezone": timezone, "code": code_hash("ingest", "core/identities", "core/parquet")}
         )
         self._earlier = earlier
 

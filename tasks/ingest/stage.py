@@ -231,7 +231,7 @@ def _key(adapter: Source, day: dt.date) -> str:
 
 
 def _code() -> str:
-    return code_hash("ingest", "core/parquet", "core/partition_cache")
+    return code_hash("ingest", "core/identities", "core/parquet", "core/partition_cache")
 
 
 def _stands(out: Path, day: dt.date, key: str) -> bool:

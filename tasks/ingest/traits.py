@@ -8,9 +8,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from tasks.core.contract import TRAITS
+from tasks.core.days import DAY_MS
 from tasks.core.traits import Trait
-
-_DAY_MS = 86_400_000
 
 
 def usable(records: pl.DataFrame, traits: Mapping[str, Trait], morning_ms: int) -> pl.DataFrame:
@@ -33,7 +32,7 @@ def usable(records: pl.DataFrame, traits: Mapping[str, Trait], morning_ms: int) 
 
 
 def _fresh(name: str, trait: Trait, morning_ms: int) -> pl.Expr:
-    until_ms = pl.col("recorded_time_ms") + trait.retention_days * _DAY_MS
+    until_ms = pl.col("recorded_time_ms") + trait.retention_days * DAY_MS
     return pl.when(until_ms > morning_ms).then(name).alias(name)
 
 

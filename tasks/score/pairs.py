@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.contract import context_names
-from tasks.core.days import midnight_ms
+from tasks.core.days import DAY_MS, midnight_ms
 from tasks.core.errors import SourceError
 from tasks.core.layout import partition
-from tasks.features.buckets import DAY_MS
 from tasks.features.state import POPULARITY_FILE, history_file
 from tasks.score.config import ScoreConfig
 

@@ -10,11 +10,10 @@ import torch
 
 from tasks.candidates.document import Proposals
 from tasks.core.cluster import HERE, ClusterConfig
-from tasks.core.days import midnight_ms
+from tasks.core.days import HOUR_MS, midnight_ms
 from tasks.core.errors import ConfigError
 from tasks.core.files import unfinished, write_json, writing
 from tasks.evaluate.night import MeasuredNight
-from tasks.features.buckets import HOUR_MS
 from tasks.predict import export_model, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.fusion.config import NoFusion

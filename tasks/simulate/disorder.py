@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.days import HOUR_MS
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.counters import Ids
 from tasks.simulate.events import Columns
-from tasks.simulate.world import HOUR_MS
 
 UNKNOWN_SCENE = 99
 KINDS = ("duration", "watch", "flag", "scene", "future")

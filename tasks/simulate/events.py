@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from tasks.core.contract import FLAGS
+from tasks.core.days import HOUR_MS
 from tasks.simulate import model
 from tasks.simulate.calibration import CAP, SLOPES, calibrate
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.counters import Floats, Ids
 from tasks.simulate.users import Users
 from tasks.simulate.videos import Videos
-from tasks.simulate.world import HOUR_MS, alive_users, alive_videos, midnight_ms
+from tasks.simulate.world import alive_users, alive_videos, midnight_ms
 
 HOUR_SHARE = np.array(
     [

@@ -8,10 +8,11 @@ import datetime as dt
 import polars as pl
 
 from tasks.core.contract import polars_schema
+from tasks.core.days import HOUR_MS
 from tasks.simulate import counters, events
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import SimulatorConfig
-from tasks.simulate.world import HOUR_MS, day_index
+from tasks.simulate.world import day_index
 
 EXPECTED = "expected_watch_s"
 _FIRST_BLOCK = 1000

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from tasks.core.contract import KEY, candidates_schema, polars_schema
+from tasks.core.days import DAY_MS, HOUR_MS
 from tasks.core.files import writing
 from tasks.core.layout import partition
 from tasks.core.parquet import ORDER, PartWriter, write_frame
@@ -20,7 +21,7 @@ from tasks.simulate.counters import Ids
 from tasks.simulate.events import Columns, Today
 from tasks.simulate.users import Users
 from tasks.simulate.videos import Videos
-from tasks.simulate.world import DAY_MS, HOUR_MS, alive_users, alive_videos, day_index, midnight_ms
+from tasks.simulate.world import alive_users, alive_videos, day_index, midnight_ms
 
 TRUTH_SCHEMA: dict[str, pl.DataType] = {
     **{name: pl.Int64() for name in KEY},

@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from tasks.core.days import DAY_MS
 from tasks.simulate import counters
 from tasks.simulate.config import SimulatedTraits, SimulatorConfig
 from tasks.simulate.counters import Floats, Ids
-from tasks.simulate.world import DAY_MS, Stream, labels, midnight_ms
+from tasks.simulate.world import Stream, labels, midnight_ms
 
 SEGMENTS = 8
 AGE_BANDS = ("under_18", "18_24", "25_34", "35_49", "from_50")

@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from tasks.core.days import DAY_MS
 from tasks.simulate import counters
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.counters import Floats, Ids
-from tasks.simulate.world import DAY_MS, Stream, labels, midnight_ms
+from tasks.simulate.world import Stream, labels, midnight_ms
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 5.0, 400.0
 _DURATIONS = ((0.25, 14.0, 0.40), (0.50, 60.0, 0.50), (0.25, 170.0, 0.40))

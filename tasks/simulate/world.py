@@ -11,12 +11,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from tasks.core.days import DAY_MS
 from tasks.core.errors import ConfigError
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.counters import Ids
-
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
 
 
 class Stream(IntEnum):

@@ -13,8 +13,8 @@ import great_expectations.expectations as gxe
 import polars as pl
 
 from tasks.core.contract import FLAGS, KEY, POLICIES, TABLES
+from tasks.core.days import HOUR_MS
 from tasks.validate.config import RowRuleName, RowRulesConfig, TableRulesConfig
-from tasks.validate.row_rules import HOUR_MS
 
 _SQL_TYPES = {
     pl.Int64(): "BIGINT",

@@ -11,11 +11,11 @@ from typing import Literal
 import polars as pl
 
 from tasks.core.contract import FLAGS, IMPLAUSIBLE_TIME, KEY, POLICIES
+from tasks.core.days import DAY_MS, HOUR_MS
 from tasks.validate.config import RowRulesConfig
 
-HOUR_MS = 3_600_000
-LONGEST_MS = 24 * HOUR_MS
-LATEST_MS = 180 * 24 * HOUR_MS
+LONGEST_MS = DAY_MS
+LATEST_MS = 180 * DAY_MS
 EXACT, SAME_KEY = "_exact_duplicate", "_key_duplicate"
 DUPLICATE_RULES = ("exact_duplicate", "key_duplicate")
 _PREFIX = "_rule_"

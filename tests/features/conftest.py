@@ -10,11 +10,10 @@ import polars as pl
 import pytest
 
 from tasks.core.contract import conform
-from tasks.core.days import Days, midnight_ms
+from tasks.core.days import HOUR_MS, Days, midnight_ms
 from tasks.core.layout import partition
 
 TIMEZONE = "Asia/Shanghai"
-HOUR_MS = 3_600_000
 FIRST = dt.date(2024, 3, 1)
 NUM_DAYS = 8
 

@@ -3,7 +3,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from tasks.core.days import midnight_ms
+from tasks.core.days import DAY_MS, HOUR_MS, midnight_ms
 from tasks.features import buckets
 
 
@@ -30,16 +30,12 @@ def test_ratio_bucket(watch: int, expected: int) -> None:
     assert _one(buckets.ratio_bucket(pl.lit(watch * 1_000), pl.lit(1_000_000))) == expected
 
 
-@pytest.mark.parametrize(
-    ("gap", "expected"), [(0, 1), (15 * 60_000, 2), (7 * buckets.DAY_MS - 1, 15), (7 * buckets.DAY_MS, 16)]
-)
+@pytest.mark.parametrize(("gap", "expected"), [(0, 1), (15 * 60_000, 2), (7 * DAY_MS - 1, 15), (7 * DAY_MS, 16)])
 def test_gap_bucket_spans_a_quarter_hour_to_a_week(gap: int, expected: int) -> None:
     assert _one(buckets.gap_bucket(pl.lit(gap))) == expected
 
 
-@pytest.mark.parametrize(
-    ("age", "expected"), [(None, 0), (-1, 1), (0, 2), (buckets.DAY_MS, 3), (365 * buckets.DAY_MS, 17)]
-)
+@pytest.mark.parametrize(("age", "expected"), [(None, 0), (-1, 1), (0, 2), (DAY_MS, 3), (365 * DAY_MS, 17)])
 def test_age_bucket(age: int | None, expected: int) -> None:
     assert _one(buckets.age_bucket(pl.lit(age, dtype=pl.Int64))) == expected
 
@@ -48,4 +44,4 @@ def test_midnight_is_that_of_the_time_zone() -> None:
     assert midnight_ms(dt.date(2022, 4, 25), "Asia/Shanghai") == 1_650_816_000_000
     spring_forward = dt.date(2024, 3, 31)
     length = midnight_ms(dt.date(2024, 4, 1), "Europe/Berlin") - midnight_ms(spring_forward, "Europe/Berlin")
-    assert length == 23 * buckets.HOUR_MS
+    assert length == 23 * HOUR_MS

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from tasks.core.cluster import NoCluster
-from tasks.core.days import Days
+from tasks.core.days import HOUR_MS, Days
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import partition
 from tasks.evaluate.metrics.classification import auc
@@ -27,7 +27,6 @@ from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, Recency, default_groups
 
 Write = Callable[..., Path]
-HOUR_MS = 3_600_000
 NUM_DAYS = 8
 EVERY: tuple[Recency, ...] = get_args(Recency)
 KEYS: dict[str, tuple[Any, ...]] = {
