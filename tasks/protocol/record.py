@@ -126,7 +126,11 @@ def commit(here: Path = Path(__file__).parent) -> str:
     """
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here).stdout.strip()
+        try:
+            done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here)
+        except FileNotFoundError:  # an installation without git
+            return ""
+        return done.stdout.strip()
 
     written = (f":(top,exclude,glob)benchmarks/**/{name}" for name in ("results/**", "results.md", "results.json"))
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
