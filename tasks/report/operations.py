@@ -23,7 +23,7 @@ class Operations(Document):
     version: str | None = None
     """Version of dwell; nights archived by earlier ones do not say."""
     commit: str | None = None
-    """That the code stood at, with "-dirty" where it differed."""
+    """That the code stood at, with "-dirty" where it differed; None also outside of a repository."""
     days: dict[str, str] = Field(default_factory=dict)
     """Day of its window -> hash of the rows that arrived on it."""
     spans: dict[str, StageSpan] = Field(default_factory=dict)

@@ -147,7 +147,7 @@ def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str
     read = read_night(Workspace(night), "simulator", dt.date(2026, 1, 16), None)
     assert read.metrics["champion/xauc"] == kept["models"]["champion"]["xauc"]["value"]
     assert (
-        read.params["recipe/d2q"].startswith('{"encoder": ') and read.tags["dwell.commit"] and read.began < read.ended
+        read.params["recipe/d2q"].startswith('{"balance": ') and read.tags["dwell.version"] and read.began < read.ended
     )
 
 
