@@ -80,7 +80,7 @@ def _outside() -> dict[str, str]:
 
 
 def _wait(address: str, log: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while True:
         try:
             if requests.get(address, timeout=2).ok:
