@@ -39,6 +39,9 @@ from tasks.retention import plan
 
 brief_log.install()
 
+_MIRROR_S = 10.0
+"""How long a night waits for MLflow in all."""
+
 
 def _begun() -> str:
     """Return what a night is called until it knows its day and its source."""
@@ -84,6 +87,7 @@ def nightly(
             _tell(workspace, params.nightly, key, logger)
             raise
         _tell(workspace, params.nightly, key, logger, outcome.report.parent)
+        _mirror(workspace, params.nightly, key, logger)
         _clean(workspace, params.nightly.keep_nights, logger)
     for alarm in outcome.alarms:
         raise_alarm(key.source, f"night {key.as_of} of {key.source}: {alarm}")
@@ -162,6 +166,20 @@ def _tell(workspace: Workspace, config: Nightly, key: RunKey, logger: Log, archi
         logger.info("lineage: %s", tell_night(workspace, key.source, key.as_of, archive=archive))
     except Exception as error:  # the night is decided, or has an error of its own that people have to see
         logger.warning("the lineage of night %s of %s was not told: %s", key.as_of, key.source, error)
+
+
+def _mirror(workspace: Workspace, config: Nightly, key: RunKey, logger: Log) -> None:
+    """Mirror what was decided to MLflow, where that is asked for; the night waits some seconds for it at most."""
+    if not config.mlflow:
+        return
+    from tasks.mlflow.mirror import mirror
+    from tasks.mlflow.server import Server
+
+    try:
+        with Server.named(patience_s=_MIRROR_S) as server:
+            logger.info("mirrored: %s", mirror(workspace, key.source, server, config.site_url, key.as_of))
+    except Exception as error:  # the night is decided
+        logger.warning("night %s of %s was not mirrored to MLflow: %s", key.as_of, key.source, error)
 
 
 def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:

@@ -58,6 +58,23 @@ def lineage(
     typer.echo(f"written: {path}")
 
 
+def mlflow(
+    uri: Annotated[str | None, typer.Option(help="Server of MLflow. Default: what MLFLOW_TRACKING_URI names.")] = None,
+    source: Source = None,
+) -> None:
+    """Mirror archive and registry to MLflow: a run per night, a model version per registry entry, aliases champion and challenger."""
+    from tasks.config import load_params
+    from tasks.mlflow.mirror import mirror
+    from tasks.mlflow.server import Server
+    from tasks.night.lock import holding
+
+    workspace = Workspace()
+    params = load_params(workspace.params)
+    with holding(workspace, "dwell mlflow"), Server.named(uri) as server:
+        done = mirror(workspace, source or params.default_source, server, params.nightly.site_url)
+    typer.echo(f"mirrored: {done}")
+
+
 def onnx(
     out: Annotated[Path, typer.Option(help="Folder to write, replaced as a whole.")],
     model: Annotated[Path, typer.Option(help="Folder of an exported model.")] = Path("artifacts/scores/model"),
@@ -82,5 +99,5 @@ def tensorboard(
         typer.echo(f"written: {out / run}")
 
 
-COMMANDS = (push, pull, lineage, onnx, tensorboard)
+COMMANDS = (push, pull, lineage, mlflow, onnx, tensorboard)
 """In the order of the help."""

@@ -7,7 +7,7 @@ from manual.tree import SHOWN, below
 
 _FIRST: list[dict[str, Any]] = [
     {"Home": "index.md"},
-    {"First night": ["first_night.md", "docs/three_tasks.md", "tour.md"]},
+    {"First night": ["first_night.md", "docs/three_tasks.md", "examples/README.md", "tour.md"]},
     {"Your data": ["use_your_data.md", "docs/your_data.md"]},
     {
         "Your model": [

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from manual.markdown import FENCE, LINK, title
 
-_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "infra/README.md", "docs/**/*.md", "benchmarks/**/*.md")
+_PAGES = (
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "infra/README.md",
+    "examples/README.md",
+    "docs/**/*.md",
+    "benchmarks/**/*.md",
+)
 _PICTURES = (".svg", ".png")
 _LANGUAGES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".json": "json", ".sh": "sh"}
 _ROW = re.compile(r"^\|.*$", re.MULTILINE)

@@ -104,6 +104,9 @@ class Nightly(Block):
     lineage: bool = False
     """every night tells what it read and made, table by table and column by column, as OpenLineage events: in
     `.dwell/lineage/SOURCE/AS_OF.jsonl`, and to the server that OPENLINEAGE_URL names (extra `lineage`)"""
+    mlflow: bool = False
+    """every night is mirrored to the MLflow server that MLFLOW_TRACKING_URI names: a run, model versions, aliases
+    (`dwell mlflow`)"""
 
     @property
     def challengers(self) -> tuple[str, ...]:

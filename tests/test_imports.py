@@ -39,6 +39,7 @@ ORDER = (
     "tasks.protocol",
     "tasks.night",
     "tasks.lineage",
+    "tasks.mlflow",
     "tasks.tensorboard",
     "tasks.cards",
     "tasks.site",

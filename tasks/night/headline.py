@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import Field
+
 from tasks.core.document import Document, read_document
 from tasks.core.errors import ContractError
 from tasks.core.layout import METRICS_FILE, Workspace
@@ -24,6 +26,8 @@ class Headline(Document):
     """recipe that serves after the night; None: nothing does"""
     metrics: dict[str, MeasuredNumber]
     """of it, or where nothing serves of the first challenger, on the judge day"""
+    models: dict[str, dict[str, MeasuredNumber]] = Field(default_factory=dict)
+    """the same of every challenger, and of the champion under that name; nights of earlier versions do not say"""
     rows: int
     """that arrived on the judge day"""
     quarantined: int
@@ -45,12 +49,14 @@ def write_headline(
         arrived: the rows of its judge day.
     """
     model = decision.winner or ("champion" if forecast.serves is not None else decision.challengers[0].name)
-    measured = read_document(workspace.predictions(model) / METRICS_FILE, ModelMetrics, "evaluate").metrics
+    judged = (*(verdict.name for verdict in decision.challengers), *(["champion"] if decision.champion else []))
+    models = {name: _measured(workspace, name) for name in judged}
     headline = Headline(
         as_of=key.as_of,
         verdict=decision.verdict,
         serves=None if forecast.serves is None else forecast.serves.recipe,
-        metrics={name: _number(measured[name]) for name in SUMMARY_INTERVALS if name in measured},
+        metrics=models[model],
+        models=models,
         rows=arrived.rows_in,
         quarantined=arrived.rows_quarantined,
         drift=arrived.drift,
@@ -58,8 +64,13 @@ def write_headline(
     return headline.write(workspace.headline(key.source, key.as_of))
 
 
-def _number(metric: MeasuredNumber) -> MeasuredNumber:
-    return MeasuredNumber(value=metric.value, low=metric.low, high=metric.high)
+def _measured(workspace: Workspace, model: str) -> dict[str, MeasuredNumber]:
+    found = read_document(workspace.predictions(model) / METRICS_FILE, ModelMetrics, "evaluate").metrics
+    return {
+        name: MeasuredNumber(value=found[name].value, low=found[name].low, high=found[name].high)
+        for name in SUMMARY_INTERVALS
+        if name in found
+    }
 
 
 def read_headlines(workspace: Workspace, source: str) -> Iterator[Headline]:

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from tasks.config import load_params
@@ -25,6 +26,7 @@ from tasks.night.belonging import refuse_others
 from tasks.night.dvc_files import damaged_lock
 from tasks.night.headline import write_headline
 from tasks.night.reproduced import explanation, other_bytes
+from tasks.protocol.record import UNKNOWN, commit
 from tasks.registry import Registry, force, register
 from tasks.registry.forecast import FILE as FORECAST_FILE
 from tasks.registry.forecast import NightForecast
@@ -184,11 +186,14 @@ def operations_of(workspace: Workspace, stages: Mapping[str, str]) -> Operations
         workspace: where the stages have run.
         stages: stage -> ran, unchanged or restored.
     """
+    found = commit()
     return Operations(
         stages=dict(stages),
         timings=timings(workspace),
         machine=this_machine(),
         code=product_hash(),
+        version=version("dwell"),
+        commit=None if found == UNKNOWN else found,
         days=outputs(workspace.raw / "impressions"),
         spans=spans(workspace),
     )

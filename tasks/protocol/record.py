@@ -14,6 +14,8 @@ from tasks.evaluate.catalogue import ACROSS_DAYS, label
 from tasks.protocol.as_published import PUBLISHED
 from tasks.protocol.config import Protocol
 
+UNKNOWN = "unknown"
+"""Commit of what lies in no repository, or in one without any."""
 COLUMNS: Mapping[str, tuple[str, int]] = {
     "xauc": ("XAUC", 4),
     "xgauc": ("XGAUC", 4),
@@ -126,9 +128,13 @@ def commit(here: Path = Path(__file__).parent) -> str:
     """
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here).stdout.strip()
+        try:
+            done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here)
+        except FileNotFoundError:  # an installation without git
+            return ""
+        return done.stdout.strip()
 
     written = (f":(top,exclude,glob)benchmarks/**/{name}" for name in ("results/**", "results.md", "results.json"))
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
     name = git("rev-parse", "--short=12", "HEAD")
-    return f"{name}-dirty" if name and changed else name or "unknown"
+    return f"{name}-dirty" if name and changed else name or UNKNOWN

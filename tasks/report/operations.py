@@ -20,6 +20,10 @@ class Operations(Document):
     """What it was computed with; nights archived by earlier versions do not say."""
     code: str | None = None
     """Hash of the code that made it."""
+    version: str | None = None
+    """Version of dwell; nights archived by earlier ones do not say."""
+    commit: str | None = None
+    """That the code stood at, with "-dirty" where it differed; None also outside of a repository."""
     days: dict[str, str] = Field(default_factory=dict)
     """Day of its window -> hash of the rows that arrived on it."""
     spans: dict[str, StageSpan] = Field(default_factory=dict)

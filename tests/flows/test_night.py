@@ -32,6 +32,7 @@ from tasks.core.files import hash_tree
 from tasks.core.layout import Workspace
 from tasks.core.predictions import SECONDS_AND_SCORE, column
 from tasks.lineage.columns import NightColumns
+from tasks.mlflow.night import read_night
 from tasks.table.preprocessor import Preprocessor
 from tasks.validate.config import RowRulesConfig
 from tests.flows import golden
@@ -84,9 +85,10 @@ def installation(
     """A workspace whose deployments are registered and served by one worker."""
     root = shutil.copytree(decided, tmp_path_factory.mktemp("night") / "workspace")
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params["nightly"] |= {"site_url": "http://dwell.example/nights", "lineage": True}
+    params["nightly"] |= {"site_url": "http://dwell.example/nights", "lineage": True, "mlflow": True}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    webhook = {WEBHOOK_VARIABLE: "sink", "OPENLINEAGE_URL": "http://127.0.0.1:9"}  # where nobody listens
+    nobody = "http://127.0.0.1:9"
+    webhook = {WEBHOOK_VARIABLE: "sink", "OPENLINEAGE_URL": nobody, "MLFLOW_TRACKING_URI": nobody}
     deployed = run(["flows.cli", "deploy"], root, **prefect_server, **webhook)
     assert deployed.returncode == 0, deployed.stdout[-3000:]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dwell", "--type", "process"]
@@ -139,6 +141,14 @@ def test_a_deployed_night_is_archived(night: Path, prefect_server: dict[str, str
     stages = list(lock(night)["stages"])
     assert stages == sorted(stages), "whichever of two ended first"
     assert {"dvc.lock", "run.yaml", "params.yaml", "decision.json"} <= {path.name for path in archive.iterdir()}
+    kept = json.loads((archive.parent / "headlines/2026-01-16.json").read_text())
+    assert kept["models"].keys() == {"d2q", "champion"} and kept["metrics"] in kept["models"].values()
+    assert all(one["low"] < one["value"] < one["high"] for one in kept["models"]["d2q"].values())
+    read = read_night(Workspace(night), "simulator", dt.date(2026, 1, 16), None)
+    assert read.metrics["champion/xauc"] == kept["models"]["champion"]["xauc"]["value"]
+    assert (
+        read.params["recipe/d2q"].startswith('{"balance": ') and read.tags["dwell.version"] and read.began < read.ended
+    )
 
 
 def test_people_hear_of_a_night_and_find_its_page(night: Path, prefect_server: dict[str, str], told: list[str]) -> None:
@@ -164,6 +174,8 @@ def test_a_night_tells_what_it_read_and_made_and_a_receiver_that_is_down_does_no
     said = (
         "the lineage of night 2026-01-16 of simulator was not told: the receiver that OPENLINEAGE_URL names took 0 of"
     )
+    assert any(record.message.startswith(said) for record in warned)
+    said = "night 2026-01-16 of simulator was not mirrored to MLflow: the MLflow server at http://127.0.0.1:9 did not answer"
     assert any(record.message.startswith(said) for record in warned)
     path = night / ".dwell/lineage/simulator/2026-01-16.jsonl"
     events = [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,16 +1,24 @@
-"""The patches of `examples` apply to the code as it stands, do what they say, and are what CONTRIBUTING works out."""
+"""Every example is listed; its commands exist and CI gives them; the patches apply and are what CONTRIBUTING works out."""
 
+import importlib.util
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from flows.cli import app
 from manual.places import REPOSITORY
 from tests.flows.small_night import make_workspace, small_params
 
 HEAD, FEATURE = "own_head.patch", "own_feature.patch"
+EXAMPLES = REPOSITORY / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("*.sh"))
 NEW_HEAD = """
 from pathlib import Path
 
@@ -39,6 +47,58 @@ rows = pl.LazyFrame({"event_time_ms": days.dt.epoch("ms")}).with_columns(
 weekend = _with_context(rows, FeatureConfig(), "UTC").collect()["weekend"]
 print("weekend" in CONTEXT_DENSE and weekend.to_list() == [0, 0, 0, 0, 0, 1, 1])
 """
+
+
+def listed() -> dict[str, str]:
+    """Return example -> the command that its row of the table gives."""
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\|[^|]+\| \[\w+\.\w+\]\((\w+\.\w+)\) \|[^|]+\| `(.+)` \|$", readme, re.MULTILINE))
+
+
+def unknown(text: str) -> Iterator[str]:
+    """Yield what is wrong with the commands of dwell and Python modules that some lines give."""
+    commands: Any = typer.main.get_command(app)
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["dwell"]:
+            command = commands.commands.get(words[1])
+            known = (
+                {option for one in command.params for option in (*one.opts, *one.secondary_opts)} if command else set()
+            )
+            lacking = [word for word in words[2:] if word.startswith("--") and word not in known]
+            if command is None or (lacking and words[1] != "prefect"):
+                yield line
+        elif words[:2] == ["python", "-m"] and importlib.util.find_spec(words[2]) is None:
+            yield line
+
+
+def test_every_example_is_listed_and_its_command_names_it() -> None:
+    files = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"README.md", "tour.py"}
+    assert listed().keys() == files
+    for name, command in listed().items():
+        assert f"examples/{name}" in command
+        assert list(unknown("\n".join(command.split(" && ")))) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_gives_commands_that_there_are_and_ci_runs_it(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert text.count("\ndwell ") >= 3
+    assert list(unknown(re.sub(r"<<'PYTHON'.*?\nPYTHON\n", "\n", text, flags=re.DOTALL))) == []
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0 and script.stat().st_mode & 0o100
+    ci = (REPOSITORY / ".ci/readme").read_text(encoding="utf-8")
+    assert re.search(rf'^(?!#).*"\$root/examples/{script.name}"', ci, re.MULTILINE)
+
+
+def test_commands_that_there_are_not_are_found() -> None:
+    lines = [
+        "dwell fly --far",
+        "dwell push --far",
+        "python -m benchmarks.nothing",
+        "dwell push  # --far",
+        "  dwell pull",
+    ]
+    assert list(unknown("\n".join(lines))) == lines[:3]
 
 
 def added(diff: str, file: str) -> list[str]:
