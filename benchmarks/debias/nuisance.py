@@ -1,7 +1,7 @@
 """Does it pay to choose learners by how little others move the estimate, and does the gate refuse what it should?
 
-Made-up rows of known mean, real watch times under artificial exposure (`exposed_log.py`), and an instrument with a direct
-effect. Everything is estimated by the classes of a night (`tasks/evaluate/nuisance`).
+Made-up rows of known mean, real watch times under artificial exposure (`exposed_log.py`), simulated judge days
+(`nuisance_days.py`), and an instrument with a direct effect. Everything is estimated by the classes of a night (`tasks/evaluate/nuisance`).
 
 Shapes: N rows.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import binomtest
 
+from benchmarks.debias import nuisance_days
 from benchmarks.debias.exposed_log import Floats, Regime, World, expose, read_world
 from benchmarks.debias.semi_synthetic import QUICK_ROWS, REGIMES
 from benchmarks.parts.part import Options, Table
@@ -36,13 +37,16 @@ class Case:
     Attributes:
         config: the learners.
         draws: logs per seed.
+        bend: of exposure and outcome, which linear learners do not see.
     """
 
     config: NuisanceConfig
     draws: int
+    bend: float = 1.0
 
 
 LINEAR_AND_BOOSTING = NuisanceConfig(propensities=("logistic", "boosting"), outcomes=("ridge", "boosting"))
+LINEAR = NuisanceConfig(propensities=("constant", "logistic"), outcomes=("constant", "ridge"))
 CASES = {
     "three and three": Case(NuisanceConfig(), 1),
     "linear and boosting of each": Case(LINEAR_AND_BOOSTING, 8),
@@ -54,14 +58,13 @@ CASES = {
         3,
     ),
     "boosting and a broken one of each": Case(
-        NuisanceConfig(propensities=("constant", "boosting"), outcomes=("constant", "boosting")), 15
+        NuisanceConfig(propensities=("constant", "boosting"), outcomes=("constant", "boosting")), 40
     ),
     "linear propensities, boosting for outcomes": Case(
         NuisanceConfig(propensities=("constant", "logistic"), outcomes=("constant", "boosting")), 5
     ),
-    "linear and a broken one of each": Case(
-        NuisanceConfig(propensities=("constant", "logistic"), outcomes=("constant", "ridge")), 20
-    ),
+    "linear and a broken one of each": Case(LINEAR, 20),
+    "the same, and nothing bends": Case(LINEAR, 100, bend=0.0),
 }
 QUICK_CASE = "linear and a broken one of each"
 INSTRUMENTS = ((5000, 1.0, 0.0), (5000, 1.0, 0.5), (5000, 0.3, 0.5), (50_000, 0.3, 0.5), (5000, 0.0, 0.5))
@@ -111,10 +114,12 @@ class Tried:
 
 
 def run(options: Options) -> list[Table]:
-    """Return the tables of made-up rows, of real watch times, and of the instrument."""
+    """Return the tables of made-up rows, of real watch times, of simulated days, and of the instrument."""
     cases = {QUICK_CASE: Case(CASES[QUICK_CASE].config, 2)} if options.quick else CASES
     made = {
-        name: [tried(made_rows(seed, draw), case.config) for seed in options.seeds for draw in range(case.draws)]
+        name: [
+            tried(made_rows(seed, draw, case.bend), case.config) for seed in options.seeds for draw in range(case.draws)
+        ]
         for name, case in cases.items()
     }
     world = read_world(options.data / "KuaiRand-Pure", QUICK_ROWS if options.quick else None)
@@ -130,6 +135,7 @@ def run(options: Options) -> list[Table]:
         _table(
             real, f"Real watch times under artificial exposure: {REAL_ROWS:,} rows, mean log(1 + s) of all", _ABOUT_REAL
         ),
+        nuisance_days.table(nuisance_days.days(options.seeds, options.scratch)),
         _instrument_table(audits),
     ]
 
@@ -140,7 +146,7 @@ def tried(known: tuple[PartlyObserved, float, float], config: NuisanceConfig) ->
     return Tried(gated(rows, fit_propensities(rows, config, 0), fit_outcomes(rows, config, 0), config, 0), truth, naive)
 
 
-def made_rows(seed: int, draw: int) -> tuple[PartlyObserved, float, float]:
+def made_rows(seed: int, draw: int, bend: float = 1.0) -> tuple[PartlyObserved, float, float]:
     """Return rows, the mean outcome of all that could be drawn, and that of the observed ones.
 
     Exposure and outcome share a linear cause and a bent one; two rows of a user share an effect.
@@ -148,13 +154,13 @@ def made_rows(seed: int, draw: int) -> tuple[PartlyObserved, float, float]:
     random = np.random.default_rng([seed, draw])
     input_NF = random.normal(size=(ROWS, 4))
     one_N, two_N, three_N, _ = input_NF.T
-    chance_N = expit(-0.4 + 0.7 * one_N + 0.5 * (np.square(two_N) - 1) - 0.6 * np.maximum(three_N, 0))
+    chance_N = expit(-0.4 + 0.7 * one_N + bend * (0.5 * (np.square(two_N) - 1) - 0.6 * np.maximum(three_N, 0)))
     observed_N = random.random(ROWS) < chance_N
     users = Groups(np.arange(ROWS) // 2, ROWS // 2)
-    expected_N = 3 + 1.2 * one_N + 1.5 * np.abs(two_N) + one_N * three_N
+    expected_N = 3 + 1.2 * one_N + bend * (1.5 * np.abs(two_N) + one_N * three_N)
     outcome_N = expected_N + random.normal(0, 0.7, ROWS // 2)[users.code_B] + random.normal(0, 1.5, ROWS)
     rows = _partly(input_NF, observed_N, outcome_N, users)
-    return rows, 3 + 1.5 * float(np.sqrt(2 / np.pi)), float(outcome_N[observed_N].mean())
+    return rows, 3 + bend * 1.5 * float(np.sqrt(2 / np.pi)), float(outcome_N[observed_N].mean())
 
 
 def real_rows(world: World, regime: Regime, seed: int) -> tuple[PartlyObserved, float, float]:

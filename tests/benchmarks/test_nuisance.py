@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.debias.nuisance import INSTRUMENTS, REAL_NAMES, audited, made_rows, run, tried
+from benchmarks.debias.nuisance_days import WORLDS
 from benchmarks.parts.part import Options
 from tasks.evaluate.nuisance.config import NuisanceConfig
 
@@ -35,7 +36,9 @@ def test_the_instrument_is_refused_where_variances_are_equal(line: tuple[int, fl
 @pytest.mark.slow
 def test_the_quick_variant_runs(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     data = shared_data("KuaiRand-Pure").parent
-    made, real, instrument = run(Options(data, seeds=(0,), scratch=tmp_path, quick=True))
+    made, real, day, instrument = run(Options(data, seeds=(0,), scratch=tmp_path, quick=True))
     assert [row[0] for row in real.rows] == list(REAL_NAMES)
-    assert all(len(row) == len(table.columns) for table in (made, real, instrument) for row in table.rows)
+    assert all(len(row) == len(table.columns) for table in (made, real, day, instrument) for row in table.rows)
     assert instrument.rows[-1][2] == "no number"
+    assert [row[0] for row in day.rows] == list(WORLDS)
+    assert not any(tmp_path.rglob("*.parquet")), "no day is left behind"
