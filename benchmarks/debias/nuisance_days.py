@@ -66,6 +66,7 @@ def table(found: Mapping[str, Sequence[Day]]) -> Table:
             ],
         }
         held = sum(day.said.low <= day.truth <= day.said.high for day in of_world if day.said.low and day.said.high)
+        agreed = sum(day.said.swing <= day.said.bound for day in of_world)
         counts = sum(not day.said.reason for day in of_world)
         swing = [day.said.swing for day in of_world]
         rows.append(
@@ -74,17 +75,20 @@ def table(found: Mapping[str, Sequence[Day]]) -> Table:
                 mean_sd([day.truth for day in of_world], 2),
                 *(mean_sd(error, 2) for error in errors.values()),
                 f"{held} of {len(of_world)}",
+                f"{agreed} of {len(of_world)}",
                 f"{counts} of {len(of_world)}",
                 mean_sd(swing, 3),
             ]
         )
     return Table(
         title="Seconds under uniform exposure of simulated judge days without logged probabilities: error, mean ± sd over worlds",
-        columns=["exposure", "truth, s", "logged rows", "learned propensities", "random rows", "interval holds the truth", "counts", "swing"],
+        columns=["exposure", "truth, s", "logged rows", "learned propensities", "random rows", "interval holds the truth",
+                 "learners agree", "counts", "swing"],
         rows=rows,
         notes=[
             f"About {CLEAN.impressions_per_day:,} impressions a day, 5 % of them random; truth: {TRUTH_ROWS:,} uniform impressions of the same day. "
-            "Linear and boosted learners of each kind.",
+            "Linear and boosted learners of each kind. Learners agree: the swing is within its bound; counts: random rows do not speak against "
+            "it either.",
         ],
         numbers={name: [day.said.model_dump(mode="json") | {"truth": day.truth} for day in of] for name, of in found.items()},
     )  # fmt: skip

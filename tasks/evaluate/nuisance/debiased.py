@@ -117,7 +117,7 @@ def position_effect(
         reason=found.reason,
         wald=found.wald,
         regression=found.regression,
-        at_random=_number(*alone, config),
+        at_random=MeasuredNumber.model_validate(Interval.normal(*alone, config.confidence)),
     )
 
 
@@ -129,14 +129,10 @@ def _too_few(rows: int, users: int, asked: NuisanceConfig) -> str:
     return ""
 
 
-def _mean(outcome_B: FloatArray, index: IntArray, table: PredictionTable, config: EvaluationConfig) -> MeasuredNumber:
+def _mean(outcome_B: FloatArray, index: IntArray, table: PredictionTable, config: EvaluationConfig) -> Interval:
     users = Groups(table.user[index], table.num_users)
     sums = row_ratio(outcome_B[index], np.ones(index.size), users)
-    return _number(sums.value, sampling_error(sums), config)
-
-
-def _number(value: float, error: float, config: EvaluationConfig) -> MeasuredNumber:
-    return MeasuredNumber.model_validate(Interval.normal(value, error, config.confidence))
+    return Interval.normal(sums.value, sampling_error(sums), config.confidence)
 
 
 def _propensities(rows: PartlyObserved, found: Propensities, asked: NuisanceConfig) -> tuple[LearnedPropensity, ...]:
@@ -154,14 +150,23 @@ def _propensities(rows: PartlyObserved, found: Propensities, asked: NuisanceConf
     return tuple(said)
 
 
+def _contradiction(found: Interval, at_random: Interval | None) -> str:
+    """Say so where the rows exposed at random speak against an estimate: zero lies outside the interval of their difference.
+
+    Both share users, whose covariance is left out: that makes the interval wider, not narrower.
+    """
+    if at_random is None or not abs(found.value - at_random.value) > np.hypot(
+        found.high - found.value, at_random.high - at_random.value
+    ):
+        return ""
+    said = f"{at_random.value:.3g} [{at_random.low:.3g}, {at_random.high:.3g}]"
+    return f"it is {found.value:.3g}, and the rows exposed at random say {said}"
+
+
 def _document(
-    found: Gated,
-    logged: MeasuredNumber,
-    at_random: MeasuredNumber | None,
-    config: EvaluationConfig,
-    asked: NuisanceConfig,
+    found: Gated, logged: Interval, at_random: Interval | None, config: EvaluationConfig, asked: NuisanceConfig
 ) -> DebiasedMean:
-    number = _number(found.sums.value, found.standard_error, config)
+    number = Interval.normal(found.sums.value, found.standard_error, config.confidence)
     pairs = tuple(
         LearnerPair(
             propensity=propensity,
@@ -177,14 +182,14 @@ def _document(
         value=number.value,
         low=number.low,
         high=number.high,
-        standard_error=found.standard_error,
-        logged=logged,
-        at_random=at_random,
+        standard_error=number.standard_error,
+        logged=MeasuredNumber.model_validate(logged),
+        at_random=None if at_random is None else MeasuredNumber.model_validate(at_random),
         chosen=tuple((asked.propensities[e], asked.outcomes[m]) for e, m in found.chosen),
         swing=found.swing,
         moved_by=found.moved_by,
         bound=found.bound,
         effective_rows=found.effective_rows,
-        reason=found.refusal(config.minimum_effective_rows),
+        reason=found.refusal(config.minimum_effective_rows) or _contradiction(number, at_random),
         pairs=pairs,
     )
