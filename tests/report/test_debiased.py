@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from tasks.core.document import read_document
+from tasks.core.layout import JUDGE_TABLE
+from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.document import (
     DEBIASED_FILE,
     Debiased,
@@ -12,6 +17,8 @@ from tasks.evaluate.document import (
     MeasuredNumber,
     PositionEffect,
 )
+from tasks.evaluate.nuisance.config import NuisanceConfig
+from tasks.evaluate.stage import evaluate
 from tasks.report.formatting import NOTHING
 from tasks.report.inputs import Artifacts
 from tasks.report.sections.debiased import debiased
@@ -87,6 +94,24 @@ def test_what_hinges_on_a_learner_has_no_number(copy_of: Callable[[str], Any]) -
     cell = tables(section)[0].rows[0].cells[2]
     assert (cell.text, cell.detail) == (NOTHING, "does not count")
     assert texts(tables(section)[0])[1][3] == NOTHING
+
+
+@pytest.mark.slow
+def test_what_the_stage_writes_is_what_the_page_says(copy_of: Callable[[str], Any]) -> None:
+    night = copy_of("later")
+    folder = night.workspace.predictions("d2q")
+    asked = EvaluationConfig(
+        replicates=100, nuisance=NuisanceConfig(propensities=("logistic", "constant"), outcomes=("ridge", "constant"))
+    )
+    evaluate(folder / JUDGE_TABLE, asked, folder, name="d2q")
+    written = read_document(folder / DEBIASED_FILE, Debiased, "evaluate")
+    (section,) = debiased(Artifacts.read(night.workspace))
+    assert f"{written.rows:,} logged rows" in words(section)
+    means, learned, pairs = tables(section)
+    assert [row[0] for row in texts(means)] == ["Seconds watched", "Absolute error of d2q"]
+    assert means.rows[0].cells[1].text == f"{written.means['seconds'].logged.value:.2f}\N{NO-BREAK SPACE}s"
+    assert written.random_rows > 0 and means.rows[0].cells[3].text != NOTHING
+    assert (len(learned.rows), len(pairs.rows)) == (2, 8)
 
 
 def test_too_few_rows_are_said(copy_of: Callable[[str], Any]) -> None:
