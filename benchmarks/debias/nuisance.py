@@ -48,7 +48,7 @@ class Case:
 LINEAR_AND_BOOSTING = NuisanceConfig(propensities=("logistic", "boosting"), outcomes=("ridge", "boosting"))
 LINEAR = NuisanceConfig(propensities=("constant", "logistic"), outcomes=("constant", "ridge"))
 CASES = {
-    "three and three": Case(NuisanceConfig(), 1),
+    "three and three": Case(NuisanceConfig(), 8),
     "linear and boosting of each": Case(LINEAR_AND_BOOSTING, 8),
     "the same and a broken one of each": Case(
         NuisanceConfig(
