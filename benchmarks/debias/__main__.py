@@ -10,7 +10,17 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Debiasing benchmark",
     package="benchmarks.debias",
-    parts=("coat", "synthetic", "semi_synthetic", "low_variance", "open_bandit", "nights", "rho", "random_slice"),
+    parts=(
+        "coat",
+        "synthetic",
+        "semi_synthetic",
+        "low_variance",
+        "open_bandit",
+        "nights",
+        "rho",
+        "random_slice",
+        "nuisance",
+    ),
     seeds=range(10),
     about="Debiasing on Coat, Open Bandit, simulated and real logs.",
 )

@@ -7,6 +7,7 @@ from pydantic import Field
 from models.ranges import Number, Rows, Seed, Share, Whole, distinct
 from tasks.core.names import Label
 from tasks.core.settings import Block
+from tasks.evaluate.nuisance.config import NuisanceConfig
 
 Segment = Literal["duration_decile", "scene", "is_new_user", "is_new_video", "hour_block", "popularity_decile"]
 
@@ -55,3 +56,6 @@ class EvaluationConfig(Block):
     """simulated sources only: uniformly exposed impressions drawn beside the log, on which the truth is measured"""
     maximum_tied_share: Share = 0.01
     """a score with a larger share of tied pairs gets a warning"""
+    nuisance: NuisanceConfig | None = Field(default=None, exclude_if=lambda nuisance: nuisance is None)
+    """seconds and errors under uniform exposure by learned propensities and outcomes, where no probability was logged, refused
+    where they hinge on one learner; null: not estimated"""

@@ -1,4 +1,4 @@
-"""What the evaluation stage writes for others: `metrics.json`, `segments.json`, `served_value.json`."""
+"""What the evaluation stage writes for others: `metrics.json`, `segments.json`, `served_value.json`, `debiased.json`."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -13,7 +13,10 @@ from tasks.evaluate.role import Role
 
 SEGMENTS_FILE = "segments.json"
 SERVED_VALUE_FILE = "served_value.json"
+DEBIASED_FILE = "debiased.json"
 Policy = Literal["logged", "uniform", "score"]
+Quantity = Literal["seconds", "absolute_error"]
+"""What is averaged under uniform exposure: seconds watched, and how far they are from the predicted median."""
 
 
 def _weights_of(found: ExposureOverlap | None) -> dict[str, Any]:
@@ -128,3 +131,79 @@ class ServedValue(Document):
     mean_weight: float
     policies: dict[Policy, dict[str, ServedEstimate]]
     """Policy -> estimator -> its value; `score` serves the top share of the model's scores."""
+
+
+class LearnedPropensity(Document):
+    """What one learner of the propensity says of the logged rows."""
+
+    learner: str
+    clipped_share: float
+    mean_weight: float
+    """Near 1 where it is right on average."""
+    effective_rows: float
+
+
+class LearnerPair(Document):
+    """The estimate by one pair of learners."""
+
+    propensity: str
+    outcome: str
+    value: float
+    standard_error: float
+    risk: float
+    """Most that exchanging one of the two learners moves it."""
+
+
+class DebiasedMean(MeasuredNumber):
+    """A mean under uniform exposure, estimated from logged rows by learned propensities and outcomes."""
+
+    standard_error: float
+    """Of the sampling of users; the fitted learners are taken as given."""
+    logged: MeasuredNumber
+    """The mean of the logged rows themselves."""
+    at_random: MeasuredNumber | None
+    """That of the rows exposed at random, which needs no learner; None where there are none."""
+    chosen: tuple[tuple[str, str], ...]
+    """Learners of propensity and outcome: per half of the users, chosen on the other half."""
+    swing: float
+    moved_by: str
+    """The learner that moves it most."""
+    bound: float
+    """What it may be moved by."""
+    effective_rows: float
+    reason: str
+    """Why it does not count; "": it does."""
+    pairs: tuple[LearnerPair, ...]
+
+
+class PositionEffect(Document):
+    """Seconds by one place further down, with the random slot as an instrument; None where there is no number."""
+
+    rows: int
+    random_rows: int
+    p: float
+    """Of the test that the random slot moves the variance of the place."""
+    value: float | None
+    standard_error: float | None
+    reason: str
+    """Why there is no value; "": there is one."""
+    wald: float | None
+    regression: float | None
+    at_random: MeasuredNumber
+    """The slope among the rows exposed at random alone."""
+
+
+class Debiased(Document):
+    """`debiased.json`."""
+
+    rows: int
+    """Logged rows."""
+    random_rows: int
+    videos: int
+    """Drawn from uniformly."""
+    reason: str
+    """Why nothing is estimated; "": something is."""
+    propensities: tuple[LearnedPropensity, ...]
+    means: dict[Quantity, DebiasedMean]
+    position: PositionEffect | None
+    """None where the log has no places, or no rows exposed at random."""

@@ -4,6 +4,7 @@ metrics.json      every number with its uncertainty (numbers to ten significant 
 segments.json     main metrics of every segment
 reliability.csv   calibration tables
 served_value.json what users would watch if the score chose; only where the log holds exposure probabilities
+debiased.json     seconds and errors under uniform exposure by learned propensities; only where `evaluation.nuisance` asks for it
 """
 
 import math
@@ -17,6 +18,7 @@ from tasks.core.layout import METRICS_FILE
 from tasks.evaluate.catalogue import MAIN, metric
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.document import (
+    DEBIASED_FILE,
     SEGMENTS_FILE,
     SERVED_VALUE_FILE,
     ExposedMetrics,
@@ -25,6 +27,7 @@ from tasks.evaluate.document import (
     ModelMetrics,
 )
 from tasks.evaluate.evaluation import Evaluation, measure
+from tasks.evaluate.nuisance.debiased import debiased
 from tasks.evaluate.reliability import FILE as RELIABILITY_FILE
 from tasks.evaluate.reliability import CalibrationBin
 from tasks.evaluate.served_value import served_value
@@ -63,6 +66,8 @@ def evaluate(
     write_text(out / RELIABILITY_FILE, reliability_csv(evaluation.reliability))
     if (value := served_value(predictions, config)) is not None:
         write_json(out / SERVED_VALUE_FILE, rounded(value.as_json()))
+    if config.nuisance is not None:
+        write_json(out / DEBIASED_FILE, rounded(debiased(predictions, config, config.nuisance).as_json()))
     return evaluation
 
 

@@ -8,8 +8,10 @@ from typing import Literal
 from tasks.core.document import existing, read_document, read_optional, read_rows
 from tasks.core.layout import JUDGE_TABLE, METRICS_FILE
 from tasks.evaluate.document import (
+    DEBIASED_FILE,
     SEGMENTS_FILE,
     SERVED_VALUE_FILE,
+    Debiased,
     ExposedMetrics,
     HeadlineMetric,
     MeasuredSegment,
@@ -40,6 +42,7 @@ class MeasuredModel:
         truth: exposure -> metrics of the oracle stage; empty where the truth is not known.
         trade_off: `trade_off.json`; None where the recipe has no dial.
         served_value: `served_value.json`; None where no row logged the probability of its exposure.
+        debiased: `debiased.json`; None where `evaluation.nuisance` does not ask for it.
     """
 
     name: str
@@ -52,6 +55,7 @@ class MeasuredModel:
     truth: TrueMetrics
     trade_off: TradeOffCurves | None
     served_value: ServedValue | None
+    debiased: Debiased | None
 
     def metric(self, name: str) -> HeadlineMetric | None:
         """Return one metric with its interval; None where the model does not have it."""
@@ -88,6 +92,7 @@ class MeasuredModel:
             truth,
             read_optional(folder / TRADE_OFF_FILE, TradeOffCurves, stage),
             read_optional(folder / SERVED_VALUE_FILE, ServedValue, stage),
+            read_optional(folder / DEBIASED_FILE, Debiased, stage),
         )
 
     @property

@@ -19,6 +19,7 @@ from tasks.report.sections.candidates import candidates
 from tasks.report.sections.challengers import challengers
 from tasks.report.sections.changed import NightChange, changed
 from tasks.report.sections.data import drift, volume
+from tasks.report.sections.debiased import debiased
 from tasks.report.sections.expectations import expectations
 from tasks.report.sections.exposure import exposure
 from tasks.report.sections.fields import fields
@@ -113,6 +114,7 @@ def _sections(
         by_segment(artifacts, config),
         calibration(artifacts),
         *served_value(artifacts),
+        *debiased(artifacts),
         *trade_off(artifacts),
         training(artifacts),
         *fields(artifacts),
