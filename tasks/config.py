@@ -251,9 +251,11 @@ class Params(Block):
             if isinstance(proposer, MetricConfig):
                 yield "proposers", name
         for name, written in self.recipes.items():
-            pretraining = written.get("pretraining")
-            if isinstance(pretraining, dict) and pretraining.get("kind") == "metric":
-                yield "recipes", name, "pretraining"
+            place, pretraining = ("recipes", name, "pretraining"), written.get("pretraining")
+            while isinstance(pretraining, dict):  # that of a teacher's student is the teacher's
+                if pretraining.get("kind") == "metric":
+                    yield place
+                place, pretraining = (*place, "teacher"), pretraining.get("teacher")
 
     def _undivided(self) -> Iterator[Wrong]:
         """Yield recipes of nights that are to be fitted by several processes, and can only be by one."""
