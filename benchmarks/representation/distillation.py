@@ -167,16 +167,18 @@ _ABOUT = (
 
 
 def _table(name: str, rows: int, found: Mapping[str, Measured]) -> Table:
-    lines, numbers = [], {}
+    lines: list[list[str]] = []
+    numbers: dict[str, dict[str, Any]] = {}
     for arm, of in found.items():
-        cells, numbers[arm] = [], {"spread": of.spread / found[TEACHER].spread}
+        spread, over_teacher = of.spread / found[TEACHER].spread, of.over(found[TEACHER])
+        cells: list[str] = []
+        numbers[arm] = {"spread": spread, "xauc_against_teacher": over_teacher}
         for metric, (_, digits) in METRICS.items():
             values, against = of.per_seed(metric), of.over(found[PLAIN], metric)
-            numbers[arm] |= {metric: {"per_seed": values, "against_none": against}}
+            numbers[arm][metric] = {"per_seed": values, "against_none": against}
             cells += [mean_sd(values, digits), "" if arm == PLAIN else _interval(against, digits)]
-        numbers[arm]["xauc"]["against_teacher"] = of.over(found[TEACHER])
-        against = "" if arm == TEACHER else _interval(of.over(found[TEACHER]), 4)
-        lines.append([arm, *cells[:2], against, *cells[2:], f"{numbers[arm]['spread']:.2f}"])
+        cells.insert(2, "" if arm == TEACHER else _interval(over_teacher, 4))
+        lines.append([arm, *cells, f"{spread:.2f}"])
     titles = [title for title, _ in METRICS.values()]
     columns = ["arm", titles[0], "against none", "against the teacher's own"]
     columns += [column for title in titles[1:] for column in (title, "against none")] + ["spread"]

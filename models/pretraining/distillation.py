@@ -100,8 +100,8 @@ class Distillation:
     def one_pass(self) -> None:
         """Learn from every rich user once."""
         order_R = torch.randperm(len(self._rich_R), generator=self._generator)
-        for place_B in order_R.split(self._options.batch_size):
-            self._step(place_B)
+        for begin in range(0, len(order_R), self._options.batch_size):
+            self._step(order_R[begin : begin + self._options.batch_size])
 
     @torch.no_grad()
     def vectors(self, code_N: Tensor) -> Tensor:

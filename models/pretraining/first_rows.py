@@ -4,6 +4,7 @@
 Shapes: U users, V videos, N users asked for, K first rows, D width, F = 2 D + 2 numbers.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +67,7 @@ class FirstRows:
         one_NK1 = shown_NK1.to(vector_NKD.dtype)
         parts = [torch.where(watched_NK1, of, 0) for of in (vector_NKD, one_NK1)]
         parts += [torch.where(watched_NK1, 0, of) for of in (vector_NKD, one_NK1)]
-        most: int = self.video_UK.shape[1]
-        return torch.cat(parts, dim=2).cumsum(dim=1) / most**0.5
+        return torch.cat(parts, dim=2).cumsum(dim=1) / math.sqrt(self.video_UK.shape[1])
 
     def whole(self, code_N: Tensor, video_VD: Tensor) -> Tensor:
         """Return what all rows of some users say, of which each has between 1 and K, [N, F]."""

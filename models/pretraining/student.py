@@ -31,7 +31,7 @@ class Layers(nn.Module):
 
     @staticmethod
     def _layer(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-        layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+        layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
         nn.init.xavier_normal_(layer.weight, generator=generator)
         nn.init.zeros_(layer.bias)
         return layer
@@ -59,8 +59,8 @@ class Student(nn.Module):
 
     def forward(self, x_BF: Tensor) -> Tensor:
         """Return vectors, [..., D]."""
-        found: Tensor = self.layers(x_BF)
-        return found
+        vector_BD: Tensor = self.layers(x_BF)
+        return vector_BD
 
     def logit(self, user_BKD: Tensor, video_BD: Tensor, base_B: Tensor) -> Tensor:
         """Return the log-odds of a watch, [B, K].
