@@ -251,8 +251,9 @@ class Params(Block):
             if isinstance(proposer, MetricConfig):
                 yield "proposers", name
         for name, written in self.recipes.items():
-            place, pretraining = ("recipes", name, "pretraining"), written.get("pretraining")
-            while isinstance(pretraining, dict):  # that of a teacher's student is the teacher's
+            place: Keys = ("recipes", name, "pretraining")
+            pretraining = written.get("pretraining")
+            while isinstance(pretraining, dict):  # a student reads what its teacher does
                 if pretraining.get("kind") == "metric":
                     yield place
                 place, pretraining = (*place, "teacher"), pretraining.get("teacher")

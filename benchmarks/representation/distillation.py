@@ -99,20 +99,34 @@ def spread_within(groups: Groups, predicted_B: NDArray[np.float64]) -> float:
 
 def run(options: Options) -> list[Table]:
     """Simulate the days and measure every arm."""
-    protocol = _protocol(options)
-    night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
-    night.prepare()
-    (variant,) = protocol.variants
-    table, training = night.table(variant), protocol.params.training_of(RECIPE)
-    testbed = Testbed(
-        night.workspace.features, table, night.days, options.scratch / "fits", training, 50 if options.quick else 500
-    )
-    teacher = {"kind": "metric", **(_SHORT if options.quick else {})}
     about = (
         "Users have a planted taste of four factors of the videos that stays; the caption vector is a noisy linear image of these, and metric learning "
         "from it teaches. A network of deepfm, which multiplies fields, learns every arm with the same seeds."
     )
-    return measured(testbed, protocol.params.recipe(RECIPE), arms_of(teacher, "valid_play", options.quick), about)
+    return measured_days(protocol_of(FILE, options, _QUICK), options, "metric", about)
+
+
+def measured_days(
+    protocol: Protocol, options: Options, teacher: str, about: str, data: Path | None = None
+) -> list[Table]:
+    """Prepare days and measure every arm on them.
+
+    Args:
+        protocol: days and the recipe `network`.
+        options: how the part is run.
+        teacher: kind of the pre-training that teaches.
+        about: what a reader must know of the days and the recipe.
+        data: path of the source, instead of the protocol's.
+    """
+    night = ProtocolRun(protocol, Workspace(options.scratch / "night"), data)
+    night.prepare()
+    (variant,) = protocol.variants
+    training, replicates = protocol.params.training_of(RECIPE), 50 if options.quick else 500
+    testbed = Testbed(
+        night.workspace.features, night.table(variant), night.days, options.scratch / "fits", training, replicates
+    )
+    taught = {"kind": teacher, **(_SHORT if options.quick else {})}
+    return measured(testbed, protocol.params.recipe(RECIPE), arms_of(taught, "valid_play", options.quick), about)
 
 
 def arms_of(teacher: Mapping[str, Any], watched: str, quick: bool = False) -> dict[str, dict[str, Any] | None]:
@@ -207,9 +221,10 @@ def verdict(found: Mapping[str, Mapping[str, Measured]]) -> str:
     return f"Verdict on users with {SPARSE} fit rows: {said}."
 
 
-def _protocol(options: Options) -> Protocol:
-    file = read_yaml(FILE)
-    asked = merged({"training": {"seeds": list(options.seeds)}}, _QUICK if options.quick else {})
+def protocol_of(path: Path, options: Options, quick: Mapping[str, Any]) -> Protocol:
+    """Read a protocol, with the seeds that are asked for and, in a quick run, other parameters."""
+    file = read_yaml(path)
+    asked = merged({"training": {"seeds": list(options.seeds)}}, quick if options.quick else {})
     protocol = parse(Protocol, merged(file.value, {"params": asked}), file.place)
     protocol.params.check(file.place.below("params"))
     return protocol

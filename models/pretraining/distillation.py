@@ -21,6 +21,8 @@ from models.retrieval.watched import Ids, Shown
 
 _PSEUDO_ROWS = 5.0
 """Rows of the average video by which the log-odds of a watch of a video are drawn to those of all."""
+_LEAST_SHARE = 1e-4
+"""Where nobody, or everybody, watches everything."""
 
 
 class DistillationOptions(FitOptions):
@@ -155,5 +157,5 @@ def _log_odds(shown: Shown, held_R: Ids) -> Tensor:
     counted_N[held_R] = 0
     rows_V, watched_V = (np.bincount(shown.video_N, of) for of in (counted_N, counted_N * shown.watched_N))
     average = watched_V.sum() / rows_V.sum()
-    share_V = (watched_V + _PSEUDO_ROWS * average) / (rows_V + _PSEUDO_ROWS)
+    share_V = ((watched_V + _PSEUDO_ROWS * average) / (rows_V + _PSEUDO_ROWS)).clip(_LEAST_SHARE, 1 - _LEAST_SHARE)
     return torch.from_numpy(np.log(share_V / (1 - share_V))).float()

@@ -65,7 +65,8 @@ def fit_rows(table: TrainingTable) -> tuple[Tensor, Tensor]:
 def test_no_row_of_the_fit_reads_a_vector_of_a_user_who_is_not_rich(whole: Path) -> None:
     problem = open_problem(table := TrainingTable.open(whole), recipe())
     torch.manual_seed(0)
-    pretrain(ranker := problem.ranker(), problem.watched, 0)  # type: ignore[arg-type]
+    assert problem.watched is not None
+    pretrain(ranker := problem.ranker(), problem.watched, 0)
     (fields,) = (module for module in ranker.modules() if isinstance(module, PretrainedFields))
     ids_BF, rows_B = fit_rows(table)
     fitted_B2, read_B2 = (fields.train(mode)(ids_BF).square().sum(dim=2) > 0 for mode in (True, False))
