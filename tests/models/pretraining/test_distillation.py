@@ -90,6 +90,7 @@ def test_distances_and_the_losses_of_two_adversaries_are_what_loops_give() -> No
 # ------------------------------------------------------------------------------------------- users of two known kinds
 
 
+@pytest.mark.slow
 def test_the_student_is_the_posterior_mean_of_the_teacher() -> None:
     """Users of two kinds watch one video of two each with chance .8 or .2: the mean kind given the first rows is in closed form."""
     random, rich, few, rows = np.random.default_rng(5), 4000, 300, 3
@@ -172,6 +173,7 @@ def learn(world: World, seed: int = 0, **options: Any) -> tuple[KnownVectors, Kn
     return Distilled(config).learn(world.watched, WIDTH, seed)
 
 
+@pytest.mark.slow
 def test_a_student_knows_sparse_users_better_than_the_teacher_and_one_of_permuted_teachers_does_not(
     world: World,
 ) -> None:
@@ -207,6 +209,7 @@ def test_the_teacher_has_not_seen_what_the_student_is_scored_on(world: World) ->
         assert first.vector_KD.shape != other.vector_KD.shape or not torch.equal(first.vector_KD, other.vector_KD)
 
 
+@pytest.mark.slow
 def test_rich_users_keep_the_teachers_vectors_and_all_sparse_ones_have_one(world: World) -> None:
     (user, video), (filled, same) = learn(world), learn(world, by="mean")
     assert torch.equal(video.vector_KD, same.vector_KD) and torch.equal(user.code_K, filled.code_K)
@@ -216,6 +219,7 @@ def test_rich_users_keep_the_teachers_vectors_and_all_sparse_ones_have_one(world
     assert len(filled.vector_KD[is_sparse_K].unique(dim=0)) == 1 < len(user.vector_KD[is_sparse_K].unique(dim=0))
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_vectors_and_torchs_own_generator_stays(world: World) -> None:
     torch.manual_seed(9)
     (first, _), drawn_after = learn(world, epochs=2), torch.rand(1)
