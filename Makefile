@@ -118,7 +118,7 @@ benchmark-sequence: $(STAMP) ## sequence models (SINE and its relatives) on real
 benchmark-within-user: $(STAMP) ## ranking terms inside a user's day: planted order, permuted labels, KuaiRand R0 (PART="planted")
 	$(BIN)/python -m benchmarks.within_user $(PART) $(if $(DATA),--data $(DATA))
 
-benchmark-representation: $(STAMP) ## codes of content on videos nobody has seen; proposers of videos; vectors learned before a fit (DATA=../shared/data PART="cold_start retrieval")
+benchmark-representation: $(STAMP) ## codes of content on videos nobody has seen; proposers of videos; vectors learned before a fit; users with few rows (DATA=../shared/data PART="cold_start retrieval")
 	$(BIN)/python -m benchmarks.representation $(PART) $(if $(DATA),--data $(DATA))
 
 benchmark-backbones: $(STAMP) ## gates by scene and user, BST, HSTU, OneTrans at equal CPU (DATA=../shared/data PART="planted r0")

@@ -272,7 +272,9 @@ class Ranker(nn.Module):
         """Return an encoder of what tasks may read, one that passes past events on, or reads vectors learned before, if asked."""
         apart = (*self.recipe.set_apart, *self.recipe.unread(self.schema))
         config, reads = self.recipe.encoder, EncoderInput.without(self.schema, apart)
-        return ENCODERS[config.kind](config, self.schema, replace(reads, events=events, pretrained=pretrained))
+        return ENCODERS[config.kind](
+            config, self.schema, replace(reads, events=events, pretrained=pretrained, hides=self.recipe.hides_vectors)
+        )
 
     def _encoders(self) -> Iterator[tuple[str, Encoder | SideBySide]]:
         """Yield every encoder with the task whose loss carries its penalty: watch time where tasks share it."""

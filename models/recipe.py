@@ -16,7 +16,7 @@ from models.encoders.pretrained import PRETRAINED
 from models.heads import HEADS, HeadConfig
 from models.heads.base import LONGEST, LabelState, TrainLabels
 from models.objectives import OBJECTIVES, ObjectiveConfig
-from models.pretraining import PretrainingConfig
+from models.pretraining import PRETRAININGS, PretrainingConfig
 from models.propensity import PROPENSITIES, PropensityConfig
 from models.ranges import Weight, Whole
 from models.ranking import RANKINGS, RankingConfig
@@ -209,6 +209,11 @@ class Recipe(BaseModel):
     def joins_vectors(self) -> bool:
         """Whether vectors that were learned before the fit are two further fields."""
         return self.pretraining is not None and self.pretraining.use == "join"
+
+    @property
+    def hides_vectors(self) -> bool:
+        """Whether some of them are read only after the fit."""
+        return self.pretraining is not None and PRETRAININGS[self.pretraining.kind].hides
 
     @property
     def heads(self) -> dict[str, HeadConfig]:

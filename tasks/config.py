@@ -254,9 +254,12 @@ class Params(Block):
             if isinstance(proposer, MetricConfig):
                 yield "proposers", name
         for name, written in self.recipes.items():
+            place: Keys = ("recipes", name, "pretraining")
             pretraining = written.get("pretraining")
-            if isinstance(pretraining, dict) and pretraining.get("kind") == "metric":
-                yield "recipes", name, "pretraining"
+            while isinstance(pretraining, dict):  # a student reads what its teacher does
+                if pretraining.get("kind") == "metric":
+                    yield place
+                place, pretraining = (*place, "teacher"), pretraining.get("teacher")
 
     def _undivided(self) -> Iterator[Wrong]:
         """Yield recipes of nights that are to be fitted by several processes, and can only be by one."""

@@ -72,6 +72,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "codes of content that features leave out": (below("table", "  items: {kind: rq}"), "items: {kind: rq}", "table.items: reads the content of videos, which features leave out: set features.content: true"),
     "distances of content that features leave out": (instead("  popularity: {kind: popularity}\n", "  popularity: {kind: popularity}\n  k: {kind: metric}\n"), "kind: metric", "proposers.k: reads the content of videos, which features leave out"),
     "vectors of content that features leave out": (below("recipes", "  k: {pretraining: {kind: metric}}"), "kind: metric", "recipes.k.pretraining: reads the content of videos, which features leave out"),
+    "teacher that reads content that features leave out": (below("recipes", "  k: {pretraining: {kind: distilled, teacher: {kind: metric}}}"), "kind: metric", "recipes.k.pretraining.teacher: reads the content of videos, which features leave out"),
+    "rich users without a row to spare": (below("recipes", "  k: {pretraining: {kind: distilled, rich: 5}}"), "rich: 5", "rich 5 must be above sparse 5"),
     "vectors of what is set apart": (below("recipes", "  k: {pretraining: {kind: lightgcn}, set_apart: [user_id]}"), "set_apart: [user_id]", "pretraining learns vectors of user_id, which set_apart keeps from the tasks"),
     "misspelt label of a watch": (below("recipes", "  k: {pretraining: {kind: directau, watched: longview}}"), "longview", "pretraining.watched 'longview' is no binary label: choose among click, "),
     "codes of an unknown scheme": (below("table", "  items: {kind: rqq}"), "rqq", "table.items: unknown kind 'rqq'"),

@@ -1,4 +1,4 @@
-"""XAUC of judge rows by how often the fit days showed their video, with its uncertainty over users and over videos.
+"""XAUC of judge rows by how often the fit days showed their video, with its uncertainty over users and over videos; slices by user.
 
 Shapes: B judge rows.
 """
@@ -23,7 +23,7 @@ SLICES: Mapping[str, tuple[int, float]] = {
     "6-20": (6, 20),
     "> 20": (21, np.inf),
 }
-"""Slice -> fewest and most rows of the fit days that a judge row's video has."""
+"""Slice -> fewest and most rows of the fit days that a judge row's video, or user, has."""
 _FEWEST_ROWS = 100
 """A slice of fewer is left out."""
 
@@ -52,17 +52,17 @@ class Sliced:
         return {name: (of.value, of.low, of.high) for name, of in found.items()}
 
 
-def heading(name: str) -> str:
+def heading(name: str, whose: str = "Videos") -> str:
     """Return the title of a slice's table."""
-    return "All judge rows" if name == "all" else f"Videos with {name} fit rows"
+    return "All judge rows" if name == "all" else f"{whose} with {name} fit rows"
 
 
-def slices_of(testbed: Testbed, table: TrainingTable) -> dict[str, NDArray[np.int64]]:
-    """Return the judge rows of every slice that has enough."""
-    shown, times = np.unique(table.column("fit", "video_id"), return_counts=True)
-    video_B = testbed.judge_videos
-    place_B = np.minimum(np.searchsorted(shown, video_B), len(shown) - 1)
-    fit_rows_B = np.where(shown[place_B] == video_B, times[place_B], 0)
+def slices_of(testbed: Testbed, table: TrainingTable, key: str = "video_id") -> dict[str, NDArray[np.int64]]:
+    """Return the judge rows of every slice that has enough, by the fit rows of their video, or of their user."""
+    shown, times = np.unique(table.column("fit", key), return_counts=True)
+    id_B = testbed.keys[key].to_numpy()
+    place_B = np.minimum(np.searchsorted(shown, id_B), len(shown) - 1)
+    fit_rows_B = np.where(shown[place_B] == id_B, times[place_B], 0)
     found = {name: np.flatnonzero((fit_rows_B >= low) & (fit_rows_B <= high)) for name, (low, high) in SLICES.items()}
     return {name: index for name, index in found.items() if index.size >= _FEWEST_ROWS}
 

@@ -150,11 +150,6 @@ class Testbed:
         return self._frame["duration_ms"].to_numpy() / 1000
 
     @cached_property
-    def judge_videos(self) -> NDArray[np.int64]:
-        """Identifiers of the videos of `rows`."""
-        return self._frame["video_id"].to_numpy()[self._judged]
-
-    @cached_property
     def _frame(self) -> pl.DataFrame:
         source = FeatureFolder.open(self.features)
         columns = [*KEY, "arrival_day", "watch_ms", "duration_ms", "policy", *LABELS]

@@ -98,12 +98,14 @@ class EncoderInput:
         dense: columns of `Batch.dense_BN`.
         events: whether past events are passed on one by one, beside what a history encoder makes of them.
         pretrained: whether vectors of user and video that were learned before the fit are two further fields.
+        hides: whether some of these vectors are 0 as long as the ranker is fitted.
     """
 
     columns: tuple[int, ...]
     dense: tuple[int, ...]
     events: bool = False
     pretrained: bool = False
+    hides: bool = False
 
     @classmethod
     def without(cls, schema: InputSchema, apart: Collection[str]) -> "EncoderInput":

@@ -62,7 +62,9 @@ class PackedEncoder(Encoder):
         self.history_fields = Columns(schema.history_columns)
         self.matches = None if config.matches is None else MatchCounts(config.matches, schema, config.embedding_dim)
         self.events = EventEmbedding(schema, config.embedding_dim) if self.reads.events else None
-        self.pretrained = PretrainedFields(schema, config.embedding_dim) if self.reads.pretrained else None
+        self.pretrained: PretrainedFields | None = None
+        if self.reads.pretrained:
+            self.pretrained = PretrainedFields(schema, config.embedding_dim, self.reads.hides)
         names = [schema.fields[column][0] for column in self.reads.columns]
         names += ["history"] * (self.history.width > 0) + ["matches"] * (self.matches is not None)
         names += [] if self.pretrained is None else PRETRAINED.values()

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from models.component import one_of
 from models.pretraining.base import Pretraining, PretrainingOptions
-from models.pretraining.collaborative import DirectAu, LightGcn
-from models.pretraining.metric import Metric
+from models.pretraining.distilled import TEACHERS, Distilled
 
-PRETRAININGS: dict[str, type[Pretraining]] = {"directau": DirectAu, "lightgcn": LightGcn, "metric": Metric}
+PRETRAININGS: dict[str, type[Pretraining]] = {**TEACHERS, "distilled": Distilled}
 
 if TYPE_CHECKING:
     PretrainingConfig = PretrainingOptions

@@ -5,7 +5,7 @@ Shapes: U users, V videos, D embedding width, K of them of which something is le
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -42,10 +42,12 @@ class KnownVectors:
     Attributes:
         code_K: their codes.
         vector_KD: their vectors.
+        hidden_K: bool, whose vectors no row of the fit may read; None: nobody's.
     """
 
     code_K: Tensor
     vector_KD: Tensor
+    hidden_K: Tensor | None = None
 
     @classmethod
     def of(cls, vector_ND: Tensor, known_N: Flags) -> "KnownVectors":
@@ -56,34 +58,69 @@ class KnownVectors:
     def dealt(self, generator: torch.Generator) -> "KnownVectors":
         """Return the same vectors, each that of another code."""
         order_K = torch.randperm(len(self.code_K), generator=generator)
-        return KnownVectors(self.code_K, self.vector_KD[order_K])
+        return replace(self, vector_KD=self.vector_KD[order_K])
 
     def scaled(self, root_mean_square: float) -> "KnownVectors":
-        """Return the vectors times one factor, so that their numbers have this root mean square."""
-        found = self.vector_KD.square().mean().sqrt().clamp_min(torch.finfo(self.vector_KD.dtype).tiny)
-        return KnownVectors(self.code_K, self.vector_KD * (root_mean_square / found))
+        """Return the vectors times one factor, so that the numbers of those that are not hidden have this root mean square."""
+        found = self._seen.square().mean().sqrt().clamp_min(torch.finfo(self.vector_KD.dtype).tiny)
+        return replace(self, vector_KD=self.vector_KD * (root_mean_square / found))
+
+    def centred(self) -> "KnownVectors":
+        """Return the vectors less the mean of those that are not hidden: 0, as of whom nothing is known, is then the average."""
+        return replace(self, vector_KD=self.vector_KD - self._seen.mean(dim=0))
+
+    def with_hidden(self, code_N: Tensor, vector_ND: Tensor) -> "KnownVectors":
+        """Return the same vectors but for those of some codes, known so far or not, which are hidden.
+
+        Args:
+            code_N: the codes.
+            vector_ND: their vectors.
+        """
+        kept_K = ~torch.isin(self.code_K, code_N)
+        hidden_K = torch.zeros_like(kept_K) if self.hidden_K is None else self.hidden_K
+        code_M, order_M = torch.cat([self.code_K[kept_K], code_N]).sort()
+        vector_MD = torch.cat([self.vector_KD[kept_K], vector_ND])[order_M]
+        hidden_M = torch.cat([hidden_K[kept_K], torch.ones(len(code_N), dtype=torch.bool)])[order_M]
+        return KnownVectors(code_M, vector_MD, hidden_M)
+
+    @property
+    def _seen(self) -> Tensor:
+        return self.vector_KD if self.hidden_K is None else self.vector_KD[~self.hidden_K]
 
 
 class Pretraining(ABC):
-    """Learns vectors from watches alone.
+    """Learns vectors from the fit days alone.
 
     Args:
         config: its options.
     """
 
     Config: ClassVar[type[PretrainingOptions]]
-    reads_content: ClassVar[bool] = False
-    """Whether it learns from the content of videos: then it is given the watches of those that have some."""
+    reads_rows: ClassVar[bool] = False
+    """Whether it learns from rows that were not watched, too: then it is given those of the fit days."""
+    hides: ClassVar[bool] = False
+    """Whether rows of the fit read none of some users' vectors, which joined fields have all the same."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    @classmethod
+    def reads_content(cls, config: Any) -> bool:
+        """Tell whether it learns from the content of videos: then it is given the watches of those that have some."""
+        return False
+
     @abstractmethod
-    def begin(self, watched: Watched, width: int, generator: torch.Generator) -> VectorFit:
-        """Return what is learned, before the first step; the generator draws all that is drawn."""
+    def learned(self, watched: Watched, width: int, generator: torch.Generator) -> tuple[KnownVectors, KnownVectors]:
+        """Return vectors of users and of videos; the generator draws all that is drawn.
+
+        Args:
+            watched: who watched what on the fit days.
+            width: D.
+            generator: of this fit alone.
+        """
 
     def learn(self, watched: Watched, width: int, seed: int) -> tuple[KnownVectors, KnownVectors]:
-        """Return vectors of users and of videos; torch's own generator is left as it was.
+        """Return vectors of users and of videos, dealt to others where that is asked for; torch's own generator is left as it was.
 
         Args:
             watched: who watched what on the fit days.
@@ -91,8 +128,21 @@ class Pretraining(ABC):
             seed: of all that is drawn.
         """
         generator = torch.Generator().manual_seed(seed)
-        learned = self.begin(watched, width, generator)
-        for _ in range(self.config.epochs):
-            learned.one_pass(self.config.batch_size, generator)
-        user, video = (KnownVectors.of(*of) for of in zip(learned.vectors(), learned.known, strict=True))
+        user, video = self.learned(watched, width, generator)
         return (user.dealt(generator), video.dealt(generator)) if self.config.shuffled else (user, video)
+
+
+class FittedPretraining(Pretraining):
+    """What a fit of vectors learns step by step."""
+
+    @abstractmethod
+    def begin(self, watched: Watched, width: int, generator: torch.Generator) -> VectorFit:
+        """Return what is learned, before the first step; the generator draws all that is drawn."""
+
+    def learned(self, watched: Watched, width: int, generator: torch.Generator) -> tuple[KnownVectors, KnownVectors]:
+        """Pass over the watches as often as the configuration says."""
+        fit = self.begin(watched, width, generator)
+        for _ in range(self.config.epochs):
+            fit.one_pass(self.config.batch_size, generator)
+        user, video = (KnownVectors.of(*of) for of in zip(fit.vectors(), fit.known, strict=True))
+        return user, video

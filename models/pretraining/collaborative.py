@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from models.pretraining.base import Pretraining, PretrainingOptions
+from models.pretraining.base import FittedPretraining, PretrainingOptions
 from models.retrieval.config import DirectAuOptions, LightGcnOptions
 from models.retrieval.directau import DirectAuFit
 from models.retrieval.lightgcn import LightGcnFit
@@ -17,7 +17,7 @@ class DirectAuConfig(PretrainingOptions, DirectAuOptions):
     kind: Literal["directau"] = "directau"
 
 
-class DirectAu(Pretraining):
+class DirectAu(FittedPretraining):
     """The fit of the proposer `directau`."""
 
     Config = DirectAuConfig
@@ -33,7 +33,7 @@ class LightGcnConfig(PretrainingOptions, LightGcnOptions):
     kind: Literal["lightgcn"] = "lightgcn"
 
 
-class LightGcn(Pretraining):
+class LightGcn(FittedPretraining):
     """The fit of the proposer `lightgcn`."""
 
     Config = LightGcnConfig

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from models.pretraining.base import Pretraining, PretrainingOptions
+from models.pretraining.base import FittedPretraining, PretrainingOptions
 from models.retrieval.config import MetricOptions
 from models.retrieval.metric import MetricFit
 from models.retrieval.watched import Watched
@@ -16,11 +16,15 @@ class MetricConfig(PretrainingOptions, MetricOptions):
     kind: Literal["metric"] = "metric"
 
 
-class Metric(Pretraining):
+class Metric(FittedPretraining):
     """The fit of the proposer `metric`."""
 
     Config = MetricConfig
-    reads_content = True
+
+    @classmethod
+    def reads_content(cls, config: MetricConfig) -> bool:
+        """Always."""
+        return True
 
     def begin(self, watched: Watched, width: int, generator: torch.Generator) -> MetricFit:
         """Draw the first weights."""

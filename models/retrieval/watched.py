@@ -1,10 +1,12 @@
 """Who watched what, as fits of vectors read it, and what each user had watched before.
 
-Shapes: U users, V videos, P watched pairs, C numbers of a content vector, B examples, H past videos.
+Shapes: U users, V videos, P watched pairs, N rows, R some of them, C numbers of a
+content vector, B examples, H past videos.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,21 @@ Ids = NDArray[np.int64]
 Content = NDArray[np.float32]
 NONE = -1
 """Code of a user or video that is not known, and of an empty place of a list."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Rows of the fit days by codes, watched or not, ascending by user, time and video.
+
+    Attributes:
+        user_N: user of every row.
+        video_N: its video.
+        watched_N: whether it was watched.
+    """
+
+    user_N: Ids
+    video_N: Ids
+    watched_N: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +43,7 @@ class Watched:
         user_id_U: identifiers of users, those without a pair included.
         video_id_V: identifiers of videos, those without a pair included.
         content_VC: content of every video, NaN where it has none; None where none is known of any.
+        shown: the rows that the pairs are of, and those that were not watched; None where nothing asks for them.
     """
 
     user_P: Ids
@@ -34,6 +52,7 @@ class Watched:
     user_id_U: Ids
     video_id_V: Ids
     content_VC: Content | None = field(default=None, kw_only=True)
+    shown: Shown | None = field(default=None, kw_only=True)
 
     @property
     def num_users(self) -> int:
@@ -44,6 +63,26 @@ class Watched:
     def num_videos(self) -> int:
         """V."""
         return self.video_id_V.size
+
+    def without(self, row_R: Ids) -> Self:
+        """Return the watches without those pairs that some rows are of.
+
+        Args:
+            row_R: places in `shown`.
+        """
+        assert self.shown is not None
+        pair_P, pair_R = (
+            user * self.num_videos + video
+            for user, video in (
+                (self.user_P, self.video_P),
+                (self.shown.user_N[row_R], self.shown.video_N[row_R]),
+            )
+        )
+        return self.of_pairs(~np.isin(pair_P, pair_R))
+
+    def of_pairs(self, kept_P: NDArray[np.bool_]) -> Self:
+        """Return the watches of some pairs; users and videos stay."""
+        return replace(self, **{name: getattr(self, name)[kept_P] for name in ("user_P", "video_P", "time_P")})
 
 
 def past_of_users(watched: Watched, most: int) -> Ids:

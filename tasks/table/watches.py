@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.retrieval.watched import NONE, Ids, Watched
+from models.retrieval.watched import NONE, Ids, Shown, Watched
 from tasks.core.errors import TrainingError
 from tasks.table.items.codes import content_matrix
 from tasks.table.training_table import TrainingTable
@@ -135,8 +135,19 @@ class Watches(Watched):
             raise TrainingError(
                 f"{asked_by}: no video that was watched on the fit days has content: does the source carry it?"
             )
-        pairs = {name: getattr(self, name)[kept_P] for name in ("user_P", "video_P", "time_P")}
-        return replace(self, **pairs)
+        return self.of_pairs(kept_P)
+
+    def with_shown(self, table: TrainingTable, watched: str) -> "Watches":
+        """Return the same watches with the rows of the fit days, those that were not watched too.
+
+        Args:
+            table: where they are from, all of its videos among them.
+            watched: binary label of a watch.
+        """
+        user_id_B, video_id_B, watched_B = rows(table, ("fit",), watched)
+        user_B, video_B = self.users(user_id_B), self.videos(video_id_B)
+        order_B = np.lexsort((watched_B, video_B, np.asarray(table.column("fit", "event_time_ms")), user_B))
+        return replace(self, shown=Shown(user_B[order_B], video_B[order_B], watched_B[order_B]))
 
     @cached_property
     def _by_id(self) -> tuple[Ids, Ids]:

@@ -60,8 +60,11 @@ class WatchedRows:
                     "table.categorical, or leave pretraining out"
                 )
         watches = Watches.of_table(table, recipe.pretraining.watched, asked_by="pretraining.watched")
-        if PRETRAININGS[recipe.pretraining.kind].reads_content:
+        pretraining = PRETRAININGS[recipe.pretraining.kind]
+        if pretraining.reads_content(recipe.pretraining):
             watches = watches.with_content(f"pretraining by {recipe.pretraining.kind!r}")
+        if pretraining.reads_rows:
+            watches = watches.with_shown(table, recipe.pretraining.watched)
         ids, columns = table.column("fit", "ids"), [schema.names.index(name) for name in PRETRAINED]
         rows = []
         for name, column, id_N in zip(PRETRAINED, columns, (watches.user_id_U, watches.video_id_V), strict=True):
@@ -81,24 +84,31 @@ def pretrain(ranker: Ranker, watched: WatchedRows, seed: int) -> None:
         ranker: as it was drawn; its recipe has a `pretraining`.
         watched: what is learned from.
         seed: of the fit.
+
+    Raises:
+        TrainingError: if there is nothing to learn them from.
     """
     config = ranker.recipe.pretraining
     assert config is not None
     spread = config.spread or (JOINED_RMS if config.use == "join" else EMBEDDING_STD)
-    learned = PRETRAININGS[config.kind](config).learn(watched.watches, ranker.encoder.shape.embedding_dim, seed)
+    try:
+        learned = PRETRAININGS[config.kind](config).learn(watched.watches, ranker.encoder.shape.embedding_dim, seed)
+    except ValueError as error:
+        raise TrainingError(f"pretraining: {error}; nothing was written") from error
     for vectors, row_of, unknown in zip(learned, watched.rows, watched.unknown, strict=True):
         row_K = row_of[vectors.code_K]
         kept_K = row_K != unknown
+        hidden_K = torch.zeros(len(row_K), dtype=torch.bool) if vectors.hidden_K is None else vectors.hidden_K
         vector_KD = vectors.scaled(spread).vector_KD
-        _put(ranker, row_K[kept_K], vector_KD[kept_K])
+        _put(ranker, row_K[kept_K], vector_KD[kept_K], hidden_K[kept_K])
         log.info("seed %d: %s learned %d vectors of %d", seed, config.kind, int(kept_K.sum()), len(row_of))
 
 
-def _put(ranker: Ranker, row_N: Tensor, vector_ND: Tensor) -> None:
+def _put(ranker: Ranker, row_N: Tensor, vector_ND: Tensor, hidden_N: Tensor) -> None:
     """Put vectors into the further fields, where there are some, or else into every table that tasks read."""
     joined = [module for module in ranker.modules() if isinstance(module, PretrainedFields)]
     for fields in joined:
-        fields.place(row_N, vector_ND)
+        fields.place(row_N, vector_ND, hidden_N)
     for encoder in ranker.task_readers if not joined else ():
         for table in packed_tables(encoder).values():
             put_rows(table, row_N, vector_ND)

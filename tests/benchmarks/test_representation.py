@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.part import Options
-from benchmarks.representation import pretraining
+from benchmarks.representation import distillation, pretraining
 from benchmarks.representation.cold_start import FILE, controls, run
 from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
 from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
+from tasks.evaluate.metrics.groups import Groups
 from tasks.protocol.config import load_protocol
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
@@ -77,6 +78,31 @@ def test_a_ranker_is_measured_with_a_pretraining_beside_its_control(
     assert len({tuple(arm["per_seed"]) for arm in first.numbers.values()}) == len(names)
     assert sum(int(found.notes[0].split()[0]) for found in others) <= int(first.notes[0].split()[0])
     assert first.notes[1].startswith("Verdict: directau, join: ") and first.notes[1].count("help") == 1
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_students_beside_their_controls_by_the_users_fit_rows(tmp_path: Path) -> None:
+    everything, *slices = distillation.run(Options(Path("no data"), (0,), tmp_path, quick=True))
+    assert [table.title for table in slices] == [f"Users with {rows} fit rows" for rows in ("0", "1-5", "6-20", "> 20")]
+    counted = [int(table.notes[0].split()[0].replace(",", "")) for table in (everything, *slices)]
+    assert sum(counted[1:]) == counted[0], "no slice of the quick world is too small to be measured"
+    none, sparse, _, rich = ({arm: of["xauc"]["per_seed"][0] for arm, of in table.numbers.items()} for table in slices)
+    student = (distillation.MEAN, distillation.DISTILLED, distillation.PERMUTED)
+    assert len({sparse[arm] for arm in student}) == 3, "sparse users read what each arm gives them"
+    for found in (none, rich):
+        assert len({found[arm] for arm in student}) == 1, "and nobody else reads anything that differs"
+        assert len({found[arm] for arm in (distillation.PLAIN, distillation.DISTILLED)}) == 2
+    assert slices[1].numbers[distillation.TEACHER]["spread"] == 1
+    assert any(note.startswith("Verdict on users with 1-5 fit rows: ") for note in everything.notes)
+
+
+def test_what_is_spread_within_durations_does_not_know_how_long_videos_are() -> None:
+    code_B = np.repeat([0, 1, 3], [4, 6, 2])
+    within_B = np.random.default_rng(0).normal(size=12)
+    parts = [((within_B[code_B == code] - within_B[code_B == code].mean()) ** 2).sum() for code in (0, 1, 3)]
+    for shift in (0.0, 100.0):
+        found = distillation.spread_within(Groups(code_B, 5), within_B + shift * code_B)
+        assert found == pytest.approx(sum(parts) / 12)
 
 
 @pytest.mark.slow

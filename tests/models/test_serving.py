@@ -14,11 +14,12 @@ RECIPES: list[dict[str, Any]] = [
     {"head": {"kind": "wlr"}, "tasks": {"watch_time": {}, "skip": {}}},
     {"head": {"kind": "vr_l1"}, "trunk": {"kind": "mmoe"}, "encoder": {"history": {"kind": "pooled"}}},
     {"head": {"kind": "d2q"}, "encoder": {"history": {"kind": "attention"}}, "tasks": {"watch_time": {}, "like": {}}},
+    {"head": {"kind": "wlr"}, "pretraining": {"kind": "distilled"}},
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", RECIPES, ids=["wlr", "vr_l1-mmoe-pooled", "d2q-attention"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["wlr", "vr_l1-mmoe-pooled", "d2q-attention", "wlr-read-after-the-fit"])
 def test_export_equals_the_module(
     recipe: dict[str, Any], ranker: Callable[..., Ranker], batch: Callable[..., Batch]
 ) -> None:

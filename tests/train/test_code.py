@@ -35,7 +35,14 @@ OTHER = Recipe.model_validate(
         "propensity": {"kind": "naive_bayes"},
         "ranking": {"kind": "jrc"},
         "adversary": {},
-        "pretraining": {"kind": "directau", "epochs": 1},
+        "pretraining": {
+            "kind": "distilled",
+            "by": "adversary",
+            "epochs": 1,
+            "rich": 24,
+            "sparse": 23,
+            "teacher": {"kind": "directau", "epochs": 1},
+        },
     }
 )
 
@@ -78,7 +85,7 @@ def test_components_are_found_at_any_depth_and_with_defaults() -> None:
     kinds = {component.__name__ for component in components_of(OTHER)}
     assert kinds == {
         "PackedEncoder", "AttentionHistory", "NoHistory", "DcnV2", "Ple", "Cread", "Wlr", "PcGrad", "Snips", "NaiveBayes", "Jrc",
-        "DirectAu",
+        "DirectAu", "Distilled",
         "NoCompression",
     }  # fmt: skip
     every = {component for registry in REGISTRIES.values() for component in registry.values()}

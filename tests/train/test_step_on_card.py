@@ -46,6 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "further_heads": {"head": {"kind": "tr_log"}, "further_heads": {"d": {"head": {"kind": "d2q"}}}},
     "matches": {"encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "none"}, "matches": {}}},
     "vectors_learned_before": {"pretraining": {"kind": "directau", "use": "join"}},
+    "vectors_read_after_the_fit": {"pretraining": {"kind": "distilled"}},
     "users_of_pd": {"head": {"kind": "vr_mse"}, "objective": {"kind": "pd", "within": "user"}},
     "running_weights": {
         "objective": {"kind": "ips"},

@@ -16,6 +16,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "projected dense features": {"encoder": {"kind": "packed", "dense_width": 3}},
     "history and matches": {"encoder": {"kind": "packed", "history": {"kind": "attention"}, "matches": {}}},
     "vectors learned before": {"pretraining": {"kind": "directau", "use": "join"}},
+    "vectors of few rows": {"pretraining": {"kind": "distilled"}},
     "set apart": {"set_apart": ["scene"]},
     "encoders of tasks' own": {"trunk": {"kind": "stem", "hidden": [4]}, "tasks": {"watch_time": {}, "skip": {}}},
     "crosses": {"backbone": {"kind": "dcnv2"}},
