@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from models.compression.placed import compressed_tables
 from models.encoders.grouped import GroupedTable, classes, kept_by_class
+from models.encoders.packed import PackedConfig
 from models.ranker import Ranker
 from models.recipe import Recipe
 from tasks.core.errors import ConfigError, TrainingError
@@ -37,6 +38,7 @@ NARROW = Recipe.model_validate(BLOCK | {"encoder": BLOCK["encoder"] | {"widths":
 
 def kept_of(table: TrainingTable) -> np.ndarray:
     """Return which numbers every row keeps, [N, D]."""
+    assert isinstance(NARROW.encoder, PackedConfig)
     widths = NARROW.encoder.widths
     kept = kept_by_class(table.schema, widths, 4)
     class_N = classes(table.schema, widths, reads_per_day(table))

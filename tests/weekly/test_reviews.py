@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows.reviews import run_review
+from models.encoders.packed import PackedConfig
 from models.recipe import Recipe
 from tasks.config import load_params
 from tasks.core.errors import ConfigError
@@ -25,7 +26,7 @@ from tasks.tune.confirm import FreshFits
 from tasks.tune.result import Gain
 from tasks.tune.space import Candidate
 from tasks.tune.trial import CandidateFits
-from tasks.weekly import scaling, widths
+from tasks.weekly import scaling, soft_selection, widths
 from tasks.weekly.proposal import DIFF, EVIDENCE, open_proposals
 from tasks.weekly.soft_selection import SoftSelection
 from tests.flows.small_night import dwell
@@ -188,7 +189,7 @@ def test_widths_are_judged_on_a_day_that_taught_them_nothing(
     review = {"kind": "widths", "recipe": "broad", "least_rows": 50, "epochs": 1, "keep": 0.5}
     night = make_night({"narrower": review})
     searched: list[dict[str, tuple[dt.date, ...]]] = []
-    select = widths.select
+    select = soft_selection.select
 
     def watched(problem: FitProblem, *arguments: Any) -> SoftSelection:
         searched.append(dict(problem.table.metadata.days))
@@ -228,7 +229,8 @@ def test_widths_that_pay_are_proposed_and_merged(make_night: MakeNight, monkeypa
     params = load_params(night.workspace.params)
     assert params.nightly.recipes == ("small", "broad_narrow") and still_open(night.workspace) == []
     recipe = params.recipe("broad_narrow")
-    assert isinstance(recipe, Recipe) and set(recipe.encoder.widths) == {"user_id", "video_id"}
+    assert isinstance(recipe, Recipe) and isinstance(recipe.encoder, PackedConfig)
+    assert set(recipe.encoder.widths) == {"user_id", "video_id"}
     problem = open_problem(TrainingTable.open(night.workspace.table), recipe)
     weight_ND = problem.ranker().encoder.table.weight.detach().numpy()
     found = read_json(night.workspace.proposal("simulator", DAYS.judge[0], "narrower") / widths.FILE)

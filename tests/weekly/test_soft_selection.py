@@ -1,5 +1,6 @@
 """The soft selection: its step by hand, the cut by brute force, a planted field of noise, and the day that taught it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from benchmarks.efficiency.night import NOISE, plant
 from models.encoders.grouped import FieldWidths
+from models.encoders.packed import PackedConfig
 from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.table.build import build_table
@@ -96,6 +98,11 @@ def problem_of(table: TrainingTable) -> FitProblem:
     return open_problem(table, grouped_recipe(recipe, groups))
 
 
+def widths_of(recipe: Recipe) -> Mapping[str, FieldWidths]:
+    assert isinstance(recipe.encoder, PackedConfig)
+    return recipe.encoder.widths
+
+
 def fit_settings() -> TrainingConfig:
     return TrainingConfig.model_validate(TRAINING | {"max_epochs": 6})
 
@@ -108,7 +115,7 @@ def test_numbers_of_a_planted_noise_field_go_first_and_not_where_fit_rows_teach(
 
     def factors(taught_by: FitProblem) -> dict[str, float]:
         found = select(taught_by, fit_settings(), CONFIG, tmp_path, 0)
-        groups, first, mean = taught_by.recipe.encoder.widths, 1, {}
+        groups, first, mean = widths_of(taught_by.recipe), 1, dict[str, float]()
         for name, one in groups.items():
             mean[name] = float(found.alpha_CD[first : first + len(one.kept)].mean())
             first += len(one.kept)
@@ -126,8 +133,10 @@ def test_the_day_that_teaches_factors_flatters_what_they_select(noisy: TrainingT
 
     So neither may judge what it taught: the twin that judges on the day that taught sees a gain that is not there the day after.
     """
-    problem, still = problem_of(noisy), fit_settings().model_copy(update={"learning_rate": 1e-9})
-    fit = SeedFit(problem, 0, fit_settings(), tmp_path)
+    problem = problem_of(noisy)
+    quick = fit_settings().model_copy(update={"batch_size": 256, "learning_rate": 1e-2})
+    still = quick.model_copy(update={"learning_rate": 1e-9})
+    fit = SeedFit(problem, 0, quick, tmp_path)
     while not fit.stopping.exhausted:
         fit.epoch()
     judge = open_population(noisy, "judge", problem.recipe, with_history=False)
