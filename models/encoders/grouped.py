@@ -34,9 +34,9 @@ class FieldWidths(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bounds: Annotated[tuple[Annotated[Number, Field(gt=0)], ...], Field(max_length=15)]
+    bounds: Annotated[tuple[Annotated[Number, Field(gt=0, le=10**12)], ...], Field(max_length=15)]
     """Reads per fit day from which on a row belongs to the next group, ascending. The row of unseen levels is one like any other."""
-    kept: tuple[tuple[Annotated[Whole, Field(ge=0)], ...], ...]
+    kept: tuple[tuple[Annotated[Whole, Field(ge=0, lt=8192)], ...], ...]
     """Numbers of the embedding that each group keeps, from the group that is read least; the others are 0 at every step."""
 
     @model_validator(mode="after")
