@@ -8,12 +8,13 @@ from flows.prune import recipe_entries
 from flows.tune import default_recipe
 from tasks.config import FILE, Params, check_params
 from tasks.core.errors import ConfigError
+from tasks.core.files import json_text
 from tasks.core.yaml_edit import Entry, with_entries
 from tasks.ingest import first_day
 from tasks.stages import Night
 from tasks.train.recipe_types import is_trees
 from tasks.tune.result import put
-from tasks.weekly.config import CodesReview, PruneReview, ScalingReview
+from tasks.weekly.config import CodesReview, PruneReview, ScalingReview, WidthsReview
 from tasks.weekly.proposal import Finding, Proposal, wanted, write_proposal
 
 _PAYS, _PAYS_NOT = "proposed", "nothing to propose"
@@ -74,10 +75,33 @@ def review_codes(night: Night, config: CodesReview) -> Finding:
     return Finding((*found.says(), f"{_PAYS}: table.items.until {found.until}"), found.to_csv(), entries)
 
 
+def review_widths(night: Night, config: WidthsReview) -> Finding:
+    """Search which numbers of embeddings rows use by how often they are read; propose the recipe with those alone where it pays."""
+    from tasks.table.candidate_log import CandidateLog
+    from tasks.weekly.widths import FILE as WIDTHS
+    from tasks.weekly.widths import NightFolders, widths
+
+    params, workspace = night.params, night.workspace
+    recipe = default_recipe(params, _recipe(params, config.recipe))
+    candidates = CandidateLog.of(workspace.raw)
+    folders = NightFolders(workspace.features, workspace.table, night.days, workspace.scratch, candidates)
+    found = widths(recipe, config, params.tuning, folders)
+    says, files = found.says(), {WIDTHS: json_text(found.file.as_json())}
+    if not found.pays:
+        why = "it must beat as many numbers kept by magnitude, and not be worse than the recipe as it is"
+        return Finding((*says, f"{_PAYS_NOT}: {why}"), found.to_csv(), files=files)
+    name, block = f"{recipe.name}_narrow", deepcopy(dict(recipe.spelled))
+    kept = {field: one.model_dump(mode="json") for field, one in found.widths.items()}
+    put(block, recipe.recipe.model_dump(mode="json"), ["encoder", "widths"], kept)
+    without = f"{_PAYS}: {name}, with {found.file.dropped:.1%} fewer numbers in grouped rows, as a challenger"
+    return Finding((*says, without), found.to_csv(), _challenger(params, recipe.name, name, block), files)
+
+
 REVIEWS: dict[str, Callable[[Night, Any], Finding]] = {
     "prune": review_prune,
     "scaling": review_scaling,
     "codes": review_codes,
+    "widths": review_widths,
 }
 """`kind` -> review."""
 

@@ -172,6 +172,15 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _groups_are_stored_alike(self) -> "Recipe":
+        if self.groups_rows and COMPRESSIONS[self.compression.kind].mixes_formats:
+            raise ValueError(
+                f"compression {self.compression.kind!r} stores rows in several formats, and encoder.widths in several widths: leave "
+                "one of them out, or choose compression 'fp16' or 'int8_row'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _balance_suits(self) -> "Recipe":
         balance, objective = BALANCES[self.balance.kind], OBJECTIVES[self.objective.kind]
         weighted = [task for task in self.task_names if self.weight(task) != 1]
@@ -204,6 +213,16 @@ class Recipe(BaseModel):
     def weighs_by_propensity(self) -> bool:
         """Whether the objective or the ranking term reads the propensity of every row."""
         return OBJECTIVES[self.objective.kind].weighs_by_propensity or self.ranking.weighs_by_propensity
+
+    @property
+    def groups_rows(self) -> bool:
+        """Whether rows of a packed table use parts of its width, by how often the fit days read them."""
+        return any(getattr(encoder, "widths", None) for encoder in (self.encoder, self.second_encoder))
+
+    @property
+    def stores_tables(self) -> bool:
+        """Whether fitted tables lie in files of their own, with fewer digits or numbers than were fitted."""
+        return self.compression.kind != "none" or self.groups_rows
 
     @property
     def joins_vectors(self) -> bool:

@@ -113,10 +113,17 @@ class RowSparseAdamW:
         if self.steps == 0:
             return
         for begin in range(0, len(self._updated), chunk):
-            rows = torch.arange(begin, min(begin + chunk, len(self._updated)), device=self._updated.device)
-            for index in range(len(self.tables)):
-                self._store(index, rows, *self._caught_up(index, rows))
-            self._updated.index_fill_(0, rows, self.steps)
+            self.catch_up(torch.arange(begin, min(begin + chunk, len(self._updated)), device=self._updated.device))
+
+    @torch.no_grad()
+    def catch_up(self, ids: Tensor) -> None:
+        """Bring the rows of `ids` (any shape, duplicates welcome) up to date for what reads them and learns nothing of them."""
+        if self.steps == 0:
+            return
+        rows = ids.flatten()
+        for index in range(len(self.tables)):
+            self._store(index, rows, *self._caught_up(index, rows))
+        self._updated.index_fill_(0, rows, self.steps)
 
     def _store(self, index: int, rows: Tensor, values: Tensor, first: Tensor, second: Tensor) -> None:
         self.tables[index].index_copy_(0, rows, values)

@@ -38,6 +38,8 @@ class Compression(ABC):
     Config: ClassVar[type[ComponentConfig]]
     reads_use: ClassVar[bool] = False
     """Whether `formats` must be told how often rows were read."""
+    mixes_formats: ClassVar[bool] = False
+    """Whether rows of one table may have different formats."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -45,7 +45,7 @@ class Mixed(Compression):
     """Formats by priority."""
 
     Config = MixedConfig
-    reads_use = True
+    reads_use = mixes_formats = True
     config: MixedConfig
 
     def formats(self, rows: int, use: RowUse | None) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 Source: docs/methods/compression.md#compressed-tables. Shape legend: N rows, D embedding width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,27 @@ class StoredTable:
         """Bytes of what finds a row; 0 where all have one format."""
         return directory_bytes(self.num_rows) if len(self.rows) > 1 else 0
 
+    def read(self, arrays: Callable[[str], Mapping[str, Tensor]], ids: Tensor) -> Tensor:
+        """Return rows, float32 [..., D].
+
+        Args:
+            arrays: format or `DIRECTORY` -> its arrays by name, as tensors wherever rows are read.
+            ids: int64 [...], rows of the table.
+
+        Raises:
+            IndexError: if an id is no row of the table.
+        """
+        if len(self.rows) == 1:
+            return self.formats[self.kind].read(arrays(self.kind), ids)
+        which, position = places(arrays(DIRECTORY), ids)
+        found = ids.new_zeros((*ids.shape, self.width), dtype=torch.float32)
+        for number, (kind, form) in enumerate(self.formats.items()):
+            if kind in self.rows:
+                here = which == number
+                read = form.read(arrays(kind), torch.where(here, position, 0))
+                found = torch.where(here.unsqueeze(-1), read, found)
+        return found
+
 
 class CompressedTable(nn.Module):
     """Stands where the encoder's `nn.Embedding` stood, and reads rows as float32.
@@ -116,16 +137,7 @@ class CompressedTable(nn.Module):
         Raises:
             IndexError: if an id is no row of the table.
         """
-        if len(self.stored.rows) == 1:
-            return self.stored.formats[self.stored.kind].read(self._arrays(self.stored.kind), ids)
-        which, position = places(self._arrays(DIRECTORY), ids)
-        found = ids.new_zeros((*ids.shape, self.stored.width), dtype=torch.float32)
-        for number, (kind, form) in enumerate(self.stored.formats.items()):
-            if kind in self.stored.rows:
-                here = which == number
-                read = form.read(self._arrays(kind), torch.where(here, position, 0))
-                found = torch.where(here.unsqueeze(-1), read, found)
-        return found
+        return self.stored.read(self._arrays, ids)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return rows, as the embedding did."""

@@ -6,12 +6,14 @@ Shape legend: B rows, F categorical fields, D embedding width, N dense features,
 from typing import Literal
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from models.batch import Batch
 from models.columns import Columns
 from models.component import ComponentConfig
 from models.encoders.base import Embedded, Encoded, EncodedShape, Encoder, EncoderInput
+from models.encoders.grouped import FieldWidths, GroupedTable
 from models.encoders.history import HISTORIES, HistoryConfig
 from models.encoders.history.base import EventEmbedding
 from models.encoders.history.in_order import without_gaps
@@ -24,7 +26,11 @@ from models.schema import InputSchema
 
 
 class PackedConfig(ComponentConfig):
-    """Widths of the embeddings, and how dense features and the history enter."""
+    """Widths of the embeddings, and how dense features and the history enter.
+
+    Raises:
+        ValueError: if a group of rows keeps a number that embeddings do not have.
+    """
 
     kind: Literal["packed"] = "packed"
     embedding_dim: Width = 16
@@ -35,6 +41,18 @@ class PackedConfig(ComponentConfig):
     """How what the user watched before enters."""
     matches: MatchesConfig | None = None
     """Counts of past events that share a history field with the candidate, as one more field; null: none."""
+    widths: dict[str, FieldWidths] = Field(default={}, exclude_if=lambda widths: not widths)
+    """Experimental. By field, groups of its rows by how often they are read, which use a part of `embedding_dim`; stored rows hold that part alone."""
+
+    @model_validator(mode="after")
+    def _kept_numbers_are_there(self) -> "PackedConfig":
+        for field, widths in self.widths.items():
+            if beyond := [kept[-1] for kept in widths.kept if kept and kept[-1] >= self.embedding_dim]:
+                raise ValueError(
+                    f"widths of {field} keep number {beyond[0]} of an embedding, and embedding_dim {self.embedding_dim} has those "
+                    f"from 0 to {self.embedding_dim - 1}"
+                )
+        return self
 
     @property
     def reads_history(self) -> bool:
@@ -51,7 +69,8 @@ class PackedEncoder(Encoder):
         super().__init__(config, schema, reads)
         self.reads = reads or EncoderInput.without(schema, ())
         num_dense = len(self.reads.dense)
-        self.table = packed_table(schema.num_rows, config.embedding_dim)
+        table = packed_table(schema.num_rows, config.embedding_dim)
+        self.table = GroupedTable(table, schema, config.widths) if config.widths else table
         self.dense: nn.Module = nn.Identity()
         if config.dense_width is not None and num_dense:
             self.dense = nn.Linear(num_dense, config.dense_width)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.encoders.grouped import GroupedTable
 from models.encoders.history.base import EMBEDDING_STD
 
 _DRAWN = 1 << 16
@@ -117,7 +118,7 @@ class ShardedTable(nn.Embedding):
 
 @torch.no_grad()
 def put_rows(table: nn.Embedding, row_N: Tensor, value_ND: Tensor) -> None:
-    """Set rows of a packed table; of one that several processes hold, those that this process owns.
+    """Set rows of a packed table; of one that several processes hold, those that this process owns, of a grouped one what it keeps.
 
     Args:
         table: of `packed_table`.
@@ -127,7 +128,8 @@ def put_rows(table: nn.Embedding, row_N: Tensor, value_ND: Tensor) -> None:
     placement = table.placement if isinstance(table, ShardedTable) else Placement()
     own_N = row_N % placement.size == placement.rank
     place_N = row_N[own_N] // placement.size
-    table.weight[place_N.to(table.weight.device)] = value_ND[own_N].to(table.weight)
+    place_N, value_ND = place_N.to(table.weight.device), value_ND[own_N].to(table.weight)
+    table.weight[place_N] = value_ND * table.scales(place_N) if isinstance(table, GroupedTable) else value_ND
 
 
 @torch.no_grad()

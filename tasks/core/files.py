@@ -131,8 +131,13 @@ def write_text(target: Path, text: str, durable: bool = False) -> Path:
 
 
 def write_json(target: Path, value: Any, durable: bool = False) -> Path:
-    """Write JSON atomically: sorted keys, two spaces, a final newline, so that equal values give equal bytes."""
-    return write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=True, default=str) + "\n", durable)
+    """Write JSON atomically, as `json_text` has it."""
+    return write_text(target, json_text(value), durable)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON: sorted keys, two spaces, a final newline, so that equal values give equal bytes."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=True, default=str) + "\n"
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

@@ -112,7 +112,7 @@ def load_bundle(path: Path, seeds: Sequence[int] | None = None) -> Bundle:
     for seed in manifest.seeds if seeds is None else seeds:
         ranker = Ranker(manifest.recipe, manifest.input_schema, head_state, manifest.frozen_tasks)
         try:
-            if manifest.recipe.compression.kind != "none":
+            if manifest.recipe.stores_tables:
                 place(ranker, read_tables(tables_folder(path, seed), hash_tree(path / PREPROCESSOR)))
             ranker.load_state_dict(load_file(weights_file(path, seed)))
         except TrainingError:

@@ -21,6 +21,8 @@ def undivided(recipe: Recipe) -> list[str]:
         ("trunk", TRUNKS[recipe.trunk.kind], recipe.trunk),
     )
     found = [f"{part} {config.kind!r}" for part, component, config in chosen if not component.divisible]
+    if recipe.groups_rows:
+        found.append("encoder.widths")
     if recipe.selection.kind != "impression":
         found.append(f"selection {recipe.selection.kind!r}")
     return found

@@ -54,6 +54,11 @@ class Optimizers:
         """Bring the table rows that a batch reads up to date; call before its forward pass."""
         self._sparse.prepare(_rows_of(batch))
 
+    def catch_up_rows(self, batch: Batch) -> None:
+        """Bring the rows that a batch reads up to date, for a pass that takes no step; of whole tables."""
+        assert isinstance(self._sparse, RowSparseAdamW)
+        self._sparse.catch_up(_rows_of(batch))
+
     def look_up(self, batch: Batch | None) -> None:
         """Let what does not learn read the tables, which were caught up; call before its forward pass.
 

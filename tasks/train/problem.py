@@ -12,6 +12,7 @@ from models.backbones import BACKBONES
 from models.compression import COMPRESSIONS
 from models.compression.base import RowUse
 from models.compression.placed import compress
+from models.encoders.grouped import grouped_tables
 from models.heads.base import LabelState, TrainLabels
 from models.propensity.base import PropensityState
 from models.ranker import Ranker
@@ -24,7 +25,7 @@ from tasks.train.lists import open_lists
 from tasks.train.population import Population, open_population
 from tasks.train.pretraining import WatchedRows
 from tasks.train.propensity import fit_propensity, with_propensity
-from tasks.train.row_use import row_use
+from tasks.train.row_use import reads_per_day, row_use
 
 _CHUNK = 1 << 18
 
@@ -45,6 +46,7 @@ class FitProblem:
         validation: rows of the validation day.
         use: how often the fit days read every embedding row, None where the compression does not ask.
         watched: what vectors are learned from before the fit, None where the recipe does not ask.
+        reads: how often a fit day reads every embedding row, None where no table of the recipe is grouped by it.
     """
 
     recipe: Recipe
@@ -58,6 +60,7 @@ class FitProblem:
     validation: Population
     use: RowUse | None = None
     watched: WatchedRows | None = None
+    reads: NDArray[np.float64] | None = None
 
     @property
     def schema(self) -> InputSchema:
@@ -71,9 +74,13 @@ class FitProblem:
             TrainingError: if the parts of the recipe do not go together or with the table.
         """
         try:
-            return Ranker(self.recipe, self.schema, self.head_state, self.frozen)
+            ranker = Ranker(self.recipe, self.schema, self.head_state, self.frozen)
         except ValueError as error:
             raise TrainingError(f"the recipe cannot be built: {error}") from error
+        for table in grouped_tables(ranker).values():
+            assert self.reads is not None
+            table.divide(self.reads)
+        return ranker
 
     def master_ranker(self, weights: Mapping[str, Tensor]) -> Ranker:
         """Return a new ranker with the weights of a finished fit, on the CPU, as they were fitted.
@@ -152,6 +159,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         validation=validation,
         use=row_use(table) if COMPRESSIONS[recipe.compression.kind].reads_use else None,
         watched=WatchedRows.of(table, recipe),
+        reads=reads_per_day(table) if recipe.groups_rows else None,
     )
 
 

@@ -1,6 +1,7 @@
 """How often the fit days read every row of the packed embedding table."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.compression.base import RowUse
 from tasks.table.training_table import TrainingTable
@@ -25,3 +26,9 @@ def row_use(table: TrainingTable) -> RowUse:
             touched = ids[np.flatnonzero((day_B == day) & (positive_B == effective))]
             counts_2TN[effective, number] = np.bincount(touched.ravel(), minlength=schema.num_rows)
     return RowUse(positive_TN=counts_2TN[1], negative_TN=counts_2TN[0], unseen=schema.offsets)
+
+
+def reads_per_day(table: TrainingTable) -> NDArray[np.float64]:
+    """Return how often a fit day reads every packed row, on average, [N]; the history is not counted."""
+    reads_N = np.bincount(table.column("fit", "ids").ravel(), minlength=table.schema.num_rows)
+    return reads_N / len(table.metadata.days["fit"])

@@ -2,7 +2,7 @@
 
 tables-seed<S>/manifest.json                 kinds, fields, hashes, ledger, what compression cost on the validation day
 tables-seed<S>/<table>.<format>.<array>.npy  rows of one format, in the order of their numbers
-tables-seed<S>/<table>.directory.<array>.npy which format a row has, where there are several
+tables-seed<S>/<table>.directory.<array>.npy which format a row has, where there are several, or which numbers, where not all
 
 Source: docs/methods/compression.md#compressed-tables. Arrays are little-endian `.npy` files, mapped into memory when they are
 read: equal tables give equal bytes whatever the files are called, and no code runs when they are loaded.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 
 from models.compression.formats import FORMATS
+from models.compression.mixed_dim import MixedDimTable
 from models.compression.table import StoredTable
 from models.schema import InputSchema
 from tasks.core.document import Document, read_document
@@ -59,7 +60,7 @@ class Ledger(_Described):
     rows: dict[str, int]
     """Format -> bytes of its rows, scales included."""
     directory: int
-    """What finds a row."""
+    """What finds a row, and of `mixed_dim` the lists of kept numbers."""
     headers: int
     total: int
     fp32: int
@@ -83,7 +84,7 @@ class TableEntry(_Described):
     """One table."""
 
     kind: str
-    """The format of all rows, or `mixed`."""
+    """The format of all rows, `mixed` where there are several, or `mixed_dim` where rows hold what their groups keep."""
     rows: dict[str, int]
     """Format -> rows."""
     width: int
@@ -184,9 +185,8 @@ def read_tables(folder: Path, id_map: str) -> dict[str, StoredTable]:
 
 def _read(folder: Path, table: str, entry: TableEntry) -> StoredTable:
     arrays = {name: _map(folder / f"{table}.{name}.npy", file) for name, file in entry.files.items()}
-    return StoredTable(
-        entry.width, {kind: entry.rows[kind] for kind in FORMATS if kind in entry.rows}, entry.zeroed, arrays
-    )
+    kind = MixedDimTable if entry.kind == "mixed_dim" else StoredTable
+    return kind(entry.width, {kind: entry.rows[kind] for kind in FORMATS if kind in entry.rows}, entry.zeroed, arrays)
 
 
 def _map(path: Path, file: ArrayFile) -> NDArray[Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
-from models.ranges import Number, Seeds, Whole
+from models.ranges import Number, Seed, Seeds, Share, Steps, StepSize, Whole
 from tasks.core.names import Name
 from tasks.core.settings import Block
 from tasks.core.yaml_config import nearest
@@ -77,4 +78,36 @@ class CodesReview(Block):
             yield (), "asks whether codes are out of date, and no night keeps any: set table.items.until"
 
 
-ReviewConfig = Annotated[PruneReview | ScalingReview | CodesReview, Field(discriminator="kind")]
+class WidthsReview(_OfOneNetwork):
+    """Experimental. Which numbers of an embedding do rows use that are read often, or seldom? Proposes the recipe with those alone.
+
+    Raises:
+        ValueError: if the shares of the groups make no whole.
+    """
+
+    kind: Literal["widths"] = "widths"
+    keep: Number = Field(default=0.25, gt=0, lt=1)
+    """share of the numbers of grouped rows that are kept"""
+    shares: tuple[Share, ...] = Field(default=(0.4, 0.3, 0.2, 0.1), min_length=1, max_length=16)
+    """groups of a field's rows, from those that are read least"""
+    least_rows: Whole = Field(default=100, ge=1, le=10**9)
+    """rows of a field without which it is not grouped"""
+    score: Literal["alpha", "absorbed"] = "alpha"
+    """what numbers are kept by: their factor, or factor times weight"""
+    epochs: Steps = 3
+    """passes over the search's fit days in which weights and factors take steps in turn, after a fit as usual"""
+    rate: StepSize = 0.01
+    """step size of factors"""
+    l1: Number = Field(default=1e-5, ge=0, le=1)
+    """pull of every factor towards 0"""
+    seed: Seed = 0
+    """of the search; fits that judge what it found have those of tuning.confirmation_seeds"""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "WidthsReview":
+        if not np.isclose(sum(self.shares), 1):
+            raise ValueError(f"shares {list(self.shares)} are parts of the rows of a field: they must sum to 1")
+        return self
+
+
+ReviewConfig = Annotated[PruneReview | ScalingReview | CodesReview | WidthsReview, Field(discriminator="kind")]

@@ -8,7 +8,7 @@ import datetime as dt
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ class Finding:
         says: in words, the headline first.
         evidence: the numbers behind it, as CSV.
         entries: of params.yaml that would change; none: there is nothing to propose.
+        files: further files that lie beside the evidence, by name.
     """
 
     says: tuple[str, ...]
     evidence: str
     entries: tuple[Entry, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class WantedEntry(Document):
@@ -96,7 +98,8 @@ def write_proposal(folder: Path, text: str, proposal: Proposal, finding: Finding
     """
     with writing(folder) as temporary:
         proposal.write(temporary / FILE)
-        write_text(temporary / EVIDENCE, finding.evidence)
+        for name, content in {EVIDENCE: finding.evidence, **finding.files}.items():
+            write_text(temporary / name, content)
         if finding.entries:
             write_text(temporary / DIFF, difference(text, with_entries(text, finding.entries)))
 

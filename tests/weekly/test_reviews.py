@@ -4,22 +4,31 @@ import datetime as dt
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.reviews import run_review
+from models.encoders.packed import PackedConfig
+from models.recipe import Recipe
 from tasks.config import load_params
 from tasks.core.errors import ConfigError
-from tasks.core.files import hash_tree, write_text
+from tasks.core.files import hash_tree, read_json, write_text
 from tasks.core.layout import Workspace
 from tasks.core.yaml_file import read_yaml
+from tasks.evaluate.metrics.uncertainty import Interval
 from tasks.stages import Night
 from tasks.table.build import build_table
+from tasks.table.training_table import TrainingTable
+from tasks.train.problem import FitProblem, open_problem
 from tasks.tune.config import Metric
+from tasks.tune.confirm import FreshFits
+from tasks.tune.result import Gain
 from tasks.tune.space import Candidate
 from tasks.tune.trial import CandidateFits
-from tasks.weekly import scaling
+from tasks.weekly import scaling, soft_selection, widths
 from tasks.weekly.proposal import DIFF, EVIDENCE, open_proposals
+from tasks.weekly.soft_selection import SoftSelection
 from tests.flows.small_night import dwell
 from tests.table.small_night import DAYS
 from tests.weekly.conftest import MakeNight
@@ -161,6 +170,7 @@ def test_a_planted_law_is_proposed_and_what_lies_too_far_is_refused(
             r"weekly\.a\.recipe.*unknown recipe 'smal'; did you mean 'small'",
         ),
         ({"a": {"kind": "scaling", "axis": "days", "recipe": "trees"}}, {}, "recipe 'trees' is of trees"),
+        ({"a": {"kind": "widths", "shares": [0.5, 0.4]}}, {}, r"they must sum to 1"),
         ({"a": {"kind": "codes"}}, {}, r"no night keeps any: set table\.items\.until"),
         ({"a": {"kind": "scaling", "axis": "days", "seeds": [1, 1]}}, {}, "seeds must be distinct"),
     ],
@@ -170,3 +180,59 @@ def test_a_review_of_nothing_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         make_night(weekly, items)
+
+
+def test_widths_are_judged_on_a_day_that_taught_them_nothing(
+    make_night: MakeNight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights learn on all fit days but the last, factors on that; three fits from scratch are compared on the validation day."""
+    review = {"kind": "widths", "recipe": "broad", "least_rows": 50, "epochs": 1, "keep": 0.5}
+    night = make_night({"narrower": review})
+    searched: list[dict[str, tuple[dt.date, ...]]] = []
+    select = soft_selection.select
+
+    def watched(problem: FitProblem, *arguments: Any) -> SoftSelection:
+        searched.append(dict(problem.table.metadata.days))
+        return select(problem, *arguments)
+
+    monkeypatch.setattr(widths, "select", watched)
+    proposal = run_review("narrower", night)
+    assert searched == [{"fit": DAYS.fit[:-1], "validation": DAYS.fit[-1:]}], "neither the validation nor the judge day"
+    assert f"judged on the validation day {DAYS.validation}" in proposal.says[3]
+    folder = night.workspace.proposal("simulator", DAYS.judge[0], "narrower")
+    found = read_json(folder / widths.FILE)
+    table = TrainingTable.open(night.workspace.table)
+    rows = dict(table.schema.fields)
+    grouped = {group["field"] for group in found["groups"]}
+    assert grouped == {"user_id", "video_id"}
+    numbers = sum(group["rows"] * group["width"] for group in found["groups"])
+    assert (
+        found["dropped"] == pytest.approx(1 - numbers / (8 * sum(rows[name] for name in grouped)))
+        and found["dropped"] >= 0.5
+    )
+    evidence = (folder / EVIDENCE).read_text().splitlines()
+    assert evidence[0] == "field,reads_from,rows,width,width_by_magnitude" and len(evidence) == 1 + len(found["groups"])
+    first = hash_tree(folder)
+    run_review("narrower", night)
+    assert len(searched) == 1 and hash_tree(folder) == first
+
+
+def test_widths_that_pay_are_proposed_and_merged(make_night: MakeNight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gains are planted; the change, and that a night can be fitted with it, are the product's."""
+    better = Interval(value=0.01, low=0.005, high=0.015, standard_error=0.0025)
+    monkeypatch.setattr(FreshFits, "compare", lambda *_: Gain("xauc", (100,), 0.61, 0.6, better, 0.95))
+    monkeypatch.setattr(FreshFits, "scores", lambda *_: [])
+    night = make_night({"narrower": {"kind": "widths", "recipe": "broad", "least_rows": 50, "epochs": 1}})
+    proposal = run_review("narrower", night)
+    assert "proposed: broad_narrow, with 7" in proposal.says[-1]
+    merge(night.workspace, "narrower")
+    params = load_params(night.workspace.params)
+    assert params.nightly.recipes == ("small", "broad_narrow") and still_open(night.workspace) == []
+    recipe = params.recipe("broad_narrow")
+    assert isinstance(recipe, Recipe) and isinstance(recipe.encoder, PackedConfig)
+    assert set(recipe.encoder.widths) == {"user_id", "video_id"}
+    problem = open_problem(TrainingTable.open(night.workspace.table), recipe)
+    weight_ND = problem.ranker().encoder.table.weight.detach().numpy()
+    found = read_json(night.workspace.proposal("simulator", DAYS.judge[0], "narrower") / widths.FILE)
+    dropped = sum(group["rows"] * (8 - group["width"]) for group in found["groups"])
+    assert (weight_ND == 0).sum() == dropped
