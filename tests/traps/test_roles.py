@@ -103,6 +103,7 @@ def test_trap_12_rows_that_are_learned_from_were_known_before_the_first_judged_o
     tells_apart(check, (times["fit"], times["judge"]), (dealt_B[: len(times["fit"])], dealt_B[len(times["fit"]) :]))
 
 
+@pytest.mark.slow
 def test_trap_12_a_verdict_shows_warm_and_cold_rows(tmp_path: Path) -> None:
     """Every row is of a known or a new video, and of a known or a new user; a report of warm rows alone has gaps."""
     frame, config = make_table(rows=2000, users=200), EvaluationConfig(replicates=100, list_lengths=(3,))
