@@ -10,6 +10,8 @@ from models.retrieval.watched import NONE
 from tasks.candidates.audience import Audience, Later
 from tasks.candidates.measure import Proposed, statistics
 from tasks.candidates.measure import ndcg as proposed_ndcg
+from tasks.candidates.proposers.metric import Metric
+from tasks.candidates.top_k import Scores
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.evaluation import UnknownMetric, measure
 from tasks.evaluate.metrics import lists as at_k
@@ -102,3 +104,28 @@ def test_trap_12_a_recall_counts_what_nobody_could_propose() -> None:
         assert recall.value == pytest.approx((1 / 4 + 1) / 2)
 
     tells_apart(check, later_of(watched), later_of(warm))
+
+
+def test_trap_12_a_recall_ranks_the_whole_catalogue() -> None:
+    """Chance finds one of 100 videos in 10 places one time in ten; beside 19 sampled negatives every other time."""
+    random, users, videos, k = np.random.default_rng(0), 1_000, 100, 10
+    watched_N = random.integers(0, videos, users)
+    vectors = [random.normal(size=(count, 8)).astype(np.float32) for count in (users, videos)]
+    later = later_of([[int(video)] for video in watched_N])
+    watches = Watches(EMPTY, EMPTY, EMPTY, user_id_U=np.arange(users), video_id_V=np.arange(videos))
+
+    class AmongSampled(Metric):
+        """Scores what was watched and 19 others, and nothing else."""
+
+        def scores(self, audience: Audience) -> Scores:
+            score_NV = super().scores(audience)
+            negative = random.random(score_NV.shape).argsort(axis=1) < 19
+            negative[np.arange(len(audience)), watched_N[audience.user_N]] = True
+            return np.where(negative, score_NV, -np.inf).astype(np.float32)
+
+    def check(proposer: Metric) -> None:
+        proposed = Proposed(proposer.propose(later.audience, k), later)
+        recall = statistics(proposed, watches, head=2)[f"proposed_recall@{k}"].value
+        assert recall == pytest.approx(k / videos, abs=0.03)
+
+    tells_apart(check, Metric(*vectors), AmongSampled(*vectors))
