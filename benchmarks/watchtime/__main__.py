@@ -10,7 +10,7 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Watch-time benchmark",
     package="benchmarks.watchtime",
-    parts=("heads", "relative", "trunks", "balance", "ladder", "correction", "generative", "nights"),
+    parts=("heads", "relative", "trunks", "balance", "ladder", "correction", "generative", "nights", "bins"),
     seeds=range(5),
     about="Watch-time heads on every trunk, loss balances, and what each step of a recipe gives.",
 )

@@ -15,14 +15,14 @@ from models.heads.base import LabelState, TrainLabels
 from models.heads.finite_law import NUM_NODES, nodes
 from models.heads.label_scale import label_scale
 from models.heads.links import LAW, SHARE, Links
+from models.heads.placed_thresholds import PlacedConfig, PlacedThresholds
 from models.heads.survival import log_survival
-from models.heads.threshold_head import ThresholdHead
-from models.heads.thresholds import ThresholdConfig, hazard_logits, survival_logits
+from models.heads.thresholds import hazard_logits, survival_logits
 from models.logspace import log_complement
 from models.ranges import Seconds, WeightOrNone
 
 
-class CreadConfig(ThresholdConfig):
+class CreadConfig(PlacedConfig):
     """Where the scale is cut and what the loss consists of."""
 
     kind: Literal["cread"] = "cread"
@@ -36,7 +36,7 @@ class CreadConfig(ThresholdConfig):
     """Seconds that labels are divided by in Huber's loss; null takes the train rows' 90th percentile."""
 
 
-class Cread(ThresholdHead):
+class Cread(PlacedThresholds):
     """Cross-entropies at EAD thresholds, Huber's loss on the restored mean and a penalty on disorder.
 
     Source: CREAD (secondary, public code); docs/methods/watch_time.md#cread. Ours: hazards instead of free sigmoids,
@@ -66,6 +66,8 @@ class Cread(ThresholdHead):
 
     def survival(self, out_BO: Tensor) -> Tensor:
         """Return P(watch > t_j | x) at the nodes, [B, J]."""
+        if self.bins is not None:
+            return self.grown_curve(out_BO)[0].exp()
         if self.config.monotone_survival:
             return torch.exp(log_survival(self.logits(out_BO)))
         return torch.sigmoid(self.logits(out_BO))
@@ -96,10 +98,19 @@ class Cread(ThresholdHead):
     def _loss(self, out_BO: Tensor, above_BJ: Tensor, restoration_B: Tensor) -> Tensor:
         disorder_B = functional.relu(self.survival(out_BO).diff(dim=1)).sum(dim=1)
         penalties_B: Tensor = self.config.restoration_weight * restoration_B + self.config.order_weight * disorder_B
-        return self._cross_entropy(self.logits(out_BO), above_BJ).mean(dim=1) + penalties_B / self.num_outputs
+        entropy_B, asked = self.cross_entropy(out_BO, above_BJ)
+        return entropy_B + penalties_B / asked
 
-    def _cross_entropy(self, logit_BJ: Tensor, above_BJ: Tensor) -> Tensor:
+    def first_curve(self, logit_BJ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log S and log(1 - S), [B, J] each."""
         if not self.config.monotone_survival:
-            return functional.binary_cross_entropy_with_logits(logit_BJ, above_BJ, reduction="none")
+            return functional.logsigmoid(logit_BJ), functional.logsigmoid(-logit_BJ)
         log_p_BJ = log_survival(logit_BJ)
-        return -(above_BJ * log_p_BJ + (1 - above_BJ) * log_complement(log_p_BJ))
+        return log_p_BJ, log_complement(log_p_BJ)
+
+    def entropies(self, logit_BO: Tensor, above_BO: Tensor) -> Tensor:
+        """Return the cross-entropy of every node, [B, J]."""
+        if not self.config.monotone_survival:
+            return functional.binary_cross_entropy_with_logits(logit_BO, above_BO, reduction="none")
+        log_p_BJ, log_q_BJ = self.first_curve(logit_BO)
+        return -(above_BO * log_p_BJ + (1 - above_BO) * log_q_BJ)

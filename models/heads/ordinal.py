@@ -14,17 +14,17 @@ from torch.nn import functional
 from models.heads.base import TrainLabels
 from models.heads.linear_loss import LinearLoss
 from models.heads.links import SHARE, Links
-from models.heads.threshold_head import ThresholdHead
-from models.heads.thresholds import ThresholdConfig, survival_logits
+from models.heads.placed_thresholds import PlacedConfig, PlacedThresholds
+from models.heads.thresholds import survival_logits
 
 
-class OrdinalConfig(ThresholdConfig):
+class OrdinalConfig(PlacedConfig):
     """Where the scale is cut."""
 
     kind: Literal["ordinal"] = "ordinal"
 
 
-class Ordinal(ThresholdHead, LinearLoss):
+class Ordinal(PlacedThresholds, LinearLoss):
     """p_m = s(f_m) for 1[y > t_m]; the mean is sum_m p_m (t_m - t_(m-1)).
 
     Source: docs/methods/watch_time.md#ordinal-regression. The plain form, kept as it is known: the sum takes each bin's
@@ -42,26 +42,35 @@ class Ordinal(ThresholdHead, LinearLoss):
 
     @property
     def num_outputs(self) -> int:
-        """One per threshold above 0."""
-        return self.cuts.shape[0] - 1
+        """One per threshold above 0; where bins grow zeros are one of their own, with a threshold at 0."""
+        return self.cuts.shape[0] - (self.bins is None)
 
     def survival(self, out_BO: Tensor) -> Tensor:
-        """Return p at the nodes, [B, J]; 1 at 0 s."""
+        """Return p at the nodes, [B, J]; 1 at 0 s, unless bins grow."""
+        if self.bins is not None:
+            return self.grown_curve(out_BO)[0].exp()
         return functional.pad(torch.sigmoid(self.logits(out_BO)), (1, 0), value=1.0)
 
     @property
     def links(self) -> Links:
-        """One per threshold above 0."""
+        """One per threshold that has an output."""
         return ((SHARE, self.num_outputs),)
 
     def statistics(self, watch_B: Tensor, duration_B: Tensor) -> Tensor:
-        """Return 1[y > t_m], [B, M]."""
-        return self.exceeds(watch_B)[:, 1:].float()
+        """Return 1[y > t_m], [B, O]."""
+        return self.exceeds(watch_B)[:, -self.num_outputs :].float()
+
+    def first_curve(self, logit_BJ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log p and log(1 - p), [B, J] each."""
+        return functional.logsigmoid(logit_BJ), functional.logsigmoid(-logit_BJ)
 
     def expected_loss(self, out_BO: Tensor, statistics_BS: Tensor, duration_B: Tensor) -> Tensor:
         """Return the mean cross-entropy of the thresholds of every row, [B]."""
-        logit_BM = self.logits(out_BO)
-        return functional.binary_cross_entropy_with_logits(logit_BM, statistics_BS, reduction="none").mean(dim=1)
+        return self.cross_entropy(out_BO, statistics_BS)[0]
+
+    def entropies(self, logit_BO: Tensor, above_BO: Tensor) -> Tensor:
+        """Return the cross-entropy of every threshold, [B, O]."""
+        return functional.binary_cross_entropy_with_logits(logit_BO, above_BO, reduction="none")
 
     def integral(self, out_BO: Tensor, upper_B: Tensor) -> Tensor:
         """Return the integral of the steps p_m on (t_(m-1), t_m] up to `upper_B`, seconds [B]."""

@@ -116,6 +116,18 @@ class Optimizers:
         self._group.sum(square)
         return (torch.stack(torch._foreach_norm(dense)).square().sum() + square).sqrt()
 
+    def start(self, parameter: Tensor, rows: Tensor, parents: Tensor) -> None:
+        """Give new rows of a dense parameter the step sizes of others, and no direction: that of another row is not theirs.
+
+        Args:
+            parameter: of which a step was taken; nothing is done for one that is frozen.
+            rows: [new] rows.
+            parents: [new] the row that each takes after.
+        """
+        if state := self._dense.state.get(parameter):
+            state["exp_avg"][rows] = 0
+            state["exp_avg_sq"][rows] = state["exp_avg_sq"][parents]
+
     def state_tensors(self) -> dict[str, Tensor]:
         """Return the state of both optimizers by name."""
         named = {f"sparse.{name}": value for name, value in self._sparse.state_tensors().items()}

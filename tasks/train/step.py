@@ -14,6 +14,7 @@ from models.ranker import Ranker, refuse_non_finite
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
 from tasks.train.group import ALONE, Group
+from tasks.train.growth import Growth
 from tasks.train.optimizers import Optimizers
 
 LOOK_STEPS = 50
@@ -34,6 +35,7 @@ class Step:
         self.ranker, self.device, self.group = ranker, device, group
         self.optimizers = Optimizers(ranker, config, group)
         self._shared = ranker.shared_parameters()
+        self._grow = Growth(ranker, self.optimizers)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Take one step.
@@ -56,6 +58,7 @@ class Step:
         self.optimizers.join(losses_T, share)
         norm = self.optimizers.step()
         self.ranker.balance.after_step(lambda: self.ranker.losses(part))
+        self._grow()
         return torch.cat([losses_T, norm.unsqueeze(0)]).double()
 
 

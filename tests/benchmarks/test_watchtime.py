@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.watchtime import bins
+from benchmarks.watchtime.bins import QUICK_ARMS, differences, levels, measured, steps_of
 from benchmarks.watchtime.blend import Blender, members
 from benchmarks.watchtime.correction import ARMS, recalibrated
 from benchmarks.watchtime.grid import TRUNKS, heads, recipe_of
@@ -13,6 +15,7 @@ from benchmarks.watchtime.measure import Number, Outputs, Scored
 from benchmarks.watchtime.nights import METRICS, Night
 from benchmarks.watchtime.reference import REFERENCES
 from models.heads import HEADS
+from tasks.table.columns import open_column
 from tasks.train.trees.config import TreesRecipe
 
 pytestmark = pytest.mark.slow
@@ -127,3 +130,20 @@ def test_the_same_fit_is_calibrated_without_and_with_a_correction(night: Night, 
     np.testing.assert_array_equal(corrected.mean_B, ranked.mean_B)
     np.testing.assert_array_equal(corrected.native_mean_B, own.native_mean_B)
     assert (ranked.score_B != own.score_B).any()
+
+
+def test_bins_that_grow_are_measured_beside_fixed_ones_at_equal_steps(night: Night) -> None:
+    steps = steps_of(night, epochs=2)
+    found = {arm: [measured(night, arm, epochs=2)] * 2 for arm in QUICK_ARMS}
+    assert [arm.bins for arm in found] == [bins.AGAINST, "8 to 128 bins"]
+    assert all(0.5 < worlds[0]["xauc"] < 1 and worlds[0]["cpu_s"] > 0 for worlds in found.values())
+    (row,) = differences(found).rows
+    assert row[:2] == ["cread", "8 to 128 bins"] and len(levels(found, steps).rows) == 2
+    head = QUICK_ARMS[1].recipe(steps).head
+    assert head.model_dump()["progressive_steps"] == steps == 2 * -(-night_rows(night) // 512)
+    assert len({(arm.head, arm.bins) for arm in bins.ARMS}) == len(bins.ARMS)
+
+
+def night_rows(night: Night) -> int:
+    """Return the rows of the fit days, counted from their column."""
+    return len(open_column(night.testbed.table / "fit", "watch_s"))

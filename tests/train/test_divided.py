@@ -22,6 +22,9 @@ RECIPES["adversary", "duration"] = Recipe.model_validate({**recipe_of(**PLAIN), 
 RECIPES["further_heads", "d2q"] = Recipe.model_validate(
     {**recipe_of(**PLAIN), "further_heads": {"d": {"head": {"kind": "d2q"}}}}
 )
+RECIPES["head", "cread with bins that grow"] = Recipe.model_validate(
+    recipe_of(**PLAIN) | {"head": {"kind": "cread", "progressive_steps": 10, "thresholds": 128}}
+)
 TORN = {"famo", "gradnorm", "pcgrad", "cagrad", "db_mtl", "home"}
 """Balance rules and trunks that are refused for what they compute from a batch."""
 

@@ -44,6 +44,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fields_apart": {"set_apart": ("scene",)},
     "adversary": {"adversary": {}},
     "further_heads": {"head": {"kind": "tr_log"}, "further_heads": {"d": {"head": {"kind": "d2q"}}}},
+    "bins_that_grow": {
+        "head": {"kind": "cread", "progressive_steps": 10, "thresholds": 128},
+        "further_heads": {"d": {"head": {"kind": "tpm", "progressive_steps": 10, "depth": 7}}},
+    },
+    "drawn_thresholds": {"head": {"kind": "ordinal", "placement": "lognormal"}},
     "matches": {"encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "none"}, "matches": {}}},
     "vectors_learned_before": {"pretraining": {"kind": "directau", "use": "join"}},
     "vectors_read_after_the_fit": {"pretraining": {"kind": "distilled"}},

@@ -18,6 +18,7 @@ from models.fusion.search import search
 from models.fusion.watch import PercentileInput, RelativeMeanInput
 from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.inputs import FloatArray
+from tasks.evaluate.role import refuse_judge
 from tasks.score.fusion.config import AdditiveConfig, FusionConfig, MonotoneConfig, RankAdditiveConfig, SearchedConfig
 from tasks.score.fusion.lists import DayLists
 from tasks.score.fusion.serving import ServingFusion
@@ -76,7 +77,11 @@ def fit_fusion(lists: DayLists, signs: Mapping[str, Sign], config: FusionConfig,
         signs: what `chosen_signs` returned.
         config: what is fitted, how, and the worth of a long view.
         skip: what a skip costs, seconds.
+
+    Raises:
+        RoleError: if rows of the judge day are given.
     """
+    refuse_judge(lists.role, "a fusion")
     watch = _watch_input(lists, config)
     seen = lists.some_users(config.search_rows, config.seed)
     scores: dict[str, FloatArray] = {

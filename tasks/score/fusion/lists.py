@@ -14,6 +14,7 @@ from tasks.evaluate.metrics.inputs import Array, FloatArray, IntArray
 from tasks.evaluate.metrics.lists import mean_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists, tie_hash
 from tasks.evaluate.metrics.uncertainty import Statistic
+from tasks.evaluate.role import Role
 from tasks.evaluate.table import PredictionTable
 from tasks.score.fusion.config import FusionConfig
 
@@ -33,6 +34,7 @@ class DayLists:
         mean_B: calibrated mean, seconds.
         duration_B: seconds.
         probability: binary task -> [B].
+        role: of the day; those of a judge day fit nothing.
     """
 
     users: Groups
@@ -43,6 +45,7 @@ class DayLists:
     mean_B: FloatArray
     duration_B: FloatArray
     probability: Mapping[str, FloatArray]
+    role: Role
 
     @classmethod
     def of(cls, table: PredictionTable, seed: int, tasks: tuple[str, ...], tie_seed: int) -> "DayLists":
@@ -57,6 +60,7 @@ class DayLists:
             table.watch_mean(seed),
             table.duration,
             {task: table.probability(task, seed) for task in tasks},
+            table.role,
         )
 
     def __len__(self) -> int:
@@ -73,6 +77,7 @@ class DayLists:
             self.mean_B[index],
             self.duration_B[index],
             {task: value_B[index] for task, value_B in self.probability.items()},
+            self.role,
         )
 
     def some_users(self, rows: int, seed: int) -> "DayLists":

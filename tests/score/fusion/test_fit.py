@@ -10,6 +10,7 @@ from tasks.core.errors import ConfigError
 from tasks.evaluate.metrics.groups import Groups
 from tasks.evaluate.metrics.lists import mean_at_k
 from tasks.evaluate.metrics.ranked_lists import rank_lists
+from tasks.evaluate.role import Role
 from tasks.score.fusion.config import FusionChoice, FusionConfig
 from tasks.score.fusion.fit import cautious_gain, chosen_signs, fit_fusion
 from tasks.score.fusion.lists import DayLists
@@ -26,7 +27,7 @@ def config(**values: Any) -> FusionConfig:
     )  # type: ignore[return-value]
 
 
-def a_day(seed: int, users: int = 300, each: int = 8, informed: float = 1.0) -> DayLists:
+def a_day(seed: int, users: int = 300, each: int = 8, informed: float = 1.0, role: Role = "validation") -> DayLists:
     """Return a day on which the score knows little of what is watched, and the probabilities all that they say."""
     random = np.random.default_rng(seed)
     rows = users * each
@@ -47,6 +48,7 @@ def a_day(seed: int, users: int = 300, each: int = 8, informed: float = 1.0) -> 
         mean_B=(duration * 0.4 * (1 + 0.2 * score))[order].clip(0),
         duration_B=duration[order],
         probability={"long_view": chance[order], "skip": 0.8 * (1 - chance)[order]},
+        role=role,
     )
 
 
@@ -100,7 +102,7 @@ def test_a_dearer_skip_is_skipped_less() -> None:
     skip = (np.random.default_rng(0).random(len(day)) < day.duration_B / 60).astype(np.int64)
     conflicted = DayLists(
         day.users, day.tie_B, day.duration_B * (1 - 0.3 * skip), {"long_view": 0 * skip, "skip": skip},
-        day.duration_B, day.mean_B, day.duration_B, {"skip": day.duration_B / 60 * 0.9},
+        day.duration_B, day.mean_B, day.duration_B, {"skip": day.duration_B / 60 * 0.9}, day.role,
     )  # fmt: skip
     shares = []
     for cost in (0.0, 20.0, 200.0):
