@@ -1,6 +1,6 @@
 """The settings of this benchmark: a protocol file, and what differs from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ from pydantic import Field
 
 from tasks.core.settings import Block
 from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import Place, read_yaml
-from tasks.protocol.config import Protocol
+from tasks.core.yaml_file import read_yaml
+from tasks.protocol.config import Protocol, load_protocol
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,12 +30,7 @@ class Setting(Block):
         Raises:
             ConfigError: if the result is no valid protocol.
         """
-        document = merged(read_yaml(HERE / self.protocol).value, self.changes)
-        document = merged(document, {"params": {"training": {"seeds": list(seeds)}}})
-        place = Place(self.protocol)
-        protocol = parse(Protocol, document, place)
-        protocol.params.check(place.below("params"))
-        return protocol
+        return load_protocol(HERE / self.protocol, self.changes, {"params": {"training": {"seeds": list(seeds)}}})
 
 
 class _Settings(Block):
@@ -46,12 +41,3 @@ def load_settings() -> dict[str, Setting]:
     """Return the settings by name, in the order of `settings.yaml`."""
     file = read_yaml(HERE / "settings.yaml")
     return parse(_Settings, file.value, file.place).settings
-
-
-def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with the changes: mappings are merged, everything else is replaced."""
-    result = dict(document)
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
-    return result

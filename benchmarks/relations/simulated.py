@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.feedback.settings import merged
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.protocol import protocol_of
 from benchmarks.relations.arms import ABOUT, ARMS, PERMUTED, RelationRun, density, differences, table
-from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import read_yaml
-from tasks.protocol.config import Protocol
 
 FILE = Path(__file__).resolve().parent / "simulated.yaml"
 WORLDS = {"planted": (0.8, tuple(ARMS)), "nothing planted": (0.0, ("without", "with"))}
@@ -24,19 +21,10 @@ def run(options: Options) -> list[Table]:
     """Fit every arm in every world."""
     tables = []
     for name, (strength, arms) in list(WORLDS.items())[: 1 if options.quick else None]:
-        protocol = _protocol(strength, options)
+        world = {"sources": {"simulator": {"strengths": {"relation": strength}}}}
+        protocol = protocol_of(FILE, options, _QUICK, world)
         tried = RelationRun(protocol, options.scratch / name.replace(" ", "_"))
         found = {recipe: differences(of, protocol.params.evaluation) for recipe, of in tried.measured(arms).items()}
         title = f"{name.capitalize()}: users' own taste for authors, {strength:g} s.d. on preference"
         tables.append(table(title, found, [density(tried.features, protocol.days.judge), ABOUT, PERMUTED]))
     return tables
-
-
-def _protocol(strength: float, options: Options) -> Protocol:
-    file = read_yaml(FILE)
-    world = {"sources": {"simulator": {"strengths": {"relation": strength}}}}
-    asked = merged({"training": {"seeds": list(options.seeds)}}, world)
-    document = merged(file.value, {"params": merged(asked, _QUICK if options.quick else {})})
-    protocol = parse(Protocol, document, file.place)
-    protocol.params.check(file.place.below("params"))
-    return protocol

@@ -7,15 +7,13 @@ The rule of the verdict stands in `RULE`, written before anything was run that i
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.protocol import protocol_of
 from benchmarks.representation.slices import Sliced, heading, sliced, slices_of
 from benchmarks.watchtime.testbed import Testbed
 from tasks.core.document import read_document
 from tasks.core.layout import Workspace
-from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import read_yaml
 from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.items.config import CodedItems, ItemsConfig
@@ -137,10 +135,7 @@ def _codebooks(reports: Mapping[str, CodebookReport], verdicts: Sequence[str]) -
 
 
 def _protocol(options: Options) -> Protocol:
-    file = read_yaml(FILE)
-    asked = merged({"training": {"seeds": list(options.seeds)}}, _QUICK if options.quick else {})
-    protocol = parse(Protocol, merged(file.value, {"params": asked}), file.place)
-    protocol.params.check(file.place.below("params"))
+    protocol = protocol_of(FILE, options, _QUICK)
     if not options.quick:
         return protocol
     return protocol.model_copy(update={"variants": {arm: protocol.variants[arm] for arm in _QUICK_ARMS}})

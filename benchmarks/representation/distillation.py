@@ -12,16 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.protocol import protocol_of
 from benchmarks.representation.slices import heading, slices_of
 from benchmarks.watchtime.measure import CONFIDENCE, Outputs, draws
 from benchmarks.watchtime.testbed import Testbed
 from models.recipe import Recipe
 from tasks.core.layout import Workspace
-from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import read_yaml
 from tasks.evaluate.estimate import Draw, difference
 from tasks.evaluate.metrics.groups import Groups
 from tasks.protocol.config import Protocol
@@ -219,12 +217,3 @@ def verdict(found: Mapping[str, Mapping[str, Measured]]) -> str:
     }
     said = "; ".join(f"{what}: {'yes' if is_so else 'no'}" for what, is_so in holds.items())
     return f"Verdict on users with {SPARSE} fit rows: {said}."
-
-
-def protocol_of(path: Path, options: Options, quick: Mapping[str, Any]) -> Protocol:
-    """Read a protocol, with the seeds that are asked for and, in a quick run, other parameters."""
-    file = read_yaml(path)
-    asked = merged({"training": {"seeds": list(options.seeds)}}, quick if options.quick else {})
-    protocol = parse(Protocol, merged(file.value, {"params": asked}), file.place)
-    protocol.params.check(file.place.below("params"))
-    return protocol

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from benchmarks.parts.part import Options, Table
-from benchmarks.representation.distillation import measured_days, protocol_of
+from benchmarks.parts.protocol import protocol_of
+from benchmarks.representation.distillation import measured_days
 
 FILE = Path(__file__).resolve().parent / "distillation_kuairand.yaml"
 _QUICK = {"training": {"max_epochs": 1}}

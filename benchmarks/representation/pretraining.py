@@ -8,16 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.protocol import protocol_of
 from benchmarks.representation.slices import Sliced, heading, sliced, slices_of
 from benchmarks.watchtime.testbed import Testbed
 from models.recipe import Recipe
 from tasks.core.layout import Workspace
-from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import read_yaml
-from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.training_table import TrainingTable
 from tasks.train.trees.config import TreesRecipe
@@ -53,7 +50,7 @@ _QUICK = {
 
 def run(options: Options) -> list[Table]:
     """Simulate the days and measure every arm."""
-    protocol = _protocol(options)
+    protocol = protocol_of(FILE, options, _QUICK)
     night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
     night.prepare()
     (variant,) = protocol.variants
@@ -114,11 +111,3 @@ def _about() -> str:
         "hold more numbers, and the control as many. Mean ± sd over fits; 95 % intervals of the paired difference hold the sampling of "
         "users, or of videos."
     )
-
-
-def _protocol(options: Options) -> Protocol:
-    file = read_yaml(FILE)
-    asked = merged({"training": {"seeds": list(options.seeds)}}, _QUICK if options.quick else {})
-    protocol = parse(Protocol, merged(file.value, {"params": asked}), file.place)
-    protocol.params.check(file.place.below("params"))
-    return protocol

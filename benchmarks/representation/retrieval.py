@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.feedback.settings import merged
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.protocol import protocol_of
 from tasks.candidates.audience import Later
 from tasks.candidates.config import (
     CandidatesConfig,
@@ -28,12 +28,9 @@ from tasks.candidates.measure import Proposed, statistics
 from tasks.candidates.registry import PROPOSERS
 from tasks.candidates.stage import servable_videos, validation_judge
 from tasks.core.layout import Workspace
-from tasks.core.yaml_config import parse
-from tasks.core.yaml_file import read_yaml
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average, difference
 from tasks.evaluate.resampling import Resampler
-from tasks.protocol.config import Protocol
 from tasks.protocol.run import ProtocolRun
 from tasks.table.training_table import TrainingTable
 from tasks.table.watches import Watches
@@ -175,9 +172,7 @@ def shuffled(watches: Watches, seed: int) -> Watches:
 
 def run(options: Options) -> list[Table]:
     """Simulate the days and measure every arm."""
-    file = read_yaml(FILE)
-    value = merged(file.value, {"params": _QUICK}) if options.quick else file.value
-    protocol = parse(Protocol, value, file.place)
+    protocol = protocol_of(FILE, options, _QUICK)
     night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
     night.prepare()
     (variant,) = protocol.variants

@@ -1,7 +1,10 @@
 """A protocol: which days, which inputs, which models. One YAML file below `benchmarks/` holds one."""
 
 import datetime as dt
+from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -76,13 +79,26 @@ class Protocol(Block):
     """source, features, recipes, training, evaluation; seeds are `params.training.seeds`"""
 
 
-def load_protocol(path: Path) -> Protocol:
+def load_protocol(path: Path, *changes: Mapping[str, Any]) -> Protocol:
     """Read and check a protocol.
+
+    Args:
+        path: its file.
+        changes: merged into it key by key, one after the other.
 
     Raises:
         ConfigError: naming the file, the key, what is wrong and the nearest key that exists.
     """
     file = read_yaml(path)
-    protocol = parse(Protocol, file.value, file.place)
+    protocol = parse(Protocol, reduce(_merged, changes, file.value), file.place)
     protocol.params.check(file.place.below("params"))
     return protocol
+
+
+def _merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with changes: mappings are merged, everything else is replaced."""
+    result = dict(document)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merged(result[key], value) if both else value
+    return result
