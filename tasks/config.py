@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
-from tasks.candidates.config import CandidatesConfig, MetricConfig, ProposerConfig
+from tasks.candidates.config import CandidatesConfig, GacnConfig, MetricConfig, ProposerConfig, SetRecConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import Days
@@ -248,11 +248,11 @@ class Params(Block):
         if not isinstance(self.table.items, NoItems) and self.table.items.vectors.kind == "content":
             yield "table", "items"
         for name, proposer in self.proposers.items():
-            if isinstance(proposer, MetricConfig):
+            if isinstance(proposer, GacnConfig | MetricConfig | SetRecConfig):
                 yield "proposers", name
         for name, written in self.recipes.items():
             pretraining = written.get("pretraining")
-            if isinstance(pretraining, dict) and pretraining.get("kind") == "metric":
+            if isinstance(pretraining, dict) and pretraining.get("kind") in ("metric", "gacn"):
                 yield "recipes", name, "pretraining"
 
     def _undivided(self) -> Iterator[Wrong]:

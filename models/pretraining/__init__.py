@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING
 from models.component import one_of
 from models.pretraining.base import Pretraining, PretrainingOptions
 from models.pretraining.collaborative import DirectAu, LightGcn
+from models.pretraining.gacn import Gacn
 from models.pretraining.metric import Metric
 
-PRETRAININGS: dict[str, type[Pretraining]] = {"directau": DirectAu, "lightgcn": LightGcn, "metric": Metric}
+PRETRAININGS: dict[str, type[Pretraining]] = {
+    "directau": DirectAu,
+    "lightgcn": LightGcn,
+    "metric": Metric,
+    "gacn": Gacn,
+}
 
 if TYPE_CHECKING:
     PretrainingConfig = PretrainingOptions
