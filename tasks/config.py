@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from models.ranges import Number, Threads, Whole, WindowDays
 from tasks.baselines.config import BaselineConfig, BaselineName
-from tasks.candidates.config import CandidatesConfig, MetricConfig, ProposerConfig
+from tasks.candidates.config import CandidatesConfig, GacnConfig, MetricConfig, ProposerConfig, SetRecConfig
 from tasks.core.arithmetic import DEFAULT, Arithmetic
 from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import Days
@@ -251,13 +251,13 @@ class Params(Block):
         if not isinstance(self.table.items, NoItems) and self.table.items.vectors.kind == "content":
             yield "table", "items"
         for name, proposer in self.proposers.items():
-            if isinstance(proposer, MetricConfig):
+            if isinstance(proposer, GacnConfig | MetricConfig | SetRecConfig):
                 yield "proposers", name
         for name, written in self.recipes.items():
             place: Keys = ("recipes", name, "pretraining")
             pretraining = written.get("pretraining")
             while isinstance(pretraining, dict):  # a student reads what its teacher does
-                if pretraining.get("kind") == "metric":
+                if pretraining.get("kind") in ("metric", "gacn"):
                     yield place
                 place, pretraining = (*place, "teacher"), pretraining.get("teacher")
 

@@ -71,6 +71,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "window that no run looks back on": (instead("lookback_days: 7", "lookback_days: 3"), "lookback_days: 3", "window.lookback_days: features.groups.user.windows: 7 days is longer than the lookback of 3 days"),
     "codes of content that features leave out": (below("table", "  items: {kind: rq}"), "items: {kind: rq}", "table.items: reads the content of videos, which features leave out: set features.content: true"),
     "distances of content that features leave out": (instead("  popularity: {kind: popularity}\n", "  popularity: {kind: popularity}\n  k: {kind: metric}\n"), "kind: metric", "proposers.k: reads the content of videos, which features leave out"),
+    "slots of content that features leave out": (instead("  popularity: {kind: popularity}\n", "  popularity: {kind: popularity}\n  k: {kind: setrec}\n"), "kind: setrec", "proposers.k: reads the content of videos, which features leave out"),
+    "neighbours by content that features leave out": (below("recipes", "  k: {pretraining: {kind: gacn}}"), "kind: gacn", "recipes.k.pretraining: reads the content of videos, which features leave out"),
     "vectors of content that features leave out": (below("recipes", "  k: {pretraining: {kind: metric}}"), "kind: metric", "recipes.k.pretraining: reads the content of videos, which features leave out"),
     "teacher that reads content that features leave out": (below("recipes", "  k: {pretraining: {kind: distilled, teacher: {kind: metric}}}"), "kind: metric", "recipes.k.pretraining.teacher: reads the content of videos, which features leave out"),
     "rich users without a row to spare": (below("recipes", "  k: {pretraining: {kind: distilled, rich: 5}}"), "rich: 5", "rich 5 must be above sparse 5"),

@@ -14,11 +14,13 @@ import torch
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
 from benchmarks.parts.protocol import protocol_of
+from models.retrieval.watched import NONE
 from tasks.candidates.audience import Later
 from tasks.candidates.config import (
     CandidatesConfig,
     CoOccurrenceConfig,
     DirectAuConfig,
+    FittedVectors,
     LightGcnConfig,
     PopularityConfig,
     ProposerConfig,
@@ -30,10 +32,11 @@ from tasks.candidates.stage import servable_videos, validation_judge
 from tasks.core.layout import Workspace
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.estimate import Draw, average, difference
+from tasks.evaluate.metrics.user_statistics import UserSums
 from tasks.evaluate.resampling import Resampler
 from tasks.protocol.run import ProtocolRun
 from tasks.table.training_table import TrainingTable
-from tasks.table.watches import Watches
+from tasks.table.watches import Flags, Watches
 
 FILE = Path(__file__).resolve().parent / "retrieval.yaml"
 FLOOR = "popularity"
@@ -116,10 +119,9 @@ class Retrieval:
         proposed = Proposed(proposer.propose(self.later.audience, self.config.length), self.later)
         head = round(self.config.head_share * watches.num_videos)
         found = statistics(proposed, watches, head)
-        drawn = self._resampler.draw(
-            {f"{name}@{self.config.length}": found[f"{name}@{self.config.length}"] for name in SHOWN}
-        )
-        return {name.partition("@")[0]: draw for name, draw in drawn.items()}
+        of_tail = (self.later.video_P >= head) | (self.later.video_P == NONE)
+        shown = {name: found[f"{name}@{self.config.length}"] for name in SHOWN}
+        return self._resampler.draw(shown | {"proposed_tail_recall": recall_of(proposed, of_tail)})
 
     @cached_property
     def _resampler(self) -> Resampler:
@@ -151,9 +153,10 @@ class Retrieval:
             }
         k = self.config.length
         columns = ["proposer", f"recall@{k}", "to popularity", "to co-occurrence", "tail recall", "Gini", "coverage"]
-        return Table(title, columns, lines, [self._about(), RULE], numbers)
+        return Table(title, columns, lines, [self.about(), RULE], numbers)
 
-    def _about(self) -> str:
+    def about(self) -> str:
+        """Return how many watches there are, and how many are in reach."""
         watches, later = self.watches, self.later
         ceiling = statistics(Proposed(np.full((len(later.audience), self.config.length), -1), later), watches, 1)
         return (
@@ -161,6 +164,25 @@ class Retrieval:
             f"the fit days; {later.row_P.size:,} later watches of {len(later.audience):,} users, of which no list can recall more than "
             f"{ceiling[f'proposed_ceiling@{self.config.length}'].value:.4f} (new videos). Mean ± sd over fits; intervals over users."
         )
+
+
+def recall_of(proposed: Proposed, chosen_P: Flags) -> UserSums:
+    """Return recall of some of the watched videos, mean over users who watched one of them.
+
+    The same as `tasks.evaluate.metrics.lists.recall_at_k`, counted in watches, of which all proposers have as many: so two can be paired.
+
+    Args:
+        proposed: the proposals.
+        chosen_P: which watches of `proposed.later` count.
+    """
+    later, users = proposed.later, len(proposed.video_NK)
+    hit_P = (later.video_P != NONE) & (proposed.video_NK[later.row_P] == later.video_P[:, None]).any(axis=1)
+    relevant_N = np.bincount(later.row_P[chosen_P], minlength=users)
+    hits_N = np.bincount(later.row_P[chosen_P & hit_P], minlength=users)
+    used_N = relevant_N > 0
+    return UserSums(
+        hits_N / np.maximum(relevant_N, 1), used_N.astype(np.float64), int(chosen_P.sum()), int(used_N.sum())
+    )
 
 
 def shuffled(watches: Watches, seed: int) -> Watches:
@@ -172,17 +194,21 @@ def shuffled(watches: Watches, seed: int) -> Watches:
 
 def run(options: Options) -> list[Table]:
     """Simulate the days and measure every arm."""
-    protocol = protocol_of(FILE, options, _QUICK)
+    arms = {name: short(arm) for name, arm in ARMS.items()} if options.quick else ARMS
+    return [days_of(FILE, options).measured("Simulated days of planted taste", options.seeds, arms)]
+
+
+def days_of(file: Path, options: Options) -> Retrieval:
+    """Simulate the days of a protocol of one variant."""
+    protocol = protocol_of(file, options, _QUICK)
     night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
     night.prepare()
     (variant,) = protocol.variants
-    found = Retrieval(TrainingTable.open(night.table(variant)), night.workspace.features)
-    arms = {name: short(arm) for name, arm in ARMS.items()} if options.quick else ARMS
-    return [found.measured("Simulated days of planted taste", options.seeds, arms)]
+    return Retrieval(TrainingTable.open(night.table(variant)), night.workspace.features)
 
 
 def short(arm: Arm) -> Arm:
     """Return an arm whose fit is over soon."""
-    if not isinstance(arm.config, (DirectAuConfig, LightGcnConfig)):
+    if not isinstance(arm.config, FittedVectors):
         return arm
     return replace(arm, config=arm.config.model_copy(update={"max_epochs": 1, "width": 4}))

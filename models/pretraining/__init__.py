@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from models.component import one_of
 from models.pretraining.base import Pretraining, PretrainingOptions
 from models.pretraining.distilled import TEACHERS, Distilled
+from models.pretraining.gacn import Gacn
 
-PRETRAININGS: dict[str, type[Pretraining]] = {**TEACHERS, "distilled": Distilled}
+PRETRAININGS: dict[str, type[Pretraining]] = {**TEACHERS, "gacn": Gacn, "distilled": Distilled}
 
 if TYPE_CHECKING:
     PretrainingConfig = PretrainingOptions

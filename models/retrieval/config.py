@@ -55,3 +55,29 @@ class MetricOptions(FitOptions):
     """videos watched last that say where a user is"""
     decay: Number = Field(default=0.9, gt=0, le=1)
     """weight of a past watch, as a share of that of the next newer one"""
+
+
+class GacnOptions(FitOptions):
+    """LightGCN under BPR whose vectors also have to agree between two views of the graph: not validated, off unless asked for."""
+
+    views: Literal["learned", "dropped", "popular"] = "learned"
+    """where views come from: drawn by a generator that a discriminator cannot tell from watches; watched pairs, some left out at
+    random; pairs drawn in proportion to how many watched the video, which is the control"""
+    layers: Whole = Field(default=2, ge=1, le=8)
+    """steps along the graph"""
+    neighbours: Whole = Field(default=100, ge=1, le=1000)
+    """videos nearest to a user by content that a view may hold beside those watched"""
+    dropped: Number = Field(default=0.2, gt=0, lt=1)
+    """share of watched pairs that a view leaves out, under dropped"""
+    temperature: Weight = 0.2
+    """of the agreement between views"""
+    mu: Weight = 10.0
+    """weight of BPR beside that agreement"""
+    penalty: WeightOrNone = 0.0001
+    """weight of the squared length of the vectors before they are spread"""
+    size: WeightOrNone = 0.1
+    """weight of how far a view's number of edges is from that of watched pairs, for the generator"""
+    novelty: WeightOrNone = 0.1
+    """weight of the share of new edges, which the generator is to raise"""
+    adversary_rate: StepSize = 0.001
+    """size of a step of generator and discriminator"""

@@ -36,15 +36,12 @@ class LightGcnFit(VectorFit):
         """Take one step on the loss of the spread vectors."""
         user_B, video_B = self._user_P[example_B], self._video_P[example_B]
         user_UD, video_VD = propagated(self._user_UD, self._video_VD, self._graph_UV, self._options.layers)
-        user_BD, video_BD = user_UD[user_B], video_VD[video_B]
         if self._options.loss == "directau":
-            loss = directau_loss(user_BD, video_BD, self._options.gamma, user_B, video_B)
+            loss = directau_loss(user_UD[user_B], video_VD[video_B], self._options.gamma, user_B, video_B)
         else:
             other_B = torch.randint(len(video_VD), (len(video_B),), generator=self._generator)
-            margin_B = (user_BD * (video_BD - video_VD[other_B])).sum(dim=1)
-            first = (self._user_UD[user_B], self._video_VD[video_B], self._video_VD[other_B])
-            size = torch.cat(first).square().sum() / (2 * len(user_B))
-            loss = -functional.logsigmoid(margin_B).mean() + self._options.penalty * size
+            first, numbers = (self._user_UD, self._video_VD), (user_B, video_B, other_B)
+            loss = bpr_loss(first, (user_UD, video_VD), numbers, self._options.penalty)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -53,3 +50,21 @@ class LightGcnFit(VectorFit):
     def vectors(self) -> tuple[Tensor, Tensor]:
         """Return both tables as the graph spreads them."""
         return propagated(self._user_UD, self._video_VD, self._graph_UV, self._options.layers)
+
+
+def bpr_loss(
+    first: tuple[Tensor, Tensor], spread: tuple[Tensor, Tensor], numbers: tuple[Tensor, Tensor, Tensor], penalty: float
+) -> Tensor:
+    """Return - log sigma of how far watched videos stand above others, mean over examples, with a penalty on length.
+
+    Args:
+        first: vectors of users and videos before they are spread, whose length counts.
+        spread: the same as the graph spreads them.
+        numbers: of users, of what each watched and of videos drawn, [B] each.
+        penalty: weight of half the mean squared length of the three.
+    """
+    user_B, video_B, other_B = numbers
+    margin_B = (spread[0][user_B] * (spread[1][video_B] - spread[1][other_B])).sum(dim=1)
+    size = torch.cat((first[0][user_B], first[1][video_B], first[1][other_B])).square().sum() / (2 * len(user_B))
+    loss: Tensor = -functional.logsigmoid(margin_B).mean() + penalty * size
+    return loss

@@ -1,15 +1,17 @@
 """What is proposed to each user, and by whom."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from models.ranges import (
     BatchRows,
+    Copies,
     Decay,
     Dropout,
     Number,
     Seed,
+    Share,
     Steps,
     StepSize,
     Threads,
@@ -17,8 +19,9 @@ from models.ranges import (
     WeightOrNone,
     Whole,
     Width,
+    distinct,
 )
-from models.retrieval.config import DirectAuOptions, LightGcnOptions, MetricOptions
+from models.retrieval.config import DirectAuOptions, GacnOptions, LightGcnOptions, MetricOptions
 from tasks.core.names import Label
 from tasks.core.settings import Block
 
@@ -87,6 +90,9 @@ class MetricConfig(FittedVectors, MetricOptions):
     kind: Literal["metric"] = "metric"
 
 
+TwoHeads = TypeVar("TwoHeads", "SeaterConfig", "SetRecConfig")
+
+
 class SeaterConfig(Block):
     """A walk down a balanced tree of all videos, from what a user watched last: not validated, off unless asked for."""
 
@@ -124,9 +130,62 @@ class SeaterConfig(Block):
 
     @model_validator(mode="after")
     def _even(self) -> "SeaterConfig":
-        if self.width % 2:
-            raise ValueError(f"width is {self.width}, which 2 heads do not divide")
-        return self
+        return _of_two_heads(self)
+
+
+class GacnConfig(FittedVectors, GacnOptions):
+    """Vectors that agree between views of the graph of watches: not validated, off unless asked for; needs features.content."""
+
+    kind: Literal["gacn"] = "gacn"
+
+
+class SetRecConfig(Block):
+    """A video as one slot of who watched it and some of its content, asked for by what a user watched last: needs
+    features.content. Reaches videos that came after the fit days."""
+
+    kind: Literal["setrec"] = "setrec"
+    vectors: Annotated[DirectAuConfig | LightGcnConfig, Field(discriminator="kind")] = LightGcnConfig(loss="bpr")
+    """the fit of the vectors of who watched what"""
+    semantic: Copies = 4
+    """slots of content"""
+    alpha: WeightOrNone = 0.7
+    """weight of the content that the slots have to give back"""
+    betas: Annotated[tuple[Share, ...], Field(min_length=1, max_length=32), distinct("betas")] = (
+        0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0,
+    )  # fmt: skip
+    """shares of content in a score among which the validation day chooses, one for videos that somebody watched and one for all others"""
+    permuted: bool = False
+    """deal the content to other videos: the control"""
+    width: Width = 64
+    """numbers of a slot, a multiple of two"""
+    hidden: Width = 128
+    """neurons between content and slots, and back"""
+    history: Whole = Field(default=10, ge=1, le=200)
+    """videos watched last that are read"""
+    dropout: Dropout = 0.2
+    """share of activations dropped in a fit"""
+    learning_rate: StepSize = 0.001
+    """size of a step"""
+    weight_decay: Decay = 0.00001
+    """decoupled decay of all weights"""
+    batch_size: BatchRows = 512
+    """watches of a step"""
+    max_epochs: Steps = 30
+    """passes over the watches at most"""
+    patience: Steps = 4
+    """epochs without a better NDCG@20 on the validation day that end the fit"""
+    seed: Seed = 0
+    """of the first weights and of the order of examples"""
+
+    @model_validator(mode="after")
+    def _even(self) -> "SetRecConfig":
+        return _of_two_heads(self)
+
+
+def _of_two_heads(config: TwoHeads) -> TwoHeads:
+    if config.width % 2:
+        raise ValueError(f"width is {config.width}, which 2 heads do not divide")
+    return config
 
 
 ProposerConfig = Annotated[
@@ -136,6 +195,8 @@ ProposerConfig = Annotated[
     | DirectAuConfig
     | LightGcnConfig
     | MetricConfig
-    | SeaterConfig,
+    | SeaterConfig
+    | SetRecConfig
+    | GacnConfig,
     Field(discriminator="kind"),
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from pydantic import Field
 
 from tasks.core.document import Document, existing, read_document
 from tasks.core.layout import METRICS_FILE
@@ -60,6 +61,8 @@ class ProposerMetrics(Document):
     metrics: dict[str, HeadlineMetric]
     health: Health | None
     """None where the proposer has no vectors."""
+    chosen: dict[str, float] = Field(default_factory=dict, exclude_if=lambda settings: not settings)
+    """Settings that the validation day chose."""
     served_users: int
     """Users that it proposes to tomorrow."""
 

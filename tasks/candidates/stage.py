@@ -21,6 +21,7 @@ from tasks.core.layout import METRICS_FILE
 from tasks.evaluate.night import MeasuredNight
 from tasks.evaluate.stage import rounded
 from tasks.features.state import history_file
+from tasks.table.source import FeatureFolder
 from tasks.table.training_table import SPLITS, TrainingTable
 from tasks.table.watches import Watches, rows
 
@@ -64,9 +65,23 @@ def fit_proposer(
     Raises:
         TrainingError: if nothing was watched on the fit days.
     """
+    proposer = PROPOSERS[named.config.kind]
     watches = Watches.of_table(table, config.watched, servable_videos(features))
+    if proposer.reaches_new:
+        watches = with_new_videos(watches, table, features)
     judge = validation_judge(watches, table, config.watched)
-    return FittedProposer(PROPOSERS[named.config.kind].fit(watches, named.config, judge), watches)
+    return FittedProposer(proposer.fit(watches, named.config, judge), watches)
+
+
+def with_new_videos(watches: Watches, table: TrainingTable, features: Path) -> Watches:
+    """Return watches whose catalogue ends with the videos that came after the fit days and were uploaded, with content and a known
+    duration, before the judge day; as they are where the night carries no content."""
+    if watches.content_VC is None:
+        return watches
+    folder = FeatureFolder.open(features)
+    uploaded = folder.uploaded(None, table.validation_day)
+    servable = pl.Series(servable_videos(features)).implode()
+    return watches.with_new(uploaded.filter(pl.col("video_id").is_in(servable)), str(features))
 
 
 def validation_judge(watches: Watches, table: TrainingTable, watched: str) -> Judge:
@@ -128,7 +143,7 @@ def _metrics(
 ) -> ProposerMetrics:
     later, watches = proposed.later, fitted.watches
     users = len(later.audience)
-    head = round(config.head_share * watches.num_videos)
+    head = round(config.head_share * watches.num_known)
     return ProposerMetrics(
         name=named.name,
         kind=named.config.kind,
@@ -143,6 +158,7 @@ def _metrics(
         catalogue=watches.num_videos,
         metrics=estimates(statistics(proposed, watches, head), users, night.evaluation) if users else {},
         health=fitted.proposer.health,
+        chosen=dict(fitted.proposer.chosen),
         served_users=served_users,
     )
 

@@ -4,11 +4,12 @@ Shapes: U users and V videos of the fit days, P pairs, N any users or videos, B 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -28,7 +29,10 @@ class Watches(Watched):
         user_id_U: users with a row of the fit days, ascending.
         video_id_V: the catalogue: videos with such a row, those watched by most users first, of equal ones the smaller identifier.
             A code says how popular a video is: of equal scores the smaller one comes first.
+        num_new: videos at the end of the catalogue that have no row of the fit days; `with_new` adds them.
     """
+
+    num_new: int = field(default=0, kw_only=True)
 
     @classmethod
     def of(
@@ -99,6 +103,39 @@ class Watches(Watched):
         place_V = codes_of(watches.video_id_V, content["video_id"].to_numpy(), np.arange(content.height))
         content_VC = np.where((place_V == NONE)[:, None], np.float32(np.nan), content_NC[place_V])
         return replace(watches, content_VC=content_VC)
+
+    def with_new(self, videos: pl.DataFrame, where: str) -> "Watches":
+        """Return the same watches over a catalogue that ends with videos that the fit days do not know.
+
+        Args:
+            videos: `video_id`, ascending, and `content_vector`; those without count for nothing, and so do those that are known.
+            where: they came from, for messages.
+
+        Raises:
+            ContractError: if content has another width than that of the fit days' videos.
+        """
+        assert self.content_VC is not None
+        new = videos.drop_nulls().filter(~pl.col("video_id").is_in(pl.Series(self.video_id_V).implode()))
+        content_NC = content_matrix(new, self.content_VC.shape[1], where).astype(np.float32)
+        return replace(
+            self,
+            video_id_V=np.concatenate([self.video_id_V, new["video_id"].to_numpy()]),
+            content_VC=np.concatenate([self.content_VC, content_NC]),
+            num_new=self.num_new + new.height,
+        )
+
+    @property
+    def of_fit_days(self) -> "Watches":
+        """The same without new videos; codes stay what they are."""
+        if not self.num_new:
+            return self
+        content_VC = None if self.content_VC is None else self.content_VC[: self.num_known]
+        return replace(self, video_id_V=self.video_id_V[: self.num_known], content_VC=content_VC, num_new=0)
+
+    @property
+    def num_known(self) -> int:
+        """Videos with a row of the fit days."""
+        return self.num_videos - self.num_new
 
     @cached_property
     def matrix(self) -> Any:

@@ -6,19 +6,24 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.part import Options
-from benchmarks.representation import distillation, pretraining
+from benchmarks.representation import distillation, gacn, pretraining, setrec
 from benchmarks.representation.cold_start import FILE, controls, run
-from benchmarks.representation.retrieval import ARMS, Retrieval, short, shuffled
+from benchmarks.representation.retrieval import ARMS, SHOWN, Retrieval, recall_of, short, shuffled
 from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
+from tasks.candidates.measure import Proposed
+from tasks.evaluate.estimate import Draw
+from tasks.evaluate.metrics import lists
 from tasks.evaluate.metrics.groups import Groups
+from tasks.evaluate.metrics.result import MetricResult
 from tasks.protocol.config import load_protocol
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.items.config import CodedItems
 from tasks.table.training_table import TrainingTable
 from tasks.table.watches import Watches
-from tests.table.small_night import DAYS, write_features
+from tests.candidates.test_measure import later_of
+from tests.table.small_night import DAYS, FEATURES, write_features
 from tests.train.settings import RECIPE, training
 
 
@@ -126,3 +131,70 @@ def test_shuffled_users_leave_every_video_about_its_watchers() -> None:
     dealt = shuffled(watches, 0)
     assert (dealt.watchers <= watches.watchers).all() and dealt.watchers.sum() > 0.7 * watches.watchers.sum()
     assert not np.array_equal(dealt.user_P, watches.user_P)
+
+
+def test_recall_of_some_watches_is_that_of_the_catalogue() -> None:
+    random = np.random.default_rng(0)
+    later = later_of([random.permutation(np.arange(-1, 20))[: random.integers(1, 6)].tolist() for _ in range(50)])
+    proposed = Proposed(np.array([random.permutation(20)[:5] for _ in range(50)]), later)
+    ranked, video_B, relevant_B = proposed.ranked
+    found = recall_of(proposed, later.video_P >= 8)
+    assert found.value == pytest.approx(lists.recall_at_k(ranked, relevant_B & (video_B >= 8), 5).value)
+    assert found.num_rows == (later.video_P >= 8).sum() and 0 < found.value < 1
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Retrieval:
+    """Return days whose videos have content, the last ten of them new to the fit days."""
+    config = FEATURES.model_copy(update={"content": True})
+    features = write_features(tmp_path_factory.mktemp("described"), config=config)
+    build_table(features, TableConfig(), DAYS, table := tmp_path_factory.mktemp("table") / "table")
+    shown = np.load(table / "fit/video_id.npy")
+    np.save(table / "fit/video_id.npy", np.where(shown >= 70, shown - 40, shown))
+    return Retrieval(TrainingTable.open(table), features, CandidatesConfig(watched="valid_play", length=10))
+
+
+@pytest.mark.slow
+def test_slots_are_measured_over_beta_beside_rivals_and_permuted_content(described: Retrieval) -> None:
+    days = setrec.SlotDays(described.table, described.features, described.config)
+    assert days.reaching.num_new == 9, "one of ten has no content"
+    arms, curve = setrec.measured(days, (0,), short=True)
+    assert [row[0] for row in arms.rows] == [*setrec.RIVALS, setrec.PLAIN, setrec.MIXED, setrec.CONTROL]
+    assert list(curve.numbers) == ["0", "0.1", "0.2", "0.3", "0.5", "0.7", "0.9", "1"]
+    alone = arms.numbers[setrec.PLAIN]
+    assert alone["watched"]["per_seed"] == tuple(curve.numbers["0"]["watched, setrec"])
+    assert arms.numbers["popularity"]["new"]["per_seed"] == (0.0,), "popularity proposes no new video"
+    assert len({tuple(of["new, setrec"]) for of in curve.numbers.values()}) > 1
+    assert arms.notes[1].count("beta, watched videos") == 2 and arms.notes[-1].startswith("Verdict: new videos gain: ")
+
+
+@pytest.mark.slow
+def test_views_of_the_graph_are_measured_for_as_many_epochs_each(described: Retrieval) -> None:
+    found = gacn.measured(described, (0, 1), {name: short(arm) for name, arm in gacn.ARMS.items()})
+    assert [row[0] for row in found.rows] == list(gacn.ARMS)
+    recalls = {name: of["proposed_recall"]["per_seed"] for name, of in found.numbers.items()}
+    assert len(set(recalls.values())) > 3 and len(recalls[gacn.LEARNED]) == 2
+    assert found.notes[-1].startswith("Verdict: recall above lightgcn: ")
+    fitted = [arm.config for arm in gacn.ARMS.values() if arm.seeded]
+    assert {(of.max_epochs, of.patience) for of in fitted} == {(gacn.EPOCHS, gacn.EPOCHS)}
+
+
+@pytest.mark.parametrize(
+    ("recall", "gini", "tail", "said"),
+    [
+        (0.3, 0.5, 0.1, "the generator helps"),
+        (0.201, 0.5, 0.1, "the generator does not help"),
+        (0.3, 0.6, 0.1, "rejected by the popularity guard"),
+        (0.3, 0.5, 0.05, "rejected by the popularity guard"),
+    ],
+)
+def test_the_popularity_guard_rejects_whatever_recall_says(recall: float, gini: float, tail: float, said: str) -> None:
+    def fits(*values: float) -> list[dict[str, Draw]]:
+        noise, found = 0.001 * np.random.default_rng(0).normal(size=200), []
+        for luck in (-0.005, 0.005):
+            of = dict(zip(SHOWN[:3], values, strict=True))
+            found.append({n: Draw(MetricResult(v + luck, 9, 9, 0, ""), v + luck + noise, None) for n, v in of.items()})
+        return found
+
+    rivals = {name: fits(0.2, 0.1, 0.5) for name in gacn.RIVALS}
+    assert gacn.verdict({**rivals, gacn.LEARNED: fits(recall, tail, gini)}, 0.95).endswith(f"{said}.")

@@ -12,6 +12,7 @@ from tasks.candidates.audience import Audience
 from tasks.candidates.config import (
     CoOccurrenceConfig,
     DirectAuConfig,
+    GacnConfig,
     LightGcnConfig,
     MetricConfig,
     PopularityConfig,
@@ -26,6 +27,7 @@ WORLD = Planted()
 DIRECTAU = DirectAuConfig(width=16, batch_size=512, max_epochs=20, patience=20)
 METRIC = MetricConfig(width=8, hidden=32, batch_size=512, max_epochs=10, patience=10)
 LIGHTGCN = LightGcnConfig(width=16, batch_size=512, max_epochs=12, patience=12)
+GACN = GacnConfig(width=16, batch_size=512, max_epochs=30, patience=30, neighbours=10, mu=30.0)
 MARGIN = 0.1
 """Recall@20 that knowing taste gives over popularity in this world, at least."""
 
@@ -37,7 +39,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def fitted() -> Mapping[str, Proposer]:
-    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU, LIGHTGCN, METRIC)
+    configs = (PopularityConfig(), CoOccurrenceConfig(), RandomConfig(), DIRECTAU, LIGHTGCN, METRIC, GACN)
     return {config.kind: WORLD.fit(config) for config in configs}
 
 
@@ -54,6 +56,7 @@ def test_planted_taste_beats_popularity_which_beats_chance(fitted: Mapping[str, 
     assert found["directau"] > found["popularity"] + MARGIN, found
     assert found["lightgcn"] > found["popularity"] + MARGIN, found
     assert found["metric"] > found["popularity"] + MARGIN, found
+    assert found["gacn"] > found["popularity"] + MARGIN, found
     assert found["co_occurrence"] > found["popularity"] + MARGIN, found
 
 
@@ -121,7 +124,7 @@ def test_co_occurrence_is_the_summed_cosine_of_sets_of_watchers(fitted: Mapping[
     assert fitted["co_occurrence"].scores(audience)[0] == pytest.approx(by_hand, rel=1e-5)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau", "lightgcn", "metric"])
+@pytest.mark.parametrize("kind", ["popularity", "co_occurrence", "directau", "lightgcn", "metric", "gacn"])
 @pytest.mark.slow
 def test_who_is_unknown_gets_what_is_popular_and_nobody_what_was_shown(
     fitted: Mapping[str, Proposer], kind: str

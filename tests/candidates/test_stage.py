@@ -10,11 +10,21 @@ import pytest
 import torch
 
 from tasks.baselines.config import BaselineConfig
+from tasks.candidates.audience import Audience
 from tasks.candidates.compare import recall_difference
-from tasks.candidates.config import CandidatesConfig, DirectAuConfig, MetricConfig, PopularityConfig, ProposerConfig
+from tasks.candidates.config import (
+    CandidatesConfig,
+    DirectAuConfig,
+    MetricConfig,
+    PopularityConfig,
+    ProposerConfig,
+    SetRecConfig,
+)
 from tasks.candidates.document import ProposerMetrics
-from tasks.candidates.stage import NamedProposer, candidates, fit_proposer
+from tasks.candidates.stage import NamedProposer, candidates, fit_proposer, servable_videos, with_new_videos
 from tasks.core.cluster import HERE, ClusterConfig, LocalCluster
+from tasks.core.contract import CONTENT_VECTOR
+from tasks.core.days import midnight_ms
 from tasks.core.document import read_document
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_tree
@@ -27,9 +37,10 @@ from tasks.score.stage import Serving, score
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
+from tasks.table.watches import Watches
 from tasks.train.config import TrainingConfig
 from tasks.train.trees.run import train_trees
-from tests.table.small_night import DAYS, FEATURES, VIDEOS, write_features
+from tests.table.small_night import DAYS, FEATURES, TIMEZONE, VIDEOS, write_features
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +50,14 @@ PROPOSED: Mapping[str, ProposerConfig] = {
     "popularity": PopularityConfig(),
     "mine": DirectAuConfig(width=8, max_epochs=2, batch_size=256),
     "near": MetricConfig(width=8, max_epochs=1, batch_size=256),
+    "slots": SetRecConfig(
+        vectors=DirectAuConfig(width=8, max_epochs=1, batch_size=256),
+        width=8,
+        hidden=8,
+        history=3,
+        betas=(0.0, 0.5),
+        max_epochs=1,
+    ),
 }
 
 
@@ -137,6 +156,38 @@ def test_nothing_is_learned_from_the_judge_day(table: Path, features: Path, tmp_
     as_it_is = vectors(table)
     assert vectors(changed(table, tmp_path / "judge", "judge")) == as_it_is
     assert vectors(changed(table, tmp_path / "fit", "fit")) != as_it_is
+
+
+def test_only_videos_uploaded_before_the_judge_day_join_the_catalogue(
+    table: Path, features: Path, tmp_path: Path
+) -> None:
+    """Videos 0 to 3 have no fit row; 1 comes on the judge day, 2 at an unknown time, 3 has no content."""
+    shutil.copytree(table, tmp_path / "table")
+    shown = np.load(tmp_path / "table/fit/video_id.npy")
+    np.save(tmp_path / "table/fit/video_id.npy", np.where(shown < 4, 79, shown))
+    shutil.copytree(features, tmp_path / "features")
+    uploads = {0: midnight_ms(DAYS.judge[0], TIMEZONE) - 1, 1: midnight_ms(DAYS.judge[0], TIMEZONE), 2: None}
+    videos, video = pl.read_parquet(features / "videos.parquet"), pl.col("video_id")
+    when = pl.col("upload_time_ms")
+    for number, uploaded in uploads.items():
+        when = pl.when(video == number).then(pl.lit(uploaded, dtype=pl.Int64)).otherwise(when)
+    content = pl.when(video == 3).then(None).otherwise(pl.col(CONTENT_VECTOR)).alias(CONTENT_VECTOR)
+    videos.with_columns(when.alias("upload_time_ms"), content).write_parquet(tmp_path / "features/videos.parquet")
+    opened = TrainingTable.open(tmp_path / "table")
+    known = Watches.of_table(opened, "valid_play", servable_videos(features))
+    watches = with_new_videos(known, opened, tmp_path / "features")
+    assert watches.num_new == 1 and watches.video_id_V.tolist() == [*known.video_id_V.tolist(), 0]
+    assert watches.content_VC is not None
+    assert watches.content_VC[-1].tolist() == videos.filter(video == 0)[CONTENT_VECTOR][0].to_list()
+    fitted = fit_proposer(opened, tmp_path / "features", NamedProposer("slots", PROPOSED["slots"]), CONFIG)
+    everybody = Audience.of(fitted.watches, fitted.watches.user_id_U, np.empty(0, np.int64), np.empty(0, np.int64))
+    assert (fitted.proposer.propose(everybody, VIDEOS) == known.num_videos).any()
+
+
+def test_what_the_validation_day_chose_is_written_and_nothing_where_it_chooses_nothing(proposers: Path) -> None:
+    assert '"chosen"' not in (proposers / "popularity/metrics.json").read_text(), "a proposer has the bytes it had"
+    chosen = metrics_of(proposers / "slots").chosen
+    assert chosen.keys() == {"beta, watched videos", "beta, other videos"} and set(chosen.values()) <= {0.0, 0.5}
 
 
 def test_two_proposers_are_paired_by_user(proposers: Path, night: MeasuredNight, tmp_path: Path) -> None:

@@ -80,6 +80,25 @@ def test_it_holds_every_proposer_against_popularity(copy_of: Callable[[str], Any
     assert texts(deciles) == [["1", "0.50", f"{MINUS}3.00"], ["2", "0.60", "\N{EN DASH}"]]
 
 
+def test_it_says_who_reaches_later_videos_and_what_the_validation_day_chose(copy_of: Callable[[str], Any]) -> None:
+    workspace = copy_of("first").workspace
+    write(workspace.proposer("slots"), "setrec", 0.6)
+    write(workspace.proposer("popularity"), "popularity", 0.2)
+    folder = workspace.proposer("slots")
+    found = ProposerMetrics.model_validate_json((folder / "metrics.json").read_text())
+    further = {"catalogue": 412, "unreachable": 4, "chosen": {"beta, watched videos": 0.3, "beta, other videos": 1.0}}
+    found.model_copy(update=further).write(folder / "metrics.json")
+    (section,) = candidates(Artifacts.read(workspace))
+    said = words(section)
+    assert "of 400 videos that the fit days know" in said
+    assert (
+        "slots reaches 12 later videos by their content as well: of what was watched it could not have proposed 4."
+        in said
+    )
+    assert "For slots the validation day chose: beta, other videos 1; beta, watched videos 0.3." in said
+    assert "popularity the validation day" not in said
+
+
 def test_a_day_without_a_new_watch_has_counts_and_no_table(copy_of: Callable[[str], Any]) -> None:
     workspace = copy_of("first").workspace
     folder = workspace.proposer("popularity")

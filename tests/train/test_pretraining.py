@@ -35,6 +35,7 @@ SEEDS = (0, 1)
 CONFIG = training(seeds=SEEDS, max_epochs=8, learning_rate=1e-2)
 DIRECTAU = {"kind": "directau", "epochs": 30, "watched": "valid_play"}
 METRIC = {"kind": "metric", "epochs": 30, "watched": "valid_play"}
+GACN = {"kind": "gacn", "epochs": 2, "watched": "valid_play", "neighbours": 5}
 
 
 def recipe(pretraining: dict[str, Any] | None) -> Recipe:
@@ -138,9 +139,12 @@ def test_positives_are_those_of_the_candidates_stage_and_of_no_later_day(
         for file in (alone / split).rglob("*.npy"):
             values = np.load(file)
             np.save(file, np.zeros_like(values))
-    for pretraining in (DIRECTAU, METRIC):
-        before, after = (begin_with(table, pretraining)["encoder.table.weight"] for table in (matched, alone))
-        assert torch.equal(before, after)
+    for pretraining in (DIRECTAU, METRIC, GACN):
+        plain, before, after = (
+            begin_with(table, asked)["encoder.table.weight"]
+            for table, asked in ((matched, None), (matched, pretraining), (alone, pretraining))
+        )
+        assert torch.equal(before, after) and not torch.equal(before, plain)
 
 
 def test_a_joined_fit_is_the_same_again_and_goes_on_without_learning_vectors_anew(

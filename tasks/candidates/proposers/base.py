@@ -4,8 +4,8 @@ Shapes: U users and V videos of the fit days, N users proposed to, K places.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,7 +22,14 @@ Judge = Callable[["Proposer"], float]
 
 
 class Proposer(ABC):
-    """Proposes videos that a user has not been shown."""
+    """Proposes videos that a user has not been shown.
+
+    Attributes:
+        reaches_new: whether it proposes videos by their content alone: then the catalogue ends with those that came after the fit
+            days and before the judge day.
+    """
+
+    reaches_new: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -43,6 +50,11 @@ class Proposer(ABC):
     def health(self) -> Health | None:
         """What is to be known of its vectors; None where it has none."""
         return None
+
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """Settings that the validation day chose, by what they are called."""
+        return {}
 
 
 class ScoringProposer(Proposer):

@@ -30,7 +30,7 @@ def candidates(artifacts: Artifacts) -> tuple[Section, ...]:
     found = artifacts.proposers
     if not found:
         return ()
-    any_of = found[0]
+    any_of = min(found, key=lambda one: one.catalogue)
     text = (
         f"Each proposer named {plural(any_of.length, 'video')} to each of {plural(any_of.users, 'user')} of the judge day, of "
         f"{plural(any_of.catalogue, 'video')} that the fit days know, and none that the user had been shown before. What counts is "
@@ -43,8 +43,22 @@ def candidates(artifacts: Artifacts) -> tuple[Section, ...]:
     blocks: list[PageBlock] = [Text(text)]
     if any_of.users:
         blocks.append(_table(artifacts, found))
+    blocks += [Text(said) for said in _further(found, any_of)]
     blocks += _health(found)
     return (Section("candidates", "Candidates", tuple(blocks)),)
+
+
+def _further(found: tuple[ProposerMetrics, ...], any_of: ProposerMetrics) -> Iterator[str]:
+    """Yield what single proposers reach beyond the others, and what the validation day chose for them."""
+    for one in found:
+        if one.catalogue > any_of.catalogue:
+            yield (
+                f"{one.name} reaches {plural(one.catalogue - any_of.catalogue, 'later video')} by their content as well: of what was "
+                f"watched it could not have proposed {count(one.unreachable)}."
+            )
+        if one.chosen:
+            settings = "; ".join(f"{name} {value:g}" for name, value in one.chosen.items())
+            yield f"For {one.name} the validation day chose: {settings}."
 
 
 def _table(artifacts: Artifacts, found: tuple[ProposerMetrics, ...]) -> PageTable:
