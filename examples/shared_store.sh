@@ -7,7 +7,15 @@
 # moto, which goes when this ends, unless AWS_ENDPOINT_URL names one that has a bucket `nights`.
 set -euo pipefail
 scratch=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$scratch"' EXIT
+mine=.dvc/config.local
+[ ! -e "$mine" ] || cp "$mine" "$scratch/mine"
+restore() { # what ran here ends, and the remote that it set up goes
+  kill $(jobs -p) 2>/dev/null || true
+  wait || true
+  if [ -e "$scratch/mine" ]; then cp "$scratch/mine" "$mine"; else rm -f "$mine"; fi
+  rm -rf "$scratch"
+}
+trap restore EXIT
 
 # A Prefect server and a worker: `make serve` in a shell of its own.
 export PREFECT_API_URL=http://127.0.0.1:${PORT:-4200}/api

@@ -1,6 +1,7 @@
 """The nightly flow: settle the run key, run the stages, publish what they decided."""
 
 import datetime as dt
+import threading
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -172,14 +173,30 @@ def _mirror(workspace: Workspace, config: Nightly, key: RunKey, logger: Log) -> 
     """Mirror what was decided to MLflow, where that is asked for; the night waits some seconds for it at most."""
     if not config.mlflow:
         return
-    from tasks.mlflow.mirror import mirror
-    from tasks.mlflow.server import Server
+    said: list[str] = []
 
-    try:
-        with Server.named(patience_s=_MIRROR_S) as server:
-            logger.info("mirrored: %s", mirror(workspace, key.source, server, config.site_url, key.as_of))
-    except Exception as error:  # the night is decided
-        logger.warning("night %s of %s was not mirrored to MLflow: %s", key.as_of, key.source, error)
+    def bring() -> None:
+        try:
+            from tasks.mlflow.mirror import mirror
+            from tasks.mlflow.server import Server
+
+            with Server.named(patience_s=_MIRROR_S) as server:
+                logger.info("mirrored: %s", mirror(workspace, key.source, server, config.site_url, key.as_of))
+            said.append("")
+        except Exception as error:  # the night is decided
+            said.append(str(error))
+
+    # A thread: an answer that trickles in would outlast every limit on single reads. What is begun can be finished later.
+    thread = threading.Thread(target=bring, daemon=True)
+    thread.start()
+    thread.join(_MIRROR_S)
+    cause = (
+        said[0]
+        if said
+        else f"the server takes longer than {_MIRROR_S:g} s: `dwell mlflow` brings what is lacking there"
+    )
+    if cause:
+        logger.warning("night %s of %s was not mirrored to MLflow: %s", key.as_of, key.source, cause)
 
 
 def _clean(workspace: Workspace, keep_nights: int, logger: Log) -> None:

@@ -56,12 +56,16 @@ def pin_for_night(root: Path) -> None:
     pin(asked if asked in get_args(Arithmetic) else DEFAULT)
 
 
+def named() -> dict[str, str]:
+    """Return the kernels that the environment of this process names, by variable; empty text: it names none there."""
+    return {name: os.environ.get(name, "") for name in sorted(_VARIABLES["portable"])}
+
+
 def kernels() -> str:
-    """Say what this process computes with: torch's kernels, and what the environment names."""
+    """Return the name of the kernels that torch computes with here."""
     import torch
 
-    named = [f"{name}={os.environ[name]}" for name in sorted(_VARIABLES["portable"]) if name in os.environ]
-    return f"{torch.backends.cpu.get_cpu_capability()} kernels ({', '.join(named) or 'none named'})"
+    return str(torch.backends.cpu.get_cpu_capability())
 
 
 def difference(arithmetic: Arithmetic) -> str | None:

@@ -17,7 +17,9 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from models.ranges import Threads
+from tasks.core import arithmetic
 from tasks.core.errors import MachineError
+from tasks.core.machine import LIBRARIES
 from tasks.core.manifest import product_hash
 from tasks.core.settings import Block
 
@@ -104,24 +106,27 @@ class Environment:
     Attributes:
         code: hash of the code of dwell.
         versions: of Python and of the libraries that compute and write, by name.
+        kernels: those that are named, by environment variable.
     """
 
     code: str
     versions: Mapping[str, str]
+    kernels: Mapping[str, str]
 
     @classmethod
     @cache
     def here(cls) -> "Environment":
         """Return that of this process, as it was when it was first asked: a worker keeps the code that it has loaded."""
-        libraries = {name: version(name) for name in ("numpy", "polars", "pyarrow")}
-        return cls(product_hash(), {"Python": platform.python_version(), **libraries})
+        libraries = {name: version(name) for name in (*LIBRARIES, "pyarrow")}
+        return cls(product_hash(), {"Python": platform.python_version(), **libraries}, arithmetic.named())
 
     def differences(self, other: "Environment") -> list[str]:
         """Return what another one has instead, in words; none: they are alike."""
+        mine, theirs = ({**of.versions, **of.kernels} for of in (self, other))
         said = [
-            f"{name} {other.versions[name]} instead of {mine}"
-            for name, mine in self.versions.items()
-            if other.versions[name] != mine
+            f"{name} {theirs[name] or 'unset'} instead of {value or 'unset'}"
+            for name, value in mine.items()
+            if theirs[name] != value
         ]
         return said + (["another version of dwell"] if other.code != self.code else [])
 
@@ -135,7 +140,8 @@ def _alike(expected: Environment, seen: Path, function: Callable[[Task], Result]
     if differences := expected.differences(Environment.here()):
         raise MachineError(
             f"a worker of the Dask cluster on {platform.node()} has {', '.join(differences)}, which may give other bytes: give it the "
-            "environment of the machine that runs the stage"
+            "environment of the machine that runs the stage, and start it again in the workspace by `python -m tasks.core.arithmetic dask "
+            "worker ...`, which names the kernels of the night"
         )
     if not seen.is_dir():
         raise MachineError(

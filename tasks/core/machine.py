@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tasks.core.document import Document
 
-_LIBRARIES = ("torch", "numpy", "scipy", "polars", "lightgbm")
+LIBRARIES = ("torch", "numpy", "scipy", "polars", "lightgbm")
+"""Those whose kernels add numbers."""
 _INSTRUCTIONS = ("avx2", "fma", "avx512f")
 
 
@@ -40,7 +41,7 @@ def this_machine() -> Machine:
         instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
         cores=os.cpu_count() or 1,
         python=platform.python_version(),
-        libraries={name: version(name) for name in _LIBRARIES},
+        libraries={name: version(name) for name in LIBRARIES},
     )
 
 

@@ -37,7 +37,7 @@ class Mirrored:
         changed: nights whose run has other tags now.
         versions: ids of new model versions.
         aliases: alias -> the version it was set to; None: it was taken away.
-        left_out: nights that another version of dwell archived, in a way that this one cannot read.
+        left_out: nights whose archive cannot be read: another version of dwell wrote it, or it is damaged.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Mirrored:
             f"{len(self.changed)} changed",
             f"{len(self.versions)} new model versions",
             f"now {moved}" if moved else "",
-            f"left out, as another version archived them: {unread}" if unread else "",
+            f"left out, since their archive cannot be read: {unread}" if unread else "",
         ]
         return f"{self.name} at {self.address}: {', '.join(filter(None, parts))}"
 
@@ -90,9 +90,11 @@ def mirror(
     runs = _Runs(server, done)
     for as_of in archived if night is None else [night]:
         try:
-            runs.bring(read_night(workspace, source, as_of, site_url))
-        except ContractError:
+            found = read_night(workspace, source, as_of, site_url)
+        except (ConfigError, ContractError):
             done.left_out.append(as_of)
+        else:
+            runs.bring(found)
     wanted = list(entries(workspace, source, events))
     second = _second(workspace, source, archived)
     models = _Models(server, done, runs)
@@ -107,7 +109,7 @@ def _second(workspace: Workspace, source: str, archived: Sequence[dt.date]) -> M
     """Return what came next on the last night; None also where this version cannot read what another archived."""
     try:
         return challenger(workspace, source, archived[-1]) if archived else None
-    except ContractError:
+    except (ConfigError, ContractError):
         return None
 
 

@@ -96,7 +96,7 @@ def read_night(workspace: Workspace, source: str, as_of: dt.date, site_url: str 
     return NightRun(
         as_of,
         {name: _cut(value, _LONGEST_PARAM) for name, value in params.items()},
-        {} if headline is None else dict(_metrics(headline)),
+        {} if headline is None else dict(_metrics(headline, decision.winner)),
         {name: _cut(value, _LONGEST_TAG) for name, value in _tags(decision, operations, link) if value},
         _milliseconds(min((span.began for span in spans), default=midnight)),
         _milliseconds(max((span.ended for span in spans), default=midnight)),
@@ -112,10 +112,12 @@ def _recipes(decision: Decision, written: Any) -> Iterator[tuple[str, str]]:
                 yield f"recipe/{verdict.name}", json.dumps(written[block][verdict.name], sort_keys=True, default=str)
 
 
-def _metrics(headline: Headline) -> Iterator[tuple[str, float]]:
+def _metrics(headline: Headline, winner: str | None) -> Iterator[tuple[str, float]]:
+    """Yield the headline of every model; archives of earlier versions have that of what serves alone, which is the champion unless it won."""
     yield "rows", float(headline.rows)
     yield "quarantined", float(headline.quarantined)
-    models = headline.models or ({headline.serves: headline.metrics} if headline.serves else {})
+    serves = headline.serves if headline.serves == winner else "champion"
+    models = headline.models or ({serves: headline.metrics} if headline.serves else {})
     for model, metrics in sorted(models.items()):
         for name, number in sorted(metrics.items()):
             for suffix, value in (("", number.value), ("_low", number.low), ("_high", number.high)):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -51,10 +52,7 @@ class Server:
         Raises:
             ConfigError: if the address is none of a server.
         """
-        self.address = re.sub(r"(?<=//)[^/@]*@", "", uri.rstrip("/"))
-        if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", self.address):
-            shown = re.sub(r"[^/]*@", "", uri)
-            raise ConfigError(f"{URI} is {shown!r}: name a server of MLflow, such as http://mlflow:5000")
+        self.address = _address(uri.rstrip("/"))
         self._uri = uri.rstrip("/")
         self._session = requests.Session()
         self._session.auth = auth
@@ -161,10 +159,32 @@ class Server:
                     method, f"{self._uri}/{_API}/{path}", params=asked, json=body, timeout=wait_s
                 )
         except requests.RequestException as error:
-            cause = re.sub(r"//[^/@\s]*@", "//", " ".join(str(error).split()))[:300]
+            cause = " ".join(str(error).split()).replace(self._uri, self.address)[:300]
         raise MachineError(
             f"the MLflow server at {self.address} did not answer {path} ({cause}): `dwell mlflow` brings what is lacking there"
         )
+
+
+def _address(uri: str) -> str:
+    """Return an address without its credentials.
+
+    Raises:
+        ConfigError: if it is none of a server; what it holds is not shown, as it may be a password.
+    """
+    wrong = ConfigError(
+        f"{URI} names no server of MLflow: write it as http://mlflow:5000, a user and a password before the host percent-encoded "
+        "(@ is %40, / is %2F), or in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    )
+    try:
+        found = urlsplit(uri)
+        host, port = found.hostname, found.port
+    except ValueError as error:
+        raise wrong from error
+    place = found.path + found.query + found.fragment
+    if found.scheme not in ("http", "https") or not host or found.netloc.count("@") > 1 or re.search(r"[@\s]", place):
+        raise wrong
+    shown = f"[{host}]" if ":" in host else host
+    return f"{found.scheme}://{shown}{'' if port is None else f':{port}'}{found.path}"
 
 
 _NO_JSON: dict[str, Any] = {}

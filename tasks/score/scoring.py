@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import platform
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,7 +18,6 @@ from tasks.candidates.document import Proposals
 from tasks.core.arithmetic import kernels
 from tasks.core.cluster import ClusterConfig, NoCluster, partition_map
 from tasks.core.errors import MachineError
-from tasks.core.files import writing
 from tasks.core.predictions import MEAN, MEAN_UNIFORM
 from tasks.features.candidates import candidates
 from tasks.predict import Model, Predictions, load_model
@@ -125,19 +125,20 @@ def _write_share(scoring: Scoring, bundle: Path, expected: str, share: _Share) -
     """
     if (found := kernels()) != expected:
         raise MachineError(
-            f"a worker of the Dask cluster on {platform.node()} computes with {found}, the stage with {expected}, which may give other "
-            "bytes: start workers in the workspace by `python -m tasks.core.arithmetic dask worker ...`"
+            f"a worker of the Dask cluster on {platform.node()} computes with {found} kernels, the stage with {expected}, which may give "
+            "other bytes: use a machine of its kind, or set cluster: {kind: none}"
         )
     torch.set_num_threads(scoring.threads)
     parts = scoring.parts(load_model(bundle), share.users)
     if (first := next(parts, None)) is None:
         return
-    with (
-        writing(share.file) as temporary,
-        pq.ParquetWriter(temporary, first.to_arrow().schema, compression="lz4") as file,
-    ):
+    unfinished = share.file.with_suffix(
+        f".{uuid.uuid4().hex}"
+    )  # beside it: what a killed worker leaves goes with the folder
+    with pq.ParquetWriter(unfinished, first.to_arrow().schema, compression="lz4") as file:
         for part in itertools.chain([first], parts):
             file.write_table(part.to_arrow(), row_group_size=part.height)
+    unfinished.replace(share.file)
 
 
 def served_seconds(predicted: Predictions, population: str) -> Predictions:

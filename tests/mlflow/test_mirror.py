@@ -177,7 +177,7 @@ def test_the_command_line_says_what_it_brought(place: Place, archive: Archive, m
     assert said.startswith(f"mirrored: dwell.{archive.source} at {place.uri}: 3 new runs")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert dwell(archive.root, "mlflow", "--uri", "sqlite:///x", status=2).startswith(
-        "error: MLFLOW_TRACKING_URI is 'sqlite:"
+        "error: MLFLOW_TRACKING_URI names no server of MLflow"
     )
 
 
@@ -248,17 +248,21 @@ def test_what_another_version_archived_is_left_out_and_earlier_headlines_have_on
     own: Place, archive: Archive
 ) -> None:
     decision = archive.workspace.night(archive.source, day(1)) / "decision.json"
+    sound = decision.read_text()
     decision.write_text('{"colour": "red"}')
     headline = archive.workspace.headline(archive.source, day(2))
     written = json.loads(headline.read_text())
     headline.write_text(json.dumps({name: value for name, value in written.items() if name != "models"}))
     archive.workspace.headline(archive.source, day(3)).unlink()
     done = mirrored(archive, own)
-    assert str(done).endswith(f"left out, as another version archived them: {day(1)}")
+    assert str(done).endswith(f"left out, since their archive cannot be read: {day(1)}")
     found = held(archive, own)
     metrics = [{one["key"] for one in run_of(found, night)["data"]["metrics"]} for night in (2, 3)]
-    assert metrics == [{"rows", "quarantined", "a/xauc", "a/xauc_low", "a/xauc_high"}, set()]
+    assert metrics == [{"rows", "quarantined", "champion/xauc", "champion/xauc_low", "champion/xauc_high"}, set()]
     assert found["aliases"] == {"champion": "2", "challenger": "3"}
+    decision.write_text(sound)
+    decision.with_name("run.yaml").write_text("<<<<<<< HEAD\n")
+    assert mirrored(archive, own).left_out == [day(1)]
 
 
 @pytest.mark.usefixtures("let_in")
@@ -276,8 +280,18 @@ def test_what_is_no_server_of_mlflow_is_said_in_one_line(own: Place, archive: Ar
         mirror(archive.workspace, "other", late)
     with pytest.raises(ConfigError, match="no MLflow server is named: set MLFLOW_TRACKING_URI"):
         Server.named(environment={})
-    for wrong in ("mlflow", "databricks", "http://", "user:secret@host"):
-        with pytest.raises(ConfigError, match="name a server of MLflow, such as") as caught:
+    for wrong in (
+        *(
+            "mlflow",
+            "databricks",
+            "http://",
+            "user:secret@host",
+            "http://user:p@secret@host",
+            "http://user:se/secret@host:1",
+        ),
+        *("http://user:secret@host:port", "http://host/a path?secret"),
+    ):
+        with pytest.raises(ConfigError, match="names no server of MLflow: write it as") as caught:
             Server.named(wrong)
         assert "secret" not in str(caught.value)
 

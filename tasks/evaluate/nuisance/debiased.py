@@ -30,6 +30,9 @@ from tasks.evaluate.nuisance.population import UniformDraws, context_columns, vi
 from tasks.evaluate.policy_value.tuning import sampling_error
 from tasks.evaluate.table import PredictionTable
 
+_COVERED = 0.95
+"""Share of the logged rows whose scenes have random rows, below which random rows contradict nothing."""
+
 
 def debiased(predictions: Path, config: EvaluationConfig, asked: NuisanceConfig) -> Debiased:
     """Return what `debiased.json` says, not yet rounded.
@@ -46,6 +49,7 @@ def debiased(predictions: Path, config: EvaluationConfig, asked: NuisanceConfig)
     table = PredictionTable.read(predictions.parent.name, [predictions])
     at_random = np.flatnonzero(~table.logged)
     rows = len(table) - at_random.size
+    weight_R, covered = _scene_weights(table, at_random)
     draws = UniformDraws.of(table, asked.draws, config.seed)
     reason = _too_few(rows, np.unique(table.user[table.logged]).size, asked)
     means: dict[Quantity, DebiasedMean] = {}
@@ -59,8 +63,8 @@ def debiased(predictions: Path, config: EvaluationConfig, asked: NuisanceConfig)
             expected_MN = fit_outcomes(part, asked, config.seed)
             found = gated(part, propensities, expected_MN, asked, config.seed)
             logged = _mean(outcome_B, draws.logged_B, table, config)
-            known = _mean(outcome_B, at_random, table, config) if at_random.size else None
-            means[quantity] = _document(found, logged, known, config, asked)
+            known = _mean(outcome_B, at_random, table, config, weight_R) if at_random.size else None
+            means[quantity] = _document(found, logged, known, covered, config, asked)
     return Debiased(
         rows=rows,
         random_rows=at_random.size,
@@ -129,9 +133,34 @@ def _too_few(rows: int, users: int, asked: NuisanceConfig) -> str:
     return ""
 
 
-def _mean(outcome_B: FloatArray, index: IntArray, table: PredictionTable, config: EvaluationConfig) -> Interval:
+def _scene_weights(table: PredictionTable, at_random: IntArray) -> tuple[FloatArray, bool]:
+    """Return weights of the rows exposed at random, [R], under which their scenes have the shares of the logged rows.
+
+    A random slot often stands in one tab, whose seconds are not those of the others: also tell whether scenes that have
+    random rows hold nearly all logged rows, without which the two means are of different requests.
+    """
+    scene_B = table.segment("scene")
+    logged, of_logged = np.unique(scene_B[table.logged], return_counts=True)
+    drawn, index_R, of_drawn = np.unique(scene_B[at_random], return_inverse=True, return_counts=True)
+    share = dict(zip(logged.tolist(), (of_logged / of_logged.sum()).tolist(), strict=True))
+    wanted_S = np.array([share.get(scene, 0.0) for scene in drawn.tolist()])
+    covered = float(wanted_S.sum()) >= _COVERED
+    weight_R: FloatArray = (
+        (wanted_S / (of_drawn / max(at_random.size, 1)))[index_R] if covered else np.ones(at_random.size)
+    )
+    return weight_R, covered
+
+
+def _mean(
+    outcome_B: FloatArray,
+    index: IntArray,
+    table: PredictionTable,
+    config: EvaluationConfig,
+    weight_R: FloatArray | None = None,
+) -> Interval:
     users = Groups(table.user[index], table.num_users)
-    sums = row_ratio(outcome_B[index], np.ones(index.size), users)
+    weight_R = np.ones(index.size) if weight_R is None else weight_R
+    sums = row_ratio(outcome_B[index] * weight_R, weight_R, users)
     return Interval.normal(sums.value, sampling_error(sums), config.confidence)
 
 
@@ -164,7 +193,12 @@ def _contradiction(found: Interval, at_random: Interval | None) -> str:
 
 
 def _document(
-    found: Gated, logged: Interval, at_random: Interval | None, config: EvaluationConfig, asked: NuisanceConfig
+    found: Gated,
+    logged: Interval,
+    at_random: Interval | None,
+    covered: bool,
+    config: EvaluationConfig,
+    asked: NuisanceConfig,
 ) -> DebiasedMean:
     number = Interval.normal(found.sums.value, found.standard_error, config.confidence)
     pairs = tuple(
@@ -190,6 +224,6 @@ def _document(
         moved_by=found.moved_by,
         bound=found.bound,
         effective_rows=found.effective_rows,
-        reason=found.refusal(config.minimum_effective_rows) or _contradiction(number, at_random),
+        reason=found.refusal(config.minimum_effective_rows) or _contradiction(number, at_random if covered else None),
         pairs=pairs,
     )

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from models.recipe import Recipe
 from tasks.core.arithmetic import CAPABILITY
-from tasks.core.cluster import HERE, ClusterConfig, LocalCluster
+from tasks.core.cluster import HERE, ClusterConfig, Environment, LocalCluster
 from tasks.core.errors import MachineError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.identities import SCHEMA
@@ -31,6 +31,7 @@ from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays
 from tasks.train.run import NamedRecipe, train
+from tests.core.test_arithmetic import x86_only
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
@@ -96,11 +97,19 @@ def test_workers_of_a_cluster_give_the_same_bytes(scored: Callable[..., Path], m
     assert hash_tree(there) == hash_tree(here)
 
 
+@x86_only
 def test_a_worker_that_computes_with_other_kernels_is_refused(
     scored: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Environment.here()
     monkeypatch.setenv(CAPABILITY, "default")  # this process has loaded others; workers start with these
-    with pytest.raises(MachineError, match=r"a worker .* computes with DEFAULT kernels .*, the stage with AVX2"):
+    with pytest.raises(
+        MachineError, match=r"a worker .* has ATEN_CPU_CAPABILITY default instead of avx2, .* start it again"
+    ):
+        scored("named", {"kind": "none"}, cluster=LocalCluster(workers=1))
+    monkeypatch.undo()
+    monkeypatch.setattr(scoring, "kernels", lambda: "AVX512")  # as of another processor, for which the same are named
+    with pytest.raises(MachineError, match=r"a worker .* computes with AVX2 kernels, the stage with AVX512"):
         scored("other", {"kind": "none"}, cluster=LocalCluster(workers=1))
 
 
