@@ -173,6 +173,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _groups_are_stored_alike(self) -> "Recipe":
+        if getattr(self.second_encoder, "widths", None):
+            raise ValueError("second_encoder.widths: rows are grouped in the encoder of the tasks alone; leave it out")
         if self.groups_rows and COMPRESSIONS[self.compression.kind].mixes_formats:
             raise ValueError(
                 f"compression {self.compression.kind!r} stores rows in several formats, and encoder.widths in several widths: leave "
@@ -217,7 +219,7 @@ class Recipe(BaseModel):
     @property
     def groups_rows(self) -> bool:
         """Whether rows of a packed table use parts of its width, by how often the fit days read them."""
-        return any(getattr(encoder, "widths", None) for encoder in (self.encoder, self.second_encoder))
+        return bool(getattr(self.encoder, "widths", None))
 
     @property
     def stores_tables(self) -> bool:

@@ -200,7 +200,7 @@ def _about(days: SlotDays) -> str:
     new = int(((later.video_P == NONE) | (later.video_P >= watched)).sum())
     return (
         f"{watches.user_P.size:,} watched pairs ({days.config.watched}) of {watches.num_users:,} users and {watched:,} videos of the fit days; "
-        f"{watches.num_new:,} videos came later and before the judge day. Of {later.row_P.size:,} later watches {new:,} are of videos that nobody "
+        f"{watches.num_new:,} videos that the fit days did not show were uploaded before the judge day. Of {later.row_P.size:,} later watches {new:,} are of videos that nobody "
         f"watched on the fit days, {int((later.video_P == NONE).sum()):,} of them out of everybody's reach. Whole catalogue, nothing sampled. Mean ± sd "
         "over fits; intervals over users."
     )

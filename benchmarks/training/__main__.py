@@ -1,6 +1,6 @@
 """How fast a step of training is beside the same network in plain torch.
 
-Run it: python -m benchmarks.training [PART ...] [--quick]; `--check` compares one ratio with the recorded one (make benchmark-training).
+Run it: make benchmark-training. `python -m benchmarks.training.guard` holds one ratio to the recorded one.
 """
 
 import sys

@@ -104,7 +104,7 @@ def arms(schema: InputSchema, names: Sequence[str], rows: int) -> tuple[EncodedR
 
 
 def plain_step(schema: InputSchema, config: TrainingConfig, sparse: bool) -> Arm:
-    """Return a step of the network in plain torch, its gradient clipped as dwell's is.
+    """Return a step of the network in plain torch; the gradient of its dense weights is clipped, that of its embeddings is not.
 
     Args:
         schema: fields and dense features.

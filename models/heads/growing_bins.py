@@ -29,13 +29,8 @@ class GrowingConfig(ComponentConfig):
     step, the control. Null: the bins do not grow."""
 
 
-def bins_after(step: int, over: int) -> int:
-    """Return N(k) = min(8 2^floor(k / K'), 128), K' a fifth of `over`: the bins that step k learns with, k from 0."""
-    return FEWEST << level_after(step, over)
-
-
 def level_after(step: int, over: int) -> int:
-    """Return how often the bins have doubled before step k."""
+    """Return how often the bins have doubled before step k, from 0: min(8 2^floor(k / K'), 128) of them, K' a fifth of `over`."""
     return min(LEVELS * step // over, LEVELS - 1) if over else LEVELS - 1
 
 

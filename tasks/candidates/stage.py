@@ -74,8 +74,8 @@ def fit_proposer(
 
 
 def with_new_videos(watches: Watches, table: TrainingTable, features: Path) -> Watches:
-    """Return watches whose catalogue ends with the videos that came after the fit days and were uploaded, with content and a known
-    duration, before the judge day; as they are where the night carries no content."""
+    """Return watches whose catalogue ends with the videos that the fit days did not show and that were uploaded, with content and a
+    known duration, before the judge day; as they are where the night carries no content."""
     if watches.content_VC is None:
         return watches
     folder = FeatureFolder.open(features)

@@ -116,7 +116,7 @@ def _metrics(headline: Headline, winner: str | None) -> Iterator[tuple[str, floa
     """Yield the headline of every model; archives of earlier versions have that of what serves alone, which is the champion unless it won."""
     yield "rows", float(headline.rows)
     yield "quarantined", float(headline.quarantined)
-    serves = headline.serves if headline.serves == winner else "champion"
+    serves = winner if winner is not None and headline.serves == winner else "champion"
     models = headline.models or ({serves: headline.metrics} if headline.serves else {})
     for model, metrics in sorted(models.items()):
         for name, number in sorted(metrics.items()):

@@ -9,6 +9,8 @@ from tasks.train.lists import local_days
 
 EFFECTIVE = "valid_play"
 """Label of an effective view."""
+_BLOCK = 65_536
+"""Rows counted at a time."""
 
 
 def row_use(table: TrainingTable) -> RowUse:
@@ -30,5 +32,7 @@ def row_use(table: TrainingTable) -> RowUse:
 
 def reads_per_day(table: TrainingTable) -> NDArray[np.float64]:
     """Return how often a fit day reads every packed row, on average, [N]; the history is not counted."""
-    reads_N = np.bincount(table.column("fit", "ids").ravel(), minlength=table.schema.num_rows)
+    ids, reads_N = table.column("fit", "ids"), np.zeros(table.schema.num_rows, dtype=np.int64)
+    for begin in range(0, len(ids), _BLOCK):
+        reads_N += np.bincount(ids[begin : begin + _BLOCK].ravel(), minlength=len(reads_N))
     return reads_N / len(table.metadata.days["fit"])

@@ -187,8 +187,11 @@ class Space:
     def _around(self) -> dict[str, Parameter]:
         """Return a space around the recipe's own values."""
         known, found = set(_paths(self.recipe)), {}
+        fixed = (
+            {"encoder.embedding_dim"} if self.recipe["encoder"].get("widths") else set()
+        )  # groups keep numbers of it
         for path in ("encoder.embedding_dim", "trunk.hidden", f"{TRAINING}.batch_size"):
-            if path in known or _of_training(path):
+            if (path in known or _of_training(path)) and path not in fixed:
                 found[path] = Parameter(choices=_scaled(self._get(path)))
         if "trunk.dropout" in known:
             found["trunk.dropout"] = Parameter(low=0.0, high=max(0.5, self._get("trunk.dropout")))

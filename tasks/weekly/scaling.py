@@ -78,6 +78,10 @@ class Ladder:
         width = getattr(self.default.recipe.encoder, "embedding_dim", None)
         if width is None:
             raise ConfigError(f"recipe {self.default.name!r} has no {WIDTH}: review another recipe, or the axis days")
+        if self.default.recipe.groups_rows:
+            raise ConfigError(
+                f"recipe {self.default.name!r} has encoder.widths, which name numbers of it: review the axis days"
+            )
         return int(width)
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 
 from models.batch import Batch
@@ -63,13 +64,16 @@ def grouped_recipe(recipe: Recipe, widths: Mapping[str, FieldWidths]) -> Recipe:
     """Return a recipe with groups of rows in its encoder, or without any.
 
     Raises:
-        ConfigError: if its encoder has none.
+        ConfigError: if its encoder has none, or another part of it does not go with groups.
     """
     if "widths" not in type(recipe.encoder).model_fields:
         raise ConfigError(f"encoder {recipe.encoder.kind!r} has no groups of rows: review another recipe")
     block = recipe.model_dump(mode="json")
     block["encoder"]["widths"] = {field: one.model_dump(mode="json") for field, one in widths.items()}
-    return Recipe.model_validate(block)
+    try:
+        return Recipe.model_validate(block)
+    except ValidationError as error:
+        raise ConfigError("; ".join(item["msg"] for item in error.errors())) from error
 
 
 def whole_groups(schema: InputSchema, reads_N: Floats, width: int, config: WidthsReview) -> dict[str, FieldWidths]:

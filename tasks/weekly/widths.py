@@ -203,7 +203,7 @@ class FoundWidths:
         widths: what the recipe would keep.
         file: the same as `embedding_widths.json`.
         magnitude: what it would keep by weights alone, in as many numbers.
-        against_whole: fits with the widths against the recipe as it is.
+        against_whole: fits with the widths against those of the recipe with all numbers.
         against_magnitude: against fits with those of `magnitude`.
     """
 
@@ -224,7 +224,7 @@ class FoundWidths:
         """Say in a few lines what was found and how far it can be believed."""
         return (
             f"{self.name}: {self.file.dropped:.1%} of the embedding numbers of grouped rows left out by {self.file.score}",
-            f"against the recipe as it is: {self.against_whole}",
+            f"against the recipe with all numbers: {self.against_whole}",
             f"against as many numbers by magnitude: {self.against_magnitude}",
             f"judged on the validation day {self.day}, which taught the search nothing",
         )
@@ -245,7 +245,7 @@ def widths(
     tuning: TuningConfig,
     night: NightFolders,
 ) -> FoundWidths:
-    """Search widths, retrain with them from scratch and compare with the recipe as it is, and with plain magnitudes.
+    """Search widths, retrain with them from scratch and compare with the recipe with all numbers, and with plain magnitudes.
 
     Args:
         default: the recipe as it is.

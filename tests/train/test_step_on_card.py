@@ -6,12 +6,14 @@ from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import Tensor, nn
 
 from models.components import REGISTRIES
+from models.encoders.grouped import grouped_tables
 from models.heads.base import TrainLabels
 from models.objectives import OBJECTIVES
 from models.ranker import Ranker
@@ -49,6 +51,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "further_heads": {"d": {"head": {"kind": "tpm", "progressive_steps": 10, "depth": 7}}},
     },
     "drawn_thresholds": {"head": {"kind": "ordinal", "placement": "lognormal"}},
+    "groups_of_rows": {
+        "encoder": {
+            "kind": "packed",
+            "embedding_dim": 4,
+            "widths": {"user_id": {"bounds": [8.0], "kept": [[1], [0, 1, 2, 3]]}},
+        }
+    },
     "matches": {"encoder": {"kind": "packed", "embedding_dim": 4, "history": {"kind": "none"}, "matches": {}}},
     "vectors_learned_before": {"pretraining": {"kind": "directau", "use": "join"}},
     "vectors_read_after_the_fit": {"pretraining": {"kind": "distilled"}},
@@ -73,7 +82,10 @@ def ranker_of(recipe: Recipe) -> Ranker:
     rows = make_batch(64, seed=1)
     assert rows.watch_B is not None
     labels = TrainLabels(rows.watch_B.double().numpy(), rows.duration_B.double().numpy())
-    return Ranker(recipe, SCHEMA, recipe.fit_head_state(labels)).train()
+    ranker = Ranker(recipe, SCHEMA, recipe.fit_head_state(labels)).train()
+    for table in grouped_tables(ranker).values():
+        table.divide(np.arange(SCHEMA.num_rows, dtype=np.float64))
+    return ranker
 
 
 def waits_of(

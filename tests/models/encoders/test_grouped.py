@@ -137,6 +137,14 @@ def test_several_formats_and_several_widths_exclude_each_other() -> None:
     assert Recipe.model_validate({"encoder": encoder, "compression": {"kind": "int8_row"}}).stores_tables
 
 
+def test_a_second_encoder_has_no_groups() -> None:
+    encoder = {"kind": "packed", "widths": {"user_id": {"bounds": [], "kept": [[0]]}}}
+    with pytest.raises(
+        ValidationError, match=r"second_encoder\.widths: rows are grouped in the encoder of the tasks alone"
+    ):
+        Recipe.model_validate({"second_encoder": encoder})
+
+
 def test_recipes_without_groups_are_spelled_as_before() -> None:
     assert "widths" not in Recipe().model_dump(mode="json")["encoder"]
     assert not Recipe().groups_rows and not Recipe().stores_tables

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models.heads import HEADS
 from models.heads.base import Head, LabelState, TrainLabels
-from models.heads.growing_bins import FEWEST, LEVELS, MOST, GrowingBins, bins_after, equal_mass_cuts, node_levels
+from models.heads.growing_bins import FEWEST, LEVELS, MOST, GrowingBins, equal_mass_cuts, level_after, node_levels
 from models.heads.survival import restricted_mean
 from tests.models.heads.test_contract import DEGENERATE, decodes, fit_cells
 
@@ -46,10 +46,10 @@ def begun(head: Any, out_BO: torch.Tensor, level: int) -> torch.Tensor:
 
 
 def test_bins_double_in_five_phases_of_equal_length() -> None:
-    assert [bins_after(step, 100) for step in (0, 19, 20, 39, 40, 60, 79, 80, 99, 100, 10**6)] == [
+    assert [FEWEST << level_after(step, 100) for step in (0, 19, 20, 39, 40, 60, 79, 80, 99, 100, 10**6)] == [
         8, 8, 16, 16, 32, 64, 64, 128, 128, 128, 128,
     ]  # fmt: skip
-    assert bins_after(0, 0) == MOST
+    assert FEWEST << level_after(0, 0) == MOST
     bins = GrowingBins(100, *node_levels())
     seen = {step: found for step in range(1, 201) if (found := bins.advance()) is not None}
     assert {step: len(found) for step, found in seen.items()} == {20: 8, 40: 16, 60: 32, 80: 64}
