@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from tasks.compare.judged import CHAMPION, JudgedNight, JudgedNights
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, NightError
 from tasks.core.files import remove
+from tasks.core.layout import NIGHT_FOLDER
 from tasks.core.temporaries import scratch_folder
 from tasks.core.yaml_config import nearest
 from tasks.evaluate.change import Chain, chained, decompose
@@ -21,8 +21,6 @@ from tasks.evaluate.edges import fit_duration_edges
 from tasks.registry.entry import BUNDLE, ENTRIES, read_entry
 from tasks.report.sections.changed import NightChange
 from tasks.table.source import FeatureDays
-
-_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def named(text: str, nights: JudgedNights) -> Named:
     Raises:
         ConfigError: if it names none, or several entries begin so.
     """
-    if _NIGHT.fullmatch(text):
+    if NIGHT_FOLDER.fullmatch(text):
         entry = nights.champion_after(dt.date.fromisoformat(text))
         if entry is None:
             raise ConfigError(f"no champion served after night {text} of {nights.source}: see `dwell status`")
@@ -126,7 +124,7 @@ def change_named(texts: tuple[str, str], nights: JudgedNights) -> NightChange | 
     Raises:
         ConfigError: if no champion served after one of them.
     """
-    if texts[0] == texts[1] or not all(_NIGHT.fullmatch(text) for text in texts):
+    if texts[0] == texts[1] or not all(NIGHT_FOLDER.fullmatch(text) for text in texts):
         return None
     earlier, later = sorted(texts)
     then, now = named(earlier, nights), named(later, nights)

@@ -35,9 +35,12 @@ Every output folder below data/ and artifacts/ that days enter also holds night.
 """
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+NIGHT_FOLDER = re.compile(r"\d{4}-\d\d-\d\d")
+"""What the folder of a night is called: its day."""
 BUNDLE_MANIFEST = "manifest.json"
 """File name of what a bundle says of itself; `tasks.train.manifest` has its content."""
 METRICS_FILE = "metrics.json"

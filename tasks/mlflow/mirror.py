@@ -6,20 +6,18 @@ registry entry. Each is made in one request with them, so a mirror that was cut 
 
 import datetime as dt
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.core.errors import ConfigError, ContractError
-from tasks.core.layout import Workspace
+from tasks.core.layout import NIGHT_FOLDER, Workspace
 from tasks.mlflow.night import CONTENT, CURRENT, NIGHT, NightRun, read_night
 from tasks.mlflow.server import Server
 from tasks.mlflow.versions import CHALLENGER, CHAMPION, IDENTITY, ModelVersion, challenger, champion, entries
 from tasks.registry.ledger import read_ledger
 
 Json = dict[str, Any]
-_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 _OURS = "dwell."
 """Begins the names of what is made there, and of tags that are taken off when they no longer hold."""
 _MOST_METRICS, _MOST_PARAMS, _PAGE = 800, 100, 1000
@@ -84,7 +82,7 @@ def mirror(
     archived = sorted(
         dt.date.fromisoformat(path.name)
         for path in workspace.night(source, dt.date.min).parent.glob("*")
-        if _NIGHT.fullmatch(path.name)
+        if NIGHT_FOLDER.fullmatch(path.name)
     )
     done = Mirrored(f"{_OURS}{source}", server.address)
     runs = _Runs(server, done)

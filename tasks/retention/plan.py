@@ -4,7 +4,6 @@ Of a registry entry only the model goes: what it was, and why it served, stays f
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from tasks.config import load_params
 from tasks.core.errors import ConfigError
 from tasks.core.files import remove
-from tasks.core.layout import Workspace
+from tasks.core.layout import NIGHT_FOLDER, Workspace
 from tasks.core.run_key import RunKey, load_run_key
 from tasks.gate.config import GatePolicy
 from tasks.registry.entry import BUNDLE, ENTRIES, is_without_model, read_entry
@@ -23,7 +22,6 @@ from tasks.registry.replay import evidence_for, last_night, succession
 from tasks.retention.dvc_cache import unreferenced
 from tasks.retention.prefect_history import PrefectHistory
 
-_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 _SCRATCH = ("checkpoints", "damaged")
 """Folders below `.dwell` that only a run cut short could still want."""
 
@@ -105,7 +103,9 @@ def plan(workspace: Workspace, keep_nights: int) -> Plan:
     policy = load_params(workspace.params).gate
     old, evidence, models, trials, told, kept = (list[Path]() for _ in range(6))
     for nights in sorted(path for path in (workspace.root / "nights").glob("*") if path.is_dir()):
-        archives = {dt.date.fromisoformat(path.name): path for path in nights.iterdir() if _NIGHT.fullmatch(path.name)}
+        archives = {
+            dt.date.fromisoformat(path.name): path for path in nights.iterdir() if NIGHT_FOLDER.fullmatch(path.name)
+        }
         if not archives:
             continue
         needed = set(sorted(archives)[-keep_nights:]) | _served(workspace.registry(nights.name))

@@ -4,7 +4,6 @@ Entries, evidence and archives travel as whole folders, each with the hash of it
 where one of the two is the beginning of the other: a place where other nights were decided is told so, and nothing is lost.
 """
 
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pydantic import Field, ValidationError
 from tasks.core.document import Document
 from tasks.core.errors import RegistryError
 from tasks.core.files import hash_file, hash_tree, writing
-from tasks.core.layout import Workspace
+from tasks.core.layout import NIGHT_FOLDER, Workspace
 from tasks.core.names import checked_name
 from tasks.registry.entry import ENTRIES
 from tasks.registry.evidence import EVIDENCE
@@ -25,7 +24,6 @@ from tasks.weekly.proposal import FILE as PROPOSAL
 
 INDEX = "index.json"
 _REGISTRY, _NIGHTS, _PROPOSALS = "registry", "nights", "proposals"
-_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Unit(Document):
@@ -216,6 +214,6 @@ def _places(root: Path) -> Iterator[Path]:
     """Yield the files and folders that travel."""
     for kind in (ENTRIES, EVIDENCE):
         yield from (path for path in (root / _REGISTRY).glob(f"*/{kind}/*") if not path.name.startswith("."))
-    yield from (path for path in (root / _NIGHTS).glob("*/*") if _NIGHT.fullmatch(path.name))
+    yield from (path for path in (root / _NIGHTS).glob("*/*") if NIGHT_FOLDER.fullmatch(path.name))
     yield from (path for pattern in ("*/replays/*", "*/headlines/*.json") for path in (root / _NIGHTS).glob(pattern))
     yield from (path.parent for path in (root / _PROPOSALS).glob(f"*/*/*/{PROPOSAL}"))
