@@ -30,7 +30,7 @@ from tasks.evaluate.resampling import Resampler
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
-from tasks.train.fit import SeedFit
+from tasks.train.fit import fit_seed
 from tasks.train.manifest import InputHashes
 from tasks.train.population import open_population
 from tasks.train.problem import FitProblem, open_problem
@@ -151,10 +151,8 @@ class WidthWorld:
 
     def _fitted(self, problem: FitProblem, seed: int) -> dict[str, NDArray[np.float64]]:
         checkpoints = self.folder / "checkpoints"
-        fit = SeedFit(problem, seed, self.training, checkpoints)
-        while not fit.stopping.exhausted:
-            fit.epoch()
-        weights = fit.result().weights
+        remove(checkpoints)  # what an interrupted run left is of another arm
+        weights = fit_seed(problem, seed, self.training, checkpoints).weights
         remove(checkpoints)
         master = problem.master_ranker(weights)
         (weight,) = (table.weight.detach().numpy() for table in packed_tables(master).values())

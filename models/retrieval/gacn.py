@@ -52,10 +52,10 @@ class GacnFit(VectorFit):
     def step(self, example_B: Tensor) -> None:
         """Take one step of every part."""
         user_B, video_B = self._user_P[example_B], self._video_P[example_B]
-        if self._options.views == "learned":
-            self._adversarial_step(user_B)
         first = (self._user_UD, self._video_VD)
         spread = propagated(*first, self._graph_UV, self._options.layers)
+        if self._options.views == "learned":
+            self._adversarial_step(user_B, *(vector.detach() for vector in spread))
         other_B = torch.randint(len(self._video_VD), (len(video_B),), generator=self._draw)
         watched = bpr_loss(first, spread, (user_B, video_B, other_B), self._options.penalty)
         views = [propagated(*first, self._drawn_graph(), self._options.layers) for _ in range(2)]
@@ -84,15 +84,20 @@ class GacnFit(VectorFit):
         edges = self.edges
         return normalised_graph(edges.user_E[held_E], edges.video_E[held_E], edges.num_users, edges.num_videos)
 
-    def _adversarial_step(self, user_B: Tensor) -> None:
-        """Have the generator fool the discriminator, and the discriminator tell watched pairs from drawn ones."""
+    def _adversarial_step(self, user_B: Tensor, user_UD: Tensor, video_VD: Tensor) -> None:
+        """Have the generator fool the discriminator, and the discriminator tell watched pairs from drawn ones.
+
+        Args:
+            user_B: users of the examples.
+            user_UD: vectors as the graph of watches spreads them.
+            video_VD: likewise.
+        """
         user_N = torch.unique(user_B)
         user_N = user_N[torch.randperm(len(user_N), generator=self._draw)[:SUBGRAPH_USERS]].sort().values
         place_S = self.edges.of_users(user_N)
         row_S = torch.searchsorted(user_N, self.edges.user_E[place_S])
         video_S, observed_S = self.edges.video_E[place_S], self.edges.observed_E[place_S].float()
-        user_ND, video_VD = (vector.detach() for vector in self.vectors())
-        nodes = (user_ND[user_N], video_VD, row_S, video_S)
+        nodes = (user_UD[user_N], video_VD, row_S, video_S)
         of_generator, of_judge = self._adversaries
 
         held_S = self._views.relaxed(place_S, self._draw)

@@ -23,7 +23,7 @@ from models.schema import InputSchema
 from tasks.core.errors import ConfigError
 from tasks.train.config import TrainingConfig
 from tasks.train.device import Device
-from tasks.train.fit import SeedFit
+from tasks.train.fit import fit_seed
 from tasks.train.population import Population
 from tasks.train.problem import FitProblem
 from tasks.train.step import Step
@@ -120,11 +120,7 @@ def select(
         TrainingError: if a fit cannot go on.
     """
     torch.set_num_threads(training.threads)
-    fit = SeedFit(problem, seed, training, checkpoints)
-    fit.resume()
-    while not fit.stopping.exhausted:
-        fit.epoch()
-    ranker = problem.master_ranker(fit.result().weights)
+    ranker = problem.master_ranker(fit_seed(problem, seed, training, checkpoints).weights)
     magnitude_CD = _root_mean_square(_table_of(ranker))
     take_turns(ranker, problem, training, config, seed)
     table = _table_of(ranker)
