@@ -31,7 +31,7 @@ def _commands(text: str) -> list[str]:
 @pytest.mark.parametrize("page", ["README.md", "docs/your_data.md", "docs/three_tasks.md"])
 def test_ci_runs_every_command(page: str) -> None:
     run = (REPOSITORY / ".ci/run").read_text()
-    stated = re.findall(r"^# README: (.*)$", (REPOSITORY / ".ci/readme").read_text(), flags=re.MULTILINE)
+    stated = re.findall(r"^ *# README: (.*)$", (REPOSITORY / ".ci/readme").read_text(), flags=re.MULTILINE)
     missing = [command for command in commands(page) if command not in stated and f"step {command}\n" not in run]
     assert missing == []
 
