@@ -80,10 +80,8 @@ class Fields:
         """Fit the recipe without some fields; return XAUC of both days and, of the recipe as it is, all scores."""
         groups = {name: group.columns for name, group in self.features.groups.items()}
         problem = open_problem(TrainingTable.open(self.night.table), without(self.recipe, dropped, groups))
-        fit = SeedFit(problem, seed, self.training, self.folder / "checkpoints")
-        while not fit.stopping.exhausted:
-            fit.epoch()
-        ranker = problem.fitted_ranker(fit.result().weights).eval()
+        fitted = SeedFit(problem, seed, self.training, self.folder / "checkpoints").finish()
+        ranker = problem.fitted_ranker(fitted.weights).eval()
         device, rows = Device.of(self.training), ValidationRows.of(problem.table)
         of_day = {
             day: predict_split(

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,7 @@ def fit_seed(problem: FitProblem, seed: int, config: TrainingConfig, checkpoints
     """
     fit = SeedFit(problem, seed, config, checkpoints, group)
     fit.resume()
-    while not fit.stopping.exhausted or fit.begins_second_phase():
-        fit.epoch()
-    return fit.result()
+    return fit.finish()
 
 
 class SeedFit:
@@ -126,6 +124,18 @@ class SeedFit:
         if not self.stopping.exhausted:
             self._take_step.optimizers.load_state_tensors(under("optimizers", tensors))
         log.info("seed %d: resumed after epoch %d, step %d", self.seed, progress.epoch, progress.step)
+
+    def finish(self, observe: Callable[[Mapping[str, Any]], None] | None = None) -> Fitted:
+        """Run the epochs that are left, those of a second phase too.
+
+        Args:
+            observe: called with an epoch's row of the curves once it has ended; may raise to end the fit.
+        """
+        while not self.stopping.exhausted or self.begins_second_phase():
+            self.epoch()
+            if observe is not None:
+                observe(self.curves[-1])
+        return self.result()
 
     def begins_second_phase(self) -> bool:
         """Go back to the best epoch and begin the second phase, if an objective has one that is due; return whether it does."""

@@ -97,13 +97,13 @@ class CandidateFits:
     def _fit(self, seed: int, observe: Observer) -> Fitted:
         fit = SeedFit(self.problem, seed, self.training, self.checkpoints / f"seed{seed}")
         fit.resume()
+
+        def see(row: Mapping[str, Any]) -> None:
+            observe(row["epoch"], _of_epoch(self.metric, row))
+
         for row in fit.curves:
-            observe(row["epoch"], _of_epoch(self.metric, row))
-        while not fit.stopping.exhausted:
-            fit.epoch()
-            row = fit.curves[-1]
-            observe(row["epoch"], _of_epoch(self.metric, row))
-        return fit.result()
+            see(row)
+        return fit.finish(see)
 
 
 def run_trial(fits: CandidateFits, seeds: Sequence[int], observe: Observer) -> float:

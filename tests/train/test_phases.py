@@ -10,8 +10,10 @@ import torch
 from models import phases
 from models.recipe import Recipe
 from tasks.table.training_table import TrainingTable
-from tasks.train.fit import SeedFit
+from tasks.train.fit import SeedFit, fit_seed
 from tasks.train.problem import open_problem
+from tasks.tune.space import Candidate
+from tasks.tune.trial import CandidateFits
 from tests.models.objectives.conftest import build_objective, model_rows_of
 from tests.train.settings import CANDIDATE, training
 
@@ -55,15 +57,10 @@ def fit(candidate_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
     return lambda name: SeedFit(problem, 0, CONFIG, folder / name)
 
 
-def finish(running: SeedFit) -> SeedFit:
-    while not running.stopping.exhausted or running.begins_second_phase():
-        running.epoch()
-    return running
-
-
 @pytest.mark.slow
 def test_a_fit_killed_in_either_phase_ends_with_the_same_weights(fit: Callable[[str], SeedFit]) -> None:
-    whole = finish(fit("whole"))
+    whole = fit("whole")
+    expected = whole.finish().weights
     assert [row["epoch"] for row in whole.curves] == list(range(1, len(whole.curves) + 1))
     for epochs in (1, 3):
         killed = fit(f"killed{epochs}")
@@ -73,9 +70,8 @@ def test_a_fit_killed_in_either_phase_ends_with_the_same_weights(fit: Callable[[
             killed.epoch()
         again = fit(f"killed{epochs}")
         again.resume()
-        finish(again)
+        found = again.finish().weights
         assert again.curves == whole.curves
-        found, expected = again.result().weights, whole.result().weights
         assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
@@ -91,4 +87,14 @@ def test_the_second_phase_begins_at_the_best_epoch_with_smaller_steps(fit: Calla
     assert rates == pytest.approx([CONFIG.learning_rate, RATE * CONFIG.learning_rate])
     found = running.ranker.state_dict()
     assert all(torch.equal(found[name], value) for name, value in best.items() if not name.endswith("reached"))
-    assert finish(running).result().best_epoch > 2 and not running.begins_second_phase()
+    assert running.finish().best_epoch > 2 and not running.begins_second_phase()
+
+
+@pytest.mark.slow
+def test_a_trial_of_a_search_has_the_second_phase_too(candidate_table: Path, tmp_path: Path) -> None:
+    epochs: list[int] = []
+    trial = CandidateFits.open(candidate_table, Candidate(TUNED, CONFIG), "xauc", tmp_path / "trial")
+    found = trial.measure(0, lambda epoch, _: epochs.append(epoch)).fitted
+    staged = fit_seed(open_problem(TrainingTable.open(candidate_table), TUNED), 0, CONFIG, tmp_path / "staged")
+    assert epochs == [row["epoch"] for row in staged.curves] and len(epochs) > CONFIG.max_epochs
+    assert all(torch.equal(found.weights[name], value) for name, value in staged.weights.items())
