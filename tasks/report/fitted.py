@@ -16,6 +16,8 @@ from tasks.train.manifest import FILE as MANIFEST_FILE
 from tasks.train.manifest import RecipeManifest
 from tasks.train.overlap_summary import FILE as OVERLAP_FILE
 from tasks.train.overlap_summary import Overlap
+from tasks.train.tables import FILE as TABLES_FILE
+from tasks.train.tables import TablesManifest, tables_folder
 from tasks.train.trees.manifest import TreesManifest
 from tasks.train.validation_metrics import FILE as VALIDATION_FILE
 from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
@@ -32,6 +34,7 @@ class FittedRecipe:
         curves: epochs of `curves.csv`.
         overlap: `overlap.json`; None where the objective does not weigh by propensities.
         learned: `learned.json`; None where the objective learns no number worth showing.
+        tables: manifest of the serving fit's compressed tables; None where they are stored as they were fitted.
     """
 
     name: str
@@ -40,18 +43,21 @@ class FittedRecipe:
     curves: tuple[Epoch, ...]
     overlap: Overlap | None = None
     learned: LearnedNumbers | None = None
+    tables: TablesManifest | None = None
 
     @classmethod
     def read(cls, folder: Path, name: str) -> "FittedRecipe":
         """Read the bundle of a recipe; errors are those of `read_document`."""
         stage = f"train@{name}"
+        manifest = read_document(folder / MANIFEST_FILE, RecipeManifest, stage)
         return cls(
             name,
-            read_document(folder / MANIFEST_FILE, RecipeManifest, stage),
+            manifest,
             read_document(folder / VALIDATION_FILE, dict[int, FittedMetrics], stage),
             read_curves(folder / CURVES_FILE, stage),
             read_optional(folder / OVERLAP_FILE, Overlap, stage),
             read_optional(folder / LEARNED_FILE, LearnedNumbers, stage),
+            read_optional(tables_folder(folder, manifest.serving_seed) / TABLES_FILE, TablesManifest, stage),
         )
 
 

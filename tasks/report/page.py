@@ -31,6 +31,7 @@ from tasks.report.sections.lineage import lineage
 from tasks.report.sections.propensity import propensity
 from tasks.report.sections.scores import Lists, scores
 from tasks.report.sections.served_value import served_value
+from tasks.report.sections.stored_tables import stored_tables
 from tasks.report.sections.summary import top
 from tasks.report.sections.timings import timings
 from tasks.report.sections.trade_off import trade_off
@@ -117,6 +118,7 @@ def _sections(
         *debiased(artifacts),
         *trade_off(artifacts),
         training(artifacts),
+        *stored_tables(artifacts),
         *fields(artifacts),
         propensity(artifacts),
         volume(artifacts.validation),

@@ -213,6 +213,7 @@ def _states(out: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("built", ["spring"], indirect=True)
 def test_order_of_rows_and_of_days_is_not_seen(
     built: Built, tmp_path: Path, write_validated: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_order_of_rows_and_of_days_is_not_seen(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("built", ["spring"], indirect=True)
 def test_users_by_parts_give_the_same_rows(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "PAIR_ROWS", 25)
     days = built.world.days
@@ -237,6 +239,7 @@ def test_users_by_parts_give_the_same_rows(built: Built, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("built", ["autumn"], indirect=True)
 def test_the_lookback_is_part_of_the_schema(built: Built, tmp_path: Path) -> None:
     days = built.world.days
     longer = Days(days.fit, days.validation, days.judge, days.lookback + 1)

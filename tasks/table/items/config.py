@@ -131,8 +131,8 @@ class CodedItems(Block):
     """of the first centres, or of what the network begins with"""
     until: Day | None = None
     """day, in quotes: codes are learned from the catalogue's videos uploaded up to its end, or up to the last fit day where that
-    comes first, and so are the same night after night (`weekly` says when they are out of date); null: every night learns
-    them anew from the videos of its fit days"""
+    comes first, and so are the same night after night while the catalogue keeps those videos (`weekly` says when they are out of
+    date); null: every night learns them anew from the videos of its fit days"""
 
     @model_validator(mode="before")
     @classmethod
