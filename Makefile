@@ -97,7 +97,7 @@ benchmark-r0: $(STAMP) ## KuaiRand-Pure, protocol R0 (DATA=path/to/KuaiRand-Pure
 benchmark-scale: $(STAMP) ## time and memory of every stage for growing simulated nights (ROWS="100000 1000000")
 	$(BIN)/python -m benchmarks.scale $(ROWS)
 
-benchmark-training: $(STAMP) ## samples a CPU-second trains on, beside the same network in plain torch
+benchmark-training: $(STAMP) ## samples a CPU-second trains on, beside the same network in plain torch and in packages (DWELL_PEERS=their environment)
 	$(BIN)/python -m benchmarks.training
 
 benchmark-gpu: $(STAMP) ## samples/s of the nightly MMoE on a CUDA device, beside its bandwidth and its products; without one it says so

@@ -49,6 +49,8 @@ class Benchmark:
             except SourceError as error:
                 print(f"error: part {name}: {error}", file=sys.stderr)
                 return 1
+            if not tables:
+                continue
             seconds = time.perf_counter() - began
             if asked.quick:
                 _show(tables)

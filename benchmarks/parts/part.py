@@ -45,4 +45,4 @@ class Table:
 
 
 Part = Callable[[Options], list[Table]]
-"""One part: `benchmarks/<benchmark>/<name>.py` offers it as `run`."""
+"""One part: `benchmarks/<benchmark>/<name>.py` offers it as `run`. No table: it said why nothing was measured, and what was recorded stands."""

@@ -10,9 +10,9 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Training",
     package="benchmarks.training",
-    parts=("plain",),
+    parts=("plain", "peers"),
     seeds=(0,),
-    about="CPU time of a step of dwell's MMoE against plain torch, in turns in one process.",
+    about="CPU time of a step of dwell's MMoE against plain torch and packages, in turns in one process.",
 )
 
 if __name__ == "__main__":

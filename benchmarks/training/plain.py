@@ -5,9 +5,7 @@ Shapes: B rows of a batch, F fields, D embedding width, E experts, K tasks.
 """
 
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.gpu import SCHEMA, batches, built, encoded_rows, labels_of
 from benchmarks.parts.part import Options, Table
+from benchmarks.training.turns import DWELL, Pace, take_turns
 from models.batch import Batch
 from models.recipe import Recipe
 from models.schema import InputSchema
@@ -34,8 +33,8 @@ RECIPE: dict[str, Any] = {
 }
 IDS = (200_000, 10_000_000)
 """Packed rows: those of a night, and those of a large service."""
-DWELL, DENSE, FORGETFUL = "dwell", "plain torch, AdamW", "plain torch, SparseAdam"
-Arm = Callable[[Batch], object]
+DENSE, FORGETFUL = "plain torch, AdamW", "plain torch, SparseAdam"
+StepOn = Callable[[Batch], object]
 
 
 def schema_of(ids: int) -> InputSchema:
@@ -52,14 +51,26 @@ class PlainMMoE(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(schema.num_rows, WIDTH, sparse=sparse)
         nn.init.normal_(self.embedding.weight, std=0.01)
+        self.mixed = MixedExperts(schema, tasks)
+
+    def forward(self, ids_BF: Tensor, dense_BN: Tensor) -> Tensor:
+        """Return logits [B, K]."""
+        logit_BK: Tensor = self.mixed(torch.cat([self.embedding(ids_BF.long()).flatten(1), dense_BN], dim=1))
+        return logit_BK
+
+
+class MixedExperts(nn.Module):
+    """All of the network but the embeddings."""
+
+    def __init__(self, schema: InputSchema, tasks: int) -> None:
+        super().__init__()
         inputs = schema.num_fields * WIDTH + schema.num_dense
         self.experts = nn.ModuleList(_layers(inputs, HIDDEN) for _ in range(EXPERTS))
         self.gates = nn.ModuleList(nn.Linear(inputs, EXPERTS, bias=False) for _ in range(tasks))
         self.towers = nn.ModuleList(nn.Linear(HIDDEN[-1], 1) for _ in range(tasks))
 
-    def forward(self, ids_BF: Tensor, dense_BN: Tensor) -> Tensor:
+    def forward(self, inputs_BI: Tensor) -> Tensor:
         """Return logits [B, K]."""
-        inputs_BI = torch.cat([self.embedding(ids_BF.long()).flatten(1), dense_BN], dim=1)
         experts_BEH = torch.stack([expert(inputs_BI) for expert in self.experts], dim=1)
         mixed = [(gate(inputs_BI).softmax(1).unsqueeze(2) * experts_BEH).sum(1) for gate in self.gates]
         return torch.cat([tower(mixed_BH) for tower, mixed_BH in zip(self.towers, mixed, strict=True)], dim=1)
@@ -73,29 +84,12 @@ def _layers(inputs: int, hidden: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@dataclass(frozen=True)
-class Pace:
-    """CPU time of steps that were taken in turns.
-
-    Attributes:
-        samples: arm -> rows for each second of CPU time, one of each turn.
-    """
-
-    samples: Mapping[str, tuple[float, ...]]
-
-    def ratio(self, arm: str) -> float:
-        """Return how many times as fast dwell is, the median of the turns."""
-        return statistics.median(
-            mine / other for mine, other in zip(self.samples[DWELL], self.samples[arm], strict=True)
-        )
-
-
-def arms(schema: InputSchema, names: Sequence[str], rows: int) -> tuple[EncodedRows, dict[str, Arm]]:
+def arms(schema: InputSchema, names: Sequence[str], rows: int) -> tuple[EncodedRows, dict[str, StepOn]]:
     """Return rows drawn at random and what takes a step on a batch of them, for each arm that is asked for."""
     recipe, config = Recipe.model_validate(RECIPE), TrainingConfig(batch_size=BATCH)
     drawn = encoded_rows(rows, recipe.label_names, "cpu", schema)
     device = Device("cpu", bfloat16=False, compiled=False)
-    makers: dict[str, Callable[[], Arm]] = {
+    makers: dict[str, Callable[[], StepOn]] = {
         DWELL: lambda: Step(built(recipe, labels_of(drawn), device, schema), config, device),
         DENSE: lambda: plain_step(schema, config, sparse=False),
         FORGETFUL: lambda: plain_step(schema, config, sparse=True),
@@ -103,7 +97,7 @@ def arms(schema: InputSchema, names: Sequence[str], rows: int) -> tuple[EncodedR
     return drawn, {name: makers[name]() for name in names}
 
 
-def plain_step(schema: InputSchema, config: TrainingConfig, sparse: bool) -> Arm:
+def plain_step(schema: InputSchema, config: TrainingConfig, sparse: bool) -> StepOn:
     """Return a step of the network in plain torch; the gradient of its dense weights is clipped, that of its embeddings is not.
 
     Args:
@@ -121,12 +115,9 @@ def plain_step(schema: InputSchema, config: TrainingConfig, sparse: bool) -> Arm
         optimizers.append(torch.optim.SparseAdam([table], lr=config.learning_rate))
 
     def step(batch: Batch) -> None:
-        assert batch.watch_B is not None
-        label_BK = torch.stack([*batch.labels.values()], dim=1)
-        logit_BK = network(batch.ids_BF, batch.dense_BN)
-        watched_B = batch.watch_B / (1 + batch.watch_B)  # weighted logistic regression: a play weighs its seconds
-        watch = binary_cross_entropy_with_logits(logit_BK[:, 0], watched_B)
-        loss = watch + binary_cross_entropy_with_logits(logit_BK[:, 1:], label_BK)
+        logit_BK, label_BK = network(batch.ids_BF, batch.dense_BN), labels(batch)
+        loss = binary_cross_entropy_with_logits(logit_BK[:, 0], label_BK[:, 0])
+        loss = loss + binary_cross_entropy_with_logits(logit_BK[:, 1:], label_BK[:, 1:])
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(rest, 10.0)
         for optimizer in optimizers:
@@ -136,21 +127,28 @@ def plain_step(schema: InputSchema, config: TrainingConfig, sparse: bool) -> Arm
     return step
 
 
+def labels(batch: Batch) -> Tensor:
+    """Return what the tasks learn, [B, K]; watch time by weighted logistic regression, where a play weighs its seconds."""
+    assert batch.watch_B is not None
+    return torch.stack([batch.watch_B / (1 + batch.watch_B), *batch.labels.values()], dim=1)
+
+
 def pace(schema: InputSchema, names: Sequence[str], turns: int, steps: int, rows: int = 64 * BATCH) -> Pace:
-    """Let every arm take some steps in each turn, one arm after the other, after two steps that do not count."""
+    """Take steps in turns, on one thread."""
     torch.set_num_threads(1)
     drawn, taking = arms(schema, names, rows)
     given = batches(drawn, BATCH)
-    samples: dict[str, list[float]] = {name: [] for name in names}
-    for step in taking.values():
-        step(next(given)), step(next(given))
-    for _ in range(turns):
-        for name, step in taking.items():
-            began = time.process_time()
-            for _ in range(steps):
-                step(next(given))
-            samples[name].append(BATCH * steps / (time.process_time() - began))
-    return Pace({name: tuple(values) for name, values in samples.items()})
+
+    def on_the_next(step: StepOn, given: Iterator[Batch]) -> object:
+        return step(next(given))
+
+    return take_turns({name: partial(on_the_next, step, given) for name, step in taking.items()}, turns, steps, BATCH)
+
+
+def times(found: Pace, arm: str) -> str:
+    """Return how many times as fast dwell is, with the interval."""
+    low, high = found.interval(arm)
+    return f"{found.ratio(arm):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def run(options: Options) -> list[Table]:
@@ -163,7 +161,7 @@ def run(options: Options) -> list[Table]:
         numbers[str(ids)] = {name: list(values) for name, values in found.samples.items()}
         for name, values in found.samples.items():
             pace_of = f"{statistics.median(values):,.0f} [{min(values):,.0f}, {max(values):,.0f}]"
-            rows.append([f"{ids:,}", name, pace_of, "" if name == DWELL else f"{found.ratio(name):.2f}"])
+            rows.append([f"{ids:,}", name, pace_of, "" if name == DWELL else times(found, name)])
     return [
         Table(
             title="Steps of an MMoE",
@@ -171,13 +169,13 @@ def run(options: Options) -> list[Table]:
                 "packed rows",
                 "who takes them",
                 "samples for a CPU-second [slowest, fastest turn]",
-                "dwell is so many times as fast",
+                "dwell is so many times as fast [95 %]",
             ],
             rows=rows,
             notes=[
                 f"One thread, batches of {BATCH:,}, {EXPERTS} experts of {' and '.join(map(str, HIDDEN))}, embeddings of {WIDTH}, "
                 f"{len(SCHEMA.fields)} fields, {SCHEMA.num_dense} dense features, watch time and two labels; ids follow a power law. "
-                "Arms take turns in one process; the ratio is the median of the turns'.",
+                "Arms take turns in one process; the ratio is the median of the turns' and its interval comes from their order.",
                 "AdamW moves all rows in every step. SparseAdam leaves absent rows where they are, has no weight decay, and so learns "
                 "something else; dwell's rows are where AdamW would have them (models/row_sparse.py).",
             ],
