@@ -11,7 +11,7 @@ BENCHMARK = Benchmark(
     title="Item codes, proposers and vectors learned before a fit",
     package="benchmarks.representation",
     parts=(
-        *("cold_start", "retrieval", "retrieval_kuairand", "setrec", "gacn", "pretraining"),
+        *("cold_start", "cold_start_kuairand", "retrieval", "retrieval_kuairand", "setrec", "gacn", "pretraining"),
         *("distillation", "distillation_kuairand"),
     ),
     seeds=(0, 1, 2),

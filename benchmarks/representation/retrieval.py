@@ -3,6 +3,7 @@
 The rule of the verdict stands in `RULE`, written before anything was run that is recorded. Shapes: N users of the judge day.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ import torch
 from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
 from benchmarks.parts.protocol import protocol_of
+from models.retrieval.seater import Seater
 from models.retrieval.watched import NONE
 from tasks.candidates.audience import Later
 from tasks.candidates.config import (
@@ -25,8 +27,12 @@ from tasks.candidates.config import (
     PopularityConfig,
     ProposerConfig,
     RandomConfig,
+    SasRecConfig,
+    SeaterConfig,
 )
 from tasks.candidates.measure import Proposed, statistics
+from tasks.candidates.proposers.base import Proposer
+from tasks.candidates.proposers.seater import SeaterWalk
 from tasks.candidates.registry import PROPOSERS
 from tasks.candidates.stage import servable_videos, validation_judge
 from tasks.core.layout import Workspace
@@ -39,11 +45,13 @@ from tasks.table.training_table import TrainingTable
 from tasks.table.watches import Flags, Watches
 
 FILE = Path(__file__).resolve().parent / "retrieval.yaml"
-FLOOR = "popularity"
+FLOOR, WALK = "popularity", "seater"
 SHOWN = ("proposed_recall", "proposed_tail_recall", "proposed_gini", "proposed_coverage")
 RULE = (
     "Rule, set before the run: a proposer beats the floors if the interval over users of its difference in recall to popularity, and its "
-    "difference to co-occurrence, are above 0; it must beat random, and its own control with shuffled users."
+    "difference to co-occurrence, are above 0; it must beat random, and its own control with shuffled users. A tree of like videos is worth "
+    "something if recall of the walk down it is above that of the same walk down a tree hung by chance, with its interval, and the walk is worth "
+    "its place if its recall is above that of SASRec, which scores every video, and of DirectAU."
 )
 _QUICK = {
     "sources": {
@@ -81,7 +89,28 @@ ARMS: Mapping[str, Arm] = {
     "directau, users shuffled": Arm(DirectAuConfig(), shuffled=True),
     "lightgcn": Arm(LightGcnConfig()),
     "lightgcn under bpr": Arm(LightGcnConfig(loss="bpr")),
+    "sasrec": Arm(SasRecConfig()),
+    WALK: Arm(SeaterConfig()),
+    f"{WALK}, tree by chance": Arm(SeaterConfig(tree="random")),
 }
+RIVALS = ("sasrec", "directau", f"{WALK}, tree by chance")
+"""What the walk down a tree is held against."""
+BRANCHINGS = range(8, 25)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedArm:
+    """One arm fitted with one seed.
+
+    Attributes:
+        proposer: fitted.
+        draws: metric of the judge days -> its draw.
+        videos_per_s: videos proposed in a second of one processor.
+    """
+
+    proposer: Proposer
+    draws: dict[str, Draw]
+    videos_per_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,16 +141,25 @@ class Retrieval:
 
     def draws(self, arm: Arm, seed: int) -> dict[str, Draw]:
         """Fit one arm with one seed and return its metrics on the judge days."""
+        return self.fitted(arm, seed).draws
+
+    def fitted(self, arm: Arm, seed: int) -> "FittedArm":
+        """Fit one arm with one seed and measure it on the judge days."""
         watches = shuffled(self.watches, seed) if arm.shuffled else self.watches
         config = arm.config.model_copy(update={"seed": seed}) if arm.seeded else arm.config
+        if isinstance(config, SeaterConfig):
+            config = config.model_copy(update={"branching": branching_of(watches.num_videos)})
         judge = validation_judge(watches, self.table, self.config.watched)
         proposer = PROPOSERS[config.kind].fit(watches, config, judge)
+        began = time.process_time()
         proposed = Proposed(proposer.propose(self.later.audience, self.config.length), self.later)
+        seconds = time.process_time() - began
         head = round(self.config.head_share * watches.num_videos)
         found = statistics(proposed, watches, head)
         of_tail = (self.later.video_P >= head) | (self.later.video_P == NONE)
         shown = {name: found[f"{name}@{self.config.length}"] for name in SHOWN}
-        return self._resampler.draw(shown | {"proposed_tail_recall": recall_of(proposed, of_tail)})
+        drawn = self._resampler.draw(shown | {"proposed_tail_recall": recall_of(proposed, of_tail)})
+        return FittedArm(proposer, drawn, len(self.later.audience) * self.config.length / seconds)
 
     @cached_property
     def _resampler(self) -> Resampler:
@@ -130,9 +168,11 @@ class Retrieval:
     def measured(self, title: str, seeds: Sequence[int], arms: Mapping[str, Arm] = ARMS) -> Table:
         """Fit every arm with every seed and put it into a table."""
         torch.set_num_threads(self.config.threads)
-        found = {
-            name: [self.draws(arm, seed) for seed in (seeds if arm.seeded else seeds[:1])] for name, arm in arms.items()
+        fits = {
+            name: [self.fitted(arm, seed) for seed in (seeds if arm.seeded else seeds[:1])]
+            for name, arm in arms.items()
         }
+        found = {name: [fit.draws for fit in of_arm] for name, of_arm in fits.items()}
         lines, numbers = [], {}
         for name, drawn in found.items():
             recalls = [of["proposed_recall"] for of in drawn]
@@ -141,19 +181,37 @@ class Retrieval:
                 if arms[name].seeded
                 else f"{recalls[0].result.value:.4f}"
             ]
-            for other in (FLOOR, "co_occurrence"):
-                delta = difference(recalls, [of["proposed_recall"] for of in found[other]], self.evaluation.confidence)
-                cells.append("" if name == other else f"{delta.value:+.4f} [{delta.low:+.4f}, {delta.high:+.4f}]")
+            cells += ["" if name == other else self._over(found, name, other) for other in (FLOOR, "co_occurrence")]
             means = {of: average([one[of] for one in drawn], self.evaluation.confidence) for of in SHOWN}
             cells += [f"{means[of].value:.4f}" for of in SHOWN[1:]]
-            lines.append([name, *cells])
-            numbers[name] = {
+            videos_per_s = float(np.median([fit.videos_per_s for fit in fits[name]]))
+            lines.append([name, *cells, f"{videos_per_s:,.0f}"])
+            estimates = {
                 of: {"per_seed": estimate.per_seed, "low": estimate.low, "high": estimate.high}
                 for of, estimate in means.items()
             }
+            numbers[name] = {**estimates, "videos_per_s": videos_per_s}
         k = self.config.length
         columns = ["proposer", f"recall@{k}", "to popularity", "to co-occurrence", "tail recall", "Gini", "coverage"]
-        return Table(title, columns, lines, [self.about(), RULE], numbers)
+        notes = [self.about(), RULE, _RATES]
+        if WALK in found:
+            differences = ", ".join(f"{other} {self._over(found, WALK, other)}" for other in RIVALS if other in found)
+            notes.append(f"Recall of {WALK} to that of {differences}.")
+            notes += sorted(
+                {tree_facts(fit.proposer.model) for fit in fits[WALK] if isinstance(fit.proposer, SeaterWalk)}
+            )
+        notes += [
+            f"Chosen on the validation day by {name}, fit by fit: {said}."
+            for name, of_arm in fits.items()
+            if (said := "; ".join(_chosen(fit.proposer) for fit in of_arm if fit.proposer.chosen))
+        ]
+        return Table(title, [*columns, "videos/CPU-s"], lines, notes, numbers)
+
+    def _over(self, found: Mapping[str, Sequence[Mapping[str, Draw]]], name: str, other: str) -> str:
+        """Return the difference in recall of one arm to another."""
+        recalls, others = ([one["proposed_recall"] for one in found[arm]] for arm in (name, other))
+        delta = difference(recalls, others, self.evaluation.confidence)
+        return f"{delta.value:+.4f} [{delta.low:+.4f}, {delta.high:+.4f}]"
 
     def about(self) -> str:
         """Return how many watches there are, and how many are in reach."""
@@ -164,6 +222,46 @@ class Retrieval:
             f"the fit days; {later.row_P.size:,} later watches of {len(later.audience):,} users, of which no list can recall more than "
             f"{ceiling[f'proposed_ceiling@{self.config.length}'].value:.4f} (new videos). Mean ± sd over fits; intervals over users."
         )
+
+
+_RATES = (
+    "Videos/CPU-s: videos proposed to the users of the judge day in a second of one processor, median over fits, on a machine with other work; "
+    "scoring proposers pay by video of the catalogue, a walk by level of the tree."
+)
+
+
+def branching_of(videos: int) -> int:
+    """Return the children of a node whose power lies closest above the number of videos: the fullest tree."""
+
+    def leaves(branching: int) -> int:
+        depth = next(depth for depth in range(1, 64) if branching**depth >= videos)
+        return int(branching**depth)
+
+    return min(BRANCHINGS, key=leaves)
+
+
+def tree_facts(model: Seater) -> str:
+    """Return how many videos a walk from the root reaches, how deep they lie and how evenly they hang."""
+    child_TK, path_VL = model.child_TK.numpy(), model.path_VL.numpy()
+    weight_T = np.bincount(path_VL[path_VL != NONE], minlength=len(child_TK))
+    reached, level, depth, uneven = list[int](), np.array([0]), 0, 0
+    while level.size:
+        reached += model.video_T.numpy()[level].tolist()
+        below_TK = child_TK[level]
+        weights = [weight_T[children[children != NONE]] for children in below_TK]
+        uneven = max(uneven, *(int(np.ptp(of)) for of in weights if of.size), 0)
+        level = below_TK[below_TK != NONE]
+        depth += bool(level.size)
+    leaves = [video for video in reached if video != NONE]
+    return (
+        f"Tree of {WALK}: {len(set(leaves)):,} of {len(path_VL):,} videos are reached from the root, each once: "
+        f"{'yes' if len(leaves) == len(set(leaves)) else 'no'}; {child_TK.shape[1]} children of a node at most, {depth} levels; videos below two "
+        f"children of a node differ by {uneven} at most."
+    )
+
+
+def _chosen(proposer: Proposer) -> str:
+    return ", ".join(f"{what} {value:g}" for what, value in proposer.chosen.items())
 
 
 def recall_of(proposed: Proposed, chosen_P: Flags) -> UserSums:
@@ -209,6 +307,9 @@ def days_of(file: Path, options: Options) -> Retrieval:
 
 def short(arm: Arm) -> Arm:
     """Return an arm whose fit is over soon."""
-    if not isinstance(arm.config, FittedVectors):
+    brief: dict[str, object] = {"max_epochs": 1, "width": 4}
+    if isinstance(arm.config, SeaterConfig):
+        brief["vectors"] = arm.config.vectors.model_copy(update=brief)
+    elif not isinstance(arm.config, FittedVectors | SasRecConfig):
         return arm
-    return replace(arm, config=arm.config.model_copy(update={"max_epochs": 1, "width": 4}))
+    return replace(arm, config=arm.config.model_copy(update=brief))

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from benchmarks.watchtime.measure import CONFIDENCE, Outputs
 from benchmarks.watchtime.testbed import Testbed
-from tasks.evaluate.estimate import Draw, difference
+from tasks.evaluate.estimate import Draw, difference, seed_sd
 from tasks.evaluate.metrics.pairwise import xauc_influence
 from tasks.table.training_table import TrainingTable
 
@@ -24,6 +25,8 @@ SLICES: Mapping[str, tuple[int, float]] = {
     "> 20": (21, np.inf),
 }
 """Slice -> fewest and most rows of the fit days that a judge row's video, or user, has."""
+POWER = 0.8
+"""Probability with which the smallest detectable effect is seen."""
 _FEWEST_ROWS = 100
 """A slice of fewer is left out."""
 
@@ -50,6 +53,18 @@ class Sliced:
         pairs = {"users": (self.users, other.users), "videos": (self.videos, other.videos)}
         found = {name: difference(*pair, CONFIDENCE) for name, pair in pairs.items()}
         return {name: (of.value, of.low, of.high) for name, of in found.items()}
+
+    def detectable(self, other: "Sliced") -> tuple[float, float]:
+        """Return the smallest difference to another that these rows show with `POWER`: a true one so large has an interval off 0 so often.
+
+        The first by the sampling of videos alone, as the interval over videos has it; the second by the variance between fits as well.
+        """
+        sampling = difference(self.videos, other.videos, CONFIDENCE).standard_error
+        fits = max(len(self.per_seed), len(other.per_seed))
+        both = [np.broadcast_to(of.per_seed, fits) for of in (self, other)]
+        between = seed_sd((both[0] - both[1]).tolist()) / np.sqrt(fits)
+        quantiles = float(ndtri(0.5 + CONFIDENCE / 2) + ndtri(POWER))
+        return quantiles * sampling, quantiles * float(np.hypot(sampling, between))
 
 
 def heading(name: str, whose: str = "Videos") -> str:

@@ -133,6 +133,30 @@ class SeaterConfig(Block):
         return _of_two_heads(self)
 
 
+class SasRecConfig(Block):
+    """Every video's inner product with a Transformer's state of what a user watched, in order."""
+
+    kind: Literal["sasrec"] = "sasrec"
+    width: Width = 64
+    """numbers of a video's vector and of a state"""
+    blocks: Copies = 2
+    """layers of attention"""
+    history: Whole = Field(default=50, ge=1, le=200)
+    """videos watched last that are read"""
+    dropouts: Annotated[tuple[Dropout, ...], Field(min_length=1, max_length=8), distinct("dropouts")] = (0.2, 0.5)
+    """shares of activations dropped in a fit, each a fit of its own, among which the validation day chooses"""
+    learning_rate: StepSize = 0.001
+    """size of a step"""
+    batch_size: BatchRows = 128
+    """users of a step"""
+    max_epochs: Steps = 60
+    """passes over the users at most"""
+    patience: Steps = 5
+    """epochs without a better NDCG@20 on the validation day that end the fit"""
+    seed: Seed = 0
+    """of the first weights and of the order of users"""
+
+
 class GacnConfig(FittedVectors, GacnOptions):
     """Vectors that agree between views of the graph of watches: not validated, off unless asked for; needs features.content."""
 
@@ -195,6 +219,7 @@ ProposerConfig = Annotated[
     | DirectAuConfig
     | LightGcnConfig
     | MetricConfig
+    | SasRecConfig
     | SeaterConfig
     | SetRecConfig
     | GacnConfig,

@@ -10,6 +10,7 @@ from tasks.candidates.proposers.lightgcn import LightGcn
 from tasks.candidates.proposers.metric import Metric
 from tasks.candidates.proposers.popularity import Popularity
 from tasks.candidates.proposers.random import Random
+from tasks.candidates.proposers.sasrec import SasRecTopK
 from tasks.candidates.proposers.seater import SeaterWalk
 from tasks.candidates.proposers.setrec import SetRecSlots
 
@@ -20,6 +21,7 @@ PROPOSERS: Mapping[str, type[Proposer]] = {
     "directau": DirectAu,
     "lightgcn": LightGcn,
     "metric": Metric,
+    "sasrec": SasRecTopK,
     "seater": SeaterWalk,
     "setrec": SetRecSlots,
     "gacn": Gacn,

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.parts.part import Options
 from benchmarks.representation import distillation, gacn, pretraining, setrec
 from benchmarks.representation.cold_start import FILE, controls, run
-from benchmarks.representation.retrieval import ARMS, SHOWN, Retrieval, recall_of, short, shuffled
+from benchmarks.representation.retrieval import ARMS, SHOWN, WALK, Retrieval, branching_of, recall_of, short, shuffled
 from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
 from tasks.candidates.measure import Proposed
@@ -121,8 +121,20 @@ def test_every_proposer_is_measured(features: Path, table: Path) -> None:
         "popularity": 1,
         "co_occurrence": 1,
     }
+    walk, by_chance = recalls[WALK], recalls[f"{WALK}, tree by chance"]
+    assert walk != by_chance and len(recalls["sasrec"]) == 2
+    (tree,) = (note for note in found.notes if note.startswith("Tree of seater: "))
+    assert "80 of 80 videos are reached from the root, each once: yes; 9 children of a node at most, 2 levels; " in tree
+    assert tree.endswith("differ by 1 at most.")
+    assert any(note.startswith("Recall of seater to that of sasrec ") for note in found.notes)
+    assert any(note.startswith("Chosen on the validation day by sasrec") for note in found.notes)
     popularity = next(row for row in found.rows if row[0] == "popularity")
     assert popularity[2] == "" and popularity[3] != ""
+
+
+@pytest.mark.parametrize(("videos", "branching"), [(512, 8), (930, 10), (5_700, 18), (6_800, 19), (9, 9)])
+def test_the_fullest_tree_has_a_power_close_above_the_catalogue(videos: int, branching: int) -> None:
+    assert branching_of(videos) == branching
 
 
 def test_shuffled_users_leave_every_video_about_its_watchers() -> None:

@@ -26,10 +26,14 @@ USERS_AT_A_TIME = 64
 
 
 class SeaterWalk(Proposer):
-    """Names videos at a cost that grows with the depth of the tree and not with the catalogue."""
+    """Names videos at a cost that grows with the depth of the tree and not with the catalogue.
+
+    Attributes:
+        model: fitted, with its tree.
+    """
 
     def __init__(self, model: Seater, past_UH: Ids, popular: Popularity) -> None:
-        self._model, self._past_UH, self._popular = model, past_UH, popular
+        self.model, self._past_UH, self._popular = model, past_UH, popular
 
     @classmethod
     def fit(cls, watches: Watches, config: SeaterConfig, judge: Judge) -> Self:
@@ -69,9 +73,9 @@ class SeaterWalk(Proposer):
             found = self._popular.propose(part, k)
             walks = (past != NONE).any(axis=1)
             if walks.any():
-                barred = np.zeros((len(part), len(self._model.path_VL)), dtype=np.bool_)
+                barred = np.zeros((len(part), len(self.model.path_VL)), dtype=np.bool_)
                 barred[part.shown_row, part.shown] = True
-                beam, _ = self._model.beam(torch.from_numpy(past[walks]), k, torch.from_numpy(barred[walks]))
+                beam, _ = self.model.beam(torch.from_numpy(past[walks]), k, torch.from_numpy(barred[walks]))
                 found[walks] = beam.numpy()
             parts.append(found)
         return np.concatenate(parts)

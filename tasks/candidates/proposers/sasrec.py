@@ -1,0 +1,81 @@
+"""SASRec: every video's inner product with a state of what a user watched, in order (docs/methods/retrieval.md#sasrec).
+
+Shapes: U users, V videos, B users of a step, H past videos, N users proposed to.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.early_stopping import EarlyStopping
+from models.encoders.history.causal import CausalSize
+from models.retrieval.sasrec import SasRec
+from models.retrieval.watched import NONE, Ids, past_of_users
+from tasks.candidates.audience import Audience
+from tasks.candidates.config import SasRecConfig
+from tasks.candidates.proposers.base import Judge, ScoringProposer
+from tasks.candidates.top_k import Scores
+from tasks.table.watches import Watches
+
+
+class SasRecTopK(ScoringProposer):
+    """Knows the order of a user's watches, and scores the whole catalogue for it."""
+
+    def __init__(self, model: SasRec, past_UH: Ids, dropout: float) -> None:
+        self._model, self._past_UH, self._dropout = model, past_UH, dropout
+
+    @classmethod
+    def fit(cls, watches: Watches, config: SasRecConfig, judge: Judge) -> Self:
+        """Fit with every dropout and keep the one that the validation day finds best; of equal ones the first."""
+        fits = [cls._fitted(watches, config, dropout, judge) for dropout in config.dropouts]
+        return fits[0] if len(fits) == 1 else max(fits, key=judge)
+
+    @classmethod
+    def _fitted(cls, watches: Watches, config: SasRecConfig, dropout: float, judge: Judge) -> Self:
+        # Dropout and layers draw from torch's own generator; what ran before must not show.
+        torch.manual_seed(config.seed)
+        size = CausalSize(dropout=dropout, num_blocks=config.blocks, num_heads=1)
+        model = SasRec(watches.num_videos, config.width, size, config.history)
+        line_UH = past_of_users(watches, config.history + 1)
+        # who watched one video has nothing that came next
+        past_BH, next_BH = (
+            torch.from_numpy(line_UH[line_UH[:, -2] != NONE][:, cut]) for cut in (np.s_[:-1], np.s_[1:])
+        )
+        next_BH = next_BH.where(past_BH != NONE, NONE)
+        proposer = cls(model, line_UH[:, 1:], dropout)
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+        generator = torch.Generator().manual_seed(config.seed)
+        stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
+        while not stopping.exhausted and len(past_BH):
+            model.train()
+            order_B = torch.randperm(len(past_BH), generator=generator)
+            for begin in range(0, len(order_B), config.batch_size):
+                some = order_B[begin : begin + config.batch_size]
+                loss = model.loss(past_BH[some], next_BH[some])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+            model.eval()
+            stopping.improved(-judge(proposer), lambda: {name: of.clone() for name, of in model.state_dict().items()})
+        if stopping.kept is not None:
+            model.load_state_dict(stopping.kept)
+        model.eval()
+        return proposer
+
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """Share of activations dropped."""
+        return {"dropout": self._dropout}
+
+    def scores(self, audience: Audience) -> Scores:
+        """Return logits; 0 for all of a user without a watch."""
+        past_NH = np.where((audience.user_N == NONE)[:, None], NONE, self._past_UH[audience.user_N])
+        knows_N = past_NH[:, -1] != NONE
+        score_NV = np.zeros((len(audience), self._model.videos.num_embeddings), dtype=np.float32)
+        if knows_N.any():
+            score_NV[knows_N] = self._model.logits(torch.from_numpy(past_NH[knows_N])).numpy()
+        return score_NV
