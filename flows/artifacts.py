@@ -13,7 +13,7 @@ from flows.embedded import is_embedded
 _log = logging.getLogger(__name__)
 
 
-def show(create: Callable[..., object], key: str, **content: str) -> None:
+def show(create: Callable[..., object], key: str, **content: str | float) -> None:
     """Create an artifact; that a server is away, which its owner will start again, is said in the log.
 
     Args:

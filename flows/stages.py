@@ -27,6 +27,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 import tasks.__main__ as stage_command
 from flows import dvc_command
 from flows.artifacts import show
+from flows.cluster_log import ClusterLog
 from tasks.core.errors import USER_ERROR, DwellError
 from tasks.core.fork_server import fork_server
 from tasks.core.layout import Workspace
@@ -120,19 +121,23 @@ def run_stage(stage: str, root: str, timeout_minutes: float) -> str:
     logger, workspace, began = get_run_logger(), Workspace(Path(root)), dt.datetime.now(dt.UTC)
     # Stages beside it hold DVC's lock for moments, which on a starved machine are more than the 3 s it waits of its own accord.
     command = [sys.executable, "-m", "flows.dvc_command", "--wait-for-lock", "repro", "--single-item", stage]
+    key = "stage-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
+    log = ClusterLog(stage, key, logger.info)
     started = time.monotonic()
     with stage_bar(workspace, stage):
-        returncode, lines = _stream(command, workspace.root, timeout_minutes, logger.info)
+        returncode, lines = _stream(command, workspace.root, timeout_minutes, log)
     outcome = _outcome(lines) if returncode == 0 else FAILED
     write_span(workspace, stage, began, outcome)
     if returncode != 0:
         raise _failure(stage, returncode, lines, timeout_minutes)
     show(
         create_markdown_artifact,
-        markdown=f"**{stage}** {outcome} in {time.monotonic() - started:.1f} s\n\n```\n"
+        markdown=f"**{stage}** {outcome} in {time.monotonic() - started:.1f} s"
+        + (f", [Dask dashboard]({log.dashboard})" if log.dashboard else "")
+        + "\n\n```\n"
         + "\n".join(lines[-20:])
         + "\n```",
-        key="stage-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-"),
+        key=key,
         description=f"{stage}: {outcome}",
     )
     return outcome

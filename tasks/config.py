@@ -126,7 +126,7 @@ class Params(Block):
     validation: ValidationConfig = ValidationConfig()
     features: FeatureConfig = FeatureConfig()
     cluster: ClusterConfig = HERE
-    """where days are read, validated and described, and pairs scored: in this process, by workers of this machine, or on a cluster at an address"""
+    """where days are read, validated, described and encoded, and pairs scored: in this process, by workers of this machine, or on a cluster at an address"""
     table: TableConfig = TableConfig()
     recipes: dict[Name, dict[str, Any]]
     """models by name; each is a composition of components (`dwell schema --part recipe` prints what is possible)"""

@@ -74,9 +74,11 @@ def table(night: Night, recipe: str | None) -> Any:
     from tasks.table.build import build_table
     from tasks.table.candidate_log import CandidateLog
 
-    workspace = night.workspace
+    params, workspace = night.params, night.workspace
     candidates = CandidateLog.of(workspace.raw)
-    return build_table(workspace.features, night.params.table, night.days, workspace.table, candidates=candidates)
+    return build_table(
+        workspace.features, params.table, night.days, workspace.table, candidates=candidates, cluster=params.cluster
+    )
 
 
 def champion(night: Night, recipe: str | None) -> Any:

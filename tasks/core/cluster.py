@@ -1,9 +1,11 @@
 """Run a partition function over its tasks: in this process, or on a Dask cluster. The bytes are the same."""
 
 import contextlib
+import datetime as dt
 import logging
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -27,6 +29,15 @@ _POLL_S, _ALONE_S = 2.0, 30.0
 """How often workers are looked for, and how long a cluster may have none: a nanny restarts one within seconds."""
 _STARTS = 3
 """Attempts to start a local cluster."""
+_MEMORY_EVENT = "worker-restart-memory"
+"""Topic under which a nanny tells the scheduler that it ends a worker for its memory."""
+DASHBOARD = re.compile(r"dashboard of the Dask cluster: (\S+)")
+PROGRESS = re.compile(r"(\d+) of (\d+) tasks are done on the Dask cluster")
+"""What the log of a stage says of its cluster, for those who read logs."""
+_MORE_MEMORY = (
+    "give each worker more (fewer cluster.workers, a larger cluster.memory_gib, `dask worker --memory-limit`), or set "
+    "cluster: {kind: none}"
+)
 _log = logging.getLogger(__name__)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -44,6 +55,10 @@ class LocalCluster(Block):
     kind: Literal["local"] = "local"
     workers: Threads = 2
     """worker processes, one thread each"""
+    memory_gib: float | None = Field(
+        default=None, gt=0, le=2**16, allow_inf_nan=False, exclude_if=lambda gib: gib is None
+    )
+    """what each may use, beyond which it is ended and its partition tried again; null: an equal share of the machine"""
 
 
 class ClusterAddress(Block):
@@ -76,8 +91,9 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
         seen: folder that stands and that every worker must see at the same path.
 
     Raises:
-        MachineError: if workers keep dying under a task or before they have registered, or none is left; if one has other
-            code or libraries than this process, which would give other bytes, or does not see the files.
+        MachineError: if workers keep dying under a task or before they have registered, or none is left; if a task needs more
+            memory than workers have; if one has other code or libraries than this process, which would give other bytes, or
+            does not see the files.
     """
     if isinstance(config, NoCluster):
         yield lambda function, tasks: [function(task) for task in tasks]
@@ -151,27 +167,55 @@ def _alike(expected: Environment, seen: Path, function: Callable[[Task], Result]
 
 
 def _results(client: Any, function: Callable[[Task], Result], tasks: Sequence[Task], distributed: Any) -> list[Result]:
-    _log.info("%d tasks on the Dask cluster %s", len(tasks), client.scheduler.address)
+    ended_before = len(client.get_events(_MEMORY_EVENT))
     futures = client.map(function, tasks, pure=False)
+    _log.info("%d tasks on the Dask cluster %s", len(tasks), client.scheduler.address)
     try:
         _wait(client, futures, distributed)
         return list(client.gather(futures))
     except CancelledError as error:
         raise MachineError("the Dask scheduler was lost: start it again, or set cluster: {kind: none}") from error
     except distributed.KilledWorker as error:
+        which = _named(tasks, [future.key for future in futures].index(error.task))
+        if ended := client.get_events(_MEMORY_EVENT)[ended_before:]:
+            most_gib = max(event["rss"] for _, event in ended) / 2**30
+            limit_gib = error.last_worker.memory_limit / 2**30
+            raise MachineError(
+                f"out of memory: workers of the Dask cluster were ended again and again under {which}, the last of them with "
+                f"{most_gib:.1f} GiB in use of {limit_gib:.1f} that it may use: {_MORE_MEMORY}"
+            ) from error
         raise MachineError(
-            f"workers of the Dask cluster died again and again under one task ({error.task}): they are out of "
-            "memory or were killed; give them more memory, or set cluster: {kind: none}"
+            f"workers of the Dask cluster died again and again under {which}: they were killed, or the system had no memory "
+            f"left: {_MORE_MEMORY}"
+        ) from error
+    except MemoryError as error:
+        failed = [future.status for future in futures].index("error")
+        raise MachineError(
+            f"out of memory: a worker of the Dask cluster got no more under {_named(tasks, failed)}: {_MORE_MEMORY}"
         ) from error
 
 
+def _named(tasks: Sequence[Any], place: int) -> str:
+    """Say which task it is: by its day or name, where it has one."""
+    task = tasks[place]
+    name = next((value for key in ("day", "name") if (value := getattr(task, key, None)) is not None), task)
+    said = f" ({name})" if isinstance(name, str) else f" ({name.isoformat()})" if type(name) is dt.date else ""
+    return f"task {place + 1} of {len(tasks)}{said}"
+
+
 def _wait(client: Any, futures: Sequence[Any], distributed: Any) -> None:
-    """Wait for all futures; a scheduler without workers would let one wait for ever."""
+    """Wait for all futures, and say every tenth of them; a scheduler without workers would let one wait for ever."""
     alone_since: float | None = None
+    tenths = 0
     while True:
         with contextlib.suppress(TimeoutError):
             distributed.wait(futures, timeout=_POLL_S)
+            _log.info("%d of %d tasks are done on the Dask cluster", len(futures), len(futures))
             return
+        done = sum(future.done() for future in futures)
+        if done * 10 // len(futures) > tenths:
+            tenths = done * 10 // len(futures)
+            _log.info("%d of %d tasks are done on the Dask cluster", done, len(futures))
         if client.scheduler_info()["workers"]:
             alone_since = None
         elif alone_since is None:
@@ -188,10 +232,12 @@ def _client(config: LocalCluster | ClusterAddress, distributed: Any) -> Iterator
     """Yield a client of a local cluster that runs as long, or of the one at an address."""
     if isinstance(config, ClusterAddress):
         with distributed.Client(config.address) as client:
+            if "dashboard" in client.scheduler_info()["services"]:
+                _log.info("dashboard of the Dask cluster: %s", client.dashboard_link)
             yield client
         return
     threads = max(1, (os.cpu_count() or 1) // config.workers)
-    cluster = _started(config.workers, {"POLARS_MAX_THREADS": str(threads)}, distributed)
+    cluster = _started(config, {"POLARS_MAX_THREADS": str(threads)}, distributed)
     try:
         with distributed.Client(cluster) as client:
             yield client
@@ -199,16 +245,18 @@ def _client(config: LocalCluster | ClusterAddress, distributed: Any) -> Iterator
         _close(cluster)
 
 
-def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any:
+def _started(config: LocalCluster, environment: dict[str, str], distributed: Any) -> Any:
     """Return a running local cluster; one whose worker dies before it has registered does not come up, and is begun again.
 
-    It answers who has the certificate that is made for it and lives in the memory of its processes: tasks are code.
+    It answers who has the certificate that is made for it and lives in the memory of its processes: tasks are code. It has
+    no dashboard, which answers everybody on the machine.
     """
     attempt = 1
     while True:
         try:
             return distributed.LocalCluster(
-                n_workers=workers,
+                n_workers=config.workers,
+                memory_limit="auto" if config.memory_gib is None else round(config.memory_gib * 2**30),
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address=None,
@@ -219,7 +267,7 @@ def _started(workers: int, environment: dict[str, str], distributed: Any) -> Any
         except (RuntimeError, OSError, TimeoutError) as error:
             if attempt == _STARTS:
                 raise MachineError(
-                    f"a local Dask cluster of {workers} workers did not start in {_STARTS} attempts ({error}): its workers are out "
+                    f"a local Dask cluster of {config.workers} workers did not start in {_STARTS} attempts ({error}): its workers are out "
                     "of memory or were killed; name fewer in cluster.workers, or set cluster: {kind: none}"
                 ) from error
             attempt += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.core.cluster import HERE, ClusterConfig
 from tasks.core.days import Days, midnight_ms
 from tasks.core.errors import ContractError
 from tasks.core.files import hash_file, hash_tree, writing
@@ -19,10 +20,12 @@ from tasks.table.fit import fit_preprocessor, teaching_videos
 from tasks.table.items.config import NoItems
 from tasks.table.items.report import FOLDER as ITEMS
 from tasks.table.items.report import write_items
+from tasks.table.over_days import OverDays, Work, over_days
+from tasks.table.pairs import proportional
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
-from tasks.table.split import TASKS, SplitEncoder
+from tasks.table.split import TASKS, Encoding, SplitEncoder
 from tasks.table.training_table import CONTENTS, LEARNED, PREPROCESSOR, SPLITS, TableMetadata
-from tasks.table.unobserved import FOLDER, UnobservedSampler
+from tasks.table.unobserved import FOLDER, PairPopulation, UnobservedSampler
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def build_table(
     chunk_rows: int = CHUNK_ROWS,
     splits: Sequence[str] = SPLITS,
     candidates: CandidateLog | None = None,
+    cluster: ClusterConfig = HERE,
 ) -> TableResult:
     """Build the training table of one night.
 
@@ -64,29 +68,33 @@ def build_table(
             the normalisation).
         splits: those that are written: all, or those that a fit sees (`LEARNED`).
         candidates: those that the source's log marks as not shown; None: it marks none.
+        cluster: where days are counted and encoded.
 
     Raises:
+        MachineError: if workers of the cluster are lost, or would give other bytes.
         ContractError: if a day or column is missing, or the fit or validation days hold no row.
         ConfigError: if the configuration names a field that the features stage does not offer, or content it does not carry.
     """
     source = FeatureFolder.open(features)
     cutoff_ms = midnight_ms(days.judge[0], source.timezone)
-    preprocessor = fit_preprocessor(source, config, days.fit, cutoff_ms, chunk_rows)
     split_days = {"fit": days.fit, "validation": (days.validation,), "judge": days.judge}
-    with writing(out) as temporary:
+    with writing(out) as temporary, over_days(cluster, out) as over:
+        preprocessor = fit_preprocessor(source, config, days.fit, cutoff_ms, chunk_rows, over)
         preprocessor.save(temporary / PREPROCESSOR)
-        rows, late = {}, {}
+        encoding = Encoding(features.absolute(), temporary.absolute() / PREPROCESSOR)
+        works = []
         for split in splits:
-            cutoff = None if split == "judge" else cutoff_ms
-            encoder = SplitEncoder(source, preprocessor, cutoff, chunk_rows)
-            rows[split], late[split] = encoder.write(split_days[split], temporary / split)
+            encoder = SplitEncoder(encoding, None if split == "judge" else cutoff_ms, chunk_rows)
+            works.append(Work(encoder.write, split_days[split], temporary / split))
+        rows, late = {}, {}
+        for split, counted in zip(splits, over.columns(works), strict=True):
+            rows[split], late[split] = (sum(numbers) for numbers in zip(*counted, strict=True))
         _require_rows(rows, split_days)
         populations = {}
         if config.unobserved_per_impression:
-            sampler = UnobservedSampler(source, preprocessor, cutoff_ms, chunk_rows, candidates)
-            for split in LEARNED:
-                count = round(config.unobserved_per_impression * rows[split])
-                populations[split] = sampler.write(split_days[split], count, temporary / split / FOLDER)
+            sampler = UnobservedSampler(encoding, cutoff_ms, chunk_rows, candidates)
+            wanted = {split: round(config.unobserved_per_impression * rows[split]) for split in LEARNED}
+            populations = _draw(sampler, over, {split: split_days[split] for split in LEARNED}, wanted, temporary)
         shown = pl.Series(
             np.unique(open_column(temporary / "fit", "video_id")) if source.has_content else [], dtype=pl.Int64
         )
@@ -116,6 +124,27 @@ def build_table(
         ).write(temporary)
     sizes = {"fields": schema.num_fields, "packed_rows": schema.num_rows, "dense": schema.num_dense}
     return TableResult(rows, late, {split: drawn.sampled for split, drawn in populations.items()}, sizes)
+
+
+def _draw(
+    sampler: UnobservedSampler,
+    over: OverDays,
+    split_days: Mapping[str, Sequence[dt.date]],
+    wanted: Mapping[str, int],
+    table: Path,
+) -> dict[str, PairPopulation]:
+    """Draw the unobserved pairs of splits, over the days of each in proportion to those that it has."""
+    counted = iter(over.apply(sampler.count, [day for days in split_days.values() for day in days]))
+    sizes = {split: [next(counted) for _ in days] for split, days in split_days.items()}
+    works = []
+    for split, days in split_days.items():
+        drawn = proportional(wanted[split], [unshown for _, unshown in sizes[split]])
+        works.append(Work(sampler.write, list(zip(days, drawn, strict=True)), table / split / FOLDER))
+    populations = {}
+    for split, numbers in zip(split_days, over.columns(works), strict=True):
+        shown, unshown = (sum(of_days) for of_days in zip(*sizes[split], strict=True))
+        populations[split] = PairPopulation(pairs=shown + unshown, observed=shown, sampled=sum(numbers))
+    return populations
 
 
 def _require_rows(rows: Mapping[str, int], split_days: Mapping[str, Sequence[dt.date]]) -> None:

@@ -14,6 +14,10 @@ Array = NDArray[Any]
 HistoryLoader = Callable[[dt.date], pl.DataFrame | None]
 EMPTY = 0
 """Sequence of users without history."""
+HISTORY = "history"
+"""Folder of the sequences, below that of the rows that read them."""
+HISTORY_INDEX = "history_index"
+"""Column of rows: the sequence that each reads."""
 
 
 class DayHistories:

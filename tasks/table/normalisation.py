@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,23 @@ class Normalisation:
         return scaled
 
 
-class MomentAccumulator:
-    """Merges count, mean and sum of squared deviations of chunks (Chan et al.), column by column; NaN is missing."""
+@dataclass(frozen=True)
+class ChunkMoments:
+    """What the moments of a chunk of rows are merged from, float64 [N] each.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self._count = np.zeros(len(self.names))
-        self._mean = np.zeros(len(self.names))
-        self._squares = np.zeros(len(self.names))
+    Attributes:
+        count: values that are finite.
+        mean: of those.
+        squares: sum of their squared deviations.
+    """
 
-    def add(self, values: NDArray[np.floating[Any]]) -> None:
-        """Add a [rows, N] chunk; values that are not finite do not count."""
+    count: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating[Any]]) -> "ChunkMoments":
+        """Return those of a [rows, N] chunk; values that are not finite do not count."""
         missing = ~np.isfinite(values)
         count = (len(values) - missing.sum(axis=0)).astype(np.float64)
         centred = values.astype(np.float64)
@@ -53,17 +60,41 @@ class MomentAccumulator:
         mean = centred.sum(axis=0) / np.maximum(count, 1)
         centred -= mean
         centred[missing] = 0.0
-        squares = np.einsum("ij,ij->j", centred, centred)
-        total = np.maximum(self._count + count, 1)
-        delta = mean - self._mean
-        self._squares += squares + delta**2 * self._count * count / total
-        self._mean += delta * count / total
-        self._count += count
+        return cls(count, mean, np.einsum("ij,ij->j", centred, centred))
+
+    def merged(self, later: "ChunkMoments") -> "ChunkMoments":
+        """Return the moments of both (Chan et al.); another order gives other last bits."""
+        total = np.maximum(self.count + later.count, 1)
+        delta = later.mean - self.mean
+        squares = self.squares + (later.squares + delta**2 * self.count * later.count / total)
+        return ChunkMoments(self.count + later.count, self.mean + delta * later.count / total, squares)
+
+
+class MomentAccumulator:
+    """Moments of chunks of rows, merged in the order of the chunks wherever each was read; NaN is missing."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._chunks: list[ChunkMoments] = []
+
+    def add(self, values: NDArray[np.floating[Any]]) -> None:
+        """Add a [rows, N] chunk; values that are not finite do not count."""
+        self._chunks.append(ChunkMoments.of(values))
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Return what was added, [chunks, 3, N]: a few numbers for each chunk."""
+        return np.array([[of.count, of.mean, of.squares] for of in self._chunks]).reshape(-1, 3, len(self.names))
+
+    def add_array(self, chunks: NDArray[np.float64]) -> None:
+        """Add the chunks that another one's `to_array` returned."""
+        self._chunks += [ChunkMoments(*chunk) for chunk in chunks]
 
     def normalisation(self, clip: float, unscaled: Collection[str] = ()) -> Normalisation:
         """Return the normalisation; a feature that never varies keeps scale 1, an unscaled one passes as it is."""
-        deviation = np.sqrt(self._squares / np.maximum(self._count, 1))
-        constant = deviation <= _CONSTANT * np.maximum(np.abs(self._mean), _CONSTANT)
+        none = np.zeros(len(self.names))
+        all_rows = reduce(ChunkMoments.merged, self._chunks, ChunkMoments(none, none, none))
+        deviation = np.sqrt(all_rows.squares / np.maximum(all_rows.count, 1))
+        constant = deviation <= _CONSTANT * np.maximum(np.abs(all_rows.mean), _CONSTANT)
         as_is = np.isin(self.names, list(unscaled))
         scale = np.where(constant | as_is, 1.0, deviation)
-        return Normalisation(self.names, np.where(as_is, 0.0, self._mean), scale, clip)
+        return Normalisation(self.names, np.where(as_is, 0.0, all_rows.mean), scale, clip)

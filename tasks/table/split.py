@@ -2,6 +2,8 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from tasks.core.contract import KEY
 from tasks.core.labels import LABELS
 from tasks.table.columns import ColumnsWriter
-from tasks.table.history import DayHistories
+from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
@@ -24,36 +26,70 @@ SEGMENTS = ("scene", "hour", "is_new_user", "is_new_video", "popularity")
 _READ = (*KEY, "known_at_ms", "watch_ms", "duration_ms", "policy", "position", "exposure_probability", "state_day")
 
 
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Features and the saved preprocessor that encodes their rows. Each process that gets it reads both itself, once.
+
+    Attributes:
+        features: folder of the features stage.
+        folder: of the preprocessor.
+    """
+
+    features: Path
+    folder: Path
+
+    @cached_property
+    def source(self) -> FeatureFolder:
+        """The features."""
+        return FeatureFolder.open(self.features)
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """What encodes."""
+        return Preprocessor.load(self.folder)
+
+    def __getstate__(self) -> dict[str, Path]:
+        """Leave behind what was read."""
+        return {"features": self.features, "folder": self.folder}
+
+
+@dataclass(frozen=True)
 class SplitEncoder:
-    """Encodes days to the columns of one split, a chunk at a time."""
+    """Encodes days to the columns of one split, a chunk at a time.
 
-    def __init__(
-        self, source: FeatureFolder, preprocessor: Preprocessor, cutoff_ms: int | None, chunk_rows: int
-    ) -> None:
-        self._source, self._preprocessor = source, preprocessor
-        self._cutoff_ms, self._chunk_rows = cutoff_ms, chunk_rows
-        self._columns = tuple(dict.fromkeys([*_READ, *TASKS, *SEGMENTS, *preprocessor.row_columns]))
+    Attributes:
+        encoding: what encodes which features.
+        cutoff_ms: rows known later are left out; None: none is.
+        chunk_rows: rows encoded at a time.
+    """
 
-    def write(self, days: Sequence[dt.date], folder: Path) -> tuple[int, int]:
-        """Write the split; return its rows and the rows left out as late."""
-        rows = late = 0
+    encoding: Encoding
+    cutoff_ms: int | None
+    chunk_rows: int
+
+    def write(self, days: Sequence[dt.date], folder: Path) -> list[tuple[int, int]]:
+        """Write the columns of some days; return each day's rows and the rows left out as late."""
+        source, preprocessor = self.encoding.source, self.encoding.preprocessor
+        read = tuple(dict.fromkeys([*_READ, *TASKS, *SEGMENTS, *preprocessor.row_columns]))
+        counted = []
         next_index = 1
-        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / "history") as sequences:
-            if self._preprocessor.history_fields:
-                sequences.append(self._preprocessor.empty_history())
+        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / HISTORY) as sequences:
+            if preprocessor.history_fields:
+                sequences.append(preprocessor.empty_history())
             for day in days:
-                histories = DayHistories(self._source.history, self._preprocessor, next_index)
-                for chunk in self._source.chunks(day, self._columns, self._chunk_rows):
-                    known = chunk if self._cutoff_ms is None else chunk.filter(pl.col("known_at_ms") <= self._cutoff_ms)
+                rows = late = 0
+                histories = DayHistories(source.history, preprocessor, next_index)
+                for chunk in source.chunks(day, read, self.chunk_rows):
+                    known = chunk if self.cutoff_ms is None else chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms)
                     late += chunk.height - known.height
                     rows += known.height
-                    inputs, fresh = encode_inputs(known, self._preprocessor, histories, str(self._source.rows(day)))
-                    labels = label_columns(known, self._preprocessor.truncate_watch)
-                    columns.append(inputs | context_columns(known) | labels)
+                    inputs, fresh = encode_inputs(known, preprocessor, histories, str(source.rows(day)))
+                    columns.append(inputs | context_columns(known) | label_columns(known, preprocessor.truncate_watch))
                     if fresh is not None:
                         sequences.append(fresh)
                 next_index = histories.next_index
-        return rows, late
+                counted.append((rows, late))
+        return counted
 
 
 def encode_inputs(
@@ -63,7 +99,7 @@ def encode_inputs(
     encoded = preprocessor.encode(frame, where)
     if not preprocessor.history_fields:
         return encoded, None
-    encoded["history_index"], fresh = histories.index(frame["user_id"], frame["state_day"])
+    encoded[HISTORY_INDEX], fresh = histories.index(frame["user_id"], frame["state_day"])
     return encoded, fresh
 
 

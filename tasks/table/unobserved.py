@@ -7,9 +7,8 @@ it. Shape legend: U users, R rows of a day, S pairs drawn.
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,9 @@ from tasks.core.contract import context_names
 from tasks.features.candidates import candidates
 from tasks.table.candidate_log import CandidateLog, draw_candidates
 from tasks.table.columns import ColumnsWriter
-from tasks.table.history import DayHistories
-from tasks.table.pairs import DayPairs, proportional
-from tasks.table.preprocessor import Preprocessor
-from tasks.table.source import FeatureFolder
-from tasks.table.split import context_columns, encode_inputs
+from tasks.table.history import HISTORY, DayHistories
+from tasks.table.pairs import DayPairs
+from tasks.table.split import Encoding, context_columns, encode_inputs
 
 FOLDER = "unobserved"
 """Folder of the sample below that of its split."""
@@ -67,20 +64,6 @@ class PairPopulation(BaseModel):
 
 
 @dataclass(frozen=True)
-class _DayPopulation:
-    """The population of one day.
-
-    Attributes:
-        shown: distinct pairs that were shown.
-        unshown: those that were not.
-        draw: number -> that many of those, with the context that their features need.
-    """
-
-    shown: int
-    unshown: int
-    draw: Callable[[int], pl.DataFrame]
-
-
 class UnobservedSampler:
     """Draws the unobserved pairs of a split and encodes them.
 
@@ -96,82 +79,75 @@ class UnobservedSampler:
     Where the source's log marks the candidates that were not shown, the population of a day is what was shown and those, each
     with its own context, and nothing is guessed: a pair that was no candidate is no part of it.
 
-    Args:
-        source: folder of the features stage.
-        preprocessor: encodes the pairs.
+    Attributes:
+        encoding: encodes the pairs, of which features.
         cutoff_ms: rows known later do not count.
         chunk_rows: pairs encoded at a time.
         log: of candidates; None: the source marks none.
     """
 
-    def __init__(
-        self,
-        source: FeatureFolder,
-        preprocessor: Preprocessor,
-        cutoff_ms: int,
-        chunk_rows: int,
-        log: CandidateLog | None = None,
-    ) -> None:
-        self._source, self._preprocessor, self._log = source, preprocessor, log
-        self._cutoff_ms, self._chunk_rows = cutoff_ms, chunk_rows
+    encoding: Encoding
+    cutoff_ms: int
+    chunk_rows: int
+    log: CandidateLog | None = None
 
-    def write(self, days: Sequence[dt.date], count: int, folder: Path) -> PairPopulation:
-        """Draw `count` pairs of the split's days (none where every pair was shown) and write their columns."""
-        populations = [self._population(day) for day in days]
-        counts = proportional(count, [population.unshown for population in populations])
+    def count(self, day: dt.date) -> tuple[int, int]:
+        """Return how many pairs of a day were shown, and how many were not."""
+        pairs = self._pairs(day)
+        if self.log is None:
+            return len(pairs.shown), pairs.unshown
+        return len(pairs.shown), self._refused(self.log, day).height
+
+    def write(self, drawn: Sequence[tuple[dt.date, int]], folder: Path) -> list[int]:
+        """Draw so many pairs of each of some days and write their columns; return the numbers."""
+        source, preprocessor = self.encoding.source, self.encoding.preprocessor
         next_index = 1
-        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / "history") as sequences:
-            if self._preprocessor.history_fields:
-                sequences.append(self._preprocessor.empty_history())
-            for day, population, drawn in zip(days, populations, counts, strict=True):
-                histories = DayHistories(self._source.history, self._preprocessor, next_index)
-                for rows in self._with_features(population.draw(drawn)):
-                    inputs, fresh = encode_inputs(rows, self._preprocessor, histories, f"unobserved pairs of {day}")
+        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / HISTORY) as sequences:
+            if preprocessor.history_fields:
+                sequences.append(preprocessor.empty_history())
+            for day, count in drawn:
+                if not count:
+                    continue
+                histories = DayHistories(source.history, preprocessor, next_index)
+                for rows in self._with_features(self._draw(day, count)):
+                    inputs, fresh = encode_inputs(rows, preprocessor, histories, f"unobserved pairs of {day}")
                     rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}
                     columns.append(inputs | context_columns(rows) | rate)
                     if fresh is not None:
                         sequences.append(fresh)
                 next_index = histories.next_index
-        shown, unshown = sum(day.shown for day in populations), sum(day.unshown for day in populations)
-        return PairPopulation(pairs=shown + unshown, observed=shown, sampled=sum(counts))
+        return [count for _, count in drawn]
 
-    def _population(self, day: dt.date) -> "_DayPopulation":
-        rows = self._rows(day, ("user_id", "video_id", "known_at_ms") if self._log is None else _REFUSED_BY)
-        pairs = DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
-        if self._log is None:
-            drawn_from = (*_DRAWN_FROM, *self._source.context)
-            draw = partial(self._draw_pairs, day, pairs, drawn_from)
-            return _DayPopulation(len(pairs.shown), pairs.unshown, draw)
-        refused = self._refused(self._log, day, rows).height
-        return _DayPopulation(len(pairs.shown), refused, partial(self._draw_candidates, self._log, day))
+    def _pairs(self, day: dt.date) -> DayPairs:
+        rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))
+        return DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
 
-    def _draw_pairs(self, day: dt.date, pairs: DayPairs, columns: Sequence[str], count: int) -> pl.DataFrame:
-        return draw_rows(self._rows(day, columns), pairs, count, day)
-
-    def _draw_candidates(self, log: CandidateLog, day: dt.date, count: int) -> pl.DataFrame:
-        refused = self._refused(log, day, self._rows(day, _REFUSED_BY))
-        return draw_candidates(refused, count, _generator(day)).with_columns(
+    def _draw(self, day: dt.date, count: int) -> pl.DataFrame:
+        if self.log is None:
+            columns = (*_DRAWN_FROM, *self.encoding.source.context)
+            return draw_rows(self._rows(day, columns), self._pairs(day), count, day)
+        return draw_candidates(self._refused(self.log, day), count, _generator(day)).with_columns(
             pl.lit("standard").alias("policy"),
             pl.lit(None, dtype=pl.Float64).alias("exposure_probability"),
             pl.lit(math.inf).alias(CANDIDATE_RATE),
             first_shown_ms="event_time_ms",
         )
 
-    def _refused(self, log: CandidateLog, day: dt.date, rows: pl.DataFrame) -> pl.DataFrame:
-        return log.refused(day, rows, self._cutoff_ms, self._source.path)
+    def _refused(self, log: CandidateLog, day: dt.date) -> pl.DataFrame:
+        return log.refused(day, self._rows(day, _REFUSED_BY), self.cutoff_ms, self.encoding.features)
 
     def _rows(self, day: dt.date, columns: Sequence[str]) -> pl.DataFrame:
-        chunks = self._source.chunks(day, columns, self._chunk_rows)
-        known = [chunk.filter(pl.col("known_at_ms") <= self._cutoff_ms) for chunk in chunks]
+        chunks = self.encoding.source.chunks(day, columns, self.chunk_rows)
+        known = [chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms) for chunk in chunks]
         return pl.concat(known) if known else pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
 
     def _with_features(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the pairs with the features known before their state day, day after day."""
         for state_day in rows["state_day"].unique().sort().to_list():
             mine = rows.filter(pl.col("state_day") == state_day).drop("state_day")
-            for chunk in mine.iter_slices(self._chunk_rows):
-                shown = _not_before_upload(chunk.lazy(), self._source.path)
-                yield candidates(self._source.path, shown, state_day).collect(engine="streaming")
+            for chunk in mine.iter_slices(self.chunk_rows):
+                shown = _not_before_upload(chunk.lazy(), self.encoding.features)
+                yield candidates(self.encoding.features, shown, state_day).collect(engine="streaming")
 
 
 def _generator(day: dt.date) -> np.random.Generator:

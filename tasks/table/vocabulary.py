@@ -50,20 +50,23 @@ class LevelCounter:
 
     def __init__(self, field: str) -> None:
         self.field = field
-        self._counts: pl.DataFrame | None = None
+        self.counts: pl.DataFrame | None = None
 
     def add(self, values: pl.Series) -> None:
         """Count the values of one chunk; nulls do not count."""
         chunk = pl.DataFrame({"key": _comparable(values)}).drop_nulls().group_by("key").len("count")
-        chunk = chunk.with_columns(pl.col("count").cast(pl.Int64))
-        parts = [chunk] if self._counts is None else [self._counts, chunk]
-        self._counts = pl.concat(parts).group_by("key").agg(pl.col("count").sum())
+        self.add_counts(chunk.with_columns(pl.col("count").cast(pl.Int64)))
+
+    def add_counts(self, counts: pl.DataFrame) -> None:
+        """Add the `counts` of other rows."""
+        parts = [counts] if self.counts is None else [self.counts, counts]
+        self.counts = pl.concat(parts).group_by("key").agg(pl.col("count").sum())
 
     def vocabulary(self, min_count: int) -> Vocabulary:
         """Return the levels seen at least `min_count` times, sorted."""
-        if self._counts is None:
+        if self.counts is None:
             raise ValueError(f"no chunk of field {self.field!r} was counted")
-        keys = self._counts.filter(pl.col("count") >= min_count)["key"].sort()
+        keys = self.counts.filter(pl.col("count") >= min_count)["key"].sort()
         return Vocabulary(self.field, keys.rename(self.field))
 
 

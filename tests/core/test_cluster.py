@@ -1,6 +1,7 @@
 """A Dask cluster whose workers die: the work is done elsewhere, or the stage ends and says why; it never waits for ever."""
 
 import contextlib
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -8,15 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dask
 import distributed
 import psutil
 import pytest
 
 from tasks.core import cluster
-from tasks.core.cluster import ClusterAddress, Environment, LocalCluster, partition_map
+from tasks.core.cluster import DASHBOARD, PROGRESS, ClusterAddress, Environment, LocalCluster, partition_map
 from tasks.core.errors import MachineError
 from tests.conftest import REPOSITORY
 
@@ -66,9 +68,63 @@ def test_nobody_else_on_this_machine_is_answered(tmp_path: Path) -> None:
 def test_a_task_that_kills_every_worker_ends_the_stage(tmp_path: Path) -> None:
     with (
         partition_map(LocalCluster(workers=1), tmp_path) as run,
-        pytest.raises(MachineError, match="workers of the Dask cluster died again and again"),
+        pytest.raises(
+            MachineError, match=r"died again and again under task 1 of 1: they were killed, or the system had no"
+        ),
     ):
         run(os._exit, [1])
+
+
+@dataclass(frozen=True)
+class Day:
+    """A task of a day."""
+
+    day: dt.date
+    mib: int
+
+
+def hold(task: Day) -> int:
+    """Hold so much memory for some seconds."""
+    held = bytearray(task.mib * 2**20)
+    time.sleep(5 * (task.mib > 1))
+    return len(held)
+
+
+def test_a_partition_that_is_too_large_is_named_with_what_to_set(tmp_path: Path) -> None:
+    tasks = [Day(dt.date(2024, 3, 1), 1), Day(dt.date(2024, 3, 2), 700)]
+    cluster = LocalCluster(workers=1, memory_gib=0.6)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # each attempt costs a worker's start
+        partition_map(cluster, tmp_path) as run,
+        pytest.raises(
+            MachineError,
+            match=r"^out of memory: workers .* under task 2 of 2 \(2024-03-02\), the last of them with (0\.[6-9]|1\.\d) GiB in use of "
+            r"0\.6 that it may use: give each worker more \(fewer cluster.workers, a larger cluster.memory_gib",
+        ),
+    ):
+        run(hold, tasks)
+
+
+def test_memory_that_the_system_refuses_is_told_with_the_partition(tmp_path: Path) -> None:
+    with (
+        partition_map(LocalCluster(workers=1), tmp_path) as run,
+        pytest.raises(MachineError, match=r"got no more under task 2 of 2 \(2024-03-02\): give each worker more"),
+    ):
+        run(hold, [Day(dt.date(2024, 3, 1), 1), Day(dt.date(2024, 3, 2), 2**40)])
+
+
+def test_the_log_says_where_the_dashboard_is_and_how_far_the_work_is(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a cluster that has one: the services of a scheduler name it."""
+    monkeypatch.setattr(cluster, "_POLL_S", 0.2)
+    caplog.set_level("INFO", cluster.__name__)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as running:
+        with partition_map(ClusterAddress(address=running.scheduler_address), tmp_path) as run:
+            run(time.sleep, [0.5] * 4)
+        assert DASHBOARD.search(caplog.text)[1] == running.dashboard_link
+    done = [(int(found[1]), int(found[2])) for found in PROGRESS.finditer(caplog.text)]
+    assert done[-1] == (4, 4) and len(done) > 1 and sorted(done) == done
 
 
 def test_a_cluster_that_fails_to_close_does_not_hide_why_it_is_closed(

@@ -1,5 +1,6 @@
 """Stages as Prefect tasks over a toy stage graph: order, outcomes, causes of failure, timeouts."""
 
+import datetime as dt
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ import pytest
 import yaml
 import zc.lockfile
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.stages import StageFailed, StageRefused, run_stages, stage_graph
@@ -100,6 +103,19 @@ def test_a_terminal_shows_how_long_each_stage_still_takes(tmp_path: Path, monkey
         monkeypatch.undo()
     for stage in ("one", "other"):
         assert re.search(rf"{stage} +\d+%\|.*about 8\d\d s left", screen.sent)
+
+
+def test_what_a_stage_says_of_its_cluster_is_an_artifact_while_it_runs(tmp_path: Path) -> None:
+    said = ["dashboard of the Dask cluster: http://scheduler:8787/status", "3 of 4 tasks are done on the Dask cluster"]
+    lines = "; ".join(f"echo 'INFO tasks.core.cluster: {line}'" for line in said)
+    began = dt.datetime.now(dt.UTC)
+    night(toy(tmp_path, clustered={"cmd": f"{lines}; echo 1 > b", "outs": ["b"]}))
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(limit=50, sort=ArtifactSort.CREATED_DESC)
+    new = {one.key: one for one in artifacts if one.created >= began}
+    assert "http://scheduler:8787/status" in new["stage-clustered-dask"].data
+    assert new["stage-clustered-progress"].data == 75
+    assert "[Dask dashboard](http://scheduler:8787/status)" in new["stage-clustered"].data
 
 
 def test_a_lock_that_is_held_for_long_is_waited_for(tmp_path: Path) -> None:

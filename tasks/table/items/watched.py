@@ -47,18 +47,21 @@ class WatchCounter:
 
     def __init__(self, watched: str) -> None:
         self.columns = ("user_id", "video_id", watched)
-        self._pairs = pl.DataFrame(schema={"user_id": pl.Int64(), "video_id": pl.Int64()})
+        self.found = pl.DataFrame(schema={"user_id": pl.Int64(), "video_id": pl.Int64()})
 
     def add(self, rows: pl.DataFrame) -> None:
         """Add one chunk."""
         user, video, watched = self.columns
-        chunk = rows.filter(pl.col(watched) == 1).select(pl.col(user, video).cast(pl.Int64))
-        self._pairs = pl.concat([self._pairs, chunk]).unique()
+        self.add_pairs(rows.filter(pl.col(watched) == 1).select(pl.col(user, video).cast(pl.Int64)))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Add pairs of `user_id` and `video_id`, as `found` has them."""
+        self.found = pl.concat([self.found, pairs]).unique()
 
     @property
     def pairs(self) -> WatchedPairs:
         """What was collected."""
-        return WatchedPairs.of(self._pairs)
+        return WatchedPairs.of(self.found)
 
 
 @dataclass(frozen=True, eq=False)
