@@ -12,7 +12,6 @@ LIBRARIES = (
     "scipy.special",
     "scipy.stats",
     "torch",
-    "matplotlib.figure",
     "torch._dynamo",
     "torch.export._trace",
 )

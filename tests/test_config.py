@@ -171,7 +171,7 @@ def test_reading_the_configuration_again_needs_none_of_the_heavy_libraries(tmp_p
     import subprocess
     import sys
 
-    heavy = ("torch", "polars", "great_expectations", "lightgbm", "prefect", "matplotlib")
+    heavy = ("torch", "polars", "great_expectations", "lightgbm", "prefect", "vl_convert")
     load_params(written(tmp_path))
     code = (
         "import sys; from pathlib import Path; from tasks.config import load_params\n"

@@ -11,6 +11,7 @@ from benchmarks.gate.refreshes import Refits, Refreshed, refreshed
 from benchmarks.parts.part import Table
 from tasks.gate.config import GatePolicy
 from tasks.report import charts
+from tasks.report.view import Plot
 
 CHANGES = (0.0, -0.00005, -0.0001, -0.0002, -0.0005, -0.001)
 SLOW = (0.0, -0.00002, -0.00005)
@@ -90,7 +91,7 @@ def _moves(cell: Refits, found: Sequence[Refreshed]) -> str:
     return "" if cell.rule == "former" else f"{np.mean([one.anchors for one in found]):.1f}"
 
 
-def _figure(found: dict[Refits, list[Refreshed]]) -> str:
+def _figure(found: dict[Refits, list[Refreshed]]) -> Plot:
     nights = [1, 7, 14, 21, 28, 45, 60, 90, 120, 180, 270, YEAR]
     series = []
     for colour, change in enumerate(DRAWN):

@@ -7,6 +7,7 @@ from benchmarks.gate.promotions import Cell, Promotion, Rule, Settings, by_night
 from benchmarks.parts.part import Table
 from tasks.gate.config import GatePolicy
 from tasks.report import charts
+from tasks.report.view import Plot
 
 NIGHTS = (7, 30, 60, 90, YEAR)
 NAMES = {"former": "7-day pool, every night", "gate": "evidence over the reign"}
@@ -59,7 +60,7 @@ def _rules(settings: Settings) -> Table:
     )
 
 
-def _figure(found: Mapping[Cell, Found]) -> str:
+def _figure(found: Mapping[Cell, Found]) -> Plot:
     nights = [7, 14, 30, 60, 90, 180, YEAR]
     series = []
     for days, rule, colour, dashed in DRAWN:

@@ -12,6 +12,7 @@ from benchmarks.gate.promotions import Cell, Promotion, Settings, drawn, first_p
 from benchmarks.gate.verdicts import evidence_of
 from benchmarks.parts.part import Table
 from tasks.report import charts
+from tasks.report.view import Plot
 
 NIGHTS = (30, 90, YEAR)
 FORECAST_NIGHT = 7
@@ -97,7 +98,7 @@ def _power(found: dict[Cell, list[Followed]], settings: Settings) -> Table:
     )  # fmt: skip
 
 
-def _figure(found: dict[Cell, list[Followed]]) -> str:
+def _figure(found: dict[Cell, list[Followed]]) -> Plot:
     nights = [7, 10, 14, 21, 30, 45, 60, 90, 120, 180]
     series = []
     for colour, gain in enumerate(GAINS):

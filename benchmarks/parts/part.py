@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.report.view import Plot
+
 
 @dataclass(frozen=True)
 class Options:
@@ -33,7 +35,7 @@ class Table:
         rows: cells as text, `mean ± sd` or `value [low, high]` where there is an uncertainty.
         notes: what a reader must know: rows, choices, published figures and where they come from.
         numbers: the same results unrounded, for `<part>.json`.
-        figure: a drawing of them as SVG, if there is one (`tasks.report.charts`).
+        figure: a drawing of them, if there is one (`tasks.report.charts`).
     """
 
     title: str
@@ -41,7 +43,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     numbers: Any = None
-    figure: str | None = None
+    figure: Plot | None = None
 
 
 Part = Callable[[Options], list[Table]]

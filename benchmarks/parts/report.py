@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.parts.part import Table
 from tasks.core.files import write_json, write_text
 from tasks.protocol.record import circumstances
+from tasks.report.vega import alone
 
 
 def write_part(
@@ -41,7 +42,7 @@ def write_part(
     for number, table in enumerate(tables, start=1):
         lines += _table(table)
         if table.figure is not None:
-            drawing = write_text(folder / f"{name}-{number}.svg", _alone(table.figure))
+            drawing = write_text(folder / f"{name}-{number}.svg", alone(table.figure))
             lines += [f"![{table.title}]({drawing.name})", ""]
     lines += [
         f"Seeds {', '.join(map(str, seeds))}. Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, "
@@ -49,12 +50,6 @@ def write_part(
         f"{where['seconds']} s.",
     ]
     return write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
-
-
-def _alone(figure: str) -> str:
-    """Return an inline drawing as a file of its own, on white: pages with a dark ground show it too."""
-    opened = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background: white" ', 1)
-    return opened + "\n"
 
 
 def _table(table: Table) -> list[str]:

@@ -201,5 +201,5 @@ def _chart(named: Sequence[tuple[str, Interval]], what: str) -> Iterator[Chart]:
         said = "; ".join(
             f"{name} {number(x, how, True)} {interval(low, high, how, True)}" for name, x, low, high in rows
         )
-        svg = charts.intervals(rows, "difference, with interval", f"{how.label} by {what}: {said}", reference=0)
-        yield Chart(f"{how.label} by {what}. The dashed line is no difference.", svg)
+        plot = charts.intervals(rows, "difference, with interval", f"{how.label} by {what}: {said}", reference=0)
+        yield Chart(f"{how.label} by {what}. The dashed line is no difference.", plot)

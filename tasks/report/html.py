@@ -7,7 +7,10 @@ from pathlib import Path
 
 import jinja2
 
-from tasks.report.view import Page, Section
+from tasks.report import vega
+from tasks.report.charts import CONFIG
+from tasks.report.library import library_element
+from tasks.report.view import Page, PageBlock, Section
 
 _HERE = Path(__file__).parent
 MOST_ROWS, MOST_POINTS, MOST_LETTERS = 200, 50, 1000
@@ -17,17 +20,35 @@ MOST_ROWS, MOST_POINTS, MOST_LETTERS = 200, 50, 1000
 def page_html(page: Page) -> str:
     """Render the page.
 
-    Its policy lets the browser run the script that sorts tables and no other, whatever a text on the page says.
+    Its policy lets the browser run our scripts and no other, whatever a text on the page says.
     """
-    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts, drawn = [_read("sort.js")], {}
+    allowed = list(scripts)
+    if any(_has_chart(block) for section in page.sections for block in section.blocks):
+        scripts.append(_read("charts.js"))
+        allowed = [*scripts, vega.library()]
+        drawn = {"config": CONFIG, "library": library_element(vega.packed_library()), "notice": vega.notice()}
+    policy = " ".join(map(_source, allowed))
     template = _templates().get_template("page.html")
-    return template.render(page=page, style=style, script=script, script_hash=f"sha256-{digest}")
+    return template.render(page=page, style=_read("style.css"), scripts=scripts, policy=policy, drawn=drawn)
 
 
 def section_html(section: Section) -> str:
     """Render one section as it stands in a page."""
     return str(_templates().get_template("blocks.html").module.section(section))  # type: ignore[attr-defined]
+
+
+def _has_chart(block: PageBlock) -> bool:
+    return block.kind in ("chart", "charts") or (block.kind == "details" and any(map(_has_chart, block.blocks)))
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _source(script: str) -> str:
+    """Return a script as a policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 @cache
@@ -41,6 +62,7 @@ def _templates() -> jinja2.Environment:
         finalize=_shortened,
     )
     templates.globals |= {"most_rows": MOST_ROWS, "most_points": MOST_POINTS}
+    templates.globals |= {"still": vega.still, "embedded": vega.embedded}
     return templates
 
 

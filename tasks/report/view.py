@@ -1,7 +1,8 @@
 """What the page is made of: plain values that the template turns into HTML, and that tests can read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Tone = Literal["plain", "good", "bad", "warn", "muted"]
 
@@ -55,11 +56,24 @@ class PageTable:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """A drawing as data.
+
+    Attributes:
+        spec: what Vega-Lite draws (`tasks.report.charts`).
+        description: the same in words, for those who cannot see it.
+    """
+
+    spec: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True)
 class Chart:
-    """An inline SVG with its caption; the SVG carries its description for those who cannot see it."""
+    """A drawing with its caption."""
 
     caption: str
-    svg: str
+    plot: Plot
     kind: Literal["chart"] = "chart"
 
 

@@ -1,7 +1,6 @@
 """Put the pages together and copy what they lead to."""
 
 import datetime as dt
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tasks.registry import Registry
 from tasks.registry.replay import RegistryStatus
 from tasks.report import FILE as REPORT
 from tasks.report.html import page_html
+from tasks.report.library import share_library
 from tasks.report.operations import FILE as OPERATIONS
 from tasks.report.operations import Operations
 from tasks.report.view import (
@@ -48,8 +48,9 @@ def build_site(
     """Write the pages anew, and return the first of them.
 
     Below `site/`: index.html (the sources), SOURCE/index.html (trends and calendar), SOURCE/AS_OF/report.html (of archived
-    nights) or failure.html (of nights that failed and came to no decision since). Links are relative and nothing is fetched,
-    so the folder can be opened as it is, copied anywhere, or served by any web server.
+    nights) or failure.html (of nights that failed and came to no decision since). Links are relative and nothing is fetched
+    from elsewhere, so the folder can be opened as it is, copied anywhere, or served by any web server. The library that draws
+    charts is a file that all pages share.
 
     Args:
         workspace: where nights ran.
@@ -70,8 +71,8 @@ def build_site(
         folder.mkdir(parents=True)
         status = {name: Registry(workspace.registry(name)).status() for name in sources}
         for name, found in sources.items():
-            pages = dict(_copied(workspace, found, folder / name))
-            write_text(folder / name / INDEX, page_html(_source_page(workspace, title, found, status[name], pages)))
+            pages = dict(_copied(workspace, found, folder))
+            _write(folder, f"{name}/{INDEX}", page_html(_source_page(workspace, title, found, status[name], pages)))
         write_text(folder / INDEX, page_html(_first_page(title, sources, status)))
     return workspace.site / INDEX
 
@@ -81,20 +82,26 @@ def _sources(workspace: Workspace) -> list[str]:
     return sorted({path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()})
 
 
-def _copied(workspace: Workspace, found: Calendar, folder: Path) -> Iterator[tuple[dt.date, str]]:
+def _write(site: Path, page: str, html: str) -> None:
+    """Write a page, given as its path below the site, and once for all pages the library that draws its charts."""
+    shared = share_library(html, "../" * page.count("/"))
+    write_text(site / page, html if shared is None else shared.html)
+    if shared is not None and not (site / shared.name).exists():
+        write_text(site / shared.name, shared.script)
+
+
+def _copied(workspace: Workspace, found: Calendar, site: Path) -> Iterator[tuple[dt.date, str]]:
     """Copy the page of every night that has one; yield night and page."""
     failed = failures(workspace, found.source)
     for night in found.nights:
-        own, report = folder / night.as_of.isoformat(), workspace.night(found.source, night.as_of) / REPORT
-        own.mkdir(parents=True)
+        day, report = night.as_of.isoformat(), workspace.night(found.source, night.as_of) / REPORT
         if night.outcome == "failed":
-            write_text(own / FAILURE, page_html(_failure_page(found, night.as_of, failed[night.as_of])))
-            yield night.as_of, f"{own.name}/{FAILURE}"
+            html = page_html(_failure_page(found, night.as_of, failed[night.as_of]))
+            _write(site, f"{found.source}/{day}/{FAILURE}", html)
+            yield night.as_of, f"{day}/{FAILURE}"
         elif report.is_file():
-            shutil.copyfile(report, own / REPORT)
-            yield night.as_of, f"{own.name}/{REPORT}"
-        else:
-            own.rmdir()
+            _write(site, f"{found.source}/{day}/{REPORT}", report.read_text(encoding="utf-8", errors="replace"))
+            yield night.as_of, f"{day}/{REPORT}"
 
 
 def _source_page(

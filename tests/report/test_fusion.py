@@ -75,7 +75,7 @@ def test_it_says_what_serves_and_what_it_buys(copy_of: Callable[[str], Any]) -> 
     assert (watched.tone, skipped.tone) == ("bad", "good")
     assert skipped.detail == f"[{MINUS}7.00, {MINUS}3.00]"
     (chart,) = next(block for block in flat(section) if block.kind == "charts").charts
-    assert "5 s a skip: 35.00 % skipped, 17.50 s watched" in chart.svg
+    assert "5 s a skip: 35.00 % skipped, 17.50 s watched" in chart.plot.description
 
 
 def test_a_fusion_that_gains_nothing_is_pointed_out(copy_of: Callable[[str], Any]) -> None:

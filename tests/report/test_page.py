@@ -1,5 +1,6 @@
 """The whole page: one file, nothing to fetch, the same bytes from the same night, and honest about what is missing."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
@@ -72,8 +73,14 @@ def test_page_is_sound_and_fetches_nothing(pages: dict[str, str], name: str) -> 
     assert fetched
     assert all(value.startswith("#") or value == "data:," for value in fetched)
     assert not [tag for tag, _ in elements.found if tag in ("iframe", "img", "object")]
-    assert [attributes for tag, attributes in elements.found if tag == "script"] == [{}]
-    assert not re.search(r"https?:", pages[name]) and "@import" not in pages[name] and "@font-face" not in pages[name]
+    scripts = [attributes for tag, attributes in elements.found if tag == "script"]
+    assert {tuple(attributes) for attributes in scripts} == {(), ("type",), ("type", "id")}
+    assert {attributes["type"] for attributes in scripts if attributes} == {"application/json", "text/plain"}
+    addresses = set(re.findall(r"https?:[^\s\"']*", pages[name]))
+    assert addresses == {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}, (
+        "names of XML, which nobody fetches"
+    )
+    assert "@import" not in pages[name] and "@font-face" not in pages[name]
 
 
 @pytest.mark.slow
@@ -90,8 +97,9 @@ def test_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) ->
     assert all(after <= before + 1 for before, after in pairwise(levels)), "no level of headings is left out"
     assert tags.count("table") == tags.count("caption") > 5
     assert all("scope" in attributes for tag, attributes in found if tag == "th")
-    charts = [attributes for tag, attributes in found if tag == "svg"]
+    charts = [attributes for _, attributes in found if attributes.get("role") == "img"]
     assert charts and all(len(attributes["aria-label"]) > 20 for attributes in charts)
+    assert len(charts) == tags.count("svg") == tags.count("figcaption")
     scrolled = [attributes for _, attributes in found if attributes.get("class") == "scroll"]
     assert all(attributes["tabindex"] == "0" and attributes["aria-label"] for attributes in scrolled)
     assert dict(found)["html"]["lang"] == "en"
@@ -209,6 +217,9 @@ def test_a_page_of_hostile_texts_has_the_elements_of_any_page(
     elements = Elements(html)
     assert not elements.open
     assert not [tag for tag, _ in elements.found if tag in ("iframe", "img", "object")]
-    assert [tag for tag, _ in elements.found].count("script") == 1, "the page's own"
+    run = [attributes for tag, attributes in elements.found if tag == "script" and "type" not in attributes]
+    assert run == [{}, {}], "the page's own: for tables and for charts"
+    for held in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, re.S):
+        json.loads(held)
     assert not [name for _, attributes in elements.found for name in attributes if name.startswith("on")]
     assert html.count("&lt;script&gt;document.title=") >= 4, "title, data, forced reason, warnings"

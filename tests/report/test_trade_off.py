@@ -55,7 +55,7 @@ def test_it_says_what_the_file_says(copy_of: Callable[[str], Any]) -> None:
     assert [row.marked for row in watch.rows] == [False, True, False]
     assert texts(found["Long view: 300 randomly exposed rows"])[2][2] == "4.00\N{NO-BREAK SPACE}%"
     (chart,) = next(block for block in flat(section) if block.kind == "charts").charts
-    assert "randomly exposed rows, t = 1: XAUC 0.6500, bias 2.00 s" in chart.svg
+    assert "randomly exposed rows, t = 1: XAUC 0.6500, bias 2.00 s" in chart.plot.description
 
 
 @pytest.mark.slow

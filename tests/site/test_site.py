@@ -1,7 +1,9 @@
 """The pages of all nights, from ledgers, archives and notes of failures as nights leave them."""
 
 import datetime as dt
+import gzip
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +17,11 @@ from tasks.core.timings import StageCost
 from tasks.evaluate.document import MeasuredNumber
 from tasks.night.calendar import note_failure
 from tasks.night.headline import Headline
+from tasks.report import charts, vega
+from tasks.report.html import page_html
+from tasks.report.library import library_element
 from tasks.report.operations import Operations
+from tasks.report.view import Chart, Page, Section, Top
 from tasks.site import build_site
 from tests.hostile import SCRIPT
 from tests.registry.conftest import Nights, day
@@ -78,7 +84,34 @@ def test_every_page_is_reached_and_nothing_is_fetched(workspace: Workspace) -> N
     assert all((page.parent / link).is_file() for link in links(page))
     assert (page.parent / f"{day(1)}/report.html").read_text() == "the report"
     files = {file.relative_to(first.parent).as_posix() for file in first.parent.rglob("*") if file.is_file()}
-    assert files == {"index.html", *(f"{SOURCE}/{name}" for name in ("index.html", *links(page)))}
+    (library,) = (file for file in files if file.endswith(".js"))
+    assert files - {library} == {"index.html", *(f"{SOURCE}/{name}" for name in ("index.html", *links(page)))}
+
+
+def test_pages_share_one_library_and_archives_keep_theirs(workspace: Workspace) -> None:
+    plot = charts.bars([("ingest", 3.0)], "seconds", "one stage")
+    report = page_html(
+        Page("night", "", Top("kept", "good", "", (), (), ()), (Section("s", "S", (Chart("c", plot),)),))
+    )
+    archived = workspace.night(SOURCE, day(1)) / "report.html"
+    archived.write_text(report, encoding="utf-8")
+    site = build(workspace).parent
+    (library,) = site.rglob("*.js")
+    assert library.read_text(encoding="utf-8") == vega.library()
+    pages = {page.parent.name: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    assert f'data-file="../{library.name}"' in pages[SOURCE]
+    assert f'data-file="../../{library.name}"' in pages[str(day(1))]
+    assert "library" not in pages[str(day(3))], "a page without charts"
+    assert all(len(page) < 100_000 for page in pages.values())
+    assert vega.still(plot) in pages[str(day(1))]
+    assert archived.read_text(encoding="utf-8") == report
+
+
+def test_pages_of_other_releases_keep_their_library(workspace: Workspace) -> None:
+    old = library_element(b64encode(gzip.compress(b"of another release", mtime=0)).decode())
+    (workspace.night(SOURCE, day(1)) / "report.html").write_text(f"<main></main>{old}", encoding="utf-8")
+    files = {file.name: file.read_text(encoding="utf-8") for file in build(workspace).parent.rglob("*.js")}
+    assert len(files) == 2 and "of another release" in files.values()
 
 
 def test_the_calendar_has_holes_with_their_cause_and_remedy(workspace: Workspace) -> None:
@@ -117,7 +150,7 @@ def test_what_is_proposed_is_shown_until_it_is_merged(workspace: Workspace) -> N
 def test_equal_nights_give_equal_bytes(workspace: Workspace) -> None:
     def pages() -> dict[str, bytes]:
         root = build(workspace).parent
-        return {file.name: file.read_bytes() for file in sorted(root.rglob("*.html"))}
+        return {str(file): file.read_bytes() for file in sorted(root.rglob("*.*"))}
 
     assert pages() == pages()
 

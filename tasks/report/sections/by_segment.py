@@ -80,5 +80,5 @@ def _chart(model: MeasuredModel, parts: Sequence[MeasuredSegment], name: str) ->
         return None
     how = measure("xauc")
     said = "; ".join(f"{value} {number(x, how)} {interval(low, high, how)}" for value, x, low, high in rows)
-    svg = charts.intervals(rows, "XAUC, with interval", f"XAUC by {segment(name)}: {said}", overall.value)
-    return Chart(f"XAUC by {segment(name)}.", svg)
+    plot = charts.intervals(rows, "XAUC, with interval", f"XAUC by {segment(name)}: {said}", overall.value)
+    return Chart(f"XAUC by {segment(name)}.", plot)

@@ -121,8 +121,8 @@ def _duration_plot(bins: Sequence[CalibrationBin], who: str) -> Chart:
         charts.Series("observed", positions, observed, 1),
         charts.Series("predicted", positions, predicted, 0, True),
     ]
-    svg = charts.lines(series, "duration decile, short to long", "seconds", f"{caption}: {said}", whole_x=True)
-    return Chart(f"{caption}.", svg)
+    plot = charts.lines(series, "duration decile, short to long", "seconds", f"{caption}: {said}", whole_x=True)
+    return Chart(f"{caption}.", plot)
 
 
 def duration_table(bins: Sequence[CalibrationBin], caption: str) -> PageTable:

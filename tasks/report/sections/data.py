@@ -177,8 +177,8 @@ def _drift_chart(days: Sequence[DaySummary], columns: Sequence[str]) -> Charts:
         series.append(charts.Series(column.replace("_", " "), [x for x, _ in values], [y for _, y in values], colour))
     said = "; ".join(f"{column} {number(days[-1].drift[column], _INDEX)}" for column in columns)
     description = f"Stability index by day from {days[0].day} to {days[-1].day}; on the last day: {said}"
-    svg = charts.lines(series, f"days since {days[0].day}", "stability index", description, whole_x=True)
-    return Charts((Chart("Drift by day, each against the days before it.", svg),))
+    plot = charts.lines(series, f"days since {days[0].day}", "stability index", description, whole_x=True)
+    return Charts((Chart("Drift by day, each against the days before it.", plot),))
 
 
 def _heads(names: Sequence[str]) -> tuple[TableHead, ...]:

@@ -106,5 +106,5 @@ def difference_chart(named: Sequence[tuple[str, Delta]], what: str) -> Charts | 
         f"{name} {number(value, how, signed=True)} {interval(low, high, how, signed=True)}"
         for name, value, low, high in rows
     )
-    svg = charts.intervals(rows, "difference, with interval", f"{what}: {said}", reference=0)
-    return Charts((Chart(f"{what}. The dashed line is no difference.", svg),))
+    plot = charts.intervals(rows, "difference, with interval", f"{what}: {said}", reference=0)
+    return Charts((Chart(f"{what}. The dashed line is no difference.", plot),))

@@ -75,6 +75,6 @@ def _chart(artifacts: Artifacts, lines: Sequence[LeaderboardLine]) -> Charts:
         rows = [(who, metric.value, metric.low, metric.high) for who, metric in found if defined(metric.value)]
         how = measure(name)
         said = "; ".join(f"{who} {number(v, how)} {interval(low, high, how)}" for who, v, low, high in rows)
-        svg = charts.intervals(rows, f"{label}, with interval", f"{label} of every model: {said}")
-        drawn.append(Chart(f"{label} of every model and baseline; further right is better.", svg))
+        plot = charts.intervals(rows, f"{label}, with interval", f"{label} of every model: {said}")
+        drawn.append(Chart(f"{label} of every model and baseline; further right is better.", plot))
     return Charts(tuple(drawn))

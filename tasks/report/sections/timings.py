@@ -34,8 +34,8 @@ def timings(operations: Operations | None) -> Section:
     timed = [(name, operations.timings[name].seconds) for name in ran if name in operations.timings]
     if timed:
         said = "; ".join(f"{name} {_duration(value)}" for name, value in timed)
-        svg = charts.bars(timed, "seconds", f"Seconds of the stages that ran: {said}")
-        blocks.append(Charts((Chart("Seconds of the stages that ran.", svg),)))
+        plot = charts.bars(timed, "seconds", f"Seconds of the stages that ran: {said}")
+        blocks.append(Charts((Chart("Seconds of the stages that ran.", plot),)))
     return Section("timings", "Timings", tuple(blocks))
 
 

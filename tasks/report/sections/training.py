@@ -128,8 +128,8 @@ def _charts(bundle: FittedRecipe) -> Iterator[Chart]:
         ranking.append(charts.Series(f"seed {seed}", epochs, xauc, colour))
     best = ", ".join(f"seed {seed}: epoch {epoch}" for seed, epoch in bundle.manifest.best_epoch.items())
     caption = f"Watch-time loss of {bundle.name}"
-    svg = charts.lines(losses, "epoch", "loss", f"{caption}, fit and validation, by epoch. Best: {best}", whole_x=True)
-    yield Chart(f"{caption}; dashed: on fit days.", svg)
+    plot = charts.lines(losses, "epoch", "loss", f"{caption}, fit and validation, by epoch. Best: {best}", whole_x=True)
+    yield Chart(f"{caption}; dashed: on fit days.", plot)
     caption = f"XAUC of {bundle.name} on the validation day"
     yield Chart(
         f"{caption}.", charts.lines(ranking, "epoch", "XAUC", f"{caption}, by epoch. Best: {best}", whole_x=True)

@@ -1,0 +1,72 @@
+"""Pictures of charts: a still one of each for paper and for browsers without scripts, and what makes them answer.
+
+Both come from the same specification and the same release of Vega. The package holds its JavaScript and an engine to run
+it, so neither a browser nor a network is needed to draw.
+"""
+
+import gzip
+import json
+from base64 import b64encode
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from tasks.report.charts import CONFIG, ZOOM, Json
+from tasks.report.view import Plot
+
+_MARKED = 60
+"""Points of several lines that a still picture marks at most: each takes as much room as a line."""
+_ALIVE = "window.vegaEmbed = vegaEmbed;"
+
+
+def still(plot: Plot) -> str:
+    """Return the picture as SVG, coloured by the variables of the page it stands in."""
+    many = len(plot.spec["data"]["values"]) > _MARKED
+    layers = [_at_rest(layer) for layer in plot.spec["layer"] if not (many and _marks_lines(layer))]
+    return vl_convert.vegalite_to_svg({**plot.spec, "layer": layers}, config=CONFIG)
+
+
+def _marks_lines(layer: Json) -> bool:
+    return layer["mark"]["type"] == "point" and "color" in layer["encoding"]
+
+
+def _at_rest(layer: Json) -> Json:
+    """Return a layer that does not move: what moves is cut off by a path with an id, which other pictures would have too."""
+    if "params" not in layer:
+        return layer
+    return layer | {"params": [param for param in layer["params"] if param["name"] != ZOOM]}
+
+
+def alone(plot: Plot) -> str:
+    """Return the picture as an SVG file: with its description, and on white in the colours of light pages."""
+    opened, _, rest = still(plot).partition(">")
+    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8").partition("}")[0] + "}"
+    title = plot.description.replace("&", "&amp;").replace("<", "&lt;")
+    return f'{opened} style="background: white"><title>{title}</title><style>{style}</style>{rest}\n'
+
+
+def embedded(value: Any) -> str:
+    """Return data as JSON that no element of a page can be ended by."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def library() -> str:
+    """Return the script that draws in a browser: Vega, Vega-Lite and Vega-Embed, with everything they need."""
+    # In a function, so that its names do not meet those of other scripts.
+    return f"(() => {{{vl_convert.javascript_bundle(_ALIVE)}}})();"
+
+
+@cache
+def packed_library() -> str:
+    """Return the script as base64 of gzip: a third of its size as it is, half of it in a page."""
+    return b64encode(gzip.compress(library().encode(), 9, mtime=0)).decode()
+
+
+def notice() -> str:
+    """Return what the licences of the library ask to be said beside it."""
+    names = f"Vega {vl_convert.get_vega_version()} and Vega-Embed {vl_convert.get_vega_embed_version()}"
+    return f"{names}, with Vega-Lite: Copyright University of Washington Interactive Data Lab and others, BSD-3-Clause"
