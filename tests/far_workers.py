@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 
 
 @contextlib.contextmanager
-def far_workers(folder: Path, environment: dict[str, str], count: int = 1) -> Iterator[str]:
+def far_workers(folder: Path, count: int = 1) -> Iterator[str]:
     """Yield the address of a scheduler whose workers live in folders of their own, which hold all that they may write."""
     with distributed.LocalCluster(n_workers=0, dashboard_address=None) as running:
         workers = []
@@ -25,7 +25,7 @@ def far_workers(folder: Path, environment: dict[str, str], count: int = 1) -> It
             (home / "tmp").mkdir(parents=True)
             command = [sys.executable, "-m", "distributed.cli.dask_worker", running.scheduler_address]
             command += ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
-            known = os.environ | environment | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(home / "tmp")}
+            known = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(home / "tmp")}
             workers.append(subprocess.Popen(command, cwd=home, env=known, stderr=subprocess.DEVNULL))
         try:
             yield running.scheduler_address

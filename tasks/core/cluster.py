@@ -126,8 +126,9 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
             here = Environment.here()
             if shipping is None:
                 return _results(clients[0], partial(_alike, here, seen.absolute(), function), tasks, distributed)
-            names = (_named(tasks, place) for place in range(len(tasks)))
-            shipped = [shipping.pack(function, task, files(task), next(names)) for task in tasks]
+            shipped = [
+                shipping.pack(function, task, files(task), _named(tasks, place)) for place, task in enumerate(tasks)
+            ]
             returned = _results(clients[0], partial(_remotely, here, shipping.store.url), shipped, distributed)
             return [shipping.unpack(*of) for of in zip(shipped, returned, strict=True)]
 

@@ -9,7 +9,8 @@ import io
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -95,24 +96,15 @@ class Store:
     def _named(self, digest: str) -> str:
         return f"{self._folder}/{digest}"
 
-    def _asking(self, what: str) -> "_Asking":
-        return _Asking(f"cluster.storage {self.url}: could not {what}")
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """Says in words what a store refused."""
-
-    what: str
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, DwellError):
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Say in words what the store refused."""
+        try:
+            yield
+        except Exception as error:  # each store has errors of its own
             said = str(error) or type(error).__name__
             raise MachineError(
-                f"{self.what}: {said}: are address, rights and credentials those of the environment?"
+                f"cluster.storage {self.url}: could not {what}: {said}: are address, rights and credentials those of the environment?"
             ) from error
 
 

@@ -43,12 +43,10 @@ def data_stages(root: Path, cluster: ClusterConfig) -> Path:
     return root
 
 
-def test_workers_without_the_disk_of_the_stage_give_the_same_bytes(
-    bucket: str, store_server: dict[str, str], tmp_path: Path
-) -> None:
+def test_workers_without_the_disk_of_the_stage_give_the_same_bytes(bucket: str, tmp_path: Path) -> None:
     here = data_stages(tmp_path / "here", HERE)
     there = tmp_path / "there"
-    with far_workers(tmp_path / "far", store_server) as address:
+    with far_workers(tmp_path / "far") as address:
         far = ClusterAddress(address=address, storage=bucket)
         with hidden_while_workers_run(there) as times:
             data_stages(there, far)

@@ -99,9 +99,9 @@ def test_workers_of_a_cluster_give_the_same_bytes(scored: Callable[..., Path], m
 
 
 def test_so_do_workers_that_reach_the_files_through_a_bucket_alone(
-    scored: Callable[..., Path], features: Path, store_server: dict[str, str], bucket: str, tmp_path: Path
+    scored: Callable[..., Path], features: Path, bucket: str, tmp_path: Path
 ) -> None:
-    with far_workers(tmp_path, store_server) as address, hidden_while_workers_run(features) as times:
+    with far_workers(tmp_path) as address, hidden_while_workers_run(features) as times:
         far = ClusterAddress(address=address, storage=bucket)
         there = scored("far", {"kind": "none"}, cluster=far, chunk_pairs=70)
     assert len(times) == 1
