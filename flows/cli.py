@@ -187,10 +187,11 @@ def simulate(
     from tasks.config import load_params
     from tasks.simulate import simulate_days
 
-    config = load_params(Workspace().params).named_source(source)
+    params = load_params(Workspace().params)
+    config = params.named_source(source)
     if config.kind != "simulator":
         raise DwellError(f"source {source!r} is of kind {config.kind}: name one of kind simulator")
-    summary = simulate_days(config, out, days, rows_per_day, truth)
+    summary = simulate_days(config, out, days, rows_per_day, truth, params.cluster)
     typer.echo(json.dumps(summary, default=str))
 
 

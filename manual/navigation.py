@@ -20,7 +20,7 @@ _FIRST: list[dict[str, Any]] = [
         ]
     },
     {"Your schedule": ["schedule_it.md", "infra/README.md", "docs/security.md", "docs/standards.md"]},
-    {"Your cluster": ["scale_it.md", "benchmarks/scale/results.md"]},
+    {"Your cluster": ["scale_it.md", "docs/cluster.md", "benchmarks/scale/results.md"]},
     {"Questions": ["docs/faq.md", "messages.md"]},
     {"Concepts": ["docs/architecture.md", "CONTRIBUTING.md", "CHANGELOG.md"]},
 ]

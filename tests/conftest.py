@@ -14,6 +14,8 @@ from tasks.core import arithmetic
 from tests.browser import browser as browser
 from tests.prefect_server import embedded_home as embedded_home
 from tests.prefect_server import prefect_server as prefect_server
+from tests.s3_server import bucket as bucket
+from tests.s3_server import store_server as store_server
 
 # Before a test loads numpy: what is computed here then has the bytes of what child processes compute.
 arithmetic.pin_default()

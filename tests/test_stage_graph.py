@@ -30,6 +30,7 @@ CORE = (
     "names",
     "partition_cache",
     "processes",
+    "remote",
     "remembered",
     "run_key",
     "settings",

@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "results"
 SCALE = Path(__file__).parents[1] / "scale/results.json"
 CORE_HOUR_USD = 0.05
 """What an hour of a core with 4 GiB costs: an assumption, about the list price of a rented machine."""
-PARTS = 64
+PARTS = 1024
 """Tasks that a day of the table is divided into, where it is."""
 CLUSTERS, SMALL = (1, 4, 16, 64), 4
 """Workers, 16 cores each."""
@@ -43,7 +43,7 @@ def costs(rates: Rates, night: Night, price_usd: float) -> list[str]:
     for named, new_days, parts in (("each", 1, 1), ("each", 1, PARTS), ("the first", DAYS, PARTS)):
         for workers in CLUSTERS:
             cost = Cost.of(replace(night, workers=workers, parts=parts, new_days=new_days), rates)
-            lines.append(f"| {named} | {parts} | {workers} | {_cost(cost, price_usd)} |")
+            lines.append(f"| {named} | {parts:,} | {workers} | {_cost(cost, price_usd)} |")
     lines += ["", f"## By size: each night, days whole, {SMALL} workers", ""]
     lines += [
         "| rows of a day | hours | of those on the cluster | core-hours at work | core-hours paid | price, $ | GiB of the largest task |",
@@ -55,7 +55,7 @@ def costs(rates: Rates, night: Night, price_usd: float) -> list[str]:
         lines.append(f"| {rows:.0e} | {_cost(cost, price_usd)} | {largest:,.1f} |")
     lines += ["", f"## By stage: each night, {night.workers} workers", ""]
     lines += [
-        f"| stage | where | core-hours at work | hours, days whole | hours, days in {PARTS} tasks |",
+        f"| stage | where | core-hours at work | hours, days whole | hours, days in {PARTS:,} tasks |",
         "|---|---|---|---|---|",
     ]
     whole, divided = night.schedule(rates), replace(night, parts=PARTS).schedule(rates)
@@ -66,13 +66,13 @@ def costs(rates: Rates, night: Night, price_usd: float) -> list[str]:
         )
     lines += ["", "## Memory of one task", ""]
     lines += [
-        f"| stage | bytes for each row of a day | GiB, a day of {night.rows:.0e} rows | GiB, a {PARTS}th of it | rows of a day in 32 GiB |",
+        f"| stage | bytes for each row of a day | GiB, a day of {night.rows:.0e} rows | GiB, a {PARTS:,}th of it | rows of a day in 32 GiB |",
         "|---|---|---|---|---|",
     ]
     for stage in (*MAPPED, "evaluate@d2q"):
         each = rates.memory[stage]
         lines.append(
-            f"| {stage} | {each:,.0f} | {each * night.rows / GIB:,.0f} | {each * night.rows / PARTS / GIB:,.1f} | {32 * GIB / each:,.0f} |"
+            f"| {stage} | {each:,.0f} | {each * night.rows / GIB:,.0f} | {each * night.rows / PARTS / GIB:,.1f} | {32 * GIB / each:.1e} |"
         )
     return lines
 
@@ -146,7 +146,7 @@ def main() -> None:
     night = Night(rows=options.rows, rows_per_user=options.rows_per_user, storage_mb_s=options.storage)
     lines = [f"# A night of {options.rows:.0e} rows a day", "", "Run it: `python -m benchmarks.cluster_cost`", ""]
     lines += [
-        f"Assumed: {options.rows_per_user:g} rows of each user, who is scored with {POOL} videos, one recipe fitted for two epochs, {night.cores} cores on each worker and "
+        f"Assumed: {options.rows_per_user:g} rows of each user, who is scored with {POOL} videos, one recipe fitted for two epochs by all cores of the driver, all else there by one, {night.cores} cores on each worker and "
         f"{night.driver_cores} on the driver, {options.storage:,.0f} MB/s of storage for each machine, ${options.price} for an hour of a core. "
         f"CPU seconds are those of [scale](../../scale/results.md), measured at commit `{scale['circumstances']['commit']}`, bytes those "
         f"of [measured](measured.md), at `{measured['circumstances']['commit']}`; what works take at this size is computed from them.",

@@ -23,6 +23,7 @@ from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.machine import LIBRARIES
 from tasks.core.manifest import product_hash
+from tasks.core.remote import Files, Returned, Shipped, Shipping, Store, no_files, run_shipped
 from tasks.core.settings import Block
 
 _POLL_S, _ALONE_S = 2.0, 30.0
@@ -62,11 +63,13 @@ class LocalCluster(Block):
 
 
 class ClusterAddress(Block):
-    """Partitions are built by a running Dask cluster that sees the same files."""
+    """Partitions are built by a running Dask cluster."""
 
     kind: Literal["address"] = "address"
     address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
     """scheduler address, for example tcp://scheduler:8786"""
+    storage: str | None = Field(default=None, pattern=r"^[a-z0-9+]+://\S+$", exclude_if=lambda url: url is None)
+    """what workers read and write passes through it: s3://bucket/prefix, or another URL of fsspec; null: they see the workspace"""
 
 
 HERE = NoCluster()
@@ -76,7 +79,16 @@ ClusterConfig = Annotated[NoCluster | LocalCluster | ClusterAddress, Field(discr
 class Map(Protocol):
     """Apply a function to every task and return the results in order."""
 
-    def __call__(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]: ...
+    def __call__(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], files: Callable[[Task], Files] = no_files
+    ) -> list[Result]:
+        """Apply it.
+
+        Args:
+            function: of a task.
+            tasks: to apply it to.
+            files: what the function reads and writes for a task, for workers that see no disk of this machine.
+        """
 
 
 @contextmanager
@@ -96,23 +108,38 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
             does not see the files.
     """
     if isinstance(config, NoCluster):
-        yield lambda function, tasks: [function(task) for task in tasks]
+        yield one_after_the_other
         return
     with contextlib.ExitStack() as stack:
         clients: list[Any] = []
+        shipping = Shipping(Store(config.storage)) if isinstance(config, ClusterAddress) and config.storage else None
 
-        def run(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+        def run(
+            function: Callable[[Task], Result], tasks: Sequence[Task], files: Callable[[Task], Files] = no_files
+        ) -> list[Result]:
             if not tasks:
                 return []
             import distributed  # costs seconds, and only clusters need it
 
             if not clients:
                 clients.append(stack.enter_context(_client(config, distributed)))
-            return _results(
-                clients[0], partial(_alike, Environment.here(), seen.absolute(), function), tasks, distributed
-            )
+            here = Environment.here()
+            if shipping is None:
+                return _results(clients[0], partial(_alike, here, seen.absolute(), function), tasks, distributed)
+            shipped = [
+                shipping.pack(function, task, files(task), _named(tasks, place)) for place, task in enumerate(tasks)
+            ]
+            returned = _results(clients[0], partial(_remotely, here, shipping.store.url), shipped, distributed)
+            return [shipping.unpack(*of) for of in zip(shipped, returned, strict=True)]
 
         yield run
+
+
+def one_after_the_other(
+    function: Callable[[Task], Result], tasks: Sequence[Task], files: Callable[[Task], Files] = no_files
+) -> list[Result]:
+    """Apply a function to tasks in this process."""
+    return [function(task) for task in tasks]
 
 
 @dataclass(frozen=True)
@@ -148,22 +175,33 @@ class Environment:
 
 
 def _alike(expected: Environment, seen: Path, function: Callable[[Task], Result], task: Task) -> Result:
-    """Run a function on a worker that is like the process that asks.
+    """Run a function on a worker that is like the process that asks, and sees its files.
 
     Raises:
-        MachineError: if the worker is not.
+        MachineError: if the worker is not or does not.
     """
+    _require_alike(expected)
+    if not seen.is_dir():
+        raise MachineError(
+            f"a worker of the Dask cluster on {platform.node()} does not see {seen}: let it see the workspace at the same path, or "
+            "name a store that it reaches in cluster.storage"
+        )
+    return function(task)
+
+
+def _remotely(expected: Environment, url: str, shipped: Shipped) -> Returned:
+    """Run a task on a worker that sees no file of the process that asks; errors as for `_alike`."""
+    _require_alike(expected)
+    return run_shipped(url, shipped)
+
+
+def _require_alike(expected: Environment) -> None:
     if differences := expected.differences(Environment.here()):
         raise MachineError(
             f"a worker of the Dask cluster on {platform.node()} has {', '.join(differences)}, which may give other bytes: give it the "
             "environment of the machine that runs the stage, and start it again in the workspace by `python -m tasks.core.arithmetic dask "
             "worker ...`, which names the kernels of the night"
         )
-    if not seen.is_dir():
-        raise MachineError(
-            f"a worker of the Dask cluster on {platform.node()} does not see {seen}: let it see the workspace at the same path"
-        )
-    return function(task)
 
 
 def _results(client: Any, function: Callable[[Task], Result], tasks: Sequence[Task], distributed: Any) -> list[Result]:
@@ -198,6 +236,8 @@ def _results(client: Any, function: Callable[[Task], Result], tasks: Sequence[Ta
 def _named(tasks: Sequence[Any], place: int) -> str:
     """Say which task it is: by its day or name, where it has one."""
     task = tasks[place]
+    if isinstance(task, Shipped):
+        return task.name
     name = next((value for key in ("day", "name") if (value := getattr(task, key, None)) is not None), task)
     said = f" ({name})" if isinstance(name, str) else f" ({name.isoformat()})" if type(name) is dt.date else ""
     return f"task {place + 1} of {len(tasks)}{said}"

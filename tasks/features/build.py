@@ -16,13 +16,13 @@ from tasks.core.layout import partition, partition_days
 from tasks.core.partition_cache import keep_only
 from tasks.core.traits import declared
 from tasks.features.config import FeatureConfig
-from tasks.features.daily import DailyTask, build_daily
+from tasks.features.daily import DailyTask, build_daily, daily_files
 from tasks.features.events import Sources
 from tasks.features.partitions import Built
-from tasks.features.rows import RowsTask, build_rows
+from tasks.features.rows import RowsTask, build_rows, rows_files
 from tasks.features.schema import row_columns, write_schema
 from tasks.features.side_tables import write_side_tables
-from tasks.features.state import StateTask, build_state
+from tasks.features.state import StateTask, build_state, state_files
 from tasks.features.traits import write_traits
 
 
@@ -84,7 +84,9 @@ def build_features(
 
 def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days: Days, out: Path) -> FeatureResult:
     daily = run(
-        build_daily, [DailyTask(day, source, config, _folder(out, "daily", day)) for day, source in inputs.items()]
+        build_daily,
+        [DailyTask(day, source, config, _folder(out, "daily", day)) for day, source in inputs.items()],
+        daily_files,
     )
     event_days = {built.day: built.event_days for built in daily if built.day in days.modelled}
     state_of = {
@@ -94,13 +96,17 @@ def _build(run: Map, inputs: dict[dt.date, Sources], config: FeatureConfig, days
     timezone = next(iter(inputs.values())).timezone
     tags = _tags_key(out, config)
     past = {day: _lookback(daily, day, days.lookback) for day in needed}
-    states = run(build_state, [StateTask(day, past[day], config, timezone, out, days.lookback, tags) for day in needed])
+    states = run(
+        build_state,
+        [StateTask(day, past[day], config, timezone, out, days.lookback, tags) for day in needed],
+        state_files,
+    )
     keys = {built.day: built.key for built in states}
     tasks = []
     for arrival, events in event_days.items():
         used = {event: (state_of[arrival, event], keys[state_of[arrival, event]]) for event in events}
         tasks.append(RowsTask(arrival, inputs[arrival], used, config, out))
-    rows = run(build_rows, tasks)
+    rows = run(build_rows, tasks, rows_files)
     for name, kept in (("daily", [*inputs]), ("state", needed), ("rows", [*days.modelled]), ("history", needed)):
         keep_only(out / name, kept)
     everything = [*daily, *states, *rows]

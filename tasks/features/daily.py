@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.core.files import hash_file, hash_value
 from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
+from tasks.core.remote import Files
 from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
 from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
@@ -30,6 +31,11 @@ class DailyTask:
     sources: events.Sources
     config: FeatureConfig
     folder: Path
+
+
+def daily_files(task: DailyTask) -> Files:
+    """Return what `build_daily` reads and writes."""
+    return Files(task.sources.files, (task.folder,))
 
 
 def build_daily(task: DailyTask) -> Built:

@@ -31,6 +31,11 @@ class Sources:
     videos: Path
     timezone: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return self.impressions, self.users, self.videos
+
 
 def usable(duration_ms: str = "duration_ms") -> pl.Expr:
     """Tell rows whose video has a length: the others are neither examples nor history."""

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 
 from tasks.core.contract import CONTENT_VECTOR, context_names
 from tasks.core.files import hash_file, hash_value
+from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, making, stored
+from tasks.core.remote import Files
 from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
@@ -43,6 +45,13 @@ class RowsTask:
     @property
     def folder(self) -> Path:
         return self.features / "rows" / f"day={self.day.isoformat()}"
+
+
+def rows_files(task: RowsTask) -> Files:
+    """Return what `build_rows` reads and writes."""
+    days = {state for state, _ in task.states.values()} or {task.day}
+    states = (partition(task.features / "state", day).parent for day in sorted(days))
+    return Files((*task.sources.files, *states), (task.folder,))
 
 
 def build_rows(task: RowsTask) -> Built:

@@ -14,6 +14,7 @@ from tasks.core.days import midnight_ms
 from tasks.core.files import hash_value, read_json, write_json, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, making, stored
+from tasks.core.remote import Files
 from tasks.features import history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
@@ -104,6 +105,13 @@ def column_names(name: str, group: FeatureGroup) -> list[str]:
 def pairs_users(group: FeatureGroup) -> bool:
     """Tell whether a group has a key per user and something else, so many more than there are users."""
     return "user_id" in group.keys and len(group.keys) > 1
+
+
+def state_files(task: StateTask) -> Files:
+    """Return what `build_state` reads and writes."""
+    daily = (partition(task.features / "daily", day).parent for day, _ in task.daily)
+    state = partition(task.features / "state", task.day).parent
+    return Files((task.videos, *daily), (state, history_file(task.features, task.day)))
 
 
 def build_state(task: StateTask) -> Built:

@@ -22,6 +22,7 @@ from tasks.core.layout import partition
 from tasks.core.manifest import code_hash
 from tasks.core.parquet import write_frame
 from tasks.core.partition_cache import MANIFEST, keep_only, making, stored
+from tasks.core.remote import Files
 from tasks.ingest.capabilities import recorded
 from tasks.ingest.columns.instant import moment
 from tasks.ingest.config import SourceConfig
@@ -104,7 +105,7 @@ def adapt(adapter: Source, days: Days, out: Path, cluster: ClusterConfig = HERE)
         partition_map(cluster, scratch) as over_days,
     ):
         tasks = [_Day(day, keys[day], adapter.day_inputs(day)) for day in missing]
-        over_days(partial(_write_partition, out, write_day), tasks)
+        over_days(partial(_write_partition, out, write_day), tasks, partial(_files, out, scratch))
     tables = {
         name: table(wanted, out / "impressions")
         for name, table in (("users", adapter.users), ("videos", adapter.videos))
@@ -258,6 +259,13 @@ class _Day:
     day: dt.date
     key: str
     inputs: Any
+
+
+def _files(out: Path, scratch: Path, task: _Day) -> Files:
+    """Return the rows that were parted for a day, and what is written of it."""
+    parted = sorted(scratch.glob(f"*/day={task.day.isoformat()}"))
+    written = (partition(out / "impressions", task.day).parent, *(_beside(out, kind, task.day) for kind in _BESIDE))
+    return Files(tuple(parted), written)
 
 
 def _write_partition(out: Path, write_day: DayWriter, task: _Day) -> None:

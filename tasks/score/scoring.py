@@ -18,8 +18,11 @@ from tasks.candidates.document import Proposals
 from tasks.core.arithmetic import kernels
 from tasks.core.cluster import ClusterConfig, NoCluster, partition_map
 from tasks.core.errors import MachineError
+from tasks.core.layout import partition
 from tasks.core.predictions import MEAN, MEAN_UNIFORM
+from tasks.core.remote import Files
 from tasks.features.candidates import candidates
+from tasks.features.state import history_file
 from tasks.predict import Model, Predictions, load_model
 from tasks.score.config import ScoreConfig
 from tasks.score.fusion.serving import ServingFusion
@@ -90,13 +93,25 @@ class Scoring:
             for begin in range(0, users.height, height)
         ]
         with partition_map(cluster, scratch) as over_shares:
-            over_shares(partial(_write_share, self, bundle, kernels()), shares)
+            over_shares(
+                partial(_write_share, self, bundle, kernels()),
+                shares,
+                lambda share: Files((*self.files, bundle), (share.file,)),
+            )
         for share in shares:
             if not share.file.is_file():
                 continue
             with pq.ParquetFile(share.file) as file:
                 for number in range(file.num_row_groups):
                     yield pl.DataFrame(file.read_row_group(number))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What pairs are made of and described from."""
+        about = sorted(path for path in self.features.iterdir() if path.is_file())
+        state = partition(self.features / "state", self.state_day).parent
+        proposed = () if self.proposals is None else (self.proposals.file,)
+        return *about, state, history_file(self.features, self.state_day), *proposed
 
     @property
     def length(self) -> int:

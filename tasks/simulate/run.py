@@ -1,19 +1,23 @@
 """Write simulated days, one hour at a time, so that memory does not grow with the rows of a day."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from tasks.core.cluster import HERE, ClusterConfig, partition_map
 from tasks.core.contract import KEY, candidates_schema, polars_schema
 from tasks.core.days import DAY_MS, HOUR_MS
 from tasks.core.files import writing
 from tasks.core.layout import partition
 from tasks.core.parquet import ORDER, PartWriter, write_frame
+from tasks.core.remote import Files
 from tasks.simulate import counters, disorder, events
 from tasks.simulate.calibration import calibrate
 from tasks.simulate.config import SimulatorConfig
@@ -54,7 +58,9 @@ class Simulation:
     folder: Path
 
 
-def simulate(config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth: bool = False) -> Simulation:
+def simulate(
+    config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth: bool = False, cluster: ClusterConfig = HERE
+) -> Simulation:
     """Write the contract's tables for some days below `out`, and the truth about every row if asked for.
 
     Args:
@@ -63,20 +69,19 @@ def simulate(config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth:
         out: gets impressions/day=D/part.parquet, users.parquet, videos.parquet, traits.parquet of a world that has some, and,
             for the truth, truth/day=D/part.parquet.
         truth: whether to write the truth.
+        cluster: where days are made.
 
     Raises:
         ConfigError: if a day lies before the first day.
+        MachineError: if workers of the cluster are lost, or would give other bytes.
         StorageError: if the disk is full or the folder cannot be written.
     """
     ordered = sorted(days)
-    rows = []
     for day in ordered:
-        with writing(partition(out / "impressions", day)) as part:
-            if truth:
-                with writing(partition(out / "truth", day)) as truth_part:
-                    rows.append(write_day(config, day, part, truth_part))
-            else:
-                rows.append(write_day(config, day, part))
+        day_index(config, day)  # refuses one that lies before the first, before anything is written
+    out.mkdir(parents=True, exist_ok=True)
+    with partition_map(cluster, out) as over_days:
+        rows = over_days(partial(_write, config, out, truth), ordered, partial(_files, out, truth))
     with writing(out / "users.parquet") as path:
         write_frame(users_table(config, ordered), path)
     with writing(out / "videos.parquet") as path:
@@ -88,13 +93,29 @@ def simulate(config: SimulatorConfig, days: Sequence[dt.date], out: Path, truth:
     return Simulation(tuple(ordered), tuple(rows), out)
 
 
+def _write(config: SimulatorConfig, out: Path, truth: bool, day: dt.date) -> int:
+    with contextlib.ExitStack() as stack:
+        rows, *truths = (stack.enter_context(writing(path)) for path in _files(out, truth, day).writes)
+        return write_day(config, day, rows, *truths)
+
+
+def _files(out: Path, truth: bool, day: dt.date) -> Files:
+    tables = ("impressions", "truth") if truth else ("impressions",)
+    return Files((), tuple(partition(out / table, day) for table in tables))
+
+
 def simulate_days(
-    config: SimulatorConfig, out: Path, days: int = 15, rows_per_day: int | None = None, truth: bool = False
+    config: SimulatorConfig,
+    out: Path,
+    days: int = 15,
+    rows_per_day: int | None = None,
+    truth: bool = False,
+    cluster: ClusterConfig = HERE,
 ) -> dict[str, Any]:
     """Write the first `days` days of a world, resized to `rows_per_day` impressions; return a summary."""
     world = config if rows_per_day is None else config.scaled(rows_per_day)
     chosen = [world.start_day + dt.timedelta(days=i) for i in range(days)]
-    return {**asdict(simulate(world, chosen, out, truth)), "users": world.users, "videos": world.videos}
+    return {**asdict(simulate(world, chosen, out, truth, cluster)), "users": world.users, "videos": world.videos}
 
 
 def write_day(config: SimulatorConfig, day: dt.date, part: Path, truth: Path | None = None) -> int:

@@ -85,7 +85,7 @@ def build_table(
         works = []
         for split in splits:
             encoder = SplitEncoder(encoding, None if split == "judge" else cutoff_ms, chunk_rows)
-            works.append(Work(encoder.write, split_days[split], temporary / split))
+            works.append(Work(encoder.write, split_days[split], temporary / split, encoder.files))
         rows, late = {}, {}
         for split, counted in zip(splits, over.columns(works), strict=True):
             rows[split], late[split] = (sum(numbers) for numbers in zip(*counted, strict=True))
@@ -134,12 +134,14 @@ def _draw(
     table: Path,
 ) -> dict[str, PairPopulation]:
     """Draw the unobserved pairs of splits, over the days of each in proportion to those that it has."""
-    counted = iter(over.apply(sampler.count, [day for days in split_days.values() for day in days]))
+    counted = iter(over.apply(sampler.count, [day for days in split_days.values() for day in days], sampler.files))
     sizes = {split: [next(counted) for _ in days] for split, days in split_days.items()}
     works = []
     for split, days in split_days.items():
         drawn = proportional(wanted[split], [unshown for _, unshown in sizes[split]])
-        works.append(Work(sampler.write, list(zip(days, drawn, strict=True)), table / split / FOLDER))
+        works.append(
+            Work(sampler.write, list(zip(days, drawn, strict=True)), table / split / FOLDER, sampler.files_of_drawn)
+        )
     populations = {}
     for split, numbers in zip(split_days, over.columns(works), strict=True):
         shown, unshown = (sum(of_days) for of_days in zip(*sizes[split], strict=True))

@@ -34,6 +34,10 @@ class CandidateLog:
         days = read_json(raw / "source.json").get("candidates", {})
         return cls(raw / "candidates", frozenset(map(dt.date.fromisoformat, days))) if days else None
 
+    def file(self, day: dt.date) -> Path:
+        """Return where the candidates of a day are."""
+        return self.folder / f"day={day.isoformat()}.parquet"
+
     def refused(self, day: dt.date, rows: pl.DataFrame, cutoff_ms: int, features: Path) -> pl.DataFrame:
         """Return the pairs of a day that were candidates and were not shown on it, each once, at the first time.
 
@@ -49,7 +53,7 @@ class CandidateLog:
         Raises:
             ContractError: if the file of the day is gone.
         """
-        path = self.folder / f"day={day.isoformat()}.parquet"
+        path = self.file(day)
         if day not in self.days:
             return pl.DataFrame(schema=dict.fromkeys(_PAIR, pl.Int64()))
         if not path.is_file():

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tasks.core.cluster import ClusterConfig, Map, NoCluster, partition_map
 from tasks.core.files import remove, unfinished, writing
+from tasks.core.remote import Files
 from tasks.table.columns import Array, ColumnsWriter, open_columns
 from tasks.table.history import EMPTY, HISTORY, HISTORY_INDEX
 from tasks.table.source import CHUNK_ROWS
@@ -27,11 +28,13 @@ class Work(Generic[Item, Result]):
         write: writes those of some items, in order, to a folder; what it returns is small, and has an entry for each item.
         items: days, or days with what is to be made of them.
         folder: to write.
+        files: what is read for an item.
     """
 
     write: Callable[[Sequence[Item], Path], list[Result]]
     items: Sequence[Item]
     folder: Path
+    files: Callable[[Item], tuple[Path, ...]]
 
 
 class OverDays(Protocol):
@@ -43,8 +46,13 @@ class OverDays(Protocol):
     def columns(self, works: Sequence[Work[Any, Any]]) -> list[list[Any]]:
         """Write columns; return what was said of the items of each work."""
 
-    def apply(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Return a small value for each of some items."""
+    def apply(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        files: Callable[[Item], tuple[Path, ...]],
+    ) -> list[Result]:
+        """Return a small value for each of some items, read from files."""
 
 
 class InOnePass:
@@ -58,8 +66,13 @@ class InOnePass:
         """Write columns; return what was said of the items of each work."""
         return [work.write(work.items, work.folder) for work in works]
 
-    def apply(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Return a small value for each of some items."""
+    def apply(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        files: Callable[[Item], tuple[Path, ...]],
+    ) -> list[Result]:
+        """Return a small value for each of some items, read from files."""
         return [function(item) for item in items]
 
 
@@ -81,7 +94,13 @@ class ByDay:
     def statistics(self, reader: StatisticsReader, days: Sequence[dt.date]) -> RowStatistics:
         """Return the statistics of the rows of all days, those of each day added in order."""
         together = RowStatistics(reader.asked)
-        for folder in self.map(partial(_save_statistics, reader, self.scratch / "statistics"), days):
+        saved = self.scratch / "statistics"
+        folders = self.map(
+            partial(_save_statistics, reader, saved),
+            days,
+            lambda day: Files(reader.features.files(day), (_of_day(saved, day),)),
+        )
+        for folder in folders:
             together.add_saved(folder)
             remove(folder)
         return together
@@ -89,11 +108,11 @@ class ByDay:
     def columns(self, works: Sequence[Work[Any, Any]]) -> list[list[Any]]:
         """Write columns; return what was said of the items of each work."""
         parts = [
-            _Part(work.write, item, self.scratch / f"columns/{number}/{place}")
+            _Part(work.write, item, self.scratch / f"columns/{number}/{place}", work.files(item))
             for number, work in enumerate(works)
             for place, item in enumerate(work.items)
         ]
-        said = iter(self.map(_write_part, parts))
+        said = iter(self.map(_write_part, parts, lambda part: Files(part.reads, (part.folder,))))
         folders = iter(parts)
         results = []
         for work in works:
@@ -101,9 +120,14 @@ class ByDay:
             results.append([next(said) for _ in work.items])
         return results
 
-    def apply(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Return a small value for each of some items."""
-        return self.map(function, items)
+    def apply(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        files: Callable[[Item], tuple[Path, ...]],
+    ) -> list[Result]:
+        """Return a small value for each of some items, read from files."""
+        return self.map(function, items, lambda item: Files(files(item)))
 
 
 @contextmanager
@@ -126,11 +150,19 @@ def over_days(cluster: ClusterConfig, target: Path) -> Iterator[OverDays]:
 
 @dataclass(frozen=True)
 class _Part:
-    """One item of a work and the folder for its columns."""
+    """One item of a work, the folder for its columns, and what is read for them."""
 
     write: Callable[[Sequence[Any], Path], list[Any]]
     item: Any
     folder: Path
+    reads: tuple[Path, ...]
+
+    @property
+    def day(self) -> dt.date:
+        """Day of the item."""
+        day = self.item[0] if isinstance(self.item, tuple) else self.item
+        assert isinstance(day, dt.date)
+        return day
 
 
 def _write_part(part: _Part) -> Any:
@@ -139,8 +171,12 @@ def _write_part(part: _Part) -> Any:
     return said
 
 
+def _of_day(folder: Path, day: dt.date) -> Path:
+    return folder / day.isoformat()
+
+
 def _save_statistics(reader: StatisticsReader, folder: Path, day: dt.date) -> Path:
-    target = folder / day.isoformat()
+    target = _of_day(folder, day)
     with writing(target) as temporary:
         reader.of([day]).save(temporary)
     return target

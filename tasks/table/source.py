@@ -111,6 +111,11 @@ class FeatureFolder:
             raise ContractError(f"{path} does not exist: the features stage has not built {day}")
         return path
 
+    def files(self, day: dt.date) -> tuple[Path, ...]:
+        """Return the files that rows of an arrival day are read from, with what the folder says of itself; not the histories."""
+        about = sorted(path for path in self.path.iterdir() if path.is_file())
+        return self.rows(day), *about
+
     def chunks(self, day: dt.date, columns: Sequence[str], chunk_rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
         """Yield the rows of one arrival day in order, some columns, `chunk_rows` at a time.
 

@@ -48,6 +48,10 @@ class Encoding:
         """What encodes."""
         return Preprocessor.load(self.folder)
 
+    def files(self, day: dt.date) -> tuple[Path, ...]:
+        """Return what rows of an arrival day, and pairs that could have been among them, are encoded from."""
+        return *self.source.files(day), self.features / "history", self.folder
+
     def __getstate__(self) -> dict[str, Path]:
         """Leave behind what was read."""
         return {"features": self.features, "folder": self.folder}
@@ -66,6 +70,10 @@ class SplitEncoder:
     encoding: Encoding
     cutoff_ms: int | None
     chunk_rows: int
+
+    def files(self, day: dt.date) -> tuple[Path, ...]:
+        """Return what a day's columns are made from."""
+        return self.encoding.files(day)
 
     def write(self, days: Sequence[dt.date], folder: Path) -> list[tuple[int, int]]:
         """Write the columns of some days; return each day's rows and the rows left out as late."""

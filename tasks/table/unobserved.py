@@ -91,6 +91,15 @@ class UnobservedSampler:
     chunk_rows: int
     log: CandidateLog | None = None
 
+    def files(self, day: dt.date) -> tuple[Path, ...]:
+        """Return what the pairs of a day are drawn from and encoded with."""
+        logged = () if self.log is None else (self.log.file(day),)
+        return *self.encoding.files(day), self.encoding.features / "state", *logged
+
+    def files_of_drawn(self, drawn: tuple[dt.date, int]) -> tuple[Path, ...]:
+        """Return `files` of a day of which so many are drawn."""
+        return self.files(drawn[0])
+
     def count(self, day: dt.date) -> tuple[int, int]:
         """Return how many pairs of a day were shown, and how many were not."""
         pairs = self._pairs(day)

@@ -12,6 +12,7 @@ from tasks.core.errors import ContractError
 from tasks.core.files import hash_value, writing
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
+from tasks.core.remote import Files
 from tasks.validate import profile
 from tasks.validate.chunks import ParquetSink, read_whole_groups
 from tasks.validate.code import versions
@@ -56,6 +57,12 @@ def stored_manifest(folder: Path, task: DayTask) -> Manifest | None:
     """Return the manifest of a stored partition that was made by the same task, or None."""
     parts = [partition(folder / table, task.day) for table in ("impressions", "quarantine")]
     return stored(partition(folder / "impressions", task.day, MANIFEST), task.key, *parts)
+
+
+def files_of(task: DayTask, folder: Path) -> Files:
+    """Return what `validate_day` reads and writes."""
+    written = (partition(folder / table, task.day).parent for table in ("impressions", "quarantine"))
+    return Files((task.part, *([task.part_before] if task.part_before else [])), tuple(written))
 
 
 def validate_day(task: DayTask, folder: Path) -> Manifest:

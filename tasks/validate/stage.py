@@ -20,7 +20,7 @@ from tasks.core.partition_cache import MANIFEST, Manifest
 from tasks.core.traits import declared
 from tasks.validate.config import ValidationConfig
 from tasks.validate.data_docs import write_docs
-from tasks.validate.partitions import plan, stored_manifest, validate_day
+from tasks.validate.partitions import files_of, plan, stored_manifest, validate_day
 from tasks.validate.plausible import judge_plausible
 from tasks.validate.profile import add
 from tasks.validate.raw import Raw, read_raw
@@ -106,7 +106,7 @@ class _Run:
         manifests = {task.day: stored_manifest(self.out, task) for task in self.tasks}
         self.reused = [day for day, manifest in manifests.items() if manifest is not None]
         pending = [task for task in self.tasks if manifests[task.day] is None]
-        made = run(partial(validate_day, folder=self.staging), pending)
+        made = run(partial(validate_day, folder=self.staging), pending, partial(files_of, folder=self.staging))
         manifests |= {task.day: manifest for task, manifest in zip(pending, made, strict=True)}
         self.manifests = [manifest for manifest in manifests.values() if manifest is not None]
 

@@ -12,6 +12,7 @@ from tasks.core.cluster import Map
 from tasks.core.contract import impressions_schema
 from tasks.core.files import hash_file, hash_value, write_json
 from tasks.core.partition_cache import stored
+from tasks.core.remote import Files
 from tasks.validate.code import versions
 from tasks.validate.config import ValidationConfig
 from tasks.validate.partitions import DayTask
@@ -66,9 +67,8 @@ def judge_tables(
     found = {table.name: _stored_verdicts(results / table.result_name, table.key(config)) for table in tables}
     pending = [table for table in tables if found[table.name] is None]
     judge = partial(_judge, config=config, scratch=scratch)
-    for verdicts in run(
-        judge, [pending[at : at + _TABLES_AT_A_TIME] for at in range(0, len(pending), _TABLES_AT_A_TIME)]
-    ):
+    parts = [pending[at : at + _TABLES_AT_A_TIME] for at in range(0, len(pending), _TABLES_AT_A_TIME)]
+    for verdicts in run(judge, parts, lambda of: Files(tuple(table.path for table in of))):
         found |= verdicts
     return {name: verdicts for name, verdicts in found.items() if verdicts is not None}
 

@@ -1,5 +1,6 @@
 """The generic source: CSV and Parquet mapped column by column."""
 
+import contextlib
 import datetime as dt
 import gzip
 from pathlib import Path
@@ -9,13 +10,15 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.core.cluster import LocalCluster
+from tasks.core import cluster
+from tasks.core.cluster import ClusterAddress, LocalCluster
 from tasks.core.contract import candidates_schema
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
 from tasks.core.files import hash_file, hash_tree, read_json
 from tasks.ingest import default_as_of, ingest
 from tasks.ingest.config import SourceConfig, TableSourceConfig
+from tests.far_workers import hidden_while_workers_run
 
 FIRST = dt.date(2024, 3, 1)
 NIGHT = Days.of_night(FIRST + dt.timedelta(days=5), 2, 2)
@@ -113,6 +116,22 @@ def test_a_dask_cluster_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
     ingest(source(folder), NIGHT, tmp_path / "here")
     ingest(source(folder), NIGHT, tmp_path / "there", LocalCluster(workers=2))
     assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
+
+
+def test_days_that_were_parted_reach_workers_through_a_store(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker would do with each task, done here, while neither the log nor the output is at its place."""
+    write_as("parquet per day", folder, log())
+    ingest(source(folder), NIGHT, tmp_path / "here")
+    monkeypatch.setattr(cluster, "_client", lambda *about: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "_results", lambda client, run, tasks, dask: [run(task) for task in tasks])
+    far = ClusterAddress(address="tcp://nobody:1", storage=(tmp_path / "store").as_uri())
+    (tmp_path / "there").mkdir()
+    with hidden_while_workers_run(folder) as times, hidden_while_workers_run(tmp_path / "there"):
+        ingest(source(folder), NIGHT, tmp_path / "there/raw", far)
+    assert len(times) == 1
+    assert hash_tree(tmp_path / "there/raw") == hash_tree(tmp_path / "here")
 
 
 MARKS = {"impressions": with_columns(shown="was_shown")}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pytest import approx
 from scipy.special import ndtri
 
+from tasks.core.cluster import HERE, LocalCluster
 from tasks.core.contract import FLAGS, KEY, candidates_schema, polars_schema
 from tasks.core.errors import ConfigError
 from tasks.core.files import hash_file, hash_tree
@@ -46,6 +47,16 @@ def clean_day(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     """A clean day of a world with 300,000 impressions a day, a fifth of them exposed at random."""
     config = SimulatorConfig(impressions_per_day=300_000, random_share=0.2, **CLEAN)
     return days_with_truth(config, tmp_path_factory.mktemp("clean"))
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name, cluster in (("here", HERE), ("there", LocalCluster(workers=2))):
+        simulate(SMALL, first_days(SMALL, 3), tmp_path / name, truth=True, cluster=cluster)
+    assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
+    with pytest.raises(ConfigError):
+        simulate(SMALL, [SMALL.start_day - dt.timedelta(days=1)], tmp_path / "early", cluster=LocalCluster())
+    assert not (tmp_path / "early").exists()
 
 
 def test_tables_satisfy_the_contract(tmp_path: Path) -> None:

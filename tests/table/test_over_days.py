@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.core.cluster import HERE, LocalCluster
+from tasks.core.cluster import HERE, LocalCluster, one_after_the_other
 from tasks.core.files import hash_tree
 from tasks.core.layout import partition
 from tasks.features.config import FeatureConfig
@@ -32,10 +32,6 @@ CONFIG = TableConfig(
     items=CodedItems(kind="rq", codewords=4, videos_per_codeword=5, vectors=CoWatchVectors(width=3)),
 )
 """Asks for everything that is read of days: levels, moments, durations, watched pairs, rows, and pairs that were not shown."""
-
-
-def one_after_the_other(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
-    return [function(task) for task in tasks]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +104,7 @@ def test_a_day_without_rows_is_joined_like_any_other(tmp_path: Path) -> None:
                 said.append(count)
         return said
 
-    work = Work(write, range(len(sizes)), tmp_path / "there")
+    work = Work(write, [*range(len(sizes))], tmp_path / "there", lambda item: ())
     assert ByDay(one_after_the_other, tmp_path / "scratch").columns([work]) == [[3, 0, 2, 4]]
     write(range(len(sizes)), tmp_path / "here")
     assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")

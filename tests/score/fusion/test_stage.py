@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from models.recipe import Recipe
 from tasks.core.arithmetic import CAPABILITY
-from tasks.core.cluster import HERE, ClusterConfig, Environment, LocalCluster
+from tasks.core.cluster import HERE, ClusterAddress, ClusterConfig, Environment, LocalCluster
 from tasks.core.errors import MachineError
 from tasks.core.files import hash_tree, read_json
 from tasks.core.identities import SCHEMA
@@ -32,6 +32,7 @@ from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays
 from tasks.train.run import NamedRecipe, train
 from tests.core.test_arithmetic import x86_only
+from tests.far_workers import far_workers, hidden_while_workers_run
 from tests.table.small_night import DAYS, write_features
 from tests.train.settings import training
 
@@ -95,6 +96,16 @@ def test_workers_of_a_cluster_give_the_same_bytes(scored: Callable[..., Path], m
     )
     assert pq.ParquetFile(here / "scores.parquet").num_row_groups > 4
     assert hash_tree(there) == hash_tree(here)
+
+
+def test_so_do_workers_that_reach_the_files_through_a_bucket_alone(
+    scored: Callable[..., Path], features: Path, bucket: str, tmp_path: Path
+) -> None:
+    with far_workers(tmp_path) as address, hidden_while_workers_run(features) as times:
+        far = ClusterAddress(address=address, storage=bucket)
+        there = scored("far", {"kind": "none"}, cluster=far, chunk_pairs=70)
+    assert len(times) == 1
+    assert hash_tree(there) == hash_tree(scored("near", {"kind": "none"}, chunk_pairs=70))
 
 
 @x86_only
