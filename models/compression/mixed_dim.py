@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.compression.formats import FORMATS, Floats
+from models.compression.formats import FORMATS, Arrays, Floats
 from models.compression.index import ROWS
 from models.compression.table import DIRECTORY, StoredTable
 
@@ -27,6 +27,7 @@ class MixedDimTable(StoredTable):
 
     `directory.classes`, uint8 [N, 1], is the class of every row; `directory.starts`, int64 [W, 1], where the first row of every 32
     begins; `directory.slots`, int16 [C, D], the place of each number among those that a class keeps, -1 where it is dropped.
+    Readers also hold `directory.within`, int16 [N, 1], how far from the first of its 32 a row begins.
     """
 
     @classmethod
@@ -83,6 +84,16 @@ class MixedDimTable(StoredTable):
         return {kind: self.kept * of_number + rows * self.formats[kind].row_bytes(0)}
 
     @property
+    def derived(self) -> Arrays:
+        """Where a row begins among its 32, counted once and not in every read."""
+        classes, slots = (self.arrays[f"{DIRECTORY}.{name}"] for name in ("classes", "slots"))
+        kept_N = (slots >= 0).sum(axis=1)[classes[:, 0]]
+        words = -(-self.num_rows // ROWS)
+        kept_WR = np.pad(kept_N, (0, words * ROWS - self.num_rows)).reshape(words, ROWS)
+        within_N = (np.cumsum(kept_WR, axis=1) - kept_WR).ravel()[: self.num_rows]
+        return {f"{DIRECTORY}.within": within_N.astype(np.int16 if within_N.max() < 2**15 else np.int32)[:, None]}
+
+    @property
     def directory_bytes(self) -> int:
         """Bytes of what finds a row and the numbers of it."""
         classes = len(self.arrays[f"{DIRECTORY}.slots"])
@@ -90,27 +101,26 @@ class MixedDimTable(StoredTable):
 
     def read(self, arrays: Callable[[str], Mapping[str, Tensor]], ids: Tensor) -> Tensor:
         """Return rows, 0 where a number is dropped; see `StoredTable.read`."""
-        ((kind, rows),) = self.rows.items()
-        found = arrays(DIRECTORY)
-        class_, word = functional.embedding(ids, found["classes"]).squeeze(-1).long(), ids >> 5
-        # Of the rows of a word, those before the row say how far from the word's start it begins.
-        in_word = (word << 5).unsqueeze(-1) + torch.arange(ROWS, device=ids.device)
-        kept_C1 = (found["slots"] >= 0).sum(dim=1, keepdim=True)
-        widths = functional.embedding(
-            functional.embedding(in_word.clamp(max=rows - 1), found["classes"]).squeeze(-1).long(), kept_C1
-        ).squeeze(-1)
-        before = torch.where(in_word < ids.unsqueeze(-1), widths, 0).sum(dim=-1)
-        begin = functional.embedding(word, found["starts"]).squeeze(-1) + before
-        slot = functional.embedding(class_, found["slots"]).long()
-        place = torch.where(slot >= 0, begin.unsqueeze(-1) + slot, 0)
-        return torch.where(slot >= 0, _numbers(arrays(kind), place, ids), 0.0)
+        ((kind, _),) = self.rows.items()
+        found, of_kind = arrays(DIRECTORY), arrays(kind)
+        class_ = functional.embedding(ids, found["classes"]).squeeze(-1).long()
+        begin = functional.embedding(ids >> 5, found["starts"]) + functional.embedding(ids, found["within"])
+        slot = functional.embedding(class_, found["slots"].long())
+        (numbers,) = (values for name, values in of_kind.items() if name not in _OF_ROWS)
+        read = _behind(numbers.squeeze(-1), begin, slot).float()
+        for name in _OF_ROWS:
+            if name in of_kind:
+                read = read * functional.embedding(ids, of_kind[name]).float()
+        return torch.where(slot >= 0, read, 0.0)
 
 
-def _numbers(arrays: Mapping[str, Tensor], place: Tensor, ids: Tensor) -> Tensor:
-    """Return the numbers at places [..., D] of rows [...], float32."""
-    (numbers,) = (values for name, values in arrays.items() if name not in _OF_ROWS)
-    found = functional.embedding(place, numbers).squeeze(-1).float()
-    for name in _OF_ROWS:
-        if name in arrays:
-            found = found * functional.embedding(ids, arrays[name]).float()
-    return found
+def _behind(number_M: Tensor, begin: Tensor, slot: Tensor) -> Tensor:
+    """Return the numbers at places `slot` [..., D] behind `begin` [..., 1], any where a place is -1: D neighbours are copied at once and then dealt to their
+    places, since a look-up for every number takes several times as long."""
+    width = slot.shape[-1]
+    if len(number_M) < width:
+        number_M = functional.pad(number_M, (0, width - len(number_M)))
+    # The last rows may have no D numbers behind them: they read the last D that there are.
+    first = begin.clamp(max=len(number_M) - width)
+    near = number_M.unfold(0, width, 1).index_select(0, first.reshape(-1)).reshape(slot.shape)
+    return near.gather(-1, (slot + (begin - first)).clamp(0, width - 1))

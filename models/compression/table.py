@@ -87,6 +87,11 @@ class StoredTable:
         return {kind: rows * self.formats[kind].row_bytes(self.width) for kind, rows in self.rows.items()}
 
     @property
+    def derived(self) -> Arrays:
+        """What readers hold beside the arrays, under such names, and nobody stores; nothing unless a kind says more."""
+        return {}
+
+    @property
     def directory_bytes(self) -> int:
         """Bytes of what finds a row; 0 where all have one format."""
         return directory_bytes(self.num_rows) if len(self.rows) > 1 else 0
@@ -95,7 +100,7 @@ class StoredTable:
         """Return rows, float32 [..., D].
 
         Args:
-            arrays: format or `DIRECTORY` -> its arrays by name, as tensors wherever rows are read.
+            arrays: format or `DIRECTORY` -> its arrays by name, those of `derived` among them, as tensors wherever rows are read.
             ids: int64 [...], rows of the table.
 
         Raises:
@@ -125,7 +130,9 @@ class CompressedTable(nn.Module):
     def __init__(self, stored: StoredTable) -> None:
         super().__init__()
         self.stored = stored
-        for name, values in stored.arrays.items():
+        held = {**stored.arrays, **stored.derived}
+        self._held = tuple(held)
+        for name, values in held.items():
             self.register_buffer(_buffer(name), torch.from_numpy(values), persistent=False)
 
     def rows(self, ids: Tensor) -> Tensor:
@@ -145,7 +152,7 @@ class CompressedTable(nn.Module):
 
     def _arrays(self, part: str) -> dict[str, Tensor]:
         """Return the buffers of a format or of the directory, wherever the module was moved."""
-        names = [name for name in self.stored.arrays if name.startswith(f"{part}.")]
+        names = [name for name in self._held if name.startswith(f"{part}.")]
         return {name.removeprefix(f"{part}."): self.get_buffer(_buffer(name)) for name in names}
 
 

@@ -43,6 +43,20 @@ def test_rows_are_read_as_the_whole_table_would_have_them(rows: int, kind: str) 
         assert np.array_equal(whole.numpy(), weight_ND)
 
 
+@pytest.mark.parametrize("last", range(CLASSES))
+@pytest.mark.parametrize("rows", [1, 2, 33, 64])
+def test_rows_at_the_end_are_read_though_few_numbers_stand_behind_them(rows: int, last: int) -> None:
+    weight_ND, class_N = drawn(rows + 1)
+    class_N[1:][-2:] = last
+    weight_ND = np.where(KEPT_CD[class_N], weight_ND + 1, 0).astype(np.float32)
+    for first in (0, rows):  # of the last row alone there may be fewer numbers than a row has
+        if KEPT_CD[class_N[first:]].any():
+            stored = MixedDimTable.grouped(weight_ND[first:], "fp32", class_N[first:], KEPT_CD)
+            found = CompressedTable(stored).rows(torch.arange(rows + 1 - first))
+            assert found.numpy().tobytes() == weight_ND[first:].tobytes()
+            assert set(stored.derived) == {"directory.within"} and "directory.within" not in stored.arrays
+
+
 @pytest.mark.parametrize(("kind", "of_number", "of_row"), [("fp32", 4, 0), ("fp16", 2, 0), ("int8_row", 1, 2)])
 def test_bytes_are_those_of_kept_numbers_and_lists(kind: str, of_number: int, of_row: int) -> None:
     weight_ND, class_N = drawn(333)
