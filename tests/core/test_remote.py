@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from tasks.core.cluster import ClusterAddress
 from tasks.core.errors import MachineError, SourceError
 from tasks.core.files import hash_tree
 from tasks.core.remote import Files, Shipping, Store, run_shipped
@@ -104,3 +106,8 @@ def test_a_store_that_is_none_is_told() -> None:
         MachineError, match=r"cluster.storage nowhere://here cannot be opened: .* pip install 'dwell\[s3\]'"
     ):
         Store("nowhere://here")
+
+
+def test_credentials_are_no_part_of_the_address() -> None:
+    with pytest.raises(ValidationError, match="storage"):
+        ClusterAddress(address="tcp://scheduler:8786", storage="s3://key:secret@bucket")
