@@ -121,9 +121,8 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
                 return []
             import distributed  # costs seconds, and only clusters need it
 
-            logging.getLogger("distributed").setLevel(
-                logging.WARNING
-            )  # it tells of every connection, which buries the stage's own log
+            # It tells of every connection, which would bury what the stage says.
+            logging.getLogger("distributed").setLevel(logging.WARNING)
             if not clients:
                 clients.append(stack.enter_context(_client(config, distributed)))
             here = Environment.here()
