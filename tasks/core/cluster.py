@@ -68,8 +68,8 @@ class ClusterAddress(Block):
     kind: Literal["address"] = "address"
     address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
     """scheduler address, for example tcp://scheduler:8786"""
-    storage: str | None = Field(default=None, pattern=r"^[a-z0-9+]+://\S+$", exclude_if=lambda url: url is None)
-    """what workers read and write passes through it: s3://bucket/prefix, or another URL of fsspec; null: they see the workspace"""
+    storage: str | None = Field(default=None, pattern=r"^[a-z0-9+]+://[^\s@]+$", exclude_if=lambda url: url is None)
+    """what workers read and write passes through it: s3://bucket/prefix, or another URL of fsspec, without credentials; null: they see the workspace"""
 
 
 HERE = NoCluster()
@@ -121,6 +121,8 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
                 return []
             import distributed  # costs seconds, and only clusters need it
 
+            # It tells of every connection, which would bury what the stage says.
+            logging.getLogger("distributed").setLevel(logging.WARNING)
             if not clients:
                 clients.append(stack.enter_context(_client(config, distributed)))
             here = Environment.here()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from tasks.core.errors import DwellError, MachineError
+from tasks.core.errors import DwellError, MachineError, StorageError
 from tasks.core.files import hash_file, remove, writing
 
 _FOLDER = ""
@@ -179,6 +179,8 @@ def run_shipped(url: str, shipped: Shipped) -> Returned:
         function, task = _loads(shipped.payload, root)
         try:
             result = function(task)
+        except StorageError:  # it is this machine whose disk is full
+            raise
         except DwellError as error:  # its words are for people who never see this folder
             error.args = tuple(one.replace(str(root), "") if isinstance(one, str) else one for one in error.args)
             raise

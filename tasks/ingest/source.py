@@ -82,7 +82,8 @@ class Source(Protocol):
 
         Args:
             days: the only days that will be asked for.
-            scratch: folder for temporary files; removed afterwards.
+            scratch: folder for temporary files; removed afterwards. What is written of a day D may be read from `*/day=D` of it
+                alone: a worker of a cluster may see no other file.
         """
         ...
 

@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from tasks.core.errors import MachineError, SourceError
+from tasks.core.cluster import ClusterAddress
+from tasks.core.errors import MachineError, SourceError, StorageError
 from tasks.core.files import hash_tree
 from tasks.core.remote import Files, Shipping, Store, run_shipped
 
@@ -99,8 +101,25 @@ def test_an_error_names_the_file_of_the_stage(tmp_path: Path) -> None:
     assert str(refused.value) == f"{path} is damaged"
 
 
+def fill(path: Path) -> None:
+    """Say what `writing` says of a full disk."""
+    raise StorageError(f"could not write {path}: the disk is full")
+
+
+def test_a_disk_that_is_full_is_that_of_the_worker(tmp_path: Path) -> None:
+    url = (tmp_path / "store").as_uri()
+    shipped = Shipping(Store(url)).pack(fill, tmp_path / "part.parquet", Files(()), "task 1 of 1")
+    with pytest.raises(StorageError, match=r"could not write \S*/dwell-task-\w+/\S+/part\.parquet: the disk is full"):
+        run_shipped(url, shipped)
+
+
 def test_a_store_that_is_none_is_told() -> None:
     with pytest.raises(
         MachineError, match=r"cluster.storage nowhere://here cannot be opened: .* pip install 'dwell\[s3\]'"
     ):
         Store("nowhere://here")
+
+
+def test_credentials_are_no_part_of_the_address() -> None:
+    with pytest.raises(ValidationError, match="storage"):
+        ClusterAddress(address="tcp://scheduler:8786", storage="s3://key:secret@bucket")
