@@ -29,7 +29,7 @@ from tasks.table.config import TableConfig
 from tasks.table.selection.config import RareSelection, SearchSelection, UniformSelection
 from tasks.table.training_table import SELECTED, WEIGHT, TrainingTable
 
-WORLD, QUICK_WORLD = SimulatorConfig().scaled(2_000), SimulatorConfig().scaled(600)
+WORLD, QUICK_WORLD = SimulatorConfig().scaled(2_000), SimulatorConfig().scaled(400)
 FIT_DAYS = 8
 PATIENCE, MAX_EPOCHS, BATCH_ROWS = 3, 40, 256
 """Fits on few rows take few steps an epoch: all arms have as many epochs as they find use for."""
@@ -89,7 +89,7 @@ class Selections:
     @classmethod
     def of(cls, options: Options, number: int, seed: int) -> "Selections":
         """Simulate one world up to its table, unless an earlier run did."""
-        folder = options.scratch / f"selection/{seed}"
+        folder = options.scratch / f"worlds/{seed}"
         world = QUICK_WORLD if options.quick else WORLD
         night = Night.of(folder, seed, number, options.quick, world, fit_days=FIT_DAYS)
         return cls(night, seed, folder, options.quick)
