@@ -63,6 +63,8 @@ class Batch:
         random_B: bool, True on rows exposed uniformly at random.
         candidate_probability_B: float32, probability that a row which was not observed was a candidate at all; None: 1.
         weight_B: float32, the share of the recipe's population each row stands for; None: equal shares.
+        pool_B: float32, how many rows of the fit days each stands for, over the mean of that among all rows that were selected
+            (docs/methods/selection.md#weights-in-a-step); None: no row was left out.
         group_B: int64 below B, equal codes are rows of one list (a user's day); -1 for a row of none; None: lists are unknown.
         pair_P2: int64, pairs of rows of one list, each once and at most 64 of a list; None with `group_B`.
     """
@@ -78,6 +80,7 @@ class Batch:
     random_B: Tensor | None = None
     candidate_probability_B: Tensor | None = None
     weight_B: Tensor | None = None
+    pool_B: Tensor | None = None
     group_B: Tensor | None = None
     pair_P2: Tensor | None = None
 

@@ -335,13 +335,15 @@ class Ranker(nn.Module):
                 f"{weighing} {getattr(self.recipe, weighing).kind!r} weighs by propensity, but the batch has none"
             )
         ones_B = torch.ones_like(batch.duration_B)
+        share_B = ones_B / len(ones_B) if batch.weight_B is None else batch.weight_B
         label = self._label(task, batch)
         return TaskRows(
             out_BO=out_BO,
             label_B=label.value,
             loss_B=label.loss(out_BO, label.value),
             observed_B=self._observed(task, batch, ones_B),
-            weight_B=ones_B / len(ones_B) if batch.weight_B is None else batch.weight_B,
+            weight_B=share_B if batch.pool_B is None else share_B * batch.pool_B,
+            share_B=None if batch.pool_B is None else share_B,
             propensity_B=ones_B if batch.propensity_B is None or self._always_seen(task) else batch.propensity_B,
             random_B=torch.zeros_like(ones_B, dtype=torch.bool) if batch.random_B is None else batch.random_B,
             loss_for=label.loss,

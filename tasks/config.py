@@ -37,6 +37,7 @@ from tasks.report.config import ReportConfig
 from tasks.score.config import ScoreConfig
 from tasks.table.config import TableConfig
 from tasks.table.items.config import NoItems
+from tasks.table.selection.config import NoSelection
 from tasks.train.config import TrainingBlock, TrainingConfig
 from tasks.train.recipe_types import is_trees, recipe_problems, recipe_type
 from tasks.tune.config import TuningConfig
@@ -207,7 +208,7 @@ class Params(Block):
             ConfigError: one line per problem.
         """
         wrong = [*self.problems(place), *recipe_problems(self.recipes, place)]
-        refuse(wrong or [Problem(place.below(*keys), message) for keys, message in self._undivided()])
+        refuse(wrong or [Problem(place.below(*keys), message) for keys, message in self._not_fitted_so()])
 
     def problems(self, place: Place) -> list[Problem]:
         """Return everything that `check` refuses, but for what is wrong inside recipes."""
@@ -261,17 +262,22 @@ class Params(Block):
                     yield place
                 place, pretraining = (*place, "teacher"), pretraining.get("teacher")
 
-    def _undivided(self) -> Iterator[Wrong]:
-        """Yield recipes of nights that are to be fitted by several processes, and can only be by one."""
-        if self.training.processes == 1:
+    def _not_fitted_so(self) -> Iterator[Wrong]:
+        """Yield recipes of nights that cannot be fitted by as many processes, or on selected rows, as they are to be."""
+        processes, selects = self.training.processes, not isinstance(self.table.selection, NoSelection)
+        if processes == 1 and not selects:
             return
         from models.recipe import Recipe
-        from tasks.train.divided import message, undivided
+        from tasks.train import divided, unweighed
 
         for name in self.nightly.recipes:
             recipe = self.recipe(name)
-            if isinstance(recipe, Recipe) and (parts := undivided(recipe)):
-                yield ("training", "processes"), message(name, parts, self.training.processes)
+            if not isinstance(recipe, Recipe):
+                continue
+            if processes > 1 and (parts := divided.undivided(recipe)):
+                yield ("training", "processes"), divided.message(name, parts, processes)
+            if selects and (parts := unweighed.unweighed(recipe)):
+                yield ("table", "selection"), unweighed.message(f"recipe {name!r}", parts)
 
     @staticmethod
     def _unknown(place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Wrong]:

@@ -10,10 +10,10 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Efficiency",
     package="benchmarks.efficiency",
-    parts=("fields", "compression", "widths"),
+    parts=("fields", "compression", "widths", "selection"),
     seeds=range(3),
     about="What the nightly network reads: ranks against permutation, planted noise, pruning against chance. Compressed embedding "
-    "tables: bytes, memory, speed, and what the gate sees of them. Widths by group of rows: XAUC against bytes.",
+    "tables: bytes, memory, speed, and what the gate sees of them. Widths by group of rows: XAUC against bytes. Selected rows: XAUC and level against rows read.",
 )
 
 if __name__ == "__main__":

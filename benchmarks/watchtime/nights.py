@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,15 @@ class Night:
         self._rows = exposed_rows(world, testbed.features, testbed.days, truth_rows, (5_000, 400_000))
 
     @classmethod
-    def of(cls, folder: Path, seed: int, number: int, quick: bool) -> "Night":
+    def of(
+        cls,
+        folder: Path,
+        seed: int,
+        number: int,
+        quick: bool,
+        world: SimulatorConfig | None = None,
+        fit_days: int | None = None,
+    ) -> "Night":
         """Simulate, validate and build one world, unless an earlier run did.
 
         Args:
@@ -76,11 +85,13 @@ class Night:
             seed: of the world and of the fits.
             number: moves the night, so that no two share a judge day.
             quick: a small variant that shows that it runs.
+            world: its size; None: that of the grid.
+            fit_days: days in the fit window; None: those of the grid.
         """
         workspace = Workspace(folder)
-        world = (QUICK_WORLD if quick else WORLD).model_copy(update={"seed": FIRST_SEED + seed})
+        world = (world or (QUICK_WORLD if quick else WORLD)).model_copy(update={"seed": FIRST_SEED + seed})
         as_of = START + dt.timedelta(days=14 + number)
-        days = Days.of_night(as_of, 3 if quick else 6, lookback=7)
+        days = Days.of_night(as_of, fit_days or (3 if quick else 6), lookback=7)
         if not TrainingTable.stands_in(workspace.table):
             ingest(world, days, workspace.raw)
             rules = ValidationConfig.model_validate({"tables": {"min_rows": 100}})
@@ -102,12 +113,7 @@ class Night:
         """Return one cell of the grid, on logged rows and against the truth."""
         name, recipe = f"{head}_{trunk}", recipe_of(head, trunk)
         logged = self.testbed.measure(name, recipe).metrics
-        bundle, folder = self.testbed.fit(name, recipe), self.testbed.scratch / "truth"
-        if not (folder / f"{bundle.name}.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            night = MeasuredNight(self.testbed.features, self.testbed.days, self._config)
-            measure_bundle(night, bundle.name, bundle, self._rows, folder)
-        truth = read_json(folder / f"{bundle.name}.json")
+        truth = self.truth(self.testbed, self.testbed.fit(name, recipe))
         expected = truth["truth_expected"]["metrics"]
         return {
             "xauc": logged["xauc"].value,
@@ -116,6 +122,21 @@ class Night:
             "expected_rmse": expected["rmse"]["value"],
             "expected_tre": expected["tre_signed"]["value"],
         }
+
+    def truth(self, testbed: Testbed, bundle: Path) -> dict[str, Any]:
+        """Return what a bundle is worth where everything is shown at random; a stored result is read back.
+
+        Args:
+            testbed: where it was fitted; its judge day is that of this world.
+            bundle: of one seed.
+        """
+        folder = testbed.scratch / "truth"
+        if not (folder / f"{bundle.name}.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            night = MeasuredNight(testbed.features, testbed.days, self._config)
+            measure_bundle(night, bundle.name, bundle, self._rows, folder)
+        found: dict[str, Any] = read_json(folder / f"{bundle.name}.json")
+        return found
 
 
 def _table(title: str, by_head: Mapping[str, Sequence[Measured]]) -> Table:

@@ -56,7 +56,7 @@ class TaskRows:
         label_B: seconds for watch time, 0/1 otherwise.
         loss_B: loss of the raw outputs against the label, `loss_for(out_BO, label_B)`.
         observed_B: float32, 1 where the label was observed.
-        weight_B: float32, the share of D that the row stands for; sums to 1 over the batch.
+        weight_B: float32, the share of D that the row stands for; sums to 1 over the batch, on average where rows were selected.
         propensity_B: float32 in (0, 1], probability of observation, as given: not clipped, 1 on random rows.
         random_B: bool, True on rows that were exposed uniformly at random: they stand for all rows alike.
         loss_for: (raw outputs [B, O], labels [B]) -> row losses [B].
@@ -83,6 +83,7 @@ class TaskRows:
         latent_for: seconds [B] -> watch time on the scale of `latent_label_B`; None for a 0/1 label.
         duration_B: seconds; None for a 0/1 label.
         complete_B: bool, True where the play reached the end, so that its label says "at least"; None: nowhere.
+        share_B: `weight_B` had the rows not been selected, which sums to 1 over every batch; None: they were not.
     """
 
     out_BO: Tensor
@@ -111,15 +112,19 @@ class TaskRows:
     latent_for: Callable[[Tensor], Tensor | None] | None = None
     duration_B: Tensor | None = None
     complete_B: Tensor | None = None
+    share_B: Tensor | None = None
 
     def mean(self, value_B: Tensor) -> Tensor:
         """Return the batch's estimate of the mean over D."""
         return (self.weight_B * value_B).sum()
 
     def observed_mean(self, value_B: Tensor) -> Tensor:
-        """Return the batch's estimate of the mean over O; 0 for a batch without an observed row."""
+        """Return the batch's estimate of the mean over O; 0 for a batch without an observed row.
+
+        Weights of selected rows are not normalised within the batch: a quotient of two sums over it would be biased.
+        """
         weight_B = self.weight_B * self.observed_B
-        total = weight_B.sum()
+        total = (weight_B if self.share_B is None else self.share_B * self.observed_B).sum()
         return (weight_B * value_B).sum() / torch.where(total > 0, total, 1.0)
 
 
@@ -141,6 +146,9 @@ class Objective(nn.Module, ABC):
     divisible: ClassVar[bool] = False
     """True where the gradient of a batch of impressions is the mean of those of its parts, weighed by their rows, so that several
     processes can take one each."""
+    weighs_rows: ClassVar[bool] = False
+    """True where the loss of impressions is a mean in which a row of weight k counts as k rows, so that it can learn from selected
+    rows (docs/methods/selection.md#weights-in-a-step)."""
     second_reads: ClassVar[Literal["all", "apart"]] = "all"
     """What the second encoder reads: every input, or only the fields that the recipe sets apart."""
     serves_auxiliary: ClassVar[bool] = False

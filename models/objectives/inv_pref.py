@@ -40,6 +40,7 @@ class InvPref(Objective):
     """
 
     Config = InvPrefConfig
+    weighs_rows = True
     auxiliary_towers = tuple(
         AuxiliaryTower(f"environment_{k}", hidden=(16,), reads="second") for k in range(NUM_ENVIRONMENTS)
     )

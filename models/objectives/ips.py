@@ -29,6 +29,7 @@ class Ips(Objective):
 
     Config: ClassVar[type[ComponentConfig]] = IpsConfig
     weighs_by_propensity = True
+    weighs_rows = True
 
     def __init__(self, config: ComponentConfig, options: PropensityOptions) -> None:
         super().__init__(config, options)

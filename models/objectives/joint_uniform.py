@@ -32,6 +32,7 @@ class JointUniform(Objective):
     """
 
     Config = JointUniformConfig
+    weighs_rows = True
     share: Tensor
     steps: Tensor
 

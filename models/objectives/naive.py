@@ -22,6 +22,7 @@ class Naive(Objective):
 
     Config = NaiveConfig
     divisible = True
+    weighs_rows = True
 
     def forward(self, rows: TaskRows) -> Tensor:
         """Return the scalar loss."""

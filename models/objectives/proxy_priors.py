@@ -60,6 +60,7 @@ class ProxyPriors(Objective):
         AuxiliaryTower("gate", hidden=(16,), reads="both"),
     )
     weighs_by_propensity = True
+    weighs_rows = True
     second_reads = "apart"
     serves_auxiliary = True
     explained: Tensor

@@ -135,6 +135,8 @@ class Ranking(nn.Module, ABC):
     Config: ClassVar[type[RankingOptions]]
     divisible: ClassVar[bool] = False
     """True where several processes can take a part of the rows each: lists would be torn apart."""
+    weighs_rows: ClassVar[bool] = False
+    """True where it learns from selected rows as from all: of a list, the rows that were left out would be missing."""
 
     @classmethod
     def fit_state(cls, config: Any, labels: TrainLabels) -> LabelState:

@@ -25,6 +25,7 @@ class NoRanking(Ranking):
 
     Config = NoRankingConfig
     divisible = True
+    weighs_rows = True
 
     def forward(self, rows: ListedRows) -> Tensor:
         """Return 0."""

@@ -40,6 +40,7 @@ class Aitm(Trunk):
     """
 
     Config = AitmConfig
+    weighs_rows = False
 
     def __init__(self, config: AitmConfig, shape: EncodedShape, tasks: Sequence[str]) -> None:
         super().__init__(config, shape, tasks)

@@ -25,6 +25,9 @@ class Trunk(nn.Module, ABC):
     own_encoders: ClassVar[bool] = False
     divisible: ClassVar[bool] = True
     """False where a row's representation depends on the other rows of its batch, so that one process must have all of them."""
+    weighs_rows: ClassVar[bool] = True
+    """False where rows of a batch enter statistics or penalties that know no weights of theirs, so that it cannot learn from
+    selected rows (docs/methods/selection.md#weights-in-a-step)."""
     width: int
 
     @abstractmethod

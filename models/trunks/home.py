@@ -53,6 +53,7 @@ class Home(Trunk):
 
     Config = HomeConfig
     divisible = False
+    weighs_rows = False
 
     def __init__(self, config: HomeConfig, shape: EncodedShape, tasks: Sequence[str]) -> None:
         super().__init__(config, shape, tasks)

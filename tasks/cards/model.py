@@ -61,6 +61,8 @@ def _fitted(manifest: BundleManifest) -> Iterator[tuple[str, str]]:
     yield "fit days", f"{days.fit[0]} to {days.fit[-1]}"
     yield "validation day", ", ".join(days.validation)
     yield "impressions fitted on", f"{manifest.rows.fit:,}"
+    if (selected := manifest.selection) is not None:
+        yield "of them read by steps", f"{selected.kept:,}, drawn by {selected.kind!r} and weighed by 1 / probability"
     yield "impressions of the validation day", f"{manifest.rows.validation:,}"
     yield "seeds", ", ".join(map(str, manifest.seeds))
     yield "seed that serves", str(manifest.serving_seed)

@@ -22,9 +22,11 @@ from tasks.table.items.report import FOLDER as ITEMS
 from tasks.table.items.report import write_items
 from tasks.table.over_days import OverDays, Work, over_days
 from tasks.table.pairs import proportional
+from tasks.table.selection.config import NoSelection
+from tasks.table.selection.select import DRAWN, select_rows
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
 from tasks.table.split import TASKS, Encoding, SplitEncoder
-from tasks.table.training_table import CONTENTS, LEARNED, PREPROCESSOR, SPLITS, TableMetadata
+from tasks.table.training_table import CONTENTS, LEARNED, PREPROCESSOR, SELECTED, SPLITS, TableMetadata
 from tasks.table.unobserved import FOLDER, PairPopulation, UnobservedSampler
 
 
@@ -105,7 +107,18 @@ def build_table(
             else:
                 taught = codes.learned.video_id_V
             write_items(codes, source.catalogue(codes.reads), taught, temporary / ITEMS)
-        hashes = {part: hash_tree(temporary / part) for part in (PREPROCESSOR, *splits)}
+        selection, written = None, (PREPROCESSOR, *splits)
+        if not isinstance(config.selection, NoSelection):
+            selection = select_rows(
+                temporary / "fit",
+                config.selection,
+                days.fit[-1],
+                source.timezone,
+                temporary / DRAWN,
+                temporary / SELECTED,
+            )
+            written = (*written, SELECTED)
+        hashes = {part: hash_tree(temporary / part) for part in written}
         if source.has_content:
             fitted = source.contents.filter(pl.col("video_id").is_in(shown.implode()))
             fitted.write_parquet(temporary / CONTENTS, compression="zstd")
@@ -121,6 +134,7 @@ def build_table(
             config=config,
             hashes=hashes,
             code=code_hash("table"),
+            selection=selection,
         ).write(temporary)
     sizes = {"fields": schema.num_fields, "packed_rows": schema.num_rows, "dense": schema.num_dense}
     return TableResult(rows, late, {split: drawn.sampled for split, drawn in populations.items()}, sizes)

@@ -7,6 +7,7 @@ from pydantic import Field
 from models.ranges import Number, Rows, WeightOrNone, Whole
 from tasks.core.settings import Block
 from tasks.table.items.config import ItemsConfig, NoItems
+from tasks.table.selection.config import NoSelection, SelectionConfig
 
 
 class TableConfig(Block):
@@ -38,3 +39,8 @@ class TableConfig(Block):
     shown; recipes with selection.kind candidate learn from them; 0: none"""
     items: ItemsConfig = Field(default=NoItems(), exclude_if=lambda items: isinstance(items, NoItems))
     """codes of the videos' content as further categorical fields, learned on the fit days; needs features.content"""
+    selection: SelectionConfig = Field(
+        default=NoSelection(), exclude_if=lambda selection: isinstance(selection, NoSelection)
+    )
+    """which rows of the fit days the steps of a fit read, drawn with recorded probabilities and weighed by their inverse; what is
+    counted or ranked over the fit days, as vocabularies and quantiles of labels are, reads all rows"""

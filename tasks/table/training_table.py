@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.schema import InputSchema
@@ -16,6 +18,7 @@ from tasks.core.files import read_json, write_json
 from tasks.table.columns import open_column, open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.selection.summary import SelectionSummary
 from tasks.table.unobserved import PairPopulation
 
 PREPROCESSOR = "preprocessor"
@@ -24,6 +27,10 @@ CONTENTS = "contents.parquet"
 LEARNED = ("fit", "validation")
 """Splits that a fit sees, and that hold a sample of unobserved pairs where one is asked for."""
 SPLITS = (*LEARNED, "judge")
+SELECTED = "selected"
+"""Rows of the fit split that the steps of a fit read instead, where `table.selection` asks for some of them."""
+WEIGHT = "weight"
+"""Column of `selected`: 1 / the probability with which a row was kept."""
 _FILE = "table.json"
 _REMEDY = "run `dwell prepare` and `dvc repro table` (or `dwell stage` ingest, validate, features and table) first"
 
@@ -51,6 +58,8 @@ class TableMetadata(BaseModel):
     """Hash of the preprocessor, of every split and, where there is some, of the content of videos."""
     code: str
     """Hash of the code that wrote the table."""
+    selection: SelectionSummary | None = Field(default=None, exclude_if=lambda found: found is None)
+    """Which rows of the fit split the steps of a fit read; None: all."""
 
     def write(self, folder: Path) -> None:
         """Write `table.json` into a folder."""
@@ -108,8 +117,39 @@ class TrainingTable:
     @property
     def learned_hashes(self) -> dict[str, str]:
         """Hashes of everything a fit may see, which is not the judge day."""
-        parts = (PREPROCESSOR, *LEARNED, CONTENTS)
-        return {part: self.metadata.hashes[part] for part in parts if part != CONTENTS or part in self.metadata.hashes}
+        parts = (PREPROCESSOR, *LEARNED, CONTENTS, SELECTED)
+        asked_for = (CONTENTS, SELECTED)
+        return {
+            part: self.metadata.hashes[part] for part in parts if part not in asked_for or part in self.metadata.hashes
+        }
+
+    @property
+    def stepped(self) -> str:
+        """The split whose rows the steps of a fit read: all rows of the fit days, or the selected ones."""
+        return "fit" if self.metadata.selection is None else SELECTED
+
+    def pool_weights(self) -> NDArray[np.float64] | None:
+        """Return how many rows of the fit days each row of `stepped` stands for, over the mean of that; None where all are there.
+
+        The one place that reads the weights, and no row has one by default.
+
+        Raises:
+            ContractError: if rows were selected and a weight is missing, or is none.
+        """
+        found = self.metadata.selection
+        if found is None:
+            return None
+        path = self.split(SELECTED) / f"{WEIGHT}.npy"
+        remedy = f"rows were selected, and each counts by 1 / its probability: {_REMEDY}"
+        if not path.is_file():
+            raise ContractError(f"{path} is gone: {remedy}")
+        weight_B = np.array(self.column(SELECTED, WEIGHT), dtype=np.float64)
+        if len(weight_B) != found.kept or not (weight_B >= 1).all() or not np.isfinite(weight_B).all():
+            raise ContractError(
+                f"{path} does not hold a finite weight of 1 or more for each of {found.kept} rows: {remedy}"
+            )
+        relative_B: NDArray[np.float64] = weight_B / weight_B.mean()
+        return relative_B
 
     @cached_property
     def contents(self) -> pl.DataFrame | None:

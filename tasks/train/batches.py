@@ -23,6 +23,8 @@ from tasks.train.pairs import pairs, row_keys
 
 CANDIDATE_PROBABILITY = "candidate_probability"
 """Column, held in memory, of how likely a pair that was not shown was a candidate."""
+POOL = "pool"
+"""Column, held in memory, of how many rows of the fit days a selected one stands for, over the mean of that."""
 _LIST, _KEY = "list", "pair_key"
 """Columns of an epoch that keeps lists: number of a row's list, and its hash, by which pairs are drawn."""
 
@@ -81,6 +83,7 @@ class EncodedRows:
             # A random exposure makes no random click: where a click tells what was seen, no row stands for all alike.
             random_B=part.get("random") if self.seen_after is None else None,
             candidate_probability_B=part.get(CANDIDATE_PROBABILITY),
+            pool_B=part.get(POOL),
             **self._listed(begin, end),
         )
 

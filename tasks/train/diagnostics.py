@@ -19,7 +19,7 @@ def learned(problem: FitProblem, fits: Sequence[Fitted], serving: Fitted) -> Lea
     seeds = {fitted.seed: _numbers(problem, fitted) for fitted in fits}
     if not any(seeds.values()):
         return None
-    random = problem.table.column("fit", "random")
+    random = problem.table.column(problem.table.stepped, "random")
     random_rows = 0 if problem.recipe.selection.kind == "click" else int(random.sum())
     return LearnedNumbers(
         seeds=seeds,

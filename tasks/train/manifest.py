@@ -6,6 +6,7 @@ from models.recipe import Recipe
 from models.schema import InputSchema
 from tasks.core.document import Document
 from tasks.core.layout import BUNDLE_MANIFEST
+from tasks.table.selection.summary import SelectionSummary
 from tasks.train.config import TrainingConfig
 
 FILE = BUNDLE_MANIFEST
@@ -51,6 +52,8 @@ class BundleManifest(Document):
     hashes: InputHashes
     tokenizer: str | None = Field(default=None, exclude_if=lambda name: name is None)
     """Id of the tokenizer whose item codes were learned on; None: no codes."""
+    selection: SelectionSummary | None = Field(default=None, exclude_if=lambda found: found is None)
+    """Which impressions of the fit days its steps read; None: all."""
 
 
 class ServableRecipe(BundleManifest):
@@ -71,4 +74,4 @@ class RecipeManifest(ServableRecipe):
     validation_loss: dict[int, float]
     """Seed -> loss of that epoch on the validation day."""
     positives: dict[str, int]
-    """Task -> positive rows of the fit days."""
+    """Task -> positive rows of the fit days, of those that steps read."""

@@ -20,7 +20,7 @@ from tasks.table.columns import open_column
 from tasks.table.training_table import TrainingTable
 from tasks.table.unobserved import CANDIDATE_RATE
 from tasks.table.unobserved import FOLDER as UNOBSERVED
-from tasks.train.batches import CANDIDATE_PROBABILITY, EncodedRows, Split, join_batches
+from tasks.train.batches import CANDIDATE_PROBABILITY, POOL, EncodedRows, Split, join_batches
 
 _COLUMNS = ("ids", "dense", "duration_s")
 _LABELS = ("watch_s", "labels", "random")
@@ -157,7 +157,7 @@ class Drawer:
 
 
 def open_population(table: TrainingTable, split: str, recipe: Recipe, with_history: bool) -> Population:
-    """Open the rows that a recipe learns from.
+    """Open the rows that a recipe learns from: of the fit days those that the table selected, with their weights.
 
     Args:
         table: the table.
@@ -167,9 +167,13 @@ def open_population(table: TrainingTable, split: str, recipe: Recipe, with_histo
 
     Raises:
         TrainingError: if the recipe learns from unobserved pairs and the table holds none.
+        ContractError: if rows were selected and have no weights.
     """
     seen_after = "click" if recipe.selection.kind == "click" else None
-    impressions = Split(table.split(split), table.tasks, (*_COLUMNS, *_LABELS), with_history, seen_after=seen_after)
+    folder = table.split(table.stepped if split == "fit" else split)
+    impressions = Split(folder, table.tasks, (*_COLUMNS, *_LABELS), with_history, seen_after=seen_after)
+    if split == "fit" and (weight_B := table.pool_weights()) is not None:
+        impressions = impressions.with_column(POOL, weight_B.astype(np.float32))
     if not isinstance(recipe.selection, CandidateSelection):
         return Population(impressions)
     drawn = table.metadata.populations.get(split)

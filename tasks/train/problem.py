@@ -18,7 +18,7 @@ from models.propensity.base import PropensityState
 from models.ranker import Ranker
 from models.recipe import Recipe
 from models.schema import InputSchema
-from tasks.core.errors import TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.table.training_table import LEARNED, TrainingTable
 from tasks.train.labels import watch_labels
 from tasks.train.lists import open_lists
@@ -26,6 +26,8 @@ from tasks.train.population import Population, open_population
 from tasks.train.pretraining import WatchedRows
 from tasks.train.propensity import fit_propensity, with_propensity
 from tasks.train.row_use import reads_per_day, row_use
+from tasks.train.unweighed import message as why_unweighed
+from tasks.train.unweighed import unweighed
 
 _CHUNK = 1 << 18
 
@@ -37,12 +39,12 @@ class FitProblem:
     Attributes:
         recipe: the recipe; what the table encodes as exposure-only is set apart in it.
         table: the table.
-        head_state: label state of the heads and adversaries, fitted on the fit split.
+        head_state: label state of the heads and adversaries, fitted on the fit split: on all its rows, whatever steps read.
         labels: watch time and duration of the fit split.
-        positives: binary task of the recipe -> rows of the fit split with label 1.
+        positives: binary task of the recipe -> rows with label 1 among those that steps read.
         frozen: tasks with fewer positives than their floor.
         propensity: state of the propensity model, None where nothing weighs by it.
-        fit: rows of the fit days.
+        fit: rows of the fit days that steps read.
         validation: rows of the validation day.
         use: how often the fit days read every embedding row, None where the compression does not ask.
         watched: what vectors are learned from before the fit, None where the recipe does not ask.
@@ -118,12 +120,15 @@ def reads_history(recipe: Recipe) -> bool:
 
 
 def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
-    """Fit label state and propensities on the fit days and open the rows of both splits.
+    """Fit label state and propensities on all rows of the fit days and open the rows of both splits that steps read.
 
     Raises:
+        ConfigError: if the table selected rows, and a part of the recipe knows no weights.
         TrainingError: if the table lacks a label, a field, the history or the unobserved pairs that the recipe learns from.
     """
     _require_labels(recipe, table)
+    if table.metadata.selection is not None and (parts := unweighed(recipe)):
+        raise ConfigError(why_unweighed("this recipe", parts))
     _refuse_unasked_traits(recipe, table)
     recipe = _with_fields_apart(recipe, table.schema, table.metadata.config.exposure_only)
     with_history = reads_history(recipe)
@@ -138,7 +143,7 @@ def open_problem(table: TrainingTable, recipe: Recipe) -> FitProblem:
         raise TrainingError(
             f"the recipe has selection.kind 'click', but no fit row of {table.folder} was clicked: does the source log clicks?"
         )
-    propensity = fit_propensity(recipe, fit.impressions, table)
+    propensity = fit_propensity(recipe, table)
     if propensity is not None:
         fit, validation = (
             rows.mapped(lambda split: with_propensity(split, recipe, propensity, table)) for rows in (fit, validation)
@@ -221,7 +226,8 @@ def _levels(table: TrainingTable, recipe: Recipe) -> dict[str, NDArray[np.int64]
 
 
 def _positives(table: TrainingTable) -> dict[str, int]:
-    total = np.zeros(len(table.tasks), dtype=np.int64)
-    for begin in range(0, table.metadata.rows["fit"], _CHUNK):
-        total += table.column("fit", "labels")[begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
+    """Count positives among the rows that steps read: whether they are enough is no estimate of the fit days."""
+    total, rows = np.zeros(len(table.tasks), dtype=np.int64), len(table.column(table.stepped, "labels"))
+    for begin in range(0, rows, _CHUNK):
+        total += table.column(table.stepped, "labels")[begin : begin + _CHUNK].sum(axis=0, dtype=np.int64)
     return dict(zip(table.tasks, total.tolist(), strict=True))

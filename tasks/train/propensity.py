@@ -23,8 +23,8 @@ _EXPOSURE_ONLY = {
 }
 
 
-def fit_propensity(recipe: Recipe, fit: Split, table: TrainingTable) -> PropensityState | None:
-    """Return the state of the recipe's propensity model, None where nothing weighs by it.
+def fit_propensity(recipe: Recipe, table: TrainingTable) -> PropensityState | None:
+    """Return the state of the recipe's propensity model, fitted on all rows of the fit days; None where nothing weighs by it.
 
     Raises:
         TrainingError: if the fit days lack what the model learns from, or it speaks of another level of selection.
@@ -37,7 +37,7 @@ def fit_propensity(recipe: Recipe, fit: Split, table: TrainingTable) -> Propensi
             f"a click: {_EXPOSURE_ONLY[recipe.propensity.kind]}, not clicks; choose 'network'"
         )
     try:
-        return fit_model(recipe.propensity, population(recipe, fit.folder, table))
+        return fit_model(recipe.propensity, population(recipe, table.split("fit"), table))
     except ValueError as error:
         raise TrainingError(f"propensity {recipe.propensity.kind!r}: {error}") from error
 

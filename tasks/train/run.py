@@ -251,4 +251,5 @@ def _manifest(
         calibration_refused={seed: c.refused for seed, c in calibrations.items() if c.refused},
         hashes=InputHashes.model_validate(hashes),
         tokenizer=problem.table.preprocessor.tokenizer,
+        selection=metadata.selection,
     )

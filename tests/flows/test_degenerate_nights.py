@@ -175,3 +175,21 @@ def test_a_night_that_cannot_be_run_is_refused_by_name(
     said = capfd.readouterr().err
     assert re.search(f"^error: .*{refusal}", said, re.MULTILINE | re.DOTALL), said
     assert "Traceback" not in said
+
+
+def test_a_night_on_selected_rows_ends_in_a_decision_and_its_page_says_what_steps_read(
+    tmp_path: Path, stages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workspace(tmp_path, log())
+    night = params(root / "datasets") | {"table": {"selection": {"kind": "rare", "share": 0.4, "seed": 1}}}
+    (root / "params.yaml").write_text(yaml.safe_dump(night, sort_keys=False))
+    monkeypatch.chdir(root)
+    assert run_night(stages) == 0
+    found = read_json(root / "data/table/table.json")["selection"]
+    manifest = read_json(root / "artifacts/models/recipes/d2q/manifest.json")
+    assert manifest["selection"] == found and manifest["rows"]["fit"] == found["pool"] > 2 * found["kept"]
+    assert "d2q" in read_json(root / "artifacts/gate/decision.json")["reason"]
+    page = (root / "artifacts/report/report.html").read_text()
+    assert f"Steps read {found['kept']:,} of {found['pool']:,} fit rows" in page
+    assert "Quantiles, counts and propensities are those of all fit rows." in page
+    assert list((root / "artifacts/scores").rglob("*.parquet"))

@@ -16,7 +16,6 @@ from tasks.report.view import Charts, Heading, Section, Text
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
-from tasks.train.batches import Split
 from tasks.train.learned_numbers import LearnedNumbers
 from tasks.train.overlap import overlap
 from tasks.train.overlap_summary import Overlap
@@ -41,7 +40,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Reci
     opened, found = TrainingTable.open(table), {}
     for name, choice in (("click", CLICK), ("shown", SHOWN)):
         recipe = Recipe.model_validate({"objective": {"kind": "ips"}, **choice})
-        state = fit_propensity(recipe, Split(table / "fit", opened.tasks, ("ids",), with_history=False), opened)
+        state = fit_propensity(recipe, opened)
         assert state is not None
         overlap(recipe, state, opened).write(root / f"{name}.json")
         found[name] = recipe, read_document(root / f"{name}.json", Overlap, "train")

@@ -15,7 +15,6 @@ from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.training_table import TrainingTable
-from tasks.train.batches import Split
 from tasks.train.overlap import overlap
 from tasks.train.propensity import fit_propensity
 from tasks.train.run import NamedRecipe, train
@@ -36,7 +35,7 @@ def sampled(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(table: Path, recipe: Mapping[str, Any]) -> dict[str, Any]:
     chosen = Recipe.model_validate(recipe)
     opened = TrainingTable.open(table)
-    state = fit_propensity(chosen, Split(table / "fit", opened.tasks, ("ids",), with_history=False), opened)
+    state = fit_propensity(chosen, opened)
     assert state is not None
     return overlap(chosen, state, opened).as_json()
 

@@ -103,23 +103,23 @@ def test_the_label_of_naive_bayes_is_seen_on_observed_rows_only(table: Path) -> 
 @pytest.mark.parametrize("kind", ["logged", "naive_bayes"])
 def test_propensities_of_exposure_are_refused_for_clicks(table: Path, kind: str) -> None:
     with pytest.raises(TrainingError, match=r"does not fit selection\.kind 'click'.*choose 'network'"):
-        fit_propensity(recipe("click", kind=kind), split(table), TrainingTable.open(table))
+        fit_propensity(recipe("click", kind=kind), TrainingTable.open(table))
 
 
 def test_a_network_of_impressions_is_refused(table: Path) -> None:
     with pytest.raises(TrainingError, match=r"'network': .*selection\.kind 'impression' has no unobserved rows"):
-        fit_propensity(recipe("impression", kind="network"), split(table), TrainingTable.open(table))
+        fit_propensity(recipe("impression", kind="network"), TrainingTable.open(table))
 
 
 def test_a_naive_objective_fits_none(table: Path) -> None:
-    assert fit_propensity(Recipe(), split(table), TrainingTable.open(table)) is None
+    assert fit_propensity(Recipe(), TrainingTable.open(table)) is None
 
 
 @pytest.mark.slow
 def test_every_row_of_d_gets_its_propensity(sampled: Path) -> None:
     """Exposure in the small night is blind, so a network says about the observed share everywhere."""
     chosen = recipe("candidate", kind="network", fields=("scene", "hour"), steps=300)
-    state = fit_propensity(chosen, split(sampled), TrainingTable.open(sampled))
+    state = fit_propensity(chosen, TrainingTable.open(sampled))
     assert state is not None
     drawn = read_json(sampled / "table.json")["populations"]["fit"]
     policy = int((~open_columns(sampled / "fit")["random"]).sum())

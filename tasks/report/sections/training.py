@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.report import charts
 from tasks.report.fitted import FittedBundle, FittedEnsemble, FittedRecipe, FittedTrees
-from tasks.report.formatting import Measure, count, listed, measure, number, plural, task
+from tasks.report.formatting import Measure, count, listed, measure, number, plural, share, task
 from tasks.report.inputs import Artifacts
 from tasks.report.view import (
     Cell,
@@ -19,12 +19,15 @@ from tasks.report.view import (
     Text,
     fold,
 )
+from tasks.table.selection.summary import SelectionSummary
 from tasks.train.curves import Epoch
 from tasks.train.trees.config import TargetName
 from tasks.train.validation_metrics import CalibratedMetrics
 
 _LOSS = Measure("loss", "", 4)
 _SHARE = Measure("share", "", 2)
+_TIMES = Measure("weight", "", 1)
+_WATCH = Measure("watch time", "", 2, "s")
 _COSINE = Measure("cosine", "", 2)
 _CONFLICT = -0.1
 """Cosine below which a task is marked as pulling against watch time."""
@@ -53,12 +56,30 @@ def training(artifacts: Artifacts) -> Section:
             "carry no interval: they choose the epoch and the seed, and claim nothing."
         )
     ]
+    selected = next((found for bundle in artifacts.bundles if (found := bundle.manifest.selection)), None)
+    if selected is not None:
+        blocks.append(_selected(selected))
     for bundle in artifacts.bundles:
         if isinstance(bundle, FittedRecipe):
             blocks += _recipe(bundle)
         else:
             blocks += _trees(bundle) if isinstance(bundle, FittedTrees) else _ensemble(bundle)
     return Section("training", "Training", tuple(blocks))
+
+
+def _selected(found: SelectionSummary) -> Text:
+    """Say which rows the steps read, and warn where the weights do not give back a mean that is known."""
+    drawn = f"{count(found.kept_units)} of {plural(found.units, found.unit)}"
+    words = (
+        f"Steps read {count(found.kept)} of {count(found.pool)} fit rows ({share(found.kept, found.pool)}), drawn by {found.kind!r} "
+        f"({drawn}) with recorded probabilities, each weighed by its inverse: as good as {count(round(found.effective))} rows drawn alike, "
+        f"largest weight {number(found.largest_weight, _TIMES)}. Quantiles, counts and propensities are those of all fit rows. The "
+        f"weighted mean watch time is {number(found.weighted_watch_s, _WATCH)} ± {number(found.error_s, _WATCH)}, of all rows "
+        f"{number(found.pool_watch_s, _WATCH)}"
+    )
+    if found.agrees:
+        return Text(f"{words}.")
+    return Text(f"{words}: further apart than 1.96 standard errors, as one night of 20 is by chance.", "warn")
 
 
 def _span(days: Sequence[str]) -> str:

@@ -39,10 +39,17 @@ class TreeTrainer:
         categorical: positions of the columns that are codes.
         recipe: how to fit.
         threads: CPU threads.
+        weights: how many rows each fit row stands for, over the mean of that; None: each for itself.
     """
 
     def __init__(
-        self, fit: TreeRows, validation: TreeRows, categorical: list[int], recipe: TreesRecipe, threads: int
+        self,
+        fit: TreeRows,
+        validation: TreeRows,
+        categorical: list[int],
+        recipe: TreesRecipe,
+        threads: int,
+        weights: Floats | None = None,
     ) -> None:
         import lightgbm
 
@@ -67,7 +74,7 @@ class TreeTrainer:
         # Where all rows are sampled, the sample is the matrix: as a sequence it would be made a row at a time.
         learned: Any = fit[:] if len(fit) <= SAMPLED_ROWS else fit
         held_out: Any = validation
-        self._fit = lightgbm.Dataset(learned, **shared).construct()
+        self._fit = lightgbm.Dataset(learned, weight=weights, **shared).construct()
         self._validation = lightgbm.Dataset(held_out, reference=self._fit, **shared).construct()
 
     def train(self, loss: str, fit_target: Floats, validation_target: Floats, seed: int) -> Boosted:

@@ -42,6 +42,6 @@ class TreesManifest(ServableTrees):
     num_trees: dict[int, dict[str, tuple[int, ...]]]
     """Seed -> what is predicted -> trees of every fit."""
     positives: dict[str, int]
-    """Task -> positive rows of the fit days."""
+    """Task -> positive rows of the fit days, of those that steps read."""
     most_important: tuple[str, ...]
     """Columns that gained most in the serving seed's first fit of the score."""

@@ -58,7 +58,7 @@ def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingCon
     """Fit one recipe of trees and write its bundle.
 
     Args:
-        table: folder that the table stage wrote; only its fit and validation splits are read.
+        table: folder that the table stage wrote; only its fit and validation splits are read, and the selected rows.
         name: the bundle's.
         recipe: what to fit.
         config: seeds, calibration and threads; the rest is for networks.
@@ -76,7 +76,7 @@ def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingCon
     metrics: dict[int, CalibratedMetrics] = {}
     for seed, forest in forests.items():
         predictions = forest.predict(problem.validation, config.threads)
-        calibrations[seed] = calibrate(predictions, rows, problem.labels["fit"], config.calibration)
+        calibrations[seed] = calibrate(predictions, rows, problem.pool, config.calibration)
         metrics[seed] = calibrated_metrics(predictions, calibrations[seed], rows)
     serving = max(config.seeds, key=lambda seed: metrics[seed].xauc)
     with writing(out) as folder:
@@ -91,7 +91,7 @@ def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingCon
         write_json(folder / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
         _manifest(name, problem, score, chosen_by, forests, serving, calibrations).write(folder / MANIFEST)
     refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
-    num_rows = problem.table.metadata.rows["fit"]
+    num_rows = len(problem.table.column(problem.table.stepped, "ids"))
     return TrainResult(name, num_rows, serving, metrics[serving].xauc, problem.frozen, refused)
 
 
@@ -103,6 +103,7 @@ class TreeProblem:
         positives: task -> positive rows of the fit days.
         validation: encoded rows of the validation day.
         labels: split -> labels of the rows that are fitted or stopped on.
+        pool: labels that targets and calibrators learn their cuts from: those of `labels`, or of all fit rows where some were selected.
         tasks: split -> task -> its 0/1 labels.
     """
 
@@ -114,6 +115,7 @@ class TreeProblem:
     positives: Mapping[str, int]
     validation: Mapping[str, Array]
     labels: Mapping[str, TrainLabels]
+    pool: TrainLabels
     tasks: Mapping[str, Mapping[str, Floats]]
     _fits: dict[tuple[TargetName, int, int], Boosted]
 
@@ -126,21 +128,25 @@ class TreeProblem:
                 f"the recipe learns {', '.join(unknown)}, but {folder} has labels for {', '.join(table.tasks)} only"
             )
         columns = TreeColumns.of(table.schema, recipe.max_categories, table.metadata.config.exposure_only)
-        kept = {"fit": _evenly(table.metadata.rows["fit"], recipe.max_fit_rows), "validation": slice(None)}
-        rows = {split: TreeRows(table.split(split), columns, kept[split]) for split in LEARNED}
+        source, weight_B = {"fit": table.stepped, "validation": "validation"}, table.pool_weights()
+        num_rows = table.metadata.rows["fit"] if weight_B is None else len(weight_B)
+        kept = {"fit": _evenly(num_rows, recipe.max_fit_rows), "validation": slice(None)}
+        rows = {split: TreeRows(table.split(source[split]), columns, kept[split]) for split in LEARNED}
         validation = {name: np.asarray(table.column("validation", name)) for name in (*MATRIX_COLUMNS, "duration_s")}
         labels: dict[str, TrainLabels] = {}
         tasks: dict[str, dict[str, Floats]] = {}
         for split in LEARNED:
-            every = watch_labels(table, split)
+            every = watch_labels(table, source[split])
             labels[split] = TrainLabels(
                 every.watch_s[kept[split]], every.duration_s[kept[split]], truncated=every.truncated
             )
-            label_BT = table.column(split, "labels")[kept[split]]
+            label_BT = table.column(source[split], "labels")[kept[split]]
             tasks[split] = {task: label_BT[:, table.tasks.index(task)].astype(np.float64) for task in recipe.tasks}
-        trainer = TreeTrainer(rows["fit"], rows["validation"], columns.categorical, recipe, config.threads)
+        weights = None if weight_B is None else weight_B[kept["fit"]]
+        trainer = TreeTrainer(rows["fit"], rows["validation"], columns.categorical, recipe, config.threads, weights)
+        pool = labels["fit"] if weights is None else watch_labels(table, "fit")
         positives: dict[str, int] = {task: int(tasks["fit"][task].sum()) for task in recipe.tasks}
-        return cls(table, recipe, config, columns, trainer, positives, validation, labels, tasks, {})
+        return cls(table, recipe, config, columns, trainer, positives, validation, labels, pool, tasks, {})
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -151,7 +157,7 @@ class TreeProblem:
 
     def chosen(self) -> tuple[tuple[TargetName, Target], dict[TargetName, float]]:
         """Return the candidate whose first fit orders the validation day best, and the XAUC of each."""
-        fitted = {name: TARGETS[name].fit(self.labels["fit"], self.recipe) for name in self.recipe.candidates}
+        fitted = {name: TARGETS[name].fit(self.pool, self.recipe) for name in self.recipe.candidates}
         watch_s, seed = self.labels["validation"].watch_s, self.config.seeds[0]
         found = {
             name: xauc(watch_s, self._predicted(target, self.score((name, target), seed, 0))).value
@@ -254,4 +260,5 @@ def _manifest(
             config=hash_value([recipe.model_dump(mode="json"), settings.as_json()]),
         ),
         tokenizer=problem.table.preprocessor.tokenizer,
+        selection=metadata.selection,
     )
