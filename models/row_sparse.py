@@ -21,6 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.row_gradients import ReadRows, RowGradients
+
 _WINDOW = 256  # r^256 < 1e-11 at the default betas: later momentum no longer moves a float32
 
 
@@ -65,14 +67,23 @@ class RowSparseAdamW:
         self._drift = torch.zeros(0, dtype=torch.float64, device=device)
         self._grow()
         self._counted = device.type == "cpu" if counted is None else counted
+        self._collected = [RowGradients.collect(table) for table in self.tables] if self._counted else []
+        self._read: ReadRows | None = None
         self._rows = self._slot = torch.zeros(0, dtype=torch.int64, device=device)
         self._state: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @torch.no_grad()
     def prepare(self, ids: Tensor) -> None:
         """Bring the rows of `ids` (any shape, duplicates welcome) to where dense AdamW would have them now."""
-        rows_R, slot_R = _unique(ids) if self._counted else _in_slots(ids.flatten(), len(self._position))
+        if self._counted:
+            self._read = ReadRows.of(ids, len(self._position))
+            rows_R = self._read.rows_R
+            slot_R = torch.arange(len(rows_R), device=rows_R.device)
+        else:
+            rows_R, slot_R = _in_slots(ids.flatten(), len(self._position))
         self._position.index_copy_(0, rows_R, slot_R)
+        for collected in self._collected:
+            collected.clear()
         self._rows, self._slot = rows_R, slot_R
         self._state = [self._caught_up(index, rows_R) for index in range(len(self.tables))]
         if self.steps:
@@ -136,7 +147,13 @@ class RowSparseAdamW:
         return [self._gradient(table) for table in self.tables]
 
     def _gradient(self, table: nn.Parameter) -> Tensor:
-        total_RD = table.new_zeros((len(self._rows), table.shape[1]))
+        collected = RowGradients.of(table) if self._counted else None
+        total_RD = None
+        if collected is not None and self._read is not None:
+            total_RD = collected.summed(self._read, self._position)
+            collected.clear()
+        if total_RD is None:
+            total_RD = table.new_zeros((len(self._rows), table.shape[1]))
         if table.grad is not None:
             slots = self._position.index_select(0, table.grad._indices()[0])
             total_RD.index_add_(0, slots, table.grad._values())
@@ -190,12 +207,6 @@ class RowSparseAdamW:
         for index in range(len(self.tables)):
             self._first[index].copy_(tensors[f"first.{index}"])
             self._second[index].copy_(tensors[f"second.{index}"])
-
-
-def _unique(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows that differ and their numbers, each int64 [R]."""
-    rows_R = torch.unique(ids)
-    return rows_R, torch.arange(len(rows_R), device=rows_R.device)
 
 
 def _in_slots(ids_N: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
