@@ -62,6 +62,7 @@ class RowSparseAdamW:
         self._second = [torch.zeros_like(table) for table in self.tables]
         num_rows, device = len(self.tables[0]), self.tables[0].device
         self._updated = torch.zeros(num_rows, dtype=torch.int64, device=device)
+        self._moved = torch.zeros(num_rows, dtype=torch.bool, device=device)
         self._position = torch.zeros(num_rows, dtype=torch.int64, device=device)
         self._powers = (betas[0] / betas[1] ** 0.5) ** torch.arange(_WINDOW, dtype=torch.float64, device=device)
         self._drift = torch.zeros(0, dtype=torch.float64, device=device)
@@ -120,11 +121,22 @@ class RowSparseAdamW:
 
     @torch.no_grad()
     def catch_up_all(self, chunk: int = 1 << 18) -> None:
-        """Bring every row up to date, a chunk at a time."""
+        """Bring every row up to date, a chunk at a time.
+
+        A row of which no step was taken has no momentum: it has but shrunk, and its moments are not touched.
+        """
         if self.steps == 0:
             return
+        for rows in torch.split(self._moved.nonzero().flatten(), chunk):
+            self.catch_up(rows)
         for begin in range(0, len(self._updated), chunk):
-            self.catch_up(torch.arange(begin, min(begin + chunk, len(self._updated)), device=self._updated.device))
+            part = slice(begin, begin + chunk)
+            idle_R = self.steps - self._updated[part]
+            if bool(idle_R.any()):
+                decay_R1 = self._by_idle[:, :1].index_select(0, idle_R)
+                for table in self.tables:
+                    table[part].mul_(decay_R1)
+        self._updated.fill_(self.steps)
 
     @torch.no_grad()
     def catch_up(self, ids: Tensor) -> None:
@@ -176,6 +188,7 @@ class RowSparseAdamW:
             values_RD.mul_(self._decay).addcdiv_(first_RD, second_RD.sqrt().add_(self.eps * root), value=-rate)
             self._store(index, self._rows, values_RD, first_RD, second_RD)
         self._updated.index_fill_(0, self._rows, self.steps)
+        self._moved.index_fill_(0, self._rows, True)
         self._state = []
         self._advance(rate)
 
@@ -188,11 +201,11 @@ class RowSparseAdamW:
         self._drift[begin : self.steps].mul_(self._decay).add_(terms, alpha=rate)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return everything needed to go on exactly: moments, last updates, drift."""
-        tensors = {"updated": self._updated, "drift": self._drift[: self.steps + 1].clone()}
+        """Return everything needed to go on exactly: last updates, drift, and the moments of rows that have any."""
+        tensors = {"updated": self._updated, "drift": self._drift[: self.steps + 1].clone(), "moved": self._moved}
         for index in range(len(self.tables)):
-            tensors[f"first.{index}"] = self._first[index]
-            tensors[f"second.{index}"] = self._second[index]
+            tensors[f"first.{index}"] = self._first[index][self._moved]
+            tensors[f"second.{index}"] = self._second[index][self._moved]
         return tensors
 
     @torch.no_grad()
@@ -204,9 +217,11 @@ class RowSparseAdamW:
         self._drift.zero_()
         self._drift[: self.steps + 1] = tensors["drift"]
         self._updated.copy_(tensors["updated"])
+        self._moved.copy_(tensors["moved"])
         for index in range(len(self.tables)):
-            self._first[index].copy_(tensors[f"first.{index}"])
-            self._second[index].copy_(tensors[f"second.{index}"])
+            for moments, name in ((self._first[index], "first"), (self._second[index], "second")):
+                moments.zero_()
+                moments[self._moved] = tensors[f"{name}.{index}"].to(moments)
 
 
 def _in_slots(ids_N: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
