@@ -21,6 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.row_gradients import ReadRows, RowGradients
+
 _WINDOW = 256  # r^256 < 1e-11 at the default betas: later momentum no longer moves a float32
 
 
@@ -60,19 +62,29 @@ class RowSparseAdamW:
         self._second = [torch.zeros_like(table) for table in self.tables]
         num_rows, device = len(self.tables[0]), self.tables[0].device
         self._updated = torch.zeros(num_rows, dtype=torch.int64, device=device)
+        self._moved = torch.zeros(num_rows, dtype=torch.bool, device=device)
         self._position = torch.zeros(num_rows, dtype=torch.int64, device=device)
         self._powers = (betas[0] / betas[1] ** 0.5) ** torch.arange(_WINDOW, dtype=torch.float64, device=device)
         self._drift = torch.zeros(0, dtype=torch.float64, device=device)
         self._grow()
         self._counted = device.type == "cpu" if counted is None else counted
+        self._collected = [RowGradients.collect(table) for table in self.tables] if self._counted else []
+        self._read: ReadRows | None = None
         self._rows = self._slot = torch.zeros(0, dtype=torch.int64, device=device)
         self._state: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @torch.no_grad()
     def prepare(self, ids: Tensor) -> None:
         """Bring the rows of `ids` (any shape, duplicates welcome) to where dense AdamW would have them now."""
-        rows_R, slot_R = _unique(ids) if self._counted else _in_slots(ids.flatten(), len(self._position))
+        if self._counted:
+            self._read = ReadRows.of(ids, len(self._position))
+            rows_R = self._read.rows_R
+            slot_R = torch.arange(len(rows_R), device=rows_R.device)
+        else:
+            rows_R, slot_R = _in_slots(ids.flatten(), len(self._position))
         self._position.index_copy_(0, rows_R, slot_R)
+        for collected in self._collected:
+            collected.clear()
         self._rows, self._slot = rows_R, slot_R
         self._state = [self._caught_up(index, rows_R) for index in range(len(self.tables))]
         if self.steps:
@@ -109,11 +121,22 @@ class RowSparseAdamW:
 
     @torch.no_grad()
     def catch_up_all(self, chunk: int = 1 << 18) -> None:
-        """Bring every row up to date, a chunk at a time."""
+        """Bring every row up to date, a chunk at a time.
+
+        A row of which no step was taken has no momentum: it has but shrunk, and its moments are not touched.
+        """
         if self.steps == 0:
             return
+        for rows in torch.split(self._moved.nonzero().flatten(), chunk):
+            self.catch_up(rows)
         for begin in range(0, len(self._updated), chunk):
-            self.catch_up(torch.arange(begin, min(begin + chunk, len(self._updated)), device=self._updated.device))
+            part = slice(begin, begin + chunk)
+            idle_R = self.steps - self._updated[part]
+            if bool(idle_R.any()):
+                decay_R1 = self._by_idle[:, :1].index_select(0, idle_R)
+                for table in self.tables:
+                    table[part].mul_(decay_R1)
+        self._updated.fill_(self.steps)
 
     @torch.no_grad()
     def catch_up(self, ids: Tensor) -> None:
@@ -136,7 +159,13 @@ class RowSparseAdamW:
         return [self._gradient(table) for table in self.tables]
 
     def _gradient(self, table: nn.Parameter) -> Tensor:
-        total_RD = table.new_zeros((len(self._rows), table.shape[1]))
+        collected = RowGradients.of(table) if self._counted else None
+        total_RD = None
+        if collected is not None and self._read is not None:
+            total_RD = collected.summed(self._read, self._position)
+            collected.clear()
+        if total_RD is None:
+            total_RD = table.new_zeros((len(self._rows), table.shape[1]))
         if table.grad is not None:
             slots = self._position.index_select(0, table.grad._indices()[0])
             total_RD.index_add_(0, slots, table.grad._values())
@@ -159,6 +188,7 @@ class RowSparseAdamW:
             values_RD.mul_(self._decay).addcdiv_(first_RD, second_RD.sqrt().add_(self.eps * root), value=-rate)
             self._store(index, self._rows, values_RD, first_RD, second_RD)
         self._updated.index_fill_(0, self._rows, self.steps)
+        self._moved.index_fill_(0, self._rows, True)
         self._state = []
         self._advance(rate)
 
@@ -171,11 +201,11 @@ class RowSparseAdamW:
         self._drift[begin : self.steps].mul_(self._decay).add_(terms, alpha=rate)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return everything needed to go on exactly: moments, last updates, drift."""
-        tensors = {"updated": self._updated, "drift": self._drift[: self.steps + 1].clone()}
+        """Return everything needed to go on exactly: last updates, drift, and the moments of rows that have any."""
+        tensors = {"updated": self._updated, "drift": self._drift[: self.steps + 1].clone(), "moved": self._moved}
         for index in range(len(self.tables)):
-            tensors[f"first.{index}"] = self._first[index]
-            tensors[f"second.{index}"] = self._second[index]
+            tensors[f"first.{index}"] = self._first[index][self._moved]
+            tensors[f"second.{index}"] = self._second[index][self._moved]
         return tensors
 
     @torch.no_grad()
@@ -187,15 +217,11 @@ class RowSparseAdamW:
         self._drift.zero_()
         self._drift[: self.steps + 1] = tensors["drift"]
         self._updated.copy_(tensors["updated"])
+        self._moved.copy_(tensors["moved"])
         for index in range(len(self.tables)):
-            self._first[index].copy_(tensors[f"first.{index}"])
-            self._second[index].copy_(tensors[f"second.{index}"])
-
-
-def _unique(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows that differ and their numbers, each int64 [R]."""
-    rows_R = torch.unique(ids)
-    return rows_R, torch.arange(len(rows_R), device=rows_R.device)
+            for moments, name in ((self._first[index], "first"), (self._second[index], "second")):
+                moments.zero_()
+                moments[self._moved] = tensors[f"{name}.{index}"].to(moments)
 
 
 def _in_slots(ids_N: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:

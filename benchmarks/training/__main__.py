@@ -10,7 +10,7 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Training",
     package="benchmarks.training",
-    parts=("plain", "peers"),
+    parts=("plain", "peers", "epoch"),
     seeds=(0,),
     about="CPU time of a step of dwell's MMoE against plain torch and packages, in turns in one process.",
 )

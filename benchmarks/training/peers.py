@@ -37,7 +37,7 @@ def run(options: Options) -> list[Table]:
 
 def _table(python: Path, ids: int, kernels: Sequence[str], quick: bool) -> Table:
     """Return the contests of one size."""
-    turns, steps = (1, 1) if quick else (9, 5 if ids > IDS[0] else 30)
+    turns, steps = (1, 1) if quick else (9, 3 if ids > IDS[0] else 10)
     rows, numbers = [], {}
     for kernel in kernels:
         for rival in RIVALS:

@@ -156,7 +156,7 @@ def run(options: Options) -> list[Table]:
     rows, numbers = [], {}
     for ids in IDS[:1] if options.quick else IDS:
         found = pace(
-            schema_of(ids), (DWELL, DENSE, FORGETFUL), *((1, 1) if options.quick else (9, 10 if ids > 10**6 else 60))
+            schema_of(ids), (DWELL, DENSE, FORGETFUL), *((1, 1) if options.quick else (9, 4 if ids > 10**6 else 20))
         )
         numbers[str(ids)] = {name: list(values) for name, values in found.samples.items()}
         for name, values in found.samples.items():

@@ -25,6 +25,7 @@ class Encoded:
         own: task -> the batch as an encoder of the task's own sees it; empty unless the trunk asks for such encoders.
         events_BLD: one vector per past event, the newest last and without gaps, 0 elsewhere; None unless asked for.
         mask_BL: where they stand; None unless asked for.
+        constant: a `flat_BE` and how many of its numbers, from the left, parameters move; None: all of them.
     """
 
     fields_BFD: Tensor
@@ -32,6 +33,15 @@ class Encoded:
     own: Mapping[str, "Encoded"] = field(default_factory=dict)
     events_BLD: Tensor | None = None
     mask_BL: Tensor | None = None
+    constant: tuple[Tensor, int] | None = None
+
+    @property
+    def num_learned(self) -> int:
+        """Return how many numbers of `flat_BE`, from the left, need a gradient."""
+        # What a backbone puts in the place of `flat_BE` is another tensor, of which nothing is known.
+        if self.constant is None or self.constant[0] is not self.flat_BE:
+            return self.flat_BE.shape[1]
+        return self.constant[1]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.encoders.table import PackedTable
 from models.ranges import Number, Whole
 from models.schema import InputSchema
 
@@ -58,7 +59,7 @@ class FieldWidths(BaseModel):
 FieldsWidths = Mapping[str, FieldWidths]
 
 
-class GroupedTable(nn.Embedding):
+class GroupedTable(PackedTable):
     """Reads rows times the scale of their class: 1 where it keeps a number, 0 where it drops it.
 
     `divide` has to say first which row is of which class.
@@ -79,7 +80,7 @@ class GroupedTable(nn.Embedding):
         rows, width = table.weight.shape
         if rows != schema.num_rows:
             raise ValueError("encoder.widths needs whole tables: set training.processes: 1")
-        super().__init__(rows, width, sparse=True, _weight=table.weight.detach())
+        super().__init__(rows, width, table.weight.detach())
         self._schema, self._widths = schema, widths
         kept = kept_by_class(schema, widths, width)
         self.register_buffer("scale_CD", _as_scale(kept, width), persistent=False)
@@ -105,9 +106,13 @@ class GroupedTable(nn.Embedding):
             raise RuntimeError("rows of a grouped table are read before `divide` said which class each is of")
         return functional.embedding(self.class_N[ids].long(), self.scale_CD)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Return rows, [..., D]."""
-        return super().forward(ids) * self.scales(ids)
+        return super().forward(input) * self.scales(input)
+
+    def summed(self, ids: Tensor) -> Tensor:
+        """Return sums over the last axis of ids, [..., D]; every row has a scale of its own."""
+        return self(ids).sum(dim=-2)  # type: ignore[no-any-return]
 
 
 def grouped_tables(module: nn.Module) -> dict[str, GroupedTable]:

@@ -119,9 +119,12 @@ class PackedEncoder(Encoder):
     def join(self, embedded: Embedded) -> Encoded:
         """Encode what was looked up."""
         flat_BE = embedded.fields_BFD.flatten(start_dim=1)
+        learned, dense_BN = flat_BE.shape[1], embedded.dense_BN
         if self.reads.dense:
-            flat_BE = torch.cat([flat_BE, self.dense(embedded.dense_BN)], dim=1)
-        return Encoded(embedded.fields_BFD, flat_BE, {}, embedded.events_BLD, embedded.mask_BL)
+            dense_BN = self.dense(dense_BN)
+            flat_BE = torch.cat([flat_BE, dense_BN], dim=1)
+        constant = None if dense_BN.requires_grad else (flat_BE, learned)
+        return Encoded(embedded.fields_BFD, flat_BE, {}, embedded.events_BLD, embedded.mask_BL, constant)
 
     def _events(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Return the event vectors [B, L, D], the newest last and without gaps, and where they stand [B, L]."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models.encoders.grouped import GroupedTable
 from models.encoders.history.base import EMBEDDING_STD
+from models.encoders.table import PackedTable
 
 _DRAWN = 1 << 16
 """Rows drawn at a time: multiples of 16 numbers, by which the generator fills a tensor, so that parts draw what the whole would."""
@@ -68,7 +69,7 @@ def packed_table(num_rows: int, width: int) -> nn.Embedding:
     placement.admit(placement.own_rows(num_rows), width)
     if placement.size > 1:
         return ShardedTable(num_rows, width, placement)
-    table = nn.Embedding(num_rows, width, sparse=True)
+    table = PackedTable(num_rows, width)
     nn.init.normal_(table.weight, std=EMBEDDING_STD)
     return table
 

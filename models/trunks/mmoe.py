@@ -1,10 +1,10 @@
 """Multi-gate mixture of experts: tasks share experts, and each weighs them for itself.
 
-Shape legend: B rows, K experts, H trunk output width.
+Shape legend: B rows, K experts, T tasks, H trunk output width, O outputs of the first layers of all experts, or of all gates.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.by_task import ByTask
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.first_layers import first_layers
 from models.mlp import mlp
 from models.ranges import Copies, Dropout, Widths
 from models.trunks.base import Trunk
@@ -43,20 +44,28 @@ class MMoE(Trunk):
 
     def __init__(self, config: MMoEConfig, shape: EncodedShape, tasks: Sequence[str]) -> None:
         super().__init__(config, shape, tasks)
-        self.width = config.hidden[-1]
+        self.width, self.tasks = config.hidden[-1], tuple(tasks)
         self.experts = nn.ModuleList(mlp(shape.width, config.hidden, config.dropout) for _ in range(config.num_experts))
         self.gates = ByTask({task: nn.Linear(shape.width, config.num_experts, bias=False) for task in tasks})
 
     def forward(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return every task's mixture of the experts, [B, H]."""
-        expert_BKH = torch.stack([expert(encoded.flat_BE) for expert in self.experts], dim=1)
-        return {
-            task: (weight_BK.unsqueeze(2) * expert_BKH).sum(dim=1) for task, weight_BK in self.weights(encoded).items()
-        }
+        experts = [cast(nn.Sequential, expert) for expert in self.experts]
+        read_BO = first_layers(encoded, [cast(nn.Linear, expert[0]) for expert in experts])
+        # An activation and a mask for all experts at once; then each goes on with its own part.
+        parts = experts[0][1:3](read_BO).chunk(len(experts), dim=1)
+        expert_BKH = torch.stack([expert[3:](part) for expert, part in zip(experts, parts, strict=True)], dim=1)
+        mixed_BTH = self._weights(encoded) @ expert_BKH
+        return dict(zip(self.tasks, mixed_BTH.unbind(dim=1), strict=True))
 
     def weights(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return task -> weights of the experts, [B, K], each row summing to 1."""
-        return {task: torch.softmax(gate(encoded.flat_BE), dim=1) for task, gate in self.gates.items()}
+        return dict(zip(self.tasks, self._weights(encoded).unbind(dim=1), strict=True))
+
+    def _weights(self, encoded: Encoded) -> Tensor:
+        """Return the weights of all tasks, [B, T, K], by one product of all gates."""
+        logit_BO = first_layers(encoded, list(self.gates.values()))
+        return torch.softmax(logit_BO.view(len(logit_BO), len(self.tasks), -1), dim=2)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return the experts' parameters; a gate belongs to its task."""

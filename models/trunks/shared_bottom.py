@@ -4,13 +4,14 @@ Shape legend: B rows, H trunk output width.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.component import ComponentConfig
 from models.encoders.base import Encoded, EncodedShape
+from models.first_layers import first_layers
 from models.mlp import mlp
 from models.ranges import Dropout, Widths
 from models.trunks.base import Trunk
@@ -39,5 +40,5 @@ class SharedBottom(Trunk):
 
     def forward(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return the shared representation under every task's name, [B, H]."""
-        h_BH = self.bottom(encoded.flat_BE)
+        h_BH = self.bottom[1:](first_layers(encoded, [cast(nn.Linear, self.bottom[0])]))
         return dict.fromkeys(self.tasks, h_BH)

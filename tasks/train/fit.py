@@ -118,7 +118,7 @@ class SeedFit:
             epoch=progress.epoch,
             best=progress.best,
             best_epoch=progress.best_epoch,
-            kept=under("best", tensors),
+            kept=under("best", tensors) or (self._weights() if progress.step == 0 else {}),
         )
         self._record.sums.copy_(tensors["sums"])
         if not self.stopping.exhausted:
@@ -255,7 +255,9 @@ class SeedFit:
 
     def _save(self) -> None:
         stopping = self.stopping
-        best = prefixed("best", stopping.kept or {})
+        # After an epoch that is the best so far its weights are the model's, and are written once.
+        is_best = self.step == 0 and stopping.best is not None and stopping.best_epoch == stopping.epoch
+        best = {} if is_best else prefixed("best", stopping.kept or {})
         tensors = prefixed("model", self.ranker.state_dict()) | best | {"sums": self._record.sums}
         if not stopping.exhausted:
             tensors |= prefixed("optimizers", self._take_step.optimizers.state_tensors())

@@ -3,6 +3,8 @@
 Shape legend: T trained tasks.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,7 @@ class Optimizers:
 
     def __init__(self, ranker: Ranker, config: TrainingConfig, group: Group = ALONE) -> None:
         self._clip_norm, self._group, self._share = config.clip_norm, group, 1.0
+        self._history_fields = ranker.schema.history_fields
         learning_rate = phases.learning_rate(ranker) * config.learning_rate
         rate_of = rates(ranker)
         undecayed = ranker.undecayed_parameters()
@@ -52,12 +55,12 @@ class Optimizers:
 
     def prepare(self, batch: Batch) -> None:
         """Bring the table rows that a batch reads up to date; call before its forward pass."""
-        self._sparse.prepare(_rows_of(batch))
+        self._sparse.prepare(_rows_of(batch, self._history_fields))
 
     def catch_up_rows(self, batch: Batch) -> None:
         """Bring the rows that a batch reads up to date, for a pass that takes no step; of whole tables."""
         assert isinstance(self._sparse, RowSparseAdamW)
-        self._sparse.catch_up(_rows_of(batch))
+        self._sparse.catch_up(_rows_of(batch, self._history_fields))
 
     def look_up(self, batch: Batch | None) -> None:
         """Let what does not learn read the tables, which were caught up; call before its forward pass.
@@ -67,7 +70,7 @@ class Optimizers:
         """
         if isinstance(self._sparse, ShardedAdamW):
             nothing = torch.zeros(0, dtype=torch.int64, device=self._parameters[0].device)
-            self._sparse.look_up(nothing if batch is None else _rows_of(batch))
+            self._sparse.look_up(nothing if batch is None else _rows_of(batch, self._history_fields))
 
     def join(self, losses_T: Tensor, share: float) -> None:
         """Put the mean over the whole batch in the place of the losses and of the dense gradients of a part; call before `step`.
@@ -147,9 +150,9 @@ class Optimizers:
         self._dense.load_state_dict({**self._dense.state_dict(), "state": state})
 
 
-def _rows_of(batch: Batch) -> Tensor:
-    """Return the table rows that a batch reads, with repetitions."""
-    read = [batch.ids_BF.flatten()]
-    if batch.history is not None:
-        read += [ids_BL.flatten() for ids_BL in batch.history.fields.values()]
-    return torch.cat(read)
+def _rows_of(batch: Batch, history_fields: Sequence[str]) -> Tensor:
+    """Return the table rows that a batch reads, with repetitions, in the order in which encoders look them up."""
+    if batch.history is None or not history_fields:
+        return batch.ids_BF.flatten()
+    events = torch.stack([batch.history.fields[name] for name in history_fields], dim=2)
+    return torch.cat([batch.ids_BF.flatten(), events.flatten()])

@@ -5,8 +5,8 @@ from tasks.train.config import TrainingConfig
 
 _BYTES_OF_NUMBER = 4 * 4
 """Of every number of a row: itself, both moments, and its value after the best epoch, in single precision."""
-_BYTES_OF_ROW = 2 * 8
-"""Step of its last update and place among the rows of a step."""
+_BYTES_OF_ROW = 2 * 8 + 1
+"""Step of its last update, place among the rows of a step, and whether a step was ever taken of it."""
 
 
 class TableMemory:

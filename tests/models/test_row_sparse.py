@@ -121,6 +121,28 @@ def test_the_restored_state_goes_on_with_the_same_bits() -> None:
     assert torch.equal(resumed.tables[0], whole.tables[0])
 
 
+def test_rows_without_a_step_cost_no_moments_and_get_the_same_bits() -> None:
+    start, target = torch.randn(50, 4, generator=torch.Generator().manual_seed(3)), torch.zeros(50, 4)
+
+    def run(all_at_once: bool) -> RowSparseAdamW:
+        optimizer = RowSparseAdamW([nn.Parameter(start.clone())], LR, DECAY)
+        for step in range(30):
+            ids = torch.arange(step % 7, 20, 3)
+            optimizer.prepare(ids)
+            losses(optimizer.tables[0], ids, target, sparse=True).backward()
+            optimizer.step(optimizer.gradients())
+            if step % 10 == 9:
+                optimizer.catch_up_all(chunk=8) if all_at_once else optimizer.catch_up(torch.arange(50))
+        return optimizer
+
+    lazy, whole = run(True), run(False)
+    assert torch.equal(lazy.tables[0], whole.tables[0])
+    assert not torch.equal(lazy.tables[0][30:], start[30:])  # weight decay alone moved them
+    for name, value in lazy.state_tensors().items():
+        assert torch.equal(value, whole.state_tensors()[name])
+    assert len(lazy.state_tensors()["first.0"]) == 20
+
+
 def test_tables_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="common number of rows"):
         RowSparseAdamW([nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(4, 2))], lr=LR)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.batch import History
 from models.component import ComponentConfig
+from models.encoders.table import code_sums, summed
 from models.schema import InputSchema
 
 EMBEDDING_STD = 0.02
@@ -67,8 +68,12 @@ class EventEmbedding(nn.Module):
 
     def forward(self, history: History, table: nn.Embedding) -> Tensor:
         """Return the event vectors, [B, L, D]; those of padding are meaningless and must be masked."""
-        item_BLKD = table(torch.stack([history.fields[name] for name in self.names], dim=2))
-        context_BLKD = torch.stack(
-            [self.feedback(history.feedback_BL), self.ratio(history.ratio_BL), self.gap(history.gap_BL)], dim=2
-        )
-        return torch.cat([item_BLKD, context_BLKD], dim=2).sum(dim=2)
+        item_BLD = summed(table, torch.stack([history.fields[name] for name in self.names], dim=2))
+        return item_BLD + self._context(history)
+
+    def _context(self, history: History) -> Tensor:
+        """Return the sum of an event's own codes, [B, L, D]."""
+        parts = (self.feedback, history.feedback_BL), (self.ratio, history.ratio_BL), (self.gap, history.gap_BL)
+        first_3 = [0, self.feedback.num_embeddings, self.feedback.num_embeddings + self.ratio.num_embeddings]
+        ids_BL3 = torch.stack([codes_BL + first for (_, codes_BL), first in zip(parts, first_3, strict=True)], dim=2)
+        return code_sums(torch.cat([table.weight for table, _ in parts]), ids_BL3)
