@@ -18,6 +18,7 @@ from tasks.candidates.config import (
     MetricConfig,
     PopularityConfig,
     ProposerConfig,
+    SasRecConfig,
     SetRecConfig,
 )
 from tasks.candidates.document import ProposerMetrics
@@ -49,6 +50,7 @@ CONFIG = CandidatesConfig(length=LENGTH, watched="valid_play")
 PROPOSED: Mapping[str, ProposerConfig] = {
     "popularity": PopularityConfig(),
     "mine": DirectAuConfig(width=8, max_epochs=2, batch_size=256),
+    "order": SasRecConfig(width=8, history=5, dropouts=(0.0, 0.2), max_epochs=1),
     "near": MetricConfig(width=8, max_epochs=1, batch_size=256),
     "slots": SetRecConfig(
         vectors=DirectAuConfig(width=8, max_epochs=1, batch_size=256),
