@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
-from models.ranges import Threads
+from models.ranges import Number, Threads
 from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.machine import LIBRARIES
@@ -56,9 +56,7 @@ class LocalCluster(Block):
     kind: Literal["local"] = "local"
     workers: Threads = 2
     """worker processes, one thread each"""
-    memory_gib: float | None = Field(
-        default=None, gt=0, le=2**16, allow_inf_nan=False, exclude_if=lambda gib: gib is None
-    )
+    memory_gib: Number | None = Field(default=None, gt=0, le=2**16, exclude_if=lambda gib: gib is None)
     """what each may use, beyond which it is ended and its partition tried again; null: an equal share of the machine"""
 
 

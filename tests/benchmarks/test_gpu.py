@@ -46,14 +46,14 @@ def test_the_same_steps_run_on_the_cpu(
 
 
 def test_the_operations_of_a_step_are_those_of_its_layers() -> None:
-    """One hidden layer and one output: forward 2 B K N each, backward as much for inputs and as much for weights."""
+    """One hidden layer and one output: forward 2 B K N each, backward as much for weights and for inputs that learn."""
     recipe = Recipe.model_validate(
         {"encoder": {"kind": "packed", "embedding_dim": 4}, "trunk": {"kind": "shared_bottom", "hidden": [8]},
          "tower": {"hidden": []}, "head": {"kind": "vr_mse"}}
     )  # fmt: skip
     rows = gpu.encoded_rows(256, (), "cpu")
-    width = 4 * gpu.SCHEMA.num_fields + gpu.SCHEMA.num_dense
-    expected = 3 * 2 * (width * 8 + 8 * 1)
+    learned, dense = 4 * gpu.SCHEMA.num_fields, gpu.SCHEMA.num_dense
+    expected = 2 * (3 * learned * 8 + 2 * dense * 8 + 3 * 8 * 1)
     assert gpu.flops_per_row(recipe, gpu.labels_of(rows), rows, TrainingConfig()) == expected
 
 
