@@ -61,6 +61,7 @@ _FADED = 0.06
 _ROW = 20
 """Pixels of a row of names."""
 _DASH = [4, 3]
+_DAY = dt.timedelta(days=1)
 _LETTERS = 80
 """Of a name that are kept at most: a log may hold any, and tables show them whole."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -139,7 +140,7 @@ def over_days(
     description: str,
     bands: Sequence[tuple[float, float]] | None = None,
 ) -> Plot:
-    """Draw one number per day; a band holds its intervals. A day that is missing breaks the line.
+    """Draw one number per day; a band holds its intervals, a stroke that of a day without neighbours. A missing day breaks the line.
 
     Args:
         days: in order.
@@ -151,13 +152,15 @@ def over_days(
     place = {day: index for index, day in enumerate(days)}
     span = (days[-1] - days[0]).days + 1
     data: list[Json] = []
-    for day in (days[0] + dt.timedelta(days=number) for number in range(span)):
+    for day in (days[0] + number * _DAY for number in range(span)):
         index = place.get(day)
         # The day twice: an axis takes it for a time, and a tooltip shall not turn it by the reader's time zone.
         row: Json = {"day": day.isoformat(), "night": day.isoformat()}
         row["value"] = None if index is None else _number(values[index])
         if bands is not None:
             row |= {"low": None, "high": None} if index is None else _ends(*bands[index])
+            if index is not None and not {day - _DAY, day + _DAY} & place.keys():
+                row |= {"bottom": row["low"], "top": row["high"]}
         data.append(row)
     shown = [*values, *(end for band in bands or () for end in band)]
     form = _format(shown)
@@ -165,7 +168,7 @@ def over_days(
         "field": "day",
         "type": "temporal",
         "title": None,
-        "scale": {"type": "utc", "domain": [_noon(days[0] - dt.timedelta(days=1)), _noon(days[-1])]},
+        "scale": {"type": "utc", "domain": [_noon(days[0] - _DAY), _noon(days[-1])]},
         "axis": {"format": "%d %b", "tickCount": {"interval": "day", "step": math.ceil(span / 5)}, "labelFlush": True},
     }
     y = _axis("value", label, _domain(shown))
@@ -177,6 +180,12 @@ def over_days(
             {
                 "mark": {"type": "area", "opacity": 0.18, "color": CYCLE[0]},
                 "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
+            }
+        )
+        layers.append(
+            {
+                "mark": {"type": "rule", "strokeWidth": 2, "color": CYCLE[0]},
+                "encoding": {"x": x, "y": y | {"field": "bottom"}, "y2": {"field": "top"}},
             }
         )
     layers += [

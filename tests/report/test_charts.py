@@ -14,7 +14,7 @@ from tasks.report import charts, vega
 from tasks.report.view import Plot
 from tests.hostile import HOSTILE
 
-FIELDS = {"name", "value", "low", "high", "series", "x", "y", "label", "place", "day", "night"}
+FIELDS = {"name", "value", "low", "high", "series", "x", "y", "label", "place", "day", "night", "bottom", "top"}
 """Names of fields; all are ours."""
 DRAWN: dict[str, Callable[[], Plot]] = {
     "intervals": lambda: charts.intervals(
@@ -107,6 +107,19 @@ def test_days_without_a_number_are_there_and_break_the_line() -> None:
         element for element in ElementTree.fromstring(vega.still(plot)).iter() if element.get("stroke-width") == "1.5"
     ]
     assert [element.get("d", "").count("M") for element in line] == [2], "in two parts"
+
+
+def test_intervals_of_days_are_a_band_and_a_stroke_where_a_day_stands_alone() -> None:
+    days = [dt.date(2026, 1, day) for day in (1, 2, 4)]
+    plot = charts.over_days(days, [0.6, 0.6, 0.7], "XAUC", "three nights", [(0.5, 0.7), (0.5, 0.7), (0.6, 0.8)])
+    alone = [(row["night"], row["bottom"], row["top"]) for row in values(plot) if "bottom" in row]
+    assert alone == [("2026-01-04", 0.6, 0.8)]
+    drawn = [
+        element.get("stroke")
+        for element in ElementTree.fromstring(vega.still(plot)).iter()
+        if element.tag.endswith("line")
+    ]
+    assert drawn.count(charts.CYCLE[0]) == 1
 
 
 def test_bars_are_stacked_from_the_first_part_up() -> None:
