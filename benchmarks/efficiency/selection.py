@@ -48,6 +48,7 @@ ARMS = {
 TAIL = 0.25
 """Share of the catalogue of the fit days, fewest rows first, that is called the tail."""
 METRICS = {
+    "known": "watch time of rows read, over that of all",
     "truth": "XAUC, all shown at random",
     "logged": "XAUC, judge day",
     "tail": "XAUC, tail videos",
@@ -119,8 +120,11 @@ class Selections:
         fitting = time.process_time() - begun
         opened = TrainingTable.open(table)
         found = opened.metadata.selection
-        rows = len(opened.column(opened.stepped, "ids"))
+        watch_B = opened.column(opened.stepped, "watch_s").astype(np.float64)
+        rows, weight_B = len(watch_B), opened.pool_weights()
+        pool = TrainingTable.open(self.night.testbed.table).column("fit", "watch_s").astype(np.float64)
         return {
+            "known": float(np.average(watch_B, weights=weight_B) / pool.mean()),
             **self._judged(bed, bundle),
             "truth": self.night.truth(bed, bundle)["truth"]["metrics"]["xauc"]["value"],
             "rows": rows,
@@ -191,6 +195,8 @@ def _table(whole: Sequence[Measured], found: Mapping[tuple[int, str], Sequence[M
         notes=[
             f"Simulated worlds, one a seed, {WORLD.impressions_per_day:,} impressions a day, {FIT_DAYS} fit days; one fit each, CREAD with skip "
             f"and long view, at most {MAX_EPOCHS} epochs of batches of {BATCH_ROWS}, stopped after {PATIENCE} without gain. Mean ± sd over worlds; differences paired by world [{CONFIDENCE:.0%} t interval]. Worth: effective sample size.",
+            "Watch time of rows read is weighed as their losses are: 1 is what weights are for. Of rows of few users it varies, and of the last "
+            "days it is another time's.",
             f"Levels are of what the networks say before calibration; 1 is right. Tail: videos among the {TAIL:.0%} with fewest fit rows, or with none.",
             "Selecting: CPU time of the table stage, features to columns, all rows or the last days alone.",
         ],

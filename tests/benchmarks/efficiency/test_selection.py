@@ -17,7 +17,8 @@ def test_every_arm_keeps_its_share_and_is_measured(tmp_path: Path) -> None:
     found = {name.split(",")[0]: one for name, (one,) in table.numbers.items() if name != WHOLE}
     assert found.keys() == ARMS.keys()
     for arm, one in found.items():
-        assert 0.7 < one["rows"] / whole["rows"] * FIT_DAYS / 2 < 1.3, arm
+        apart = 2.0 if arm in ("users", "search") else 1.3  # a few users have many rows
+        assert 1 / apart < one["rows"] / whole["rows"] * FIT_DAYS / 2 < apart, arm
         assert all(0 < one[metric] < 5 for metric in METRICS), arm
         assert one["effective"] <= one["rows"] + 1e-6
     assert found["rare"]["rows"] == found["unweighted"]["rows"] > found["rare"]["effective"]
