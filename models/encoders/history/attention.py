@@ -1,13 +1,14 @@
 """Target attention: events count by how much they say about this candidate.
 
-Shape legend: B rows, L events, D embedding width.
+Shape legend: B rows, L events, D embedding width, H width of the unit, X any width.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.batch import History
 from models.component import ComponentConfig
@@ -46,10 +47,23 @@ class AttentionHistory(HistoryEncoder):
         """Return the attended event, [B, D]."""
         assert history is not None
         event_BLD, mask_BL = history.of_rows(self.events(history, table)), history.of_rows(history.mask_BL)
-        candidate_BLD = candidate_BD.unsqueeze(1).expand_as(event_BLD)
-        pair_BLX = torch.cat([event_BLD, candidate_BLD, event_BLD - candidate_BLD, event_BLD * candidate_BLD], dim=2)
-        logit_BL = self.unit(pair_BLX).squeeze(2).float()
+        logit_BL = self.logits(event_BLD, candidate_BD).float()
         # A finite fill keeps rows without any event free of NaN, forward and backward.
         logit_BL = logit_BL.masked_fill(~mask_BL, torch.finfo(logit_BL.dtype).min)
         attended_BD = (torch.softmax(logit_BL, dim=1).unsqueeze(2) * event_BLD).sum(dim=1)
         return torch.where(mask_BL.any(dim=1, keepdim=True), attended_BD, self.empty_D)
+
+    def logits(self, event_BLD: Tensor, candidate_BD: Tensor) -> Tensor:
+        """Return what the unit says of every event, [B, L].
+
+        Its first layer is linear in the event, the candidate, their difference and their product: the parts of the candidate are one
+        product for all events, and those of the event one that is half as wide.
+        """
+        hidden, weigh = cast(nn.Sequential, self.unit[0]), self.unit[1]
+        first = cast(nn.Linear, hidden[0])
+        event_HD, candidate_HD, difference_HD, product_HD = first.weight.chunk(4, dim=1)
+        pair_BLX = torch.cat([event_BLD, event_BLD * candidate_BD.unsqueeze(1)], dim=2)
+        of_pair_BLH = functional.linear(pair_BLX, torch.cat([event_HD + difference_HD, product_HD], dim=1))
+        of_candidate_BH = functional.linear(candidate_BD, candidate_HD - difference_HD, first.bias)
+        logit_BL1: Tensor = weigh(hidden[1:](of_pair_BLH + of_candidate_BH.unsqueeze(1)))
+        return logit_BL1.squeeze(2)
