@@ -41,7 +41,7 @@ class PackedTable(nn.Embedding):
 def code_sums(table_CD: Tensor, ids: Tensor) -> Tensor:
     """Return sums of rows of a small table over the last axis of ids, [..., D].
 
-    Its gradient is added up row by row of the ids, which a table of a few rows takes an eighth of the time for that torch's lookup does.
+    Its gradient is added up column by column of the ids, in a fifth of the time that the gradient of torch's lookup takes.
     """
     if ids.device.type != "cpu" or torch.compiler.is_compiling():
         return functional.embedding(ids, table_CD).sum(dim=-2)
