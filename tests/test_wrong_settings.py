@@ -141,6 +141,8 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "source around the workspace": (mine("datasets/mine", '".."'), '".."', "sources.mine.path: '..' is the workspace or holds it"),
     "source that is the workspace": (mine("datasets/mine", '""'), 'path: ""', "sources.mine.path: '.' is the workspace or holds it"),
     "path with a NUL": (mine("datasets/mine", '"a\\0b"'), "a\\0b", r"sources.mine.path: 'a\x00b' holds characters that cannot be printed"),
+    "secret in an address": (instead("cluster: {kind: none}", "cluster: {kind: address, address: 'tcp://u:pw@s:1'}"), "tcp://u", "cluster.address: holds a user or a password: credentials come from the environment"),
+    "store of one process": (instead("cluster: {kind: none}", "cluster: {kind: address, address: 'tcp://s:1', storage: 'memory://x'}"), "memory:", "cluster.storage: memory:// cannot hold what several machines write"),
     "address": (instead("cluster: {kind: none}", "cluster: {kind: address, address: scheduler}"), "scheduler}", "cluster.address: String should match pattern"),
     "time zone": (mine("    path:", "    timezone: Asia/Peking\n    path:"), "Peking", "sources.mine.timezone: unknown time zone 'Asia/Peking'"),
     "column of no contract": (mine("user_id: uid", "user: uid"), "user: uid", "sources.mine.impressions.columns: the contract has no column 'user'"),

@@ -1,13 +1,15 @@
 """What a night of so many rows costs on a Dask cluster, by a simulated schedule at recorded rates.
 
     python -m benchmarks.cluster_cost measure   # the data stages by one and two real workers: is the schedule right?
-    python -m benchmarks.cluster_cost           # the table of costs, from that and from benchmarks/scale
+    python -m benchmarks.cluster_cost           # the table of costs, from that (results/measured.json) and from benchmarks/scale
 
 docs/cluster.md reads the tables.
 """
 
 import argparse
+import math
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,8 @@ SIZES = (1e6, 1e7, 1e8, 1e9)
 """Rows of a day."""
 MAPPED = ("ingest", "validate", "features", "table")
 """Stages whose tasks are days."""
+_ASSUMED = ("rows", "rows_per_user", "price", "storage", "rows_per_day", "repeats", "measured")
+"""Options that the recorded pages are made with as they are by default."""
 
 
 def costs(rates: Rates, night: Night, price_usd: float) -> list[str]:
@@ -112,24 +116,36 @@ def _made(where: Mapping[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    """Measure, or write the table of costs."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, or write the table of costs; a try with assumptions or nights of one's own is printed, and recorded only below `--out`.
+
+    Returns:
+        Exit status: 2 where an option is wrong or what was measured is not there.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="?", choices=("cost", "measure"), default="cost")
-    parser.add_argument("--rows", type=float, default=Night.rows, help="impressions of one day")
+    parser.add_argument("--rows", type=_positive, default=Night.rows, help="impressions of one day")
     parser.add_argument(
-        "--rows-per-user", type=float, default=Night.rows_per_user, help="impressions of a user on a day"
+        "--rows-per-user", type=_positive, default=Night.rows_per_user, help="impressions of a user on a day"
     )
-    parser.add_argument("--price", type=float, default=CORE_HOUR_USD, help="dollars for an hour of a core")
-    parser.add_argument("--storage", type=float, default=Night.storage_mb_s, help="MB/s of each machine")
-    parser.add_argument("--rows-per-day", type=int, default=30_000, help="of the nights that are measured")
-    parser.add_argument("--repeats", type=int, default=3, help="of the nights that are measured")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results")
-    options = parser.parse_args()
+    parser.add_argument("--price", type=_positive, default=CORE_HOUR_USD, help="dollars for an hour of a core")
+    parser.add_argument("--storage", type=_positive, default=Night.storage_mb_s, help="MB/s of each machine")
+    parser.add_argument("--rows-per-day", type=_count, default=30_000, help="of the nights that are measured")
+    parser.add_argument("--repeats", type=_count, default=3, help="of the nights that are measured")
+    parser.add_argument("--measured", type=Path, default=FOLDER / "measured.json", help="what `measure` wrote")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the results; those recorded here, unless an option is not as usual: then none",
+    )
+    options = parser.parse_args(arguments)
+    usual = all(getattr(options, name) == parser.get_default(name) for name in _ASSUMED)
+    out = options.out or (FOLDER if usual else None)
     where = circumstances()
     if options.part == "measure":
         measured = measure(options.rows_per_day, options.repeats)
-        write_json(options.out / "measured.json", {"circumstances": where, **measured})
+        if out is not None:
+            write_json(out / "measured.json", {"circumstances": where, **measured})
         lines = ["# Two workers, predicted and measured", "", "Run it: `python -m benchmarks.cluster_cost measure`", ""]
         lines += [*agreement(measured), ""]
         lines += [
@@ -139,9 +155,15 @@ def main() -> None:
             "",
             _made(where),
         ]
-        print(write_text(options.out / "measured.md", "\n".join(lines) + "\n"))
-        return
-    scale, measured = read_json(SCALE), read_json(options.out / "measured.json")
+        return _said(lines, out, "measured.md")
+    if not options.measured.is_file():
+        print(
+            f"error: {options.measured} is not there, for it is not kept by git: make it by `python -m benchmarks.cluster_cost measure` "
+            "(minutes), or name one in --measured",
+            file=sys.stderr,
+        )
+        return 2
+    scale, measured = read_json(SCALE), read_json(options.measured)
     rates = Rates.read(scale["results"], measured)
     night = Night(rows=options.rows, rows_per_user=options.rows_per_user, storage_mb_s=options.storage)
     lines = [f"# A night of {options.rows:.0e} rows a day", "", "Run it: `python -m benchmarks.cluster_cost`", ""]
@@ -155,8 +177,29 @@ def main() -> None:
         "",
         _made(where),
     ]
-    print(write_text(options.out / "cost.md", "\n".join(lines) + "\n"))
+    return _said(lines, out, "cost.md")
+
+
+def _said(lines: Sequence[str], out: Path | None, name: str) -> int:
+    """Record a page and print where, or print it."""
+    text = "\n".join(lines) + "\n"
+    print(text if out is None else write_text(out / name, text))
+    return 0
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no finite number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return value
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

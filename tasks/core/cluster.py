@@ -16,15 +16,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from models.ranges import Number, Threads
 from tasks.core import arithmetic
 from tasks.core.errors import MachineError
 from tasks.core.machine import LIBRARIES
 from tasks.core.manifest import product_hash
-from tasks.core.remote import Files, Returned, Shipped, Shipping, Store, no_files, run_shipped
+from tasks.core.remote import Files, Returned, Shipped, Shipping, no_files, run_shipped
 from tasks.core.settings import Block
+from tasks.core.store import URL, Store, names_credentials, why_no_store
 
 _POLL_S, _ALONE_S = 2.0, 30.0
 """How often workers are looked for, and how long a cluster may have none: a nanny restarts one within seconds."""
@@ -60,13 +62,30 @@ class LocalCluster(Block):
     """what each may use, beyond which it is ended and its partition tried again; null: an equal share of the machine"""
 
 
+def _without_credentials(url: object) -> object:
+    """Return an address; one with a user or password is refused in words that do not repeat it."""
+    if names_credentials(url):
+        raise PydanticCustomError("credentials", "holds a user or a password: credentials come from the environment")
+    return url
+
+
+def _a_store(url: str) -> str:
+    if why := why_no_store(url):
+        raise ValueError(why)
+    return url
+
+
 class ClusterAddress(Block):
     """Partitions are built by a running Dask cluster."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     kind: Literal["address"] = "address"
-    address: str = Field(pattern=r"^(tcp|tls|ucx|ws|wss|inproc)://\S+$")
+    address: Annotated[str, BeforeValidator(_without_credentials), Field(pattern=r"^(tcp|tls|ucx|ws|wss)://\S+$")]
     """scheduler address, for example tcp://scheduler:8786"""
-    storage: str | None = Field(default=None, pattern=r"^[a-z0-9+]+://[^\s@]+$", exclude_if=lambda url: url is None)
+    storage: (
+        Annotated[str, BeforeValidator(_without_credentials), Field(pattern=URL), AfterValidator(_a_store)] | None
+    ) = Field(default=None, exclude_if=lambda url: url is None)
     """what workers read and write passes through it: s3://bucket/prefix, or another URL of fsspec, without credentials; null: they see the workspace"""
 
 
@@ -271,7 +290,7 @@ def _wait(client: Any, futures: Sequence[Any], distributed: Any) -> None:
 def _client(config: LocalCluster | ClusterAddress, distributed: Any) -> Iterator[Any]:
     """Yield a client of a local cluster that runs as long, or of the one at an address."""
     if isinstance(config, ClusterAddress):
-        with distributed.Client(config.address) as client:
+        with _connected(config.address, distributed) as client:
             if "dashboard" in client.scheduler_info()["services"]:
                 _log.info("dashboard of the Dask cluster: %s", client.dashboard_link)
             yield client
@@ -283,6 +302,21 @@ def _client(config: LocalCluster | ClusterAddress, distributed: Any) -> Iterator
             yield client
     finally:
         _close(cluster)
+
+
+def _connected(address: str, distributed: Any) -> Any:
+    """Return a client of the scheduler at an address.
+
+    Raises:
+        MachineError: if none answers.
+    """
+    try:
+        return distributed.Client(address)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise MachineError(
+            f"no Dask scheduler answers at cluster.address {address} ({str(error) or type(error).__name__}): start it, or set cluster: "
+            "{kind: none}"
+        ) from error
 
 
 def _started(config: LocalCluster, environment: dict[str, str], distributed: Any) -> Any:

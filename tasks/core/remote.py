@@ -8,16 +8,19 @@ what it returns, are taken as below the scratch folder there and as what they we
 import io
 import os
 import pickle
+import platform
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from tasks.core.errors import DwellError, MachineError, StorageError
-from tasks.core.files import hash_file, remove, writing
+from tasks.core.files import remove, writing
+from tasks.core.store import Store
+from tasks.core.system_errors import remedy_of
+from tasks.core.temporaries import sweep_task_folders, task_folder
 
 _FOLDER = ""
 """What stands for the hash of a folder."""
@@ -43,69 +46,6 @@ class Files:
 def no_files(task: Any) -> Files:
     """Return that a task reads and writes nothing."""
     return Files(())
-
-
-class Store:
-    """Files by the hash of their content, at a URL that fsspec knows.
-
-    Args:
-        url: folder, for example s3://bucket/prefix. Who may is known from the environment.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._hashes: dict[tuple[Path, int, int, int], str] = {}
-        self._there: set[str] = set()
-        try:
-            from fsspec.core import url_to_fs  # seconds, and only those who have a store need it
-
-            self._files, self._folder = url_to_fs(url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            raise MachineError(
-                f"cluster.storage {url} cannot be opened: {error}; pip install 'dwell[s3]' for s3://"
-            ) from error
-
-    def put(self, path: Path) -> str:
-        """Put a file there, unless it is; return its hash."""
-        about = path.stat()
-        known = (path, about.st_ino, about.st_size, about.st_mtime_ns)
-        if known not in self._hashes:
-            self._hashes[known] = hash_file(path)
-        digest = self._hashes[known]
-        if digest not in self._there:
-            with self._asking(f"put {path} there"):
-                if not self._files.exists(self._named(digest)):
-                    self._files.makedirs(self._folder, exist_ok=True)
-                    self._files.put_file(str(path), self._named(digest))
-            self._there.add(digest)
-        return digest
-
-    def get(self, digest: str, target: Path) -> None:
-        """Fetch a file.
-
-        Raises:
-            MachineError: if it is not there, or is another.
-        """
-        with self._asking(f"fetch {digest}"):
-            self._files.get_file(self._named(digest), str(target))
-        if (found := hash_file(target)) != digest:
-            raise MachineError(
-                f"cluster.storage {self.url} holds {found} as {digest}: remove that file there and run again"
-            )
-
-    def _named(self, digest: str) -> str:
-        return f"{self._folder}/{digest}"
-
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """Say in words what the store refused."""
-        try:
-            yield
-        except Exception as error:  # each store has errors of its own
-            said = str(error) or type(error).__name__
-            raise MachineError(
-                f"cluster.storage {self.url}: could not {what}: {said}: are address, rights and credentials those of the environment?"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -145,9 +85,9 @@ class Shipping:
 
     def pack(self, function: Callable[[Any], Any], task: Any, files: Files, name: str) -> Shipped:
         """Put what a task reads into the store, and return the task."""
-        paths = [path.absolute() for path in (*files.reads, *files.writes)]
+        paths = [_absolute(path) for path in (*files.reads, *files.writes)]
         listing = _listing(self.store, paths, _HERE)
-        writes = tuple(_below(path.absolute(), _HERE) for path in files.writes)
+        writes = tuple(_below(_absolute(path), _HERE) for path in files.writes)
         return Shipped(name, _dumps((function, task), _HERE), listing, writes)
 
     def unpack(self, shipped: Shipped, returned: Returned) -> Any:
@@ -165,26 +105,39 @@ class Shipping:
 
 
 def run_shipped(url: str, shipped: Shipped) -> Returned:
-    """Run a task on a worker, in a scratch folder (of TMPDIR) that is removed.
+    """Run a task on a worker, in a scratch folder (of TMPDIR) that is removed; those of workers that died are removed too.
 
     Raises:
         MachineError: if the store refuses something.
+        StorageError: if the disk of this machine does.
     """
-    store = Store(url)
-    with tempfile.TemporaryDirectory(prefix="dwell-task-") as scratch:
-        root = Path(scratch).resolve()
+    parent = Path(tempfile.gettempdir())
+    sweep_task_folders(parent)
+    try:
+        with task_folder(parent) as root:
+            return _run_below(root.resolve(), Store(url), shipped)
+    except StorageError as error:
+        raise StorageError(
+            f"{error}; it is the disk of the worker on {platform.node()}, whose scratch folders lie in {parent} (TMPDIR)"
+        ) from error
+
+
+def _run_below(root: Path, store: Store, shipped: Shipped) -> Returned:
+    try:
         _fetch(store, shipped.reads, root)
         for name in shipped.writes:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-        function, task = _loads(shipped.payload, root)
-        try:
-            result = function(task)
-        except StorageError:  # it is this machine whose disk is full
-            raise
-        except DwellError as error:  # its words are for people who never see this folder
-            error.args = tuple(one.replace(str(root), "") if isinstance(one, str) else one for one in error.args)
-            raise
-        return Returned(_dumps(result, root), _listing(store, [root / name for name in shipped.writes], root))
+            _inside(root, name).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"could not write below {root}: {remedy_of(error) or error}") from error
+    function, task = _loads(shipped.payload, root)
+    try:
+        result = function(task)
+    except StorageError:  # it is this machine whose disk is full
+        raise
+    except DwellError as error:  # its words are for people who never see this folder
+        error.args = tuple(one.replace(str(root), "") if isinstance(one, str) else one for one in error.args)
+        raise
+    return Returned(_dumps(result, root), _listing(store, [root / name for name in shipped.writes], root))
 
 
 def _listing(store: Store, paths: Sequence[Path], root: Path) -> dict[str, str]:
@@ -201,7 +154,7 @@ def _listing(store: Store, paths: Sequence[Path], root: Path) -> dict[str, str]:
 
 def _fetch(store: Store, listing: Listing, root: Path) -> None:
     for name, digest in sorted(listing.items()):
-        target = root / name if name else root
+        target = _inside(root, name)
         if digest == _FOLDER:
             target.mkdir(parents=True, exist_ok=True)
         else:
@@ -222,6 +175,23 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
+def _absolute(path: Path) -> Path:
+    """Return a path from the root on, without `..`, which would lead out of a worker's folder."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Return a path below a root.
+
+    Raises:
+        MachineError: if it leads out of it.
+    """
+    path = root / name
+    if ".." in path.parts or not path.is_relative_to(root):
+        raise MachineError(f"a task names {name!r}, which lies outside of the folder that it may use")
+    return path
+
+
 class _Pickler(pickle.Pickler):
     """Writes paths below a root as what they are below it."""
 
@@ -231,7 +201,7 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, PurePath):
-            path = Path(obj).absolute()
+            path = _absolute(Path(obj))
             if path.is_relative_to(self._root):
                 return _at, (_below(path, self._root),)
         return NotImplemented
@@ -252,4 +222,4 @@ def _loads(payload: bytes, root: Path) -> Any:
 
 
 def _at(name: str) -> Path:
-    return _root.get() / name
+    return _inside(_root.get(), name)

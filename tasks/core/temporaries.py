@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _BEGIN, _END = ".dwell-", ".tmp"
 _UNNAMED = re.compile(r"\.(.+\.\d+|[\w-]{22})\.tmp")
 """What DVC, or dwell before it named owners, leaves in outputs when killed."""
 _OLD, _PLACE = ".old", ".place"
+_TASK = "dwell-task-"
+"""Begin of the folders of a worker's tasks, which a host's own folder for temporary files holds."""
 _numbers = itertools.count()
 
 
@@ -97,6 +100,34 @@ def unfinished_by_the_dead(root: Path, alone: bool = False) -> list[str]:
     if alone:
         found += [path for name in OUTPUTS for path in (root / name).rglob(f".*{_END}")]
     return [path.relative_to(root).as_posix() for path in found if _is_left(path)]
+
+
+@contextlib.contextmanager
+def task_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new empty folder for a task of a worker, which no other user may read; it is removed at the end.
+
+    Args:
+        parent: that others may write too; `sweep_task_folders` removes the folder from there once this process is dead.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_TASK}{this_process()}-", dir=parent))
+    except OSError as error:
+        raise StorageError(f"could not make a folder in {parent}: {remedy_of(error) or error}") from error
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def sweep_task_folders(parent: Path) -> None:
+    """Remove the task folders of dead processes of this machine."""
+    for folder in parent.glob(f"{_TASK}*"):
+        owner = Owner.parse(folder.name.removeprefix(_TASK).rpartition("-")[0])
+        if owner is not None and owner.is_dead:
+            remove(folder)
 
 
 def remove(path: Path) -> None:

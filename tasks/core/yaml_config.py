@@ -139,6 +139,8 @@ def _explain(item: Mapping[str, Any], model: type[BaseModel], value: Any) -> Ite
             yield keys, "missing; add the key"
         case "string_type" if isinstance(found, (bool, int, float)):
             yield keys, f'{found!r} is no text to YAML: write it in quotes, "{found}"'
+        case "credentials":  # which nobody repeats
+            yield keys, item["msg"]
         case "value_error":
             below, message = _named(item["msg"].removeprefix("Value error, "), found)
             yield (*keys, *below), message if isinstance(found, dict) else f"{message} (got {_short(found)})"

@@ -1,7 +1,7 @@
 """The features of arbitrary pairs on a day that is served: the very join that made the training rows."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -22,7 +22,7 @@ _ROWS_OWN = ("event_day", "arrival_day", "state_day", *LABELS)
 _OPTIONAL = {"duration_ms": pl.Int64(), "position": pl.Int16()}
 
 
-def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame:
+def candidates(features: Path, rows: pl.LazyFrame, day: dt.date, traits: Sequence[str] | None = None) -> pl.LazyFrame:
     """Add the feature columns to candidate pairs, in their order; further columns are kept.
 
     Args:
@@ -31,6 +31,7 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
             is known better than by the catalogue, known_at_ms (without it the hour feature is that of the event),
             position (without it null: nobody knows the slot yet), and further columns of context (without them null).
         day: state to read, `days.state_day(days.serve)` for tomorrow's candidates.
+        traits: those whose columns are added; None: all that are declared.
 
     Raises:
         ContractError: if `rows` lacks a column.
@@ -49,8 +50,9 @@ def candidates(features: Path, rows: pl.LazyFrame, day: dt.date) -> pl.LazyFrame
     rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items())
     state = State.scan(features, day, config).of_users(rows, config)
     joined = join_features(rows, state, config, schema["timezone"])
-    traits = declared(schema)
-    return join_traits(joined, features, traits, sorted(traits), [day], schema["timezone"]) if traits else joined
+    known = declared(schema)
+    names = sorted(known if traits is None else traits)
+    return join_traits(joined, features, known, names, [day], schema["timezone"]) if names else joined
 
 
 def columns_of_rows(columns: Iterable[str]) -> list[str]:

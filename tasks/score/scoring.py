@@ -59,9 +59,10 @@ class Scoring:
 
     def parts(self, model: Model[Any], users: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the scores of some users' pairs, part by part (a part holds whole users)."""
-        histories = lru_cache(maxsize=1)(FeatureFolder.open(self.features).history)
+        source = FeatureFolder.open(self.features)
+        histories, traits = lru_cache(maxsize=1)(source.history), source.traits_told(model.row_columns)
         for pairs in self._pairs(users):
-            rows = candidates(self.features, pairs.lazy(), self.state_day).collect()
+            rows = candidates(self.features, pairs.lazy(), self.state_day, traits).collect()
             predicted = model.predict(rows, histories, "the candidates of the next day")
             if self.fusion is not None:
                 predicted["fused"] = self.fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
@@ -92,11 +93,12 @@ class Scoring:
             _Share(users[begin : begin + height], scratch / f"{begin}.parquet")
             for begin in range(0, users.height, height)
         ]
+        files = self.files(model)
         with partition_map(cluster, scratch) as over_shares:
             over_shares(
                 partial(_write_share, self, bundle, kernels()),
                 shares,
-                lambda share: Files((*self.files, bundle), (share.file,)),
+                lambda share: Files((*files, bundle), (share.file,)),
             )
         for share in shares:
             if not share.file.is_file():
@@ -105,10 +107,9 @@ class Scoring:
                 for number in range(file.num_row_groups):
                     yield pl.DataFrame(file.read_row_group(number))
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What pairs are made of and described from."""
-        about = sorted(path for path in self.features.iterdir() if path.is_file())
+    def files(self, model: Model[Any]) -> tuple[Path, ...]:
+        """Return what pairs are made of, and described from for a model."""
+        about = FeatureFolder.open(self.features).about(model.row_columns)
         state = partition(self.features / "state", self.state_day).parent
         proposed = () if self.proposals is None else (self.proposals.file,)
         return *about, state, history_file(self.features, self.state_day), *proposed

@@ -98,7 +98,7 @@ class ByDay:
         folders = self.map(
             partial(_save_statistics, reader, saved),
             days,
-            lambda day: Files(reader.features.files(day), (_of_day(saved, day),)),
+            lambda day: Files(reader.features.files(day, together.columns), (_of_day(saved, day),)),
         )
         for folder in folders:
             together.add_saved(folder)

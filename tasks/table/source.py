@@ -1,7 +1,7 @@
 """What the table reads of the features stage: rows per arrival day, histories per state day, and what columns mean."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.core.traits import Declared, declared
 from tasks.features.state import history_file
+from tasks.features.traits import FILE as TRAITS_FILE
 from tasks.features.traits import join_traits, told_by
 
 CHUNK_ROWS = 65_536
@@ -111,10 +112,27 @@ class FeatureFolder:
             raise ContractError(f"{path} does not exist: the features stage has not built {day}")
         return path
 
-    def files(self, day: dt.date) -> tuple[Path, ...]:
-        """Return the files that rows of an arrival day are read from, with what the folder says of itself; not the histories."""
-        about = sorted(path for path in self.path.iterdir() if path.is_file())
-        return self.rows(day), *about
+    def files(self, day: dt.date, columns: Iterable[str]) -> tuple[Path, ...]:
+        """Return the files that some columns of the rows of an arrival day are read from; not the histories."""
+        return self.rows(day), *self.about(columns)
+
+    def about(self, columns: Iterable[str]) -> tuple[Path, ...]:
+        """Return the files that lie beside all days; that of the traits only where a column tells one."""
+        asked = bool(self.traits_told(columns))
+        return tuple(
+            sorted(path for path in self.path.iterdir() if path.is_file() and (asked or path.name != TRAITS_FILE))
+        )
+
+    def traits_told(self, columns: Iterable[str]) -> list[str]:
+        """Return the traits that some columns tell."""
+        of_traits = told_by(self.traits, self.traits)
+        return list(dict.fromkeys(of_traits[name] for name in columns if name in of_traits))
+
+    def state_days(self, day: dt.date) -> list[dt.date]:
+        """Return the days whose states and histories the rows of an arrival day read."""
+        rows = pl.scan_parquet(self.rows(day), hive_partitioning=False)
+        days: list[dt.date] = rows.select(pl.col("state_day").unique().sort()).collect()["state_day"].to_list()
+        return days
 
     def chunks(self, day: dt.date, columns: Sequence[str], chunk_rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
         """Yield the rows of one arrival day in order, some columns, `chunk_rows` at a time.
@@ -138,7 +156,7 @@ class FeatureFolder:
                 "table or bundle, or train the bundle anew"
             )
         of_traits = told_by(self.traits, self.traits)
-        asked = list(dict.fromkeys(of_traits[name] for name in columns if name in of_traits))
+        asked = self.traits_told(columns)
         stored = [name for name in columns if name != CONTENT_VECTOR and name not in of_traits]
         if asked:
             stored = list(dict.fromkeys([*stored, "user_id", "state_day"]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.core.contract import KEY
 from tasks.core.labels import LABELS
+from tasks.features.state import history_file
 from tasks.table.columns import ColumnsWriter
 from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories
 from tasks.table.preprocessor import Preprocessor
@@ -50,7 +51,9 @@ class Encoding:
 
     def files(self, day: dt.date) -> tuple[Path, ...]:
         """Return what rows of an arrival day, and pairs that could have been among them, are encoded from."""
-        return *self.source.files(day), self.features / "history", self.folder
+        days = self.source.state_days(day) if self.preprocessor.history_fields else []
+        histories = (history_file(self.features, state_day) for state_day in days)
+        return *self.source.files(day, self.preprocessor.row_columns), *histories, self.folder
 
     def __getstate__(self) -> dict[str, Path]:
         """Leave behind what was read."""

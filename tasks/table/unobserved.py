@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from tasks.core.contract import context_names
+from tasks.core.layout import partition
 from tasks.features.candidates import candidates
 from tasks.table.candidate_log import CandidateLog, draw_candidates
 from tasks.table.columns import ColumnsWriter
@@ -94,7 +95,9 @@ class UnobservedSampler:
     def files(self, day: dt.date) -> tuple[Path, ...]:
         """Return what the pairs of a day are drawn from and encoded with."""
         logged = () if self.log is None else (self.log.file(day),)
-        return *self.encoding.files(day), self.encoding.features / "state", *logged
+        features = self.encoding.features
+        states = (partition(features / "state", state_day).parent for state_day in self.encoding.source.state_days(day))
+        return *self.encoding.files(day), *states, *logged
 
     def files_of_drawn(self, drawn: tuple[dt.date, int]) -> tuple[Path, ...]:
         """Return `files` of a day of which so many are drawn."""
@@ -145,6 +148,10 @@ class UnobservedSampler:
     def _refused(self, log: CandidateLog, day: dt.date) -> pl.DataFrame:
         return log.refused(day, self._rows(day, _REFUSED_BY), self.cutoff_ms, self.encoding.features)
 
+    @property
+    def _traits(self) -> list[str]:
+        return self.encoding.source.traits_told(self.encoding.preprocessor.row_columns)
+
     def _rows(self, day: dt.date, columns: Sequence[str]) -> pl.DataFrame:
         chunks = self.encoding.source.chunks(day, columns, self.chunk_rows)
         known = [chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms) for chunk in chunks]
@@ -156,7 +163,8 @@ class UnobservedSampler:
             mine = rows.filter(pl.col("state_day") == state_day).drop("state_day")
             for chunk in mine.iter_slices(self.chunk_rows):
                 shown = _not_before_upload(chunk.lazy(), self.encoding.features)
-                yield candidates(self.encoding.features, shown, state_day).collect(engine="streaming")
+                described = candidates(self.encoding.features, shown, state_day, self._traits)
+                yield described.collect(engine="streaming")
 
 
 def _generator(day: dt.date) -> np.random.Generator:

@@ -11,11 +11,14 @@ import distributed
 import numpy as np
 import pytest
 
+from benchmarks.cluster_cost import __main__ as of_costs
+from benchmarks.cluster_cost.__main__ import main
 from benchmarks.cluster_cost.measured import StageRun, _timed
 from benchmarks.cluster_cost.night import DRIVER, WORKERS, Cost, Night, Rates
 from benchmarks.cluster_cost.schedule import Work, makespan, simulate
 from benchmarks.scale import REPOSITORY
 from tasks.core.cluster import ClusterAddress, partition_map
+from tasks.core.files import write_json
 
 
 @pytest.mark.parametrize("cores", [1, 3, 7])
@@ -84,6 +87,34 @@ def test_more_cores_help_only_as_far_as_there_are_tasks(rates: Rates) -> None:
     first = Cost.of(Night(parts=64, new_days=15), rates)
     assert first.busy_core_hours > divided[1].busy_core_hours
     assert {work.where for work in Night().works(rates)} == {WORKERS, DRIVER}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("rows", "0"), ("rows", "nan"), ("price", "-1"), ("storage", "inf"), ("rows-per-user", "0")]
+)
+def test_a_number_that_no_night_has_is_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([f"--{option}={value}"])
+    assert f"argument --{option}: {value} is no finite number above 0" in capsys.readouterr().err
+
+
+def test_what_was_not_measured_here_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--measured", str(tmp_path / "measured.json"), "--out", str(tmp_path)]) == 2
+    assert "make it by `python -m benchmarks.cluster_cost measure`" in capsys.readouterr().err
+
+
+def test_a_try_is_printed_and_records_nothing(
+    rates: Rates, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_costs, "FOLDER", tmp_path / "recorded")
+    sizes = {"shares": rates.shares, "bytes_per_row": rates.bytes_per_row, "circumstances": {"commit": "c"}}
+    write_json(tmp_path / "measured.json", sizes)
+    asked = ["--measured", str(tmp_path / "measured.json"), "--rows", "1e6"]
+    assert main(asked) == 0
+    assert "# A night of 1e+06 rows a day" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"measured.json"}
+    assert main([*asked, "--out", str(tmp_path / "tried")]) == 0
+    assert (tmp_path / "tried/cost.md").read_text().startswith("# A night of 1e+06 rows a day")
 
 
 @pytest.mark.slow

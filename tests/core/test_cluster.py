@@ -51,6 +51,18 @@ def test_without_a_worker_it_ends(empty: str, monkeypatch: pytest.MonkeyPatch, t
         run(time.sleep, [0, 0])
 
 
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        partition_map(ClusterAddress(address="tcp://127.0.0.1:1"), tmp_path) as run,
+        pytest.raises(
+            MachineError,
+            match=r"no Dask scheduler answers at cluster\.address tcp://127\.0\.0\.1:1 .*: start it, or set",
+        ),
+    ):
+        run(abs, [-1])
+
+
 def test_nobody_else_on_this_machine_is_answered(tmp_path: Path) -> None:
     """A client without the cluster's certificate, or with one of its own making, runs nothing."""
     with partition_map(LocalCluster(workers=1), tmp_path) as run:

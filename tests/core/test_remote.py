@@ -1,15 +1,20 @@
 """Files of tasks through a store: relocated, fetched by hash, put in place, and refused where the store holds something else."""
 
+import multiprocessing
+import os
 import shutil
+import signal
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from tasks.core.cluster import ClusterAddress
 from tasks.core.errors import MachineError, SourceError, StorageError
 from tasks.core.files import hash_tree
-from tasks.core.remote import Files, Shipping, Store, run_shipped
+from tasks.core.processes import Owner
+from tasks.core.remote import Files, Shipping, run_shipped
+from tasks.core.store import Store
 
 
 def rewrite(task: dict[str, Path]) -> Path:
@@ -79,10 +84,10 @@ def test_what_is_not_what_its_name_says_is_refused(task: dict[str, Path], tmp_pa
     shipped = Shipping(Store(url)).pack(rewrite, task, files(task), "task 1 of 1")
     digest = next(digest for name, digest in shipped.reads.items() if name.endswith("two.txt"))
     (tmp_path / "store" / digest).write_text("half")
-    with pytest.raises(MachineError, match=rf"holds \w+ as {digest}: remove that file there and run again"):
+    with pytest.raises(MachineError, match=rf"holds \w+, 4 bytes, as {digest}: run again"):
         run_shipped(url, shipped)
     (tmp_path / "store" / digest).unlink()
-    with pytest.raises(MachineError, match=rf"could not fetch {digest}: .*credentials"):
+    with pytest.raises(MachineError, match=rf"could not fetch {digest}: .* is gone from there"):
         run_shipped(url, shipped)
 
 
@@ -109,17 +114,58 @@ def fill(path: Path) -> None:
 def test_a_disk_that_is_full_is_that_of_the_worker(tmp_path: Path) -> None:
     url = (tmp_path / "store").as_uri()
     shipped = Shipping(Store(url)).pack(fill, tmp_path / "part.parquet", Files(()), "task 1 of 1")
-    with pytest.raises(StorageError, match=r"could not write \S*/dwell-task-\w+/\S+/part\.parquet: the disk is full"):
+    said = r"could not write \S*/dwell-task-\S+/part\.parquet: the disk is full; it is the disk of the worker on .* \(TMPDIR\)"
+    with pytest.raises(StorageError, match=said):
         run_shipped(url, shipped)
 
 
-def test_a_store_that_is_none_is_told() -> None:
-    with pytest.raises(
-        MachineError, match=r"cluster.storage nowhere://here cannot be opened: .* pip install 'dwell\[s3\]'"
-    ):
-        Store("nowhere://here")
+def die(rows: Path) -> None:
+    """Be killed with rows of users in the scratch folder."""
+    assert rows.read_text() == "rows of users"
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_credentials_are_no_part_of_the_address() -> None:
-    with pytest.raises(ValidationError, match="storage"):
-        ClusterAddress(address="tcp://scheduler:8786", storage="s3://key:secret@bucket")
+def test_what_a_killed_worker_left_is_removed_by_the_next_task_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = tmp_path / "tmp"
+    parent.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(parent))
+    monkeypatch.setenv("TMPDIR", str(parent))
+    kept = parent / f"dwell-task-{Owner('elsewhere', 1, '1')}-x"
+    kept.mkdir()
+    url, rows = (tmp_path / "store").as_uri(), tmp_path / "rows.txt"
+    rows.write_text("rows of users")
+    shipping = Shipping(Store(url))
+    shipped = shipping.pack(die, rows, Files((rows,)), "task 1 of 2")
+    process = multiprocessing.get_context("spawn").Process(target=run_shipped, args=(url, shipped))
+    process.start()
+    process.join()
+    (left,) = {*parent.iterdir()} - {kept}
+    assert [path.read_text() for path in left.rglob("rows.txt")] == ["rows of users"]
+    assert left.stat().st_mode & 0o77 == 0, "nobody else reads it meanwhile"
+    run_shipped(url, shipping.pack(len, (), Files(()), "task 2 of 2"))
+    assert [*parent.iterdir()] == [kept], "of another machine's process nobody knows"
+
+
+def touch(path: Path) -> Path:
+    """Make a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("made")
+    return path
+
+
+def test_no_path_leads_out_of_the_folder_of_a_worker(
+    task: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, shipping = (tmp_path / "store").as_uri(), Shipping(Store((tmp_path / "store").as_uri()))
+    monkeypatch.chdir(task["folder"].parents[1] / "many")
+    up = Path("../../up.txt")
+    shipped = shipping.pack(touch, up, Files((), (up,)), "task 1 of 1")
+    returned = run_shipped(url, shipped)
+    assert not (tmp_path / "up.txt").exists(), "it is made below the folder of the worker"
+    assert shipping.unpack(shipped, returned) == tmp_path / "up.txt"
+    assert (tmp_path / "up.txt").read_text() == "made"
+    out = replace(shipped, writes=("a/../../out.txt",))
+    with pytest.raises(MachineError, match=r"'a/../../out.txt', which lies outside of the folder"):
+        run_shipped(url, out)

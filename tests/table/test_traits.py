@@ -1,5 +1,6 @@
 """Traits from the features folder to a ranker: known from the morning after consent on, read where a recipe asks and nowhere else."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,26 @@ from models.attribution.fields import SENSITIVE, FieldLayout
 from models.batch import Batch
 from models.ranker import Ranker
 from models.recipe import Recipe
-from tasks.core.cluster import NoCluster
+from tasks.core import cluster
+from tasks.core.cluster import ClusterAddress, NoCluster
 from tasks.core.days import midnight_ms
 from tasks.core.errors import ConfigError, ContractError, TrainingError
-from tasks.core.files import read_json, write_json
+from tasks.core.files import hash_file, hash_tree, read_json, write_json
 from tasks.core.predictions import SCORE, column
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates, columns_of_rows
+from tasks.features.state import history_file
 from tasks.predict import predict_days
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays, FeatureFolder
+from tasks.table.split import Encoding
 from tasks.table.training_table import TrainingTable
 from tasks.train.config import TrainingConfig
 from tasks.train.problem import open_problem
 from tasks.train.run import NamedRecipe, train
 from tasks.train.trees.columns import TreeColumns
+from tests.far_workers import hidden_while_workers_run
 from tests.table.small_night import DAYS, FEATURES, TIMEZONE, USERS, day, write_validated
 
 EARLY, LATE, WITHDRAWS = 0, 1, 6
@@ -125,6 +130,31 @@ def test_a_table_that_names_none_holds_none(night: Path, tmp_path: Path) -> None
         TrainingError, match=r"the trait 'band', which the table does not encode \(it encodes none\): name it"
     ):
         open_problem(plain, Recipe(**PLAIN, traits=("band",)))
+
+
+def test_they_and_other_days_reach_workers_only_where_they_are_asked_for(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker would do with each task, done here, while the features are not at their place."""
+    monkeypatch.setattr(cluster, "_client", lambda *about: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "_results", lambda client, run, tasks, dask: [run(task) for task in tasks])
+    plain, told = TableConfig(unobserved_per_impression=0.2), TableConfig(traits=("band", "score"))
+    build_table(night / "features", plain, DAYS, tmp_path / "plain")
+    for name, config, here in (("plain", plain, tmp_path / "plain"), ("told", told, night / "table")):
+        far = ClusterAddress(address="tcp://nobody:1", storage=f"file://{tmp_path}/{name} store")
+        with hidden_while_workers_run(night / "features"):
+            build_table(night / "features", config, DAYS, tmp_path / f"{name} there", cluster=far)
+        assert hash_tree(tmp_path / f"{name} there") == hash_tree(here)
+        sent = {path.name for path in (tmp_path / f"{name} store").iterdir()}
+        assert (hash_file(night / "features/traits.parquet") in sent) is (config is told)
+    encoding = Encoding(night / "features", night / "table/preprocessor")
+    rows = pl.scan_parquet(encoding.source.rows(day(4)), hive_partitioning=False)
+    states = set(rows.select("state_day").collect()["state_day"])
+    assert len(states) < len(list((night / "features/history").iterdir()))
+    files = encoding.files(day(4))
+    assert {path for path in files if "history" in path.parts} == {
+        history_file(night / "features", of) for of in states
+    }
 
 
 def ranker(table: TrainingTable, **changes: Any) -> Ranker:

@@ -9,18 +9,20 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import torch
+from fsspec.core import url_to_fs
 from pydantic import TypeAdapter
 
 from models.recipe import Recipe
 from tasks.core.arithmetic import CAPABILITY
 from tasks.core.cluster import HERE, ClusterAddress, ClusterConfig, Environment, LocalCluster
 from tasks.core.errors import MachineError
-from tasks.core.files import hash_tree, read_json
+from tasks.core.files import hash_file, hash_tree, read_json
 from tasks.core.identities import SCHEMA
 from tasks.core.predictions import bound_metadata
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.ranked_lists import tie_hash
 from tasks.evaluate.night import MeasuredNight
+from tasks.features.build import build_features
 from tasks.predict import predict_days
 from tasks.score import scoring
 from tasks.score.config import ScoreConfig
@@ -33,7 +35,8 @@ from tasks.table.source import FeatureDays
 from tasks.train.run import NamedRecipe, train
 from tests.core.test_arithmetic import x86_only
 from tests.far_workers import far_workers, hidden_while_workers_run
-from tests.table.small_night import DAYS, write_features
+from tests.table.small_night import DAYS, FEATURES, write_validated
+from tests.table.test_traits import add_traits
 from tests.train.settings import training
 
 pytestmark = pytest.mark.slow
@@ -44,8 +47,12 @@ EVALUATION = EvaluationConfig(replicates=100, minimum_segment_rows=20)
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of users who told something of themselves, which no model here reads."""
     torch.set_num_threads(1)
-    return write_features(tmp_path_factory.mktemp("night"))
+    root = tmp_path_factory.mktemp("night")
+    add_traits(write_validated(root / "validated"))
+    build_features(root / "validated", FEATURES, DAYS, root / "features", HERE)
+    return root / "features"
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,10 @@ def test_so_do_workers_that_reach_the_files_through_a_bucket_alone(
         far = ClusterAddress(address=address, storage=bucket)
         there = scored("far", {"kind": "none"}, cluster=far, chunk_pairs=70)
     assert len(times) == 1
+    files, folder = url_to_fs(bucket)
+    sent = {path.rpartition("/")[2] for path in files.find(folder)}
+    assert hash_file(features / "users.parquet") in sent
+    assert hash_file(features / "traits.parquet") not in sent
     assert hash_tree(there) == hash_tree(scored("near", {"kind": "none"}, chunk_pairs=70))
 
 
