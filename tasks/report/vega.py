@@ -4,9 +4,7 @@ Both come from the same specification and the same release of Vega. The package 
 it, so neither a browser nor a network is needed to draw.
 """
 
-import gzip
 import json
-from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import vl_convert
 
 from tasks.report.charts import CONFIG, ZOOM, Json
+from tasks.report.library import packed
 from tasks.report.view import Plot
 
 _MARKED = 60
@@ -62,8 +61,8 @@ def library() -> str:
 
 @cache
 def packed_library() -> str:
-    """Return the script as base64 of gzip: a third of its size as it is, half of it in a page."""
-    return b64encode(gzip.compress(library().encode(), 9, mtime=0)).decode()
+    """Return the script as a page holds it."""
+    return packed(library())
 
 
 def notice() -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.report import charts, vega
 from tasks.report.html import MOST_LETTERS, MOST_POINTS, MOST_ROWS, page_html
-from tasks.report.library import share_library
+from tasks.report.library import packed, share_library
 from tasks.report.view import (
     Cell,
     Chart,
@@ -76,15 +76,21 @@ def test_a_chart_is_a_still_picture_its_words_and_its_data() -> None:
 
 def test_pages_share_a_library_that_lies_beside_them() -> None:
     html = page(DRAWN)
-    shared = share_library(html, "../../")
+    shared = share_library(html.encode(), "../../")
     assert shared is not None
-    assert shared.script == vega.library()
-    assert f'data-file="../../{shared.name}"></script>' in shared.html
+    assert shared.script == vega.library().encode()
+    assert shared.name == f"charts-{hashlib.sha256(shared.script).hexdigest()[:12]}.js"
+    assert f'data-file="../../{shared.name}"></script>'.encode() in shared.html
     assert len(shared.html) < len(html) - 400_000
-    assert allowed(shared.html) == ["'self'", "file:", *allowed(html)]
-    assert share_library(shared.html, "../") is None and share_library(page(), "") is None
-    other = share_library(page(DRAWN, Text('<script type="text/plain" id="library">')), "../../")
+    assert allowed(shared.html.decode()) == ["'self'", "file:", *allowed(html)]
+    assert share_library(shared.html, "../") is None and share_library(page().encode(), "") is None
+    other = share_library(page(DRAWN, Text('<script type="text/plain" id="library">')).encode(), "../../")
     assert other is not None and other.name == shared.name, "named for what is in it, whatever a text says"
+
+
+def test_a_library_is_packed_without_a_time_or_a_system() -> None:
+    head = base64.b64decode(packed("draw()"))[:10]
+    assert head == bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 255])
 
 
 @pytest.mark.slow

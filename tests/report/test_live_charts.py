@@ -227,12 +227,12 @@ def test_hostile_names_are_drawn_and_do_nothing(tab: Tab, tmp_path: Path, policy
 
 
 def test_pages_that_share_a_library_draw_from_it(tab: Tab, page: Path, tmp_path: Path) -> None:
-    shared = share_library(page.read_text(encoding="utf-8"), "../../")
+    shared = share_library(page.read_bytes(), "../../")
     assert shared is not None
     place = tmp_path / "source/2026-01-15/report.html"
     place.parent.mkdir(parents=True)
-    place.write_text(shared.html, encoding="utf-8")
-    (tmp_path / shared.name).write_text(shared.script, encoding="utf-8")
+    place.write_bytes(shared.html)
+    (tmp_path / shared.name).write_bytes(shared.script)
     tab.open(place)
     tab.until(ALL_DRAWN.format(count=4))
     assert tab.asked == [place.as_uri(), (tmp_path / shared.name).as_uri()]
