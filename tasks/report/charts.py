@@ -23,7 +23,7 @@ CYCLE = tuple(f"var(--series-{number})" for number in range(6))
 CONFIG: Json = {
     "aria": False,  # the page says what a chart shows, once
     "background": "transparent",
-    # The first comes with the renderer, so a picture is the same on every machine; letters of the others are as wide.
+    # The first comes with the renderer, which sees no other (tasks/report/vega.py); letters of the others are as wide.
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "padding": 4,
     "autosize": {"type": "fit-x", "contains": "padding"},

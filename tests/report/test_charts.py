@@ -3,8 +3,12 @@
 import datetime as dt
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +17,7 @@ import pytest
 from tasks.report import charts, vega
 from tasks.report.view import Plot
 from tests.hostile import HOSTILE
+from tests.report.wide_font import LETTER, write_wide_font
 
 FIELDS = {"name", "value", "low", "high", "series", "x", "y", "label", "place", "day", "night", "bottom", "top"}
 """Names of fields; all are ours."""
@@ -167,6 +172,26 @@ def test_a_still_picture_is_the_same_bytes_sound_and_self_contained(kind: str) -
     assert not re.search(r'(fill|stroke)="(?!none|transparent|var\(--)', svg), "every colour is one of the style sheet"
     assert not [element for element in root.iter() if element.get("id") or element.get("clip-path")]
     assert float(root.get("width", "0")) == pytest.approx(charts.WIDTH, abs=20)
+
+
+def test_a_still_picture_does_not_know_the_fonts_of_its_machine(tmp_path: Path) -> None:
+    """Letters that ours lack are measured by whatever else the engine finds, so it finds nothing."""
+    write_wide_font(tmp_path)
+    found = tmp_path / "fonts.conf"
+    found.write_text(f'<?xml version="1.0"?><fontconfig><dir>{tmp_path}</dir></fontconfig>', encoding="utf-8")
+    drawn = []
+    for draw in ("vega.still(plot)", "vl_convert.vegalite_to_svg(plot.spec, config=charts.CONFIG)"):
+        code = f"""import os, vl_convert
+from tasks.report import charts, vega
+plot = charts.bars([(chr({LETTER}), 1.0)], "seconds", "one")
+print({draw}, os.environ["FONTCONFIG_FILE"])"""
+        environment = os.environ | {"FONTCONFIG_FILE": str(found), "PYTHONUTF8": "1"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+        picture, _, told = done.stdout.decode().strip().rpartition(" ")
+        assert told == str(found), "what was told to the process before is told to its children"
+        drawn.append(picture)
+    assert drawn[0] == vega.still(charts.bars([(chr(LETTER), 1.0)], "seconds", "one"))
+    assert drawn[1] != drawn[0], "the font is one that an engine finds"
 
 
 @pytest.mark.parametrize("kind", DRAWN)

@@ -64,7 +64,19 @@ def test_the_policy_of_charts_adds_their_script_and_the_library_and_no_evaluatio
     library = gzip.decompress(base64.b64decode(packed)).decode()
     assert library == vega.library()
     assert allowed(html) == [*map(source, scripts), source(library)] and len(scripts) == 2
-    assert "BSD-3-Clause" in html, "what the licence of the library asks for"
+    comment = html.partition("<!-- ")[2].partition(" -->")[0]
+    for copy in (comment, library.partition("*/")[0]):
+        assert vega.licences() in copy, "notices, conditions and disclaimers go with every copy"
+
+
+def test_licences_name_the_works_and_break_no_comment() -> None:
+    said = vega.licences()
+    for work in ("Vega", "Vega-Lite", "Vega-Embed", "Vega-Tooltip", "d3-array", "d3-ease", "semver", "fast-json-patch"):
+        assert re.search(rf"^.*\b{work}\b.*: Copyright .*$", said, re.M), work
+    for words in ("Redistributions in binary form", "Permission to use, copy", "Permission is hereby granted", "AS IS"):
+        assert words in said
+    assert "--" not in said and "*/" not in said and "</" not in said
+    assert len(said) < 8_000
 
 
 def test_a_chart_is_a_still_picture_its_words_and_its_data() -> None:
