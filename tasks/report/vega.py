@@ -14,7 +14,8 @@ from typing import Any
 
 import vl_convert
 
-from tasks.report.charts import CONFIG, ZOOM, Json
+from tasks.report.chart_style import CONFIG, Json
+from tasks.report.charts import ZOOM
 from tasks.report.library import packed
 from tasks.report.view import Plot
 
