@@ -123,11 +123,16 @@ def _sync(path: Path) -> None:
         sync_folder(path)
 
 
+def write_bytes(target: Path, data: bytes, durable: bool = False) -> Path:
+    """Write bytes atomically (see `writing`)."""
+    with writing(target, durable) as temporary:
+        temporary.write_bytes(data)
+    return target
+
+
 def write_text(target: Path, text: str, durable: bool = False) -> Path:
     """Write UTF-8 text atomically (see `writing`)."""
-    with writing(target, durable) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return target
+    return write_bytes(target, text.encode(), durable)
 
 
 def write_json(target: Path, value: Any, durable: bool = False) -> Path:

@@ -10,48 +10,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from tasks.report.chart_style import MUTED, Json
 from tasks.report.view import Plot
 
-Json = dict[str, Any]
 WIDTH = 400
 """Pixels of a still picture: narrow, so that letters are still readable where a phone shrinks it."""
-INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--line)"
 CYCLE = tuple(f"var(--series-{number})" for number in range(6))
 """Colours of lines and bars."""
-CONFIG: Json = {
-    "aria": False,  # the page says what a chart shows, once
-    "background": "transparent",
-    # The first comes with the renderer, so a picture is the same on every machine; letters of the others are as wide.
-    "font": "Liberation Sans, Arial, Helvetica, sans-serif",
-    "padding": 4,
-    "autosize": {"type": "fit-x", "contains": "padding"},
-    "view": {"stroke": None},
-    "axis": {
-        "domainColor": MUTED,
-        "tickColor": MUTED,
-        "gridColor": GRID,
-        "labelColor": INK,
-        "titleColor": INK,
-        "labelFontSize": 11.5,
-        "titleFontSize": 11.5,
-        "titleFontWeight": "normal",
-        "labelLimit": 150,
-        "labelPadding": 4,
-        "tickCount": 5,
-    },
-    "legend": {
-        "orient": "top",
-        "title": None,
-        "columns": 2,
-        "labelColor": INK,
-        "labelFontSize": 11.5,
-        "labelLimit": 150,
-        "symbolStrokeWidth": 2,
-    },
-}
-"""What all charts share."""
 ZOOM = "zoom"
 """Name of the parameter by which a chart moves."""
 _MARKED = 100
@@ -62,6 +29,8 @@ _ROW = 20
 """Pixels of a row of names."""
 _DASH = [4, 3]
 _DAY = dt.timedelta(days=1)
+_MONTHS = 60
+"""Days from which an axis of time counts months."""
 _LETTERS = 80
 """Of a name that are kept at most: a log may hold any, and tables show them whole."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -150,7 +119,7 @@ def over_days(
         bands: ends of the interval of each; None: they have none.
     """
     place = {day: index for index, day in enumerate(days)}
-    span = (days[-1] - days[0]).days + 1
+    span = (days[-1] - days[0]).days + 1 if days else 0
     data: list[Json] = []
     for day in (days[0] + number * _DAY for number in range(span)):
         index = place.get(day)
@@ -168,8 +137,8 @@ def over_days(
         "field": "day",
         "type": "temporal",
         "title": None,
-        "scale": {"type": "utc", "domain": [_noon(days[0] - _DAY), _noon(days[-1])]},
-        "axis": {"format": "%d %b", "tickCount": {"interval": "day", "step": math.ceil(span / 5)}, "labelFlush": True},
+        "scale": {"type": "utc"} | ({"domain": [_noon(days[0] - _DAY), _noon(days[-1])]} if days else {}),
+        "axis": _calendar(span) | {"labelFlush": True},
     }
     y = _axis("value", label, _domain(shown))
     tooltip = [_said("night", "title"), _said("value", "value", form)]
@@ -218,8 +187,14 @@ def stacked_bars(labels: Sequence[str], parts: Mapping[str, Sequence[float]], y_
     form = _format(number for numbers in parts.values() for number in numbers)
     colours = {part: CYCLE[place % len(CYCLE)] for place, part in enumerate(_distinct(parts))}
     encoding = {
-        "x": {"field": "label", "type": "ordinal", "sort": None, "title": None, "axis": {"labelAngle": -45}},
-        "y": _axis("value", y_label, [0, max([*map(sum, zip(*parts.values(), strict=True)), 1])])
+        "x": {
+            "field": "label",
+            "type": "ordinal",
+            "sort": None,
+            "title": None,
+            "axis": {"labelAngle": -45, "labelOverlap": "greedy"},
+        },
+        "y": _axis("value", y_label, [0, max([*map(sum, zip(*map(_finite, parts.values()), strict=True)), 1])])
         | {"axis": {"format": ",~f", "tickMinStep": 1}},
         "order": {"field": "place"},
         "color": _colour(colours, list(colours), "square"),
@@ -236,7 +211,7 @@ def bars(rows: Sequence[tuple[str, float]], label: str, description: str) -> Plo
     values = [{"name": name, "value": _number(value)} for name, (_, value) in zip(names, rows, strict=True)]
     encoding = {
         "y": _rows(names),
-        "x": _axis("value", label, [0, max([*(value for _, value in rows), 0]) or 1]),
+        "x": _axis("value", label, [0, max([*_finite(value for _, value in rows), 0]) or 1]),
         "tooltip": [_said("name", "title"), _said("value", label, _format(value for _, value in rows))],
     }
     return _plot(
@@ -327,8 +302,21 @@ def _axis(field: str, title: str, domain: Sequence[float]) -> Json:
     return {"field": field, "type": "quantitative", "title": _shown(title), "scale": {"domain": list(domain)}}
 
 
+def _calendar(span: int) -> Json:
+    """Return ticks of about five days, or of months, for a number of days; the year is said where there may be two."""
+    if span <= _MONTHS:
+        return {"format": "%d %b", "tickCount": {"interval": "day", "step": max(math.ceil(span / 5), 1)}}
+    step = next((months for months in (1, 2, 3, 6) if span <= 5 * 30 * months), 12)
+    return {"format": "%b" if span <= 365 else "%b %Y", "tickCount": {"interval": "month", "step": step}}
+
+
 def _noon(day: dt.date) -> Json:
     return {"year": day.year, "month": day.month, "date": day.day, "hours": 12, "utc": True}
+
+
+def _finite(numbers: Iterable[float]) -> list[float]:
+    """Return numbers as a sum can take them: what is none counts nothing."""
+    return [number if math.isfinite(number) else 0 for number in numbers]
 
 
 def _domain(numbers: Iterable[float | None]) -> list[float]:

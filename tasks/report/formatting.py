@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from tasks.evaluate import catalogue
@@ -74,6 +74,21 @@ def number(value: float | None, how: Measure, signed: bool = False, unit: bool =
         text = text.lstrip("+-")  # no sign before a zero
     suffix = f"\N{NO-BREAK SPACE}{how.unit}" if unit and how.unit else ""
     return text.replace("-", MINUS) + suffix
+
+
+def small_number(value: float | None, how: Measure, signed: bool = False) -> str:
+    """Return a number as `number` does, one that its digits would hide as a bound: "below 0.00005", or of what falls "above -0.00005".
+
+    Args:
+        value: a number that may be far smaller than the metric, such as a difference.
+        how: the metric.
+        signed: whether a plus is shown.
+    """
+    least = 0.5 * 10**-how.digits / (100 if how.unit == "%" else 1)
+    if not defined(value) or value == 0 or abs(value) >= least:
+        return number(value, how, signed)
+    bound = number(least, replace(how, digits=how.digits + 1))
+    return f"below {bound}" if value > 0 else f"above {MINUS}{bound}"
 
 
 def interval(low: float | None, high: float | None, how: Measure, signed: bool = False) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from tasks.report import vega
-from tasks.report.charts import CONFIG
+from tasks.report.chart_style import CONFIG
 from tasks.report.library import library_element
 from tasks.report.view import Page, PageBlock, Section
 

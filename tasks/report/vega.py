@@ -4,16 +4,19 @@ Both come from the same specification and the same release of Vega. The package 
 it, so neither a browser nor a network is needed to draw.
 """
 
-import gzip
 import json
-from base64 import b64encode
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import vl_convert
 
-from tasks.report.charts import CONFIG, ZOOM, Json
+from tasks.report.chart_style import CONFIG, Json
+from tasks.report.charts import ZOOM
+from tasks.report.library import packed
 from tasks.report.view import Plot
 
 _MARKED = 60
@@ -25,7 +28,25 @@ def still(plot: Plot) -> str:
     """Return the picture as SVG, coloured by the variables of the page it stands in."""
     many = len(plot.spec["data"]["values"]) > _MARKED
     layers = [_at_rest(layer) for layer in plot.spec["layer"] if not (many and _marks_lines(layer))]
-    return vl_convert.vegalite_to_svg({**plot.spec, "layer": layers}, config=CONFIG)
+    with _own_fonts():
+        return vl_convert.vegalite_to_svg({**plot.spec, "layer": layers}, config=CONFIG)
+
+
+@contextmanager
+def _own_fonts() -> Iterator[None]:
+    """Keep the fonts of this machine from the engine, which lists fonts when it first draws and measures letters by them.
+
+    It has no other way to be told (Linux alone asks the variable); children of this process are not to know of it.
+    """
+    name, before = "FONTCONFIG_FILE", os.environ.get("FONTCONFIG_FILE")
+    os.environ[name] = str(Path(__file__).parent / "no_fonts.conf")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _marks_lines(layer: Json) -> bool:
@@ -55,18 +76,22 @@ def embedded(value: Any) -> str:
 
 @cache
 def library() -> str:
-    """Return the script that draws in a browser: Vega, Vega-Lite and Vega-Embed, with everything they need."""
+    """Return the script that draws in a browser: licences, then Vega, Vega-Lite and Vega-Embed, with everything they need."""
     # In a function, so that its names do not meet those of other scripts.
-    return f"(() => {{{vl_convert.javascript_bundle(_ALIVE)}}})();"
+    return f"/*!\n{licences()}*/\n(() => {{{vl_convert.javascript_bundle(_ALIVE)}}})();"
 
 
 @cache
 def packed_library() -> str:
-    """Return the script as base64 of gzip: a third of its size as it is, half of it in a page."""
-    return b64encode(gzip.compress(library().encode(), 9, mtime=0)).decode()
+    """Return the script as a page holds it."""
+    return packed(library())
+
+
+def licences() -> str:
+    """Return what the works in the library ask to be said in every copy: notices, conditions and disclaimers."""
+    return (Path(__file__).parent / "library_licences.txt").read_text(encoding="utf-8")
 
 
 def notice() -> str:
-    """Return what the licences of the library ask to be said beside it."""
-    names = f"Vega {vl_convert.get_vega_version()} and Vega-Embed {vl_convert.get_vega_embed_version()}"
-    return f"{names}, with Vega-Lite: Copyright University of Washington Interactive Data Lab and others, BSD-3-Clause"
+    """Return what stands in a page beside the library: its releases, and the licences, which are packed in it too."""
+    return f"Vega {vl_convert.get_vega_version()} and Vega-Embed {vl_convert.get_vega_embed_version()}.\n{licences()}"

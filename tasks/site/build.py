@@ -1,12 +1,13 @@
 """Put the pages together and copy what they lead to."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tasks.core.document import read_optional
 from tasks.core.errors import ConfigError, ContractError
-from tasks.core.files import write_text, writing
+from tasks.core.files import write_bytes, write_text, writing
 from tasks.core.layout import Workspace
 from tasks.core.yaml_file import read_yaml
 from tasks.night.calendar import Calendar, CalendarNight, Failure, calendar, failures
@@ -15,7 +16,7 @@ from tasks.registry import Registry
 from tasks.registry.replay import RegistryStatus
 from tasks.report import FILE as REPORT
 from tasks.report.html import page_html
-from tasks.report.library import share_library
+from tasks.report.library import DamagedLibrary, share_library
 from tasks.report.operations import FILE as OPERATIONS
 from tasks.report.operations import Operations
 from tasks.report.view import (
@@ -36,6 +37,7 @@ from tasks.site.trends import trends
 from tasks.weekly.proposal import DIFF, open_proposals
 
 INDEX, FAILURE = "index.html", "failure.html"
+_log = logging.getLogger(__name__)
 _TONES: Mapping[str, Tone] = {
     "promoted": "good", "kept": "plain", "refused": "warn", "lapsed": "warn", "failed": "bad", "missing": "bad",
     "interrupted": "bad", "running": "muted", "replayed": "muted", "forced": "warn",
@@ -72,7 +74,8 @@ def build_site(
         status = {name: Registry(workspace.registry(name)).status() for name in sources}
         for name, found in sources.items():
             pages = dict(_copied(workspace, found, folder))
-            _write(folder, f"{name}/{INDEX}", page_html(_source_page(workspace, title, found, status[name], pages)))
+            page = page_html(_source_page(workspace, title, found, status[name], pages))
+            _write(folder, f"{name}/{INDEX}", page.encode())
         write_text(folder / INDEX, page_html(_first_page(title, sources, status)))
     return workspace.site / INDEX
 
@@ -82,12 +85,19 @@ def _sources(workspace: Workspace) -> list[str]:
     return sorted({path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()})
 
 
-def _write(site: Path, page: str, html: str) -> None:
-    """Write a page, given as its path below the site, and once for all pages the library that draws its charts."""
-    shared = share_library(html, "../" * page.count("/"))
-    write_text(site / page, html if shared is None else shared.html)
+def _write(site: Path, page: str, html: bytes) -> None:
+    """Write a page, given as its path below the site, and once for all pages the library that draws its charts.
+
+    A page whose library cannot be read is written as it is: what else it says is still of use.
+    """
+    try:
+        shared = share_library(html, "../" * page.count("/"))
+    except DamagedLibrary as problem:
+        _log.warning("%s is damaged: %s; it is copied as it is", page, problem)
+        shared = None
+    write_bytes(site / page, html if shared is None else shared.html)
     if shared is not None and not (site / shared.name).exists():
-        write_text(site / shared.name, shared.script)
+        write_bytes(site / shared.name, shared.script)
 
 
 def _copied(workspace: Workspace, found: Calendar, site: Path) -> Iterator[tuple[dt.date, str]]:
@@ -97,10 +107,10 @@ def _copied(workspace: Workspace, found: Calendar, site: Path) -> Iterator[tuple
         day, report = night.as_of.isoformat(), workspace.night(found.source, night.as_of) / REPORT
         if night.outcome == "failed":
             html = page_html(_failure_page(found, night.as_of, failed[night.as_of]))
-            _write(site, f"{found.source}/{day}/{FAILURE}", html)
+            _write(site, f"{found.source}/{day}/{FAILURE}", html.encode())
             yield night.as_of, f"{day}/{FAILURE}"
         elif report.is_file():
-            _write(site, f"{found.source}/{day}/{REPORT}", report.read_text(encoding="utf-8", errors="replace"))
+            _write(site, f"{found.source}/{day}/{REPORT}", report.read_bytes())
             yield night.as_of, f"{day}/{REPORT}"
 
 

@@ -155,9 +155,9 @@ def test_a_deployed_night_is_archived(night: Path) -> None:
 def test_people_hear_of_a_night_and_find_its_page(night: Path, server: SyncPrefectClient, told: list[str]) -> None:
     assert comes(told, "night 2026-01-16 of simulator is decided")
     page = night / "site/simulator/2026-01-16/report.html"
-    archived = share_library((night / "nights/simulator/2026-01-16/report.html").read_text(encoding="utf-8"), "../../")
-    assert archived is not None and page.read_text(encoding="utf-8") == archived.html
-    assert (night / "site" / archived.name).read_text(encoding="utf-8") == archived.script
+    archived = share_library((night / "nights/simulator/2026-01-16/report.html").read_bytes(), "../../")
+    assert archived is not None and page.read_bytes() == archived.html
+    assert (night / "site" / archived.name).read_bytes() == archived.script
     assert "XAUC of 2 nights, the last" in (night / "site/simulator/index.html").read_text()
     alarm = 'scene "7" <b>moved</b>\nfar'
     links = [found.data for found in server.read_artifacts() if found.key == "report"]

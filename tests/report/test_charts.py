@@ -3,8 +3,12 @@
 import datetime as dt
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +17,7 @@ import pytest
 from tasks.report import charts, vega
 from tasks.report.view import Plot
 from tests.hostile import HOSTILE
+from tests.report.wide_font import LETTER, write_wide_font
 
 FIELDS = {"name", "value", "low", "high", "series", "x", "y", "label", "place", "day", "night", "bottom", "top"}
 """Names of fields; all are ours."""
@@ -169,6 +174,27 @@ def test_a_still_picture_is_the_same_bytes_sound_and_self_contained(kind: str) -
     assert float(root.get("width", "0")) == pytest.approx(charts.WIDTH, abs=20)
 
 
+def test_a_still_picture_does_not_know_the_fonts_of_its_machine(tmp_path: Path) -> None:
+    """Letters that ours lack are measured by whatever else the engine finds, so it finds nothing."""
+    write_wide_font(tmp_path)
+    found = tmp_path / "fonts.conf"
+    found.write_text(f'<?xml version="1.0"?><fontconfig><dir>{tmp_path}</dir></fontconfig>', encoding="utf-8")
+    drawn = []
+    for draw in ("vega.still(plot)", "vl_convert.vegalite_to_svg(plot.spec, config=CONFIG)"):
+        code = f"""import os, vl_convert
+from tasks.report import charts, vega
+from tasks.report.chart_style import CONFIG
+plot = charts.bars([(chr({LETTER}), 1.0)], "seconds", "one")
+print({draw}, os.environ["FONTCONFIG_FILE"])"""
+        environment = os.environ | {"FONTCONFIG_FILE": str(found), "PYTHONUTF8": "1"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+        picture, _, told = done.stdout.decode().strip().rpartition(" ")
+        assert told == str(found), "what was told to the process before is told to its children"
+        drawn.append(picture)
+    assert drawn[0] == vega.still(charts.bars([(chr(LETTER), 1.0)], "seconds", "one"))
+    assert drawn[1] != drawn[0], "the font is one that an engine finds"
+
+
 @pytest.mark.parametrize("kind", DRAWN)
 def test_colours_and_fields_are_ours_and_nothing_is_an_expression(kind: str) -> None:
     for key, value in walk(dict(DRAWN[kind]().spec)):
@@ -222,6 +248,44 @@ def test_rows_of_one_name_stay_apart() -> None:
 def test_tooltips_round_to_four_digits_of_the_largest_number(largest: float, form: str) -> None:
     plot = charts.bars([("a", largest / 3), ("b", -largest)], "seconds", "two")
     assert plot.spec["layer"][0]["encoding"]["tooltip"][1]["format"] == form
+
+
+def test_numbers_that_are_none_leave_a_hole_and_end_no_report() -> None:
+    rows = charts.bars([("a", math.nan), ("b", math.inf), ("c", 2.0)], "seconds", "three")
+    assert [row["value"] for row in values(rows)] == [None, None, 2.0]
+    assert rows.spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 2.0]
+    stacked = charts.stacked_bars(["a", "b"], {"kept": [math.nan, 1], "lost": [math.inf, 4]}, "rows", "two")
+    assert stacked.spec["layer"][0]["encoding"]["y"]["scale"]["domain"] == [0, 5]
+    for plot in (rows, stacked, charts.over_days([], [], "XAUC", "no nights"), charts.bars([], "seconds", "none")):
+        assert vega.still(plot)
+
+
+def ticks(plot: Plot) -> list[str]:
+    root = ElementTree.fromstring(vega.still(plot))
+    (labels, *_) = (group for group in root.iter() if "role-axis-label" in group.get("class", ""))
+    return ["".join(text.itertext()) for text in labels.iter() if text.tag.endswith("text")]
+
+
+@pytest.mark.parametrize(
+    ("nights", "shown"),
+    [
+        (60, ["01 Feb", "13 Feb", "25 Feb", "01 Mar", "13 Mar", "25 Mar"]),
+        (90, ["Feb", "Mar", "Apr"]),
+        (365, ["Apr", "Jul", "Oct", "Jan"]),
+        (500, ["Jul 2025", "Jan 2026"]),
+    ],
+)
+def test_an_axis_of_many_nights_counts_months_and_says_the_year(nights: int, shown: list[str]) -> None:
+    days = [dt.date(2025, 1, 31) + dt.timedelta(days=number) for number in range(nights)]
+    assert ticks(charts.over_days(days, [0.6] * nights, "XAUC", "many nights")) == shown
+
+
+def test_a_legend_names_every_series_and_labels_of_days_leave_each_other_room() -> None:
+    many = charts.lines([charts.Series(f"seed {n}", [1, 2], [1, n]) for n in range(40)], "epoch", "loss", "of forty")
+    assert {f"seed {number}" for number in range(40)} <= drawn_texts(many)
+    days = charts.stacked_bars([f"01-{day:02}" for day in range(61)], {"kept": [5] * 61}, "rows", "of many days")
+    labels = re.findall(r'opacity="(\d)">01-\d\d<', vega.still(days))
+    assert labels.count("0") > 30 and labels.count("1") > 5
 
 
 def test_a_file_of_its_own_brings_its_colours_and_its_words() -> None:

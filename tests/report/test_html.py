@@ -13,7 +13,7 @@ import pytest
 
 from tasks.report import charts, vega
 from tasks.report.html import MOST_LETTERS, MOST_POINTS, MOST_ROWS, page_html
-from tasks.report.library import share_library
+from tasks.report.library import packed, share_library
 from tasks.report.view import (
     Cell,
     Chart,
@@ -64,7 +64,19 @@ def test_the_policy_of_charts_adds_their_script_and_the_library_and_no_evaluatio
     library = gzip.decompress(base64.b64decode(packed)).decode()
     assert library == vega.library()
     assert allowed(html) == [*map(source, scripts), source(library)] and len(scripts) == 2
-    assert "BSD-3-Clause" in html, "what the licence of the library asks for"
+    comment = html.partition("<!-- ")[2].partition(" -->")[0]
+    for copy in (comment, library.partition("*/")[0]):
+        assert vega.licences() in copy, "notices, conditions and disclaimers go with every copy"
+
+
+def test_licences_name_the_works_and_break_no_comment() -> None:
+    said = vega.licences()
+    for work in ("Vega", "Vega-Lite", "Vega-Embed", "Vega-Tooltip", "d3-array", "d3-ease", "semver", "fast-json-patch"):
+        assert re.search(rf"^.*\b{work}\b.*: Copyright .*$", said, re.M), work
+    for words in ("Redistributions in binary form", "Permission to use, copy", "Permission is hereby granted", "AS IS"):
+        assert words in said
+    assert "--" not in said and "*/" not in said and "</" not in said
+    assert len(said) < 8_000
 
 
 def test_a_chart_is_a_still_picture_its_words_and_its_data() -> None:
@@ -76,15 +88,21 @@ def test_a_chart_is_a_still_picture_its_words_and_its_data() -> None:
 
 def test_pages_share_a_library_that_lies_beside_them() -> None:
     html = page(DRAWN)
-    shared = share_library(html, "../../")
+    shared = share_library(html.encode(), "../../")
     assert shared is not None
-    assert shared.script == vega.library()
-    assert f'data-file="../../{shared.name}"></script>' in shared.html
+    assert shared.script == vega.library().encode()
+    assert shared.name == f"charts-{hashlib.sha256(shared.script).hexdigest()[:12]}.js"
+    assert f'data-file="../../{shared.name}"></script>'.encode() in shared.html
     assert len(shared.html) < len(html) - 400_000
-    assert allowed(shared.html) == ["'self'", "file:", *allowed(html)]
-    assert share_library(shared.html, "../") is None and share_library(page(), "") is None
-    other = share_library(page(DRAWN, Text('<script type="text/plain" id="library">')), "../../")
+    assert allowed(shared.html.decode()) == ["'self'", "file:", *allowed(html)]
+    assert share_library(shared.html, "../") is None and share_library(page().encode(), "") is None
+    other = share_library(page(DRAWN, Text('<script type="text/plain" id="library">')).encode(), "../../")
     assert other is not None and other.name == shared.name, "named for what is in it, whatever a text says"
+
+
+def test_a_library_is_packed_without_a_time_or_a_system() -> None:
+    head = base64.b64decode(packed("draw()"))[:10]
+    assert head == bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 255])
 
 
 @pytest.mark.slow

@@ -204,6 +204,39 @@ def test_a_drawn_chart_fits_its_figure(tab: Tab, page: Path, width: int) -> None
     assert tab.value(f"Math.min(...{sizes})") >= 11
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_every_name_in_a_legend_is_inside_its_chart(tab: Tab, tmp_path: Path, width: int) -> None:
+    names = ("2026-01-01 to 2026-01-13", "fused, by cost of a skip", "watch-time score alone", LONG)
+    series = [charts.Series(name, [1, 2], [place, 1], place) for place, name in enumerate(names)]
+    narrow = written(tmp_path, charts.lines(series, "skip@10, %", "WT@10, s", "of four"))
+    tab.open(narrow, width=width, height=1500)
+    tab.until(ALL_DRAWN.format(count=1))
+    over = "(text) => text.getBoundingClientRect().right - text.closest('svg').getBoundingClientRect().right"
+    assert tab.value(f"Math.max(...[...document.querySelectorAll('.live text')].map({over}))") <= 0
+    shown = tab.value("[...document.querySelectorAll('.live .role-legend-label text')].map((text) => text.textContent)")
+    assert shown[:3] == list(names[:3]) and len(shown) == 4
+
+
+def test_nothing_moves_when_the_first_chart_is_drawn(tab: Tab, page: Path) -> None:
+    top = "document.querySelector('.chart').getBoundingClientRect().top + scrollY"
+    early = "addEventListener('DOMContentLoaded', () => { window.before = TOP; })".replace("TOP", top)
+    added = tab.do("Page.addScriptToEvaluateOnNewDocument", source=early)
+    tab.open(page, width=390)
+    tab.until("document.querySelector('.drawn')")
+    tab.do("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+    assert tab.value("window.before") == tab.value(top)
+
+
+@pytest.mark.parametrize("lacks", ["DecompressionStream", "IntersectionObserver"])
+def test_a_browser_that_lacks_what_charts_need_keeps_the_pictures(tab: Tab, page: Path, lacks: str) -> None:
+    added = tab.do("Page.addScriptToEvaluateOnNewDocument", source=f"delete window.{lacks}")
+    tab.open(page, width=390)
+    tab.do("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+    assert tab.said == []
+    assert tab.value("document.querySelectorAll('.waiting, .live').length") == 0
+    assert not tab.value("document.getElementById('chart-help').checkVisibility()")
+
+
 @pytest.mark.parametrize("policy", [True, False])
 def test_hostile_names_are_drawn_and_do_nothing(tab: Tab, tmp_path: Path, policy: bool) -> None:
     """Escaping has to do alone, too, where the policy is taken away."""
@@ -227,12 +260,12 @@ def test_hostile_names_are_drawn_and_do_nothing(tab: Tab, tmp_path: Path, policy
 
 
 def test_pages_that_share_a_library_draw_from_it(tab: Tab, page: Path, tmp_path: Path) -> None:
-    shared = share_library(page.read_text(encoding="utf-8"), "../../")
+    shared = share_library(page.read_bytes(), "../../")
     assert shared is not None
     place = tmp_path / "source/2026-01-15/report.html"
     place.parent.mkdir(parents=True)
-    place.write_text(shared.html, encoding="utf-8")
-    (tmp_path / shared.name).write_text(shared.script, encoding="utf-8")
+    place.write_bytes(shared.html)
+    (tmp_path / shared.name).write_bytes(shared.script)
     tab.open(place)
     tab.until(ALL_DRAWN.format(count=4))
     assert tab.asked == [place.as_uri(), (tmp_path / shared.name).as_uri()]

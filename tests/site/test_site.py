@@ -1,9 +1,7 @@
 """The pages of all nights, from ledgers, archives and notes of failures as nights leave them."""
 
 import datetime as dt
-import gzip
 import re
-from base64 import b64encode
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +17,7 @@ from tasks.night.calendar import note_failure
 from tasks.night.headline import Headline
 from tasks.report import charts, vega
 from tasks.report.html import page_html
-from tasks.report.library import library_element
+from tasks.report.library import library_element, packed
 from tasks.report.operations import Operations
 from tasks.report.view import Chart, Page, Section, Top
 from tasks.site import build_site
@@ -108,10 +106,40 @@ def test_pages_share_one_library_and_archives_keep_theirs(workspace: Workspace) 
 
 
 def test_pages_of_other_releases_keep_their_library(workspace: Workspace) -> None:
-    old = library_element(b64encode(gzip.compress(b"of another release", mtime=0)).decode())
+    old = library_element(packed("of another release"))
     (workspace.night(SOURCE, day(1)) / "report.html").write_text(f"<main></main>{old}", encoding="utf-8")
     files = {file.name: file.read_text(encoding="utf-8") for file in build(workspace).parent.rglob("*.js")}
     assert len(files) == 2 and "of another release" in files.values()
+
+
+WHOLE = f"<main>\xe9</main>{library_element(packed('draw(); ' * 99))}<footer>".encode()
+PACKED = WHOLE.index(b'id="library">') + len(b'id="library">')
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        WHOLE[: PACKED + 40],
+        WHOLE[:PACKED] + b"\xff" + WHOLE[PACKED + 1 :],
+        WHOLE[: PACKED + 20] + b"AAAA" + WHOLE[PACKED + 24 :],
+        WHOLE[: PACKED + 4] + WHOLE[PACKED + 8 :],
+        WHOLE[: PACKED + 40] + WHOLE[WHOLE.index(b"</script>") :],
+    ],
+    ids=["cut", "byte", "letters", "lost", "short"],
+)
+def test_a_damaged_page_is_named_copied_as_it_is_and_stops_no_other(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture, damaged: bytes
+) -> None:
+    (workspace.night(SOURCE, day(1)) / "report.html").write_bytes(damaged)
+    site = build(workspace).parent
+    assert (site / SOURCE / str(day(1)) / "report.html").read_bytes() == damaged
+    assert f"{SOURCE}/{day(1)}/report.html is damaged: " in caplog.text
+
+
+def test_a_page_without_a_library_keeps_its_bytes(workspace: Workspace) -> None:
+    page = b"of an older release\r\n in latin-1: \xe9\r"
+    (workspace.night(SOURCE, day(1)) / "report.html").write_bytes(page)
+    assert (build(workspace).parent / SOURCE / str(day(1)) / "report.html").read_bytes() == page
 
 
 def test_the_calendar_has_holes_with_their_cause_and_remedy(workspace: Workspace) -> None:
