@@ -65,7 +65,7 @@ class MMoE(Trunk):
     def _weights(self, encoded: Encoded) -> Tensor:
         """Return the weights of all tasks, [B, T, K], by one product of all gates."""
         logit_BO = first_layers(encoded, list(self.gates.values()))
-        return torch.softmax(logit_BO.unflatten(1, (len(self.tasks), -1)), dim=2)
+        return torch.softmax(logit_BO.view(logit_BO.shape[0], len(self.tasks), -1), dim=2)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return the experts' parameters; a gate belongs to its task."""
