@@ -8,15 +8,14 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from models.early_stopping import EarlyStopping
 from models.encoders.history.causal import CausalSize
 from models.retrieval.sasrec import SasRec
 from models.retrieval.watched import NONE, Ids, past_of_users
 from tasks.candidates.audience import Audience
 from tasks.candidates.config import SasRecConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
+from tasks.candidates.proposers.fitting import Epochs, fit_network
 from tasks.candidates.top_k import Scores
 from tasks.table.watches import Watches
 
@@ -48,22 +47,15 @@ class SasRecTopK(ScoringProposer):
         proposer = cls(model, line_UH[:, 1:], dropout)
         optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         generator = torch.Generator().manual_seed(config.seed)
-        stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
-        while not stopping.exhausted and len(past_BH):
-            model.train()
-            order_B = torch.randperm(len(past_BH), generator=generator)
-            for begin in range(0, len(order_B), config.batch_size):
-                some = order_B[begin : begin + config.batch_size]
-                loss = model.loss(past_BH[some], next_BH[some])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-            model.eval()
-            stopping.improved(-judge(proposer), lambda: {name: of.clone() for name, of in model.state_dict().items()})
-        if stopping.kept is not None:
-            model.load_state_dict(stopping.kept)
-        model.eval()
+        fit_network(
+            model,
+            optimizer,
+            len(past_BH),
+            lambda some: model.loss(past_BH[some], next_BH[some]),
+            Epochs(config.max_epochs, config.patience, config.batch_size),
+            generator,
+            lambda: judge(proposer),
+        )
         return proposer
 
     @property

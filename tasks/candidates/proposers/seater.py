@@ -3,14 +3,11 @@
 Shapes: U users, V videos, B examples, H past videos, N users proposed to, K places.
 """
 
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from models.early_stopping import EarlyStopping
 from models.retrieval.balanced_tree import BalancedTree
 from models.retrieval.seater import Seater
 from models.retrieval.watched import NONE, Ids, examples, past_of_users
@@ -18,6 +15,7 @@ from tasks.candidates.audience import Audience
 from tasks.candidates.config import SeaterConfig
 from tasks.candidates.proposers.base import Judge, Proposer
 from tasks.candidates.proposers.directau import DirectAu
+from tasks.candidates.proposers.fitting import Epochs, fit_network
 from tasks.candidates.proposers.popularity import Popularity
 from tasks.table.watches import Watches
 
@@ -46,22 +44,19 @@ class SeaterWalk(Proposer):
         past_BH, video_B = (torch.from_numpy(part) for part in examples(watches, config.history))
         optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         generator = torch.Generator().manual_seed(config.seed)
-        stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
-        while not stopping.exhausted and len(video_B):
-            model.train()
-            for some in _batches(len(video_B), config.batch_size, generator):
-                loss = model.loss(
-                    past_BH[some], video_B[some], generator, config.align, config.rank, config.temperature
-                )
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-            model.eval()
-            stopping.improved(-judge(cls(model, past_UH, popular)), lambda: _copy(model))
-        if stopping.kept is not None:
-            model.load_state_dict(stopping.kept)
-        return cls(model.eval(), past_UH, popular)
+        proposer = cls(model, past_UH, popular)
+        fit_network(
+            model,
+            optimizer,
+            len(video_B),
+            lambda some: model.loss(
+                past_BH[some], video_B[some], generator, config.align, config.rank, config.temperature
+            ),
+            Epochs(config.max_epochs, config.patience, config.batch_size),
+            generator,
+            lambda: judge(proposer),
+        )
+        return proposer
 
     def propose(self, audience: Audience, k: int) -> Ids:
         """Return what a beam of width `k` finds below no leaf that was shown; what is popular where nothing was watched."""
@@ -87,13 +82,3 @@ def _vectors(watches: Watches, config: SeaterConfig, judge: Judge) -> Any:
         return np.random.default_rng(config.seed).normal(size=(watches.num_videos, 8)).astype(np.float32)
     vectors = DirectAu.fit(watches, config.vectors, judge).video_VD
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def _batches(rows: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(rows, generator=generator)
-    for begin in range(0, rows, size):
-        yield order[begin : begin + size]
-
-
-def _copy(model: Seater) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}

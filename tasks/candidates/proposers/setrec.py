@@ -9,15 +9,14 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from models.early_stopping import EarlyStopping
 from models.retrieval.setrec import SetRec
 from models.retrieval.watched import NONE, Content, Ids, examples, past_of_users
 from tasks.candidates.audience import Audience
 from tasks.candidates.config import SetRecConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
 from tasks.candidates.proposers.directau import DirectAu
+from tasks.candidates.proposers.fitting import Epochs, fit_network
 from tasks.candidates.proposers.lightgcn import LightGcn
 from tasks.candidates.proposers.vectors import Vectors
 from tasks.candidates.top_k import Scores
@@ -70,22 +69,15 @@ class SetRecSlots(ScoringProposer):
         proposer = cls(model, past_of_users(watches, config.history), Mixing(0.5, 0.5))
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         generator = torch.Generator().manual_seed(config.seed)
-        stopping = EarlyStopping[dict[str, Tensor]](config.max_epochs, config.patience)
-        while not stopping.exhausted and len(video_B):
-            model.train()
-            order_B = torch.randperm(len(video_B), generator=generator)
-            for begin in range(0, len(order_B), config.batch_size):
-                some = order_B[begin : begin + config.batch_size]
-                loss = model.loss(past_BH[some], video_B[some], config.alpha)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-            model.eval()
-            stopping.improved(-judge(proposer), lambda: {name: of.clone() for name, of in model.state_dict().items()})
-        if stopping.kept is not None:
-            model.load_state_dict(stopping.kept)
-        model.eval()
+        fit_network(
+            model,
+            optimizer,
+            len(video_B),
+            lambda some: model.loss(past_BH[some], video_B[some], config.alpha),
+            Epochs(config.max_epochs, config.patience, config.batch_size),
+            generator,
+            lambda: judge(proposer),
+        )
         return proposer._chosen(config.betas, judge)
 
     def mixed(self, mixing: Mixing) -> Self:
