@@ -157,7 +157,14 @@ def status(source: Source = None) -> None:
     found = look(workspace, name, latest_night(params, name), _LOOKED_AT, held is not None)
     if found.last_attempt is not None:
         typer.echo(f"last attempt: night {found.last_attempt}")
+    typer.echo(f"source: {name}")
     typer.echo(str(_registry(name).status()))
+    for other in sorted(path.name for path in workspace.all_registries.glob("*") if path.is_dir()):
+        if other != name and (there := _registry(other).status()).events:
+            champion = there.champion or "none"
+            typer.echo(
+                f"also here: {other}, night {there.last_night}, champion {champion} (`dwell status --source {other}`)"
+            )
     if proposed := _open_proposals(workspace, name):
         typer.echo(f"proposed: {', '.join(proposal.name for _, proposal in proposed)} (`dwell proposals` shows what)")
     if found.holes:

@@ -189,8 +189,12 @@ class Workspace:
         """Return what one review found of one night."""
         return self.proposals(source) / as_of.isoformat() / review
 
+    @property
+    def all_registries(self) -> Path:
+        return self.root / "registry"
+
     def registry(self, source: str) -> Path:
-        return self.root / "registry" / source
+        return self.all_registries / source
 
     def night(self, source: str, as_of: dt.date) -> Path:
         return self.root / "nights" / source / as_of.isoformat()

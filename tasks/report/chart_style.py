@@ -5,7 +5,9 @@ from typing import Any
 Json = dict[str, Any]
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--line)"
 CONFIG: Json = {
-    "aria": False,  # the page says what a chart shows, once
+    # the page says what a chart shows, once
+    "aria": False,
+    "mark": {"aria": False},
     "background": "transparent",
     # The first comes with the renderer, which sees no other (tasks/report/vega.py); letters of the others are as wide.
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",

@@ -118,3 +118,15 @@ def test_the_fields_of_a_row_add_up_to_its_seconds(decided: Path) -> None:
     gap = found.filter("complete").select(pl.col("seconds") - pl.col("baseline_seconds")).to_series()
     assert added.to_numpy() == approx(gap.to_numpy(), rel=0.02, abs=0.1)
     assert found["ig_video_id"].n_unique() > 1
+
+
+def test_the_status_of_one_source_names_the_others_that_have_nights(decided: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(decided, tmp_path / "workspace", symlinks=True)
+    champion = Registry(Workspace(root).registry("simulator")).status().champion
+    assert "source: simulator" in dwell(root, "status") and "also here" not in dwell(root, "status")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump(params | {"default_source": "kuairand"}, sort_keys=False))
+    said = dwell(root, "status")
+    assert "source: kuairand\nchampion: none\n" in said
+    expected = f"also here: simulator, night 2026-01-15, champion {champion} (`dwell status --source simulator`)"
+    assert expected in said.splitlines()

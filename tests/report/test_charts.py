@@ -163,6 +163,7 @@ def test_a_still_picture_is_the_same_bytes_sound_and_self_contained(kind: str) -
     plot = DRAWN[kind]()
     svg = vega.still(plot)
     assert svg == vega.still(DRAWN[kind]())
+    assert "graphics-symbol" not in svg, "marks are no pictures of their own, which would want words each"
     root = ElementTree.fromstring(svg)
     addresses = set(re.findall(r'"(\w+://[^"]*)"', svg))
     assert addresses == {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}, (
