@@ -129,7 +129,8 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
         return
     with contextlib.ExitStack() as stack:
         clients: list[Any] = []
-        shipping = Shipping(Store(config.storage)) if isinstance(config, ClusterAddress) and config.storage else None
+        shippings: list[Shipping] = []
+        storage = config.storage if isinstance(config, ClusterAddress) else None
 
         def run(
             function: Callable[[Task], Result], tasks: Sequence[Task], files: Callable[[Task], Files] = no_files
@@ -140,11 +141,14 @@ def partition_map(config: ClusterConfig, seen: Path) -> Iterator[Map]:
 
             # It tells of every connection, which would bury what the stage says.
             logging.getLogger("distributed").setLevel(logging.WARNING)
+            if storage is not None and not shippings:
+                shippings.append(Shipping(Store(storage)))
             if not clients:
                 clients.append(stack.enter_context(_client(config, distributed)))
             here = Environment.here()
-            if shipping is None:
+            if not shippings:
                 return _results(clients[0], partial(_alike, here, seen.absolute(), function), tasks, distributed)
+            (shipping,) = shippings
             shipped = [
                 shipping.pack(function, task, files(task), _named(tasks, place)) for place, task in enumerate(tasks)
             ]

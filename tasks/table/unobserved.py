@@ -105,10 +105,9 @@ class UnobservedSampler:
 
     def count(self, day: dt.date) -> tuple[int, int]:
         """Return how many pairs of a day were shown, and how many were not."""
-        pairs = self._pairs(day)
-        if self.log is None:
-            return len(pairs.shown), pairs.unshown
-        return len(pairs.shown), self._refused(self.log, day).height
+        rows = self._rows(day, ("user_id", "video_id", "known_at_ms") if self.log is None else _REFUSED_BY)
+        pairs = _pairs(rows)
+        return len(pairs.shown), pairs.unshown if self.log is None else self._refused(self.log, day, rows).height
 
     def write(self, drawn: Sequence[tuple[dt.date, int]], folder: Path) -> list[int]:
         """Draw so many pairs of each of some days and write their columns; return the numbers."""
@@ -130,23 +129,20 @@ class UnobservedSampler:
                 next_index = histories.next_index
         return [count for _, count in drawn]
 
-    def _pairs(self, day: dt.date) -> DayPairs:
-        rows = self._rows(day, ("user_id", "video_id", "known_at_ms"))
-        return DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
-
     def _draw(self, day: dt.date, count: int) -> pl.DataFrame:
         if self.log is None:
-            columns = (*_DRAWN_FROM, *self.encoding.source.context)
-            return draw_rows(self._rows(day, columns), self._pairs(day), count, day)
-        return draw_candidates(self._refused(self.log, day), count, _generator(day)).with_columns(
+            rows = self._rows(day, (*_DRAWN_FROM, *self.encoding.source.context))
+            return draw_rows(rows, _pairs(rows), count, day)
+        refused = self._refused(self.log, day, self._rows(day, _REFUSED_BY))
+        return draw_candidates(refused, count, _generator(day)).with_columns(
             pl.lit("standard").alias("policy"),
             pl.lit(None, dtype=pl.Float64).alias("exposure_probability"),
             pl.lit(math.inf).alias(CANDIDATE_RATE),
             first_shown_ms="event_time_ms",
         )
 
-    def _refused(self, log: CandidateLog, day: dt.date) -> pl.DataFrame:
-        return log.refused(day, self._rows(day, _REFUSED_BY), self.cutoff_ms, self.encoding.features)
+    def _refused(self, log: CandidateLog, day: dt.date, rows: pl.DataFrame) -> pl.DataFrame:
+        return log.refused(day, rows, self.cutoff_ms, self.encoding.features)
 
     @property
     def _traits(self) -> list[str]:
@@ -165,6 +161,10 @@ class UnobservedSampler:
                 shown = _not_before_upload(chunk.lazy(), self.encoding.features)
                 described = candidates(self.encoding.features, shown, state_day, self._traits)
                 yield described.collect(engine="streaming")
+
+
+def _pairs(rows: pl.DataFrame) -> DayPairs:
+    return DayPairs.of(rows["user_id"].to_numpy(), rows["video_id"].to_numpy())
 
 
 def _generator(day: dt.date) -> np.random.Generator:

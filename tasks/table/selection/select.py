@@ -26,6 +26,7 @@ from tasks.core.errors import ContractError
 from tasks.core.hashed import uniform
 from tasks.core.parquet import PartWriter
 from tasks.table.columns import ColumnsWriter, open_column, open_columns
+from tasks.table.history import HISTORY, HISTORY_INDEX
 from tasks.table.selection.config import Selected
 from tasks.table.selection.probabilities import Floats, Ints, Scores
 from tasks.table.selection.scores import PART_ROWS, SCORES, FitRows
@@ -100,19 +101,20 @@ def select_rows(
 
 def _write(fit: Path, kept_S: Ints, weight_S: Floats, out: Path) -> None:
     """Copy the kept rows, and of the histories those that they read."""
-    history_S = open_column(fit, "history_index")[kept_S] if (fit / "history_index.npy").is_file() else None
+    history_S = open_column(fit, HISTORY_INDEX)[kept_S] if (fit / f"{HISTORY_INDEX}.npy").is_file() else None
     used = None if history_S is None else np.unique(history_S)
-    with ColumnsWriter(out) as columns, ColumnsWriter(out / "history") as sequences:
+    with ColumnsWriter(out) as columns, ColumnsWriter(out / HISTORY) as sequences:
         for rows_R in _parts(kept_S):
             part = {name: np.array(values[rows_R]) for name, values in open_columns(fit).items()}
             if used is not None:
-                part["history_index"] = np.searchsorted(used, part["history_index"]).astype(part["history_index"].dtype)
+                index = part[HISTORY_INDEX]
+                part[HISTORY_INDEX] = np.searchsorted(used, index).astype(index.dtype)
             columns.append(part)
         for rows_R in _parts(weight_S):
             columns.append({WEIGHT: rows_R})
         if used is not None:
             for rows_R in _parts(used):
-                sequences.append({name: values[rows_R] for name, values in open_columns(fit / "history").items()})
+                sequences.append({name: values[rows_R] for name, values in open_columns(fit / HISTORY).items()})
 
 
 def _parts(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
