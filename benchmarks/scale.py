@@ -1,8 +1,10 @@
 """CPU time, wall time and peak memory of every stage for simulated nights of growing size, with the growth exponents.
 
-Run it: make benchmark-scale ROWS="100000 1000000 10000000". Rows are those of the 15 days a night reads.
+Run it: make benchmark-scale ROWS="100000 1000000 10000000"; of the stages that make the training table alone:
+python -m benchmarks.scale --data-stages 10000000 100000000. Rows are those of the 15 days a night reads.
 """
 
+import argparse
 import json
 import math
 import os
@@ -10,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +24,15 @@ from tasks.protocol.record import circumstances
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DAYS = 15
+DATA_STAGES = ("ingest", "validate", "features", "table")
 STAGES = (
-    *(
-        "ingest",
-        "validate",
-        "features",
-        "table",
-        "champion",
-        "train --recipe d2q",
-        "baselines",
-        "evaluate --recipe d2q",
-    ),
+    *DATA_STAGES,
+    *("champion", "train --recipe d2q", "baselines", "evaluate --recipe d2q"),
     *("evaluate_champion", "gate", "oracle", "score", "report"),
 )
 
 
-def night(rows: int, root: Path) -> dict[str, dict[str, float]]:
+def night(rows: int, root: Path, stages: Sequence[str]) -> dict[str, dict[str, float]]:
     """Run one simulated night of `rows` impressions in `root`; return stage -> its cost (`tasks.main.timings`)."""
     from pydantic import TypeAdapter
 
@@ -50,7 +46,7 @@ def night(rows: int, root: Path) -> dict[str, dict[str, float]]:
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     shutil.copy(REPOSITORY / "dvc.yaml", root)
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    for stage in ("prepare", *STAGES):
+    for stage in ("prepare", *stages):
         module = ["flows.cli", "prepare"] if stage == "prepare" else ["tasks", *stage.split()]
         subprocess.run([sys.executable, "-m", *module], cwd=root, env=environment, check=True)
     folder = root / ".dwell/timings"
@@ -77,27 +73,37 @@ def table(results: dict[int, dict[str, dict[str, float]]]) -> list[str]:
     return lines
 
 
-def main(sizes: list[int]) -> None:
-    """Measure every size and write `scale/results.md` and `results.json`."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every size and write what was found below `scale`: `results`, or `data_stages`, as Markdown and JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("rows", type=int, nargs="*", default=[100_000, 1_000_000], help="sizes, ascending")
+    parser.add_argument("--data-stages", action="store_true", help=f"measure {', '.join(DATA_STAGES)} alone")
+    asked = parser.parse_args(arguments)
     results = {}
-    for size in sizes:
+    for size in asked.rows:
         with tempfile.TemporaryDirectory() as root:
-            results[size] = night(size, Path(root))
+            results[size] = night(size, Path(root), DATA_STAGES if asked.data_stages else STAGES)
     where = circumstances()
-    folder = Path(__file__).parent / "scale"
-    write_json(folder / "results.json", {"circumstances": where, "results": results})
-    lines = ["# Time and memory of a night, by stage", ""]
-    lines += [f'Run it: `make benchmark-scale ROWS="{" ".join(map(str, sizes))}"`', "", *table(results), ""]
+    folder, name = Path(__file__).parent / "scale", "data_stages" if asked.data_stages else "results"
+    write_json(folder / f"{name}.json", {"circumstances": where, "results": results})
+    sizes = " ".join(map(str, asked.rows))
+    command = (
+        f"python -m benchmarks.scale --data-stages {sizes}"
+        if asked.data_stages
+        else f'make benchmark-scale ROWS="{sizes}"'
+    )
+    lines = ["# Time and memory of a night, by stage", "", f"Run it: `{command}`", "", *table(results), ""]
+    lines += ["Rows are those of the 15 days a night reads (fit, validation, judge and lookback)."]
+    lines += [] if asked.data_stages else ["One recipe, one seed, two epochs."]
     lines += [
-        "Rows are those of the 15 days a night reads (fit, validation, judge and lookback). One recipe, one seed, two epochs;",
-        "stages run one after the other. CPU time includes start-up; wall time is of the work alone, on a machine that others",
+        "Stages run one after the other. CPU time includes start-up; wall time is of the work alone, on a machine that others",
         "use too. The exponent is the slope between the two largest sizes.",
         "",
     ]
     lines += [f"Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, {where['cores']} cores,"]
     lines += [f"{where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}, polars {where['polars']}."]
-    write_text(folder / "results.md", "\n".join(lines) + "\n")
+    write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [100_000, 1_000_000])
+    main()

@@ -2,9 +2,9 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -14,7 +14,8 @@ from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
 from tasks.core.remote import Files
 from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
-from tasks.features.partitions import Built, code_key, slice_hash, write_parquet
+from tasks.features.partitions import ROW_GROUP, Built, code_key, slice_hash, write_parts
+from tasks.features.ranges import BY_USER, ranges
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
@@ -75,59 +76,77 @@ def daily_groups(config: FeatureConfig) -> dict[str, list[Sequence[str]]]:
     }
 
 
+@dataclass(frozen=True)
+class _Events:
+    """The events of a day, or of some of its users.
+
+    Attributes:
+        measured: impressions with their measures.
+        distinct: distinct events, where a group asks for recency.
+    """
+
+    measured: pl.LazyFrame
+    distinct: pl.LazyFrame | None
+
+
 def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
     """Write one file per group into `folder`; return counts, totals and event days for the manifest."""
     groups = task.config.groups
     statistics = sorted({statistic for group in groups.values() for statistic in group.statistics})
-    with measured_file(task.sources, folder) as file, ExitStack() as stack:
-        measured = pl.scan_parquet(file, hive_partitioning=False)
-        found = None
-        if task.config.has_recency:
-            found = pl.scan_parquet(stack.enter_context(_events_file(measured, folder)), hive_partitioning=False)
+    with TemporaryDirectory(dir=folder) as scratch:
+        parts = _parts(task, Path(scratch))
+        distinct = [part.distinct for part in parts if part.distinct is not None]
+        whole = _Events(pl.concat(part.measured for part in parts), pl.concat(distinct) if distinct else None)
+
+        def sums(group: FeatureGroup) -> Iterator[pl.DataFrame]:
+            for rows in parts if "user_id" in group.keys else [whole]:
+                found = group_sums(rows.measured, group, task.config.tags, rows.distinct)
+                yield found.collect(engine="streaming").sort(group.keys)
+
         for name, group in groups.items():
-            sums = group_sums(measured, group, task.config.tags, found).collect(engine="streaming")
-            write_parquet(sums.sort(group.keys), folder / f"{name}.parquet")
-        if found is not None:
-            write_parquet(recency.last_of_day(found), folder / NEWEST_FILE)
-        write_parquet(history.last_events_of_day(measured, task.config.history_length), folder / HISTORY_FILE)
-        totals = measured.select(pl.len().cast(pl.Int64).alias("n"), *(_sum(statistic) for statistic in statistics))
+            write_parts(sums(group), folder / f"{name}.parquet")
+        if distinct:
+            write_parts(map(recency.last_of_day, distinct), folder / NEWEST_FILE)
+        length = task.config.history_length
+        write_parts((history.last_events_of_day(part.measured, length) for part in parts), folder / HISTORY_FILE)
+        totals = whole.measured.select(
+            pl.len().cast(pl.Int64).alias("n"), *(_sum(statistic) for statistic in statistics)
+        )
         total = totals.collect(engine="streaming").row(0, named=True)
-        days = measured.select(events.event_day(task.sources.timezone)).unique().collect(engine="streaming").to_series()
+        days = whole.measured.select(events.event_day(task.sources.timezone)).unique().collect(engine="streaming")
     rows_in = pl.scan_parquet(task.sources.impressions, hive_partitioning=False).select(pl.len()).collect().item()
     return {
         "rows_in": rows_in,
         "rows_out": total["n"],
         "dropped": {"no_duration": rows_in - total["n"]},
         "totals": total,
-        "event_days": [day.isoformat() for day in days.sort()],
+        "event_days": [day.isoformat() for day in days.to_series().sort()],
     }
 
 
-@contextmanager
-def measured_file(sources: events.Sources, folder: Path) -> Iterator[Path]:
-    """Yield a short-lived file of one day's events with their measures.
+def _parts(task: DailyTask, scratch: Path) -> list[_Events]:
+    """Write a day's events with their measures, range by range of users, and below them what is distinct of each; read them back.
 
     Every group then reads the few columns it needs; one plan for all groups holds the whole day in memory.
     """
-    scanned = events.scan_events(sources.impressions, sources.videos)
-    percentiles = events.watch_percentiles(scanned)
-    file = folder / "measured.parquet"
-    events.with_measures(scanned, percentiles.lazy()).sink_parquet(file, compression="lz4", engine="streaming")
-    try:
-        yield file
-    finally:
-        file.unlink()
+    scanned = events.scan_events(task.sources.impressions, task.sources.videos)
+    measured = events.with_measures(scanned, events.watch_percentiles(scanned).lazy())
+    inside = ranges(scanned, BY_USER)
+    where: Path | pl.PartitionBy = scratch / "part=0/rows.parquet"
+    if len(inside) > 1:
+        part = pl.coalesce(pl.when(some).then(number) for number, some in enumerate(inside))
+        where = pl.PartitionBy(scratch, key=part.alias("part"), include_key=False)
+    measured.sink_parquet(where, compression="lz4", row_group_size=ROW_GROUP, mkdir=True, engine="streaming")
+    return [_read(scratch / f"part={number}", task.config.has_recency) for number in range(len(inside))]
 
 
-@contextmanager
-def _events_file(measured: pl.LazyFrame, folder: Path) -> Iterator[Path]:
-    """Yield a short-lived file of one day's distinct events."""
-    file = folder / "distinct.events.parquet"
+def _read(folder: Path, has_recency: bool) -> _Events:
+    measured = pl.scan_parquet(folder, hive_partitioning=False)
+    if not has_recency:
+        return _Events(measured, None)
+    file = folder.with_suffix(".distinct")
     recency.events(measured).sink_parquet(file, compression="lz4", engine="streaming")
-    try:
-        yield file
-    finally:
-        file.unlink()
+    return _Events(measured, pl.scan_parquet(file, hive_partitioning=False))
 
 
 def group_sums(

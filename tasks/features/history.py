@@ -17,6 +17,7 @@ import polars as pl
 from tasks.core.contract import context_names
 from tasks.core.days import midnight_ms
 from tasks.features import buckets
+from tasks.features.ranges import EVERY
 
 FEEDBACK = ("skip", "neutral", "valid", "long", "finish", "liked", "hated")
 """Names of the feedback codes 1, 2, ... (0 is the pad). Where several hold, the last in this order wins."""
@@ -50,7 +51,9 @@ def last_events_of_day(events: pl.LazyFrame, length: int) -> pl.DataFrame:
     return _last(rows.collect(engine="streaming"), length)
 
 
-def build_history(days: Sequence[Path], day: dt.date, timezone: str, length: int) -> pl.DataFrame:
+def build_history(
+    days: Sequence[Path], day: dt.date, timezone: str, length: int, users: pl.Expr = EVERY
+) -> pl.DataFrame:
     """Return the history table as it stood before `day` began.
 
     Args:
@@ -58,9 +61,11 @@ def build_history(days: Sequence[Path], day: dt.date, timezone: str, length: int
         day: the day whose rows will read it.
         timezone: of the source.
         length: events kept per user.
+        users: filter of those that are wanted.
     """
     midnight = midnight_ms(day, timezone)
-    scans = [pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("known_at_ms") <= midnight) for path in days]
+    wanted = users & (pl.col("known_at_ms") <= midnight)
+    scans = [pl.scan_parquet(path, hive_partitioning=False).filter(wanted) for path in days]
     rows = _last(pl.concat(scans).collect(engine="streaming"), length) if scans else _empty()
     gap = buckets.gap_bucket(midnight - pl.col("event_time_ms")).cast(pl.Int8)
     rows = rows.with_columns(gap_bucket=gap).drop("known_at_ms")

@@ -3,10 +3,14 @@
 import datetime as dt
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.core.manifest import code_hash
 
@@ -52,3 +56,22 @@ def slice_hash(table: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> str:
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame with settings that give equal bytes for equal rows."""
     frame.write_parquet(path, compression="zstd", statistics=True, row_group_size=ROW_GROUP)
+
+
+def write_parts(frames: Iterable[pl.DataFrame], path: Path) -> None:
+    """Write at least one frame to a file, one after the other; a single one as `write_parquet` does."""
+    remaining = iter(frames)
+    first, second = next(remaining), next(remaining, None)
+    if second is None:
+        write_parquet(first, path)
+        return
+    table = as_arrow(first)
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP)
+        for frame in chain([second], remaining):
+            writer.write_table(as_arrow(frame), row_group_size=ROW_GROUP)
+
+
+def as_arrow(frame: pl.DataFrame) -> pa.Table:
+    """Return a frame with the types that every reader of Parquet knows."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -18,7 +18,8 @@ from tasks.core.remote import Files
 from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
-from tasks.features.partitions import ROW_GROUP, Built, code_key, slice_hash
+from tasks.features.partitions import ROW_GROUP, Built, as_arrow, code_key, slice_hash
+from tasks.features.ranges import BY_TIME, ranges
 from tasks.features.schema import row_columns
 
 ORDER = ("event_time_ms", "user_id", "video_id", "known_at_ms")
@@ -70,34 +71,47 @@ def build_rows(task: RowsTask) -> Built:
 
 def _write_blocks(task: RowsTask, part: Path) -> int:
     """Write the examples block by block: all features of a whole day at once would take kilobytes per row."""
-    days = events.event_day(task.sources.timezone)
     scanned = events.scan_events(task.sources.impressions, task.sources.videos)
-    rows = scanned.with_columns(event_day=days, arrival_day=pl.lit(task.day)).collect(engine="streaming").sort(*ORDER)
+    rows = scanned.with_columns(event_day=events.event_day(task.sources.timezone), arrival_day=pl.lit(task.day))
     users, videos = (list(pl.read_parquet_schema(file)) for file in (task.sources.users, task.sources.videos))
-    columns = row_columns(task.config, users, videos, context_names(rows.columns))
+    columns = row_columns(task.config, users, videos, context_names(rows.collect_schema()))
+    written = 0
     with ExitStack() as stack:
         writer = None
         for block in _blocks(task, rows):
-            table = block.select(columns).collect(engine="streaming").to_arrow(compat_level=pl.CompatLevel.oldest())
+            table = as_arrow(block.select(columns).collect(engine="streaming"))
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(part, table.schema, compression="zstd"))
             writer.write_table(table, row_group_size=ROW_GROUP)
-    return rows.height
+            written += table.num_rows
+    return written
 
 
-def _blocks(task: RowsTask, rows: pl.DataFrame) -> Iterator[pl.LazyFrame]:
+def _blocks(task: RowsTask, rows: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
     """Yield plans for consecutive blocks of a day's rows with their features; one empty plan if there are no rows.
 
     State days ascend with event time, so taking one after the other keeps the order.
     """
-    state_days = sorted({day for day, _ in task.states.values()}) or [task.day]
-    for state_day in state_days:
+    for state_day in sorted({day for day, _ in task.states.values()}) or [task.day]:
         event_days = [day for day, (state, _) in task.states.items() if state == state_day]
-        mine = rows.filter(pl.col("event_day").is_in(event_days))
-        state = State.scan(task.features, state_day, task.config).restricted_to(mine, task.config)
-        for start in range(0, max(mine.height, 1), ROW_GROUP):
-            block = mine.slice(start, ROW_GROUP).drop("author_id", "music_id", "tag", "duration_bucket")
-            yield join_features(block.lazy(), state, task.config, task.sources.timezone)
+        for some in _whole_blocks(rows.filter(pl.col("event_day").is_in(event_days))):
+            state = State.scan(task.features, state_day, task.config).restricted_to(some, task.config)
+            for start in range(0, max(some.height, 1), ROW_GROUP):
+                block = some.slice(start, ROW_GROUP).drop("author_id", "music_id", "tag", "duration_bucket")
+                yield join_features(block.lazy(), state, task.config, task.sources.timezone)
+
+
+def _whole_blocks(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield rows in their order, some blocks of them at a time; only the last may end within one."""
+    rest = rows.clear().collect()
+    *before, last = ranges(rows, BY_TIME)
+    for inside in before:
+        some = pl.concat([rest, rows.filter(inside).collect(engine="streaming").sort(*ORDER)])
+        whole = some.height // ROW_GROUP * ROW_GROUP
+        rest = some.slice(whole)
+        if whole:
+            yield some.slice(0, whole)
+    yield pl.concat([rest, rows.filter(last).collect(engine="streaming").sort(*ORDER)])
 
 
 def _inputs(task: RowsTask) -> dict[str, Any]:

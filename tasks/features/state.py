@@ -1,14 +1,11 @@
 """Second partition function: what was known of every key before a day began, from the sums of the lookback's days."""
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from tasks.core.days import midnight_ms
 from tasks.core.files import hash_value, read_json, write_json, writing
@@ -18,11 +15,10 @@ from tasks.core.remote import Files
 from tasks.features import history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
-from tasks.features.partitions import ROW_GROUP, Built, code_key, write_parquet
+from tasks.features.partitions import Built, code_key, write_parquet, write_parts
+from tasks.features.ranges import BY_USER, EVERY, ranges
 
 POPULARITY_DAYS = 7
-PAIR_ROWS = 1_000_000
-"""Rows of daily sums that are added up at a time, of groups whose keys pair users with something."""
 WEIGHT_ONE = 1 << 20
 """Fixed-point unit of decay weights."""
 KEY_TYPES: Mapping[str, pl.DataType] = {
@@ -132,8 +128,7 @@ def build_state(task: StateTask) -> Built:
     folders = tuple(partition(task.features / "daily", day).parent for day, _ in task.daily)
     past = Past(folders, tuple((task.day - day).days for day, _ in task.daily), task.config.half_life_days)
     with writing(recent) as temporary:
-        files = [folder / HISTORY_FILE for folder in past.folders]
-        write_parquet(history.build_history(files, task.day, task.timezone, task.config.history_length), temporary)
+        _write_history(task, [folder / HISTORY_FILE for folder in past.folders], temporary)
     with making(folder, task.day, key) as (temporary, manifest):
         _write_groups(task, past, temporary)
         manifest["inputs"] = inputs
@@ -143,6 +138,12 @@ def build_state(task: StateTask) -> Built:
 def history_file(features: Path, day: dt.date) -> Path:
     """Return the history file of a state day."""
     return features / "history" / f"day={day.isoformat()}.parquet"
+
+
+def _write_history(task: StateTask, files: Sequence[Path], path: Path) -> None:
+    length = task.config.history_length
+    tables = (history.build_history(files, task.day, task.timezone, length, users) for users in _ranges_of_users(files))
+    write_parts(tables, path)
 
 
 def _write_groups(task: StateTask, past: Past, folder: Path) -> None:
@@ -160,44 +161,33 @@ def _write_groups(task: StateTask, past: Past, folder: Path) -> None:
 
 
 def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: Path) -> None:
-    """Write the state of one group; pairs with users for some users at a time, so that memory does not grow with pairs."""
+    """Write the state of one group; where users are among its keys for some of them at a time."""
     group = task.config.groups[name]
     files = [daily / f"{name}.parquet" for daily in past.folders]
     pools_tags = "tag" in group.keys and task.config.tags == "each"
     joined_tags = _joined_tags(task.videos) if pools_tags else None
-    last = _last_events(past, joined_tags) if "adjacent" in group.recency else None
     start_ms = midnight_ms(task.day, task.timezone)
 
-    def table(users: pl.Expr | None) -> pl.DataFrame:
+    def table(users: pl.Expr) -> pl.DataFrame:
         sums = sum_windows(files, past, group, joined_tags, users)
         means = shrunken(sums, name, group, priors)
         if group.recency:
+            last = _last_events(past, joined_tags, users) if "adjacent" in group.recency else None
             means = means.hstack(recency.before_day(sums, last, name, group, start_ms, task.lookback))
         return means.sort(group.keys)
 
-    parts = _parts_of_users(files, group)
-    if parts == 1:
-        write_parquet(table(None), path)
-        return
-    some = (table(pl.col("user_id") % parts == part) for part in range(parts))
-    tables = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in some)
-    first = next(tables)
-    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
-        for part in chain([first], tables):
-            writer.write_table(part, row_group_size=ROW_GROUP)
+    write_parts(map(table, _ranges_of_users(files) if "user_id" in group.keys else [EVERY]), path)
 
 
-def _parts_of_users(files: Sequence[Path], group: FeatureGroup) -> int:
-    """Return how many parts the users of a group fall into."""
-    if not pairs_users(group) or not files:
-        return 1
-    rows: int = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.len()).collect().item()
-    return max(1, math.ceil(rows / PAIR_ROWS))
+def _ranges_of_users(files: Sequence[Path]) -> list[pl.Expr]:
+    """Return filters of users that part the rows of some files."""
+    return ranges(pl.scan_parquet(list(files), hive_partitioning=False), BY_USER) if files else [EVERY]
 
 
-def _last_events(past: Past, joined_tags: pl.LazyFrame | None) -> pl.DataFrame:
-    """Return every user's last event, once for every list that holds one of its tags where lists pool them."""
-    last = recency.newest(_concat([daily / NEWEST_FILE for daily in past.folders], recency.TYPES))
+def _last_events(past: Past, joined_tags: pl.LazyFrame | None, users: pl.Expr) -> pl.DataFrame:
+    """Return the last event of all or some users, once for every list that holds one of its tags where lists pool them."""
+    events = _concat([daily / NEWEST_FILE for daily in past.folders], recency.TYPES)
+    last = recency.newest(events.filter(users))
     if joined_tags is None:
         return last
     single = last.lazy().with_columns(pl.col("tag").str.split(",")).explode("tag")
@@ -219,7 +209,7 @@ def sum_windows(
     past: Past,
     group: FeatureGroup,
     joined_tags: pl.LazyFrame | None = None,
-    users: pl.Expr | None = None,
+    users: pl.Expr = EVERY,
 ) -> pl.DataFrame:
     """Return the windows' integer sums per key, of all users or some; columns `<window>_n` and `<window>_<statistic>`."""
     rows = _as_joined(_concat_weighted(files, past, group.windows, group, users), joined_tags)
@@ -256,7 +246,7 @@ def popularity(past: Past) -> pl.DataFrame:
 
 
 def _concat_weighted(
-    files: Sequence[Path], past: Past, windows: Sequence[Window], group: FeatureGroup, users: pl.Expr | None = None
+    files: Sequence[Path], past: Past, windows: Sequence[Window], group: FeatureGroup, users: pl.Expr = EVERY
 ) -> pl.LazyFrame:
     """Scan one group's sums of all days, each day with its weight per window in a column `_<window>`."""
     names = [f"_{label(window)}" for window in windows]
@@ -267,8 +257,7 @@ def _concat_weighted(
         weights = [pl.lit(past.weights(window)[i], dtype=pl.Int64) for window in windows]
         scan = pl.scan_parquet(file, hive_partitioning=False)
         scans.append(scan.with_columns(weight.alias(name) for weight, name in zip(weights, names, strict=True)))
-    rows = pl.concat(scan.select(list(schema)) for scan in scans)
-    return rows if users is None else rows.filter(users)
+    return pl.concat(scan.select(list(schema)) for scan in scans).filter(users)
 
 
 def _concat(files: Sequence[Path], types: Mapping[str, pl.DataType]) -> pl.LazyFrame:

@@ -1,7 +1,7 @@
 """What the table reads of the features stage: rows per arrival day, histories per state day, and what columns mean."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import read_json
 from tasks.core.layout import partition
 from tasks.core.traits import Declared, declared
+from tasks.features.history import CODES
 from tasks.features.state import history_file
 from tasks.features.traits import FILE as TRAITS_FILE
 from tasks.features.traits import join_traits, told_by
@@ -147,7 +148,7 @@ class FeatureFolder:
             ContractError: if the day or a column is missing.
         """
         path = self.rows(day)
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # it would keep what it has read of all row groups
         present = self.columns(day)
         missing = [name for name in columns if name not in present]
         if missing:
@@ -224,5 +225,19 @@ class FeatureFolder:
 
     def history(self, day: dt.date) -> pl.DataFrame | None:
         """Return the histories as known before a state day, sorted by user_id, or None where there is none."""
+        return self._histories(day, None)
+
+    def histories_of(self, day: dt.date) -> Callable[[dt.date], pl.DataFrame | None]:
+        """Return what `history` tells of a state day to those users alone whose rows of an arrival day read it."""
+        rows = pl.scan_parquet(self.rows(day), hive_partitioning=False)
+        return lambda state_day: self._histories(state_day, rows.filter(pl.col("state_day") == state_day))
+
+    def _histories(self, day: dt.date, readers: pl.LazyFrame | None) -> pl.DataFrame | None:
         path = history_file(self.path, day)
-        return pl.read_parquet(path, hive_partitioning=False) if path.is_file() else None
+        if not path.is_file():
+            return None
+        histories = pl.scan_parquet(path, hive_partitioning=False).select("user_id", *self.history_fields, *CODES)
+        if readers is not None:
+            users = readers.select("user_id").unique()
+            histories = histories.join(users, on="user_id", how="semi", maintain_order="left")
+        return histories.collect(engine="streaming")

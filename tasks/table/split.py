@@ -89,7 +89,7 @@ class SplitEncoder:
                 sequences.append(preprocessor.empty_history())
             for day in days:
                 rows = late = 0
-                histories = DayHistories(source.history, preprocessor, next_index)
+                histories = DayHistories(source.histories_of(day), preprocessor, next_index)
                 for chunk in source.chunks(day, read, self.chunk_rows):
                     known = chunk if self.cutoff_ms is None else chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms)
                     late += chunk.height - known.height

@@ -119,7 +119,8 @@ class UnobservedSampler:
             for day, count in drawn:
                 if not count:
                     continue
-                histories = DayHistories(source.history, preprocessor, next_index)
+                load = source.histories_of(day) if self.log is None else source.history
+                histories = DayHistories(load, preprocessor, next_index)
                 for rows in self._with_features(self._draw(day, count)):
                     inputs, fresh = encode_inputs(rows, preprocessor, histories, f"unobserved pairs of {day}")
                     rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}

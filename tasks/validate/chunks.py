@@ -19,7 +19,7 @@ def read_chunks(path: Path, rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
         SourceError: if the file is damaged.
     """
     with reading(path):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # it would keep what it has read of all row groups
         batches = file.iter_batches(batch_size=rows)
     while True:
         with reading(path):

@@ -193,9 +193,11 @@ def _leak_event_day_of_late_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 def _leak_history(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = history.build_history
 
-    def tomorrow(files, day, timezone, length):
+    def tomorrow(files, day, timezone, length, users):
         own = files[-1].parents[1] / f"day={day}" / files[-1].name if files else None
-        return honest([*files, own] if own and own.exists() else files, day + dt.timedelta(days=1), timezone, length)
+        return honest(
+            [*files, own] if own and own.exists() else files, day + dt.timedelta(days=1), timezone, length, users
+        )
 
     monkeypatch.setattr(history, "build_history", tomorrow)
 

@@ -21,7 +21,7 @@ from tasks.core.days import HOUR_MS, Days
 from tasks.core.files import hash_file, read_json
 from tasks.core.layout import partition
 from tasks.evaluate.metrics.classification import auc
-from tasks.features import build, state
+from tasks.features import build, ranges, rows
 from tasks.features.build import build_features
 from tasks.features.candidates import candidates
 from tasks.features.config import FeatureConfig, FeatureGroup, Recency, default_groups
@@ -229,13 +229,20 @@ def test_order_of_rows_and_of_days_is_not_seen(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("built", ["spring"], indirect=True)
-def test_users_by_parts_give_the_same_rows(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "PAIR_ROWS", 25)
-    days = built.world.days
-    out = build_features(built.validated, _config(built.world.tags), days, tmp_path / "out", NoCluster()).folder
-    assert _states(out) != _states(built.out)
+def test_few_rows_at_a_time_give_what_all_of_a_day_give(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days, config = built.world.days, _config(built.world.tags)
+    monkeypatch.setattr(rows, "ROW_GROUP", 20)
+    whole = build_features(built.validated, config, days, tmp_path / "whole", NoCluster()).folder
+    monkeypatch.setattr(ranges, "MOST_ROWS", 25)
+    parts = build_features(built.validated, config, days, tmp_path / "parts", NoCluster()).folder
     for day in days.modelled:
-        assert hash_file(partition(out / "rows", day)) == hash_file(partition(built.out / "rows", day))
+        assert hash_file(partition(parts / "rows", day)) == hash_file(partition(whole / "rows", day))
+    assert _states(parts) != _states(whole)
+    for file in [*whole.glob("daily/*/*.parquet"), *whole.glob("state/*/*.parquet"), *whole.glob("history/*.parquet")]:
+        # a million rows at a time: files are larger row groups of the same rows in the same order
+        assert pl.read_parquet(parts / file.relative_to(whole)).equals(pl.read_parquet(file)), file
 
 
 @pytest.mark.slow
