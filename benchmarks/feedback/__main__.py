@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.feedback.differences import differences
 from benchmarks.feedback.planted import planted
-from benchmarks.feedback.report import write_page, write_setting
+from benchmarks.feedback.report import write_setting
 from benchmarks.feedback.settings import HERE, load_settings
 from tasks.core.files import read_json
 from tasks.core.layout import Workspace
@@ -34,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             protocol = settings[name].load(asked.seeds)
             data = asked.data if protocol.params.default_source == "kuairand" else None
             found = measured(ProtocolRun(protocol, Workspace(scratch / name), data))
-            write_setting(name, protocol, found, asked.out / "results")
-            print(write_page(asked.out / "results", asked.out / "results.md"), flush=True)
+            print(write_setting(name, protocol, found, asked.out), flush=True)
     return 0
 
 
@@ -73,7 +72,7 @@ def _parser(settings: Sequence[str]) -> argparse.ArgumentParser:
         "--data", type=Path, default=Path("../shared/data/KuaiRand-Pure"), help="folder of KuaiRand-Pure"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)), help="one fit each")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of results.md and results/")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
     parser.add_argument("--scratch", type=Path, help="keep data and finished fits here and take those that are; default: a "
                         "temporary folder. Start with an empty one after a change of code, data or seeds")  # fmt: skip
     return parser

@@ -1,4 +1,4 @@
-"""Write the settings that have been run: one JSON file each, and one Markdown page over all of them."""
+"""Write a setting that has been run: a page to read, and JSON to compute with."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.feedback.differences import CANDIDATE, METRICS
 from benchmarks.feedback.planted import EVIDENCE
 from benchmarks.feedback.settings import load_settings
-from tasks.core.files import read_json, write_json, write_text
+from tasks.core.files import write_json, write_text
 from tasks.evaluate.stage import rounded
 from tasks.protocol.config import Protocol
 from tasks.protocol.record import circumstances
@@ -25,7 +25,7 @@ NAMES = {
 
 
 def write_setting(name: str, protocol: Protocol, found: Mapping[str, Any], folder: Path) -> Path:
-    """Write `<name>.json` into `folder`; return it.
+    """Write `<name>.md` and `<name>.json` into `folder`; return the former.
 
     Args:
         name: of the setting.
@@ -33,43 +33,34 @@ def write_setting(name: str, protocol: Protocol, found: Mapping[str, Any], folde
         found: variant -> `models`, what `differences` returned, and on simulated days `planted`.
         folder: of the results.
     """
-    seeds = list(protocol.params.training.seeds)
-    return write_json(
-        folder / f"{name}.json", {"circumstances": circumstances(), "seeds": seeds, "variants": rounded(dict(found))}
-    )
-
-
-def write_page(folder: Path, page: Path) -> Path:
-    """Write the page over all settings whose results lie in `folder`."""
-    lines = ["# Feedback-aware encoding: results", "", "Run it: `python -m benchmarks.feedback --data DATA`", ""]
-    lines += ["Read [README.md](README.md) first: it says what is compared and what the numbers mean.", ""]
-    for name, setting in load_settings().items():
-        if (folder / f"{name}.json").is_file():
-            lines += _section(setting.title, read_json(folder / f"{name}.json"))
-    return write_text(page, "\n".join(lines))
-
-
-def _section(title: str, document: Mapping[str, Any]) -> Iterator[str]:
-    where, seeds = document["circumstances"], document["seeds"]
-    yield from (f"## {title}", "")
-    for variant, found in document["variants"].items():
-        models = found["models"]
-        judged = models[CANDIDATE]["judged"]
-        yield from (f"### {variant}: {judged['rows']:,} judge rows of {judged['users']:,} users", "")
-        yield "| history, as read | " + " | ".join(f"{label} | aware minus this" for label in METRICS.values()) + " |"
-        yield "|" + "---|" * (1 + 2 * len(METRICS))
-        for name, label in NAMES.items():
-            if name in models:
-                cells = [cell for metric in METRICS for cell in _cells(models[name].get(metric), name == CANDIDATE)]
-                yield f"| {label} | " + " | ".join(cells) + " |"
-        yield ""
-        if "planted" in found:
-            yield from _planted(found["planted"])
-    yield (
+    where, seeds = circumstances(), list(protocol.params.training.seeds)
+    variants = rounded(dict(found))
+    write_json(folder / f"{name}.json", {"circumstances": where, "seeds": seeds, "variants": variants})
+    lines = [f"# Feedback-aware encoding: {load_settings()[name].title}", ""]
+    lines += [f"Run it: `python -m benchmarks.feedback {name} --data DATA`", ""]
+    lines += ["Read [README.md](../README.md) first: it says what is compared and what the numbers mean.", ""]
+    for variant, measured in variants.items():
+        lines += _variant(variant, measured)
+    lines += [
         f"Seeds {', '.join(map(str, seeds))}. Measured {where['date']} at commit `{where['commit']}` on {where['cpu']}, "
-        f"{where['cores']} cores, {where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}."
-    )
+        f"{where['cores']} cores, {where['memory_gib']} GiB; Python {where['python']}, torch {where['torch']}.",
+    ]
+    return write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
+
+
+def _variant(title: str, found: Mapping[str, Any]) -> Iterator[str]:
+    models = found["models"]
+    judged = models[CANDIDATE]["judged"]
+    yield from (f"## {title}: {judged['rows']:,} judge rows of {judged['users']:,} users", "")
+    yield "| history, as read | " + " | ".join(f"{label} | aware minus this" for label in METRICS.values()) + " |"
+    yield "|" + "---|" * (1 + 2 * len(METRICS))
+    for name, label in NAMES.items():
+        if name in models:
+            cells = [cell for metric in METRICS for cell in _cells(models[name].get(metric), name == CANDIDATE)]
+            yield f"| {label} | " + " | ".join(cells) + " |"
     yield ""
+    if "planted" in found:
+        yield from _planted(found["planted"])
 
 
 def _planted(found: Mapping[str, Any]) -> Iterator[str]:

@@ -11,12 +11,13 @@ import pytest
 
 from benchmarks.feedback.differences import CANDIDATE, METRICS, differences, with_seed_variance
 from benchmarks.feedback.planted import EVIDENCE, planted
-from benchmarks.feedback.report import NAMES, write_page, write_setting
+from benchmarks.feedback.report import NAMES, write_setting
 from benchmarks.feedback.settings import load_settings
 from tasks.core.files import read_json, write_json
 from tasks.core.labels import LABELS
 from tasks.evaluate.config import EvaluationConfig
 from tasks.evaluate.metrics.pairwise import xauc
+from tasks.features.history import CODES
 from tasks.simulate.config import SimulatorConfig
 from tasks.simulate.model import bored
 from tests.gate.conftest import paired
@@ -148,15 +149,13 @@ def _missing(frame: pl.DataFrame) -> int:
     return 300 - frame["user_id"].n_unique()
 
 
-def test_the_page_holds_every_setting_that_was_run(found: dict[str, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
-    setting = load_settings()["simulated"]
-    write_setting(
-        "simulated", setting.load([0, 1]), {"Ids": {"models": found, "planted": PLANTED}}, tmp_path / "results"
-    )
-    text = write_page(tmp_path / "results", tmp_path / "results.md").read_text()
+def test_a_setting_that_was_run_has_a_page(found: dict[str, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
+    setting, out = load_settings()["simulated"], tmp_path / "results"
+    page = write_setting("simulated", setting.load([0, 1]), {"Ids": {"models": found, "planted": PLANTED}}, out)
+    assert {file.name for file in out.iterdir()} == {"simulated.md", "simulated.json"}
+    text = page.read_text()
     assert setting.title in text
-    assert load_settings()["kuairand_r0"].title not in text
-    numbers = read_json(tmp_path / "results/simulated.json")["variants"]["Ids"]["models"]["none"]
+    numbers = read_json(out / "simulated.json")["variants"]["Ids"]["models"]["none"]
     row, gains = (line for line in text.splitlines() if line.startswith("| no history |"))
     assert gains == "| no history | +0.0100 | +0.0200 |"
     assert "| skips only | 0.250 | 0.500 |" in text
@@ -183,7 +182,8 @@ def test_boredom_that_the_score_lacks_is_worth_something(tmp_path: Path) -> None
     (features / f"rows/day={day}").mkdir(parents=True)
     pl.DataFrame(key | about).write_parquet(features / f"rows/day={day}/part.parquet")
     (features / "history").mkdir()
-    history = pl.DataFrame({"user_id": [0, 1], "tag": [["3", "3,4", "5"], ["3"]], "feedback": [[1, 5, 1], [1]]})
+    feedback = [[1, 5, 1], [1]]
+    history = pl.DataFrame({"user_id": [0, 1], "tag": [["3", "3,4", "5"], ["3"]], **dict.fromkeys(CODES, feedback)})
     history.write_parquet(features / f"history/day={day}.parquet")
     about_folder = {
         "categorical": [],
