@@ -14,14 +14,15 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from models.encoders.base import Encoded
+from models.joined import joined
 
 
 def first_layers(encoded: Encoded, layers: Sequence[nn.Linear]) -> Tensor:
     """Return the outputs of the layers side by side, [B, O]."""
-    weight_OE = _joined([layer.weight for layer in layers])
+    weight_OE = joined([layer.weight for layer in layers])
     bias_O = None
     if any(layer.bias is not None for layer in layers):
-        bias_O = _joined(
+        bias_O = joined(
             [layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias for layer in layers]
         )
     learned = encoded.num_learned
@@ -29,10 +30,6 @@ def first_layers(encoded: Encoded, layers: Sequence[nn.Linear]) -> Tensor:
         return functional.linear(encoded.flat_BE, weight_OE, bias_O)
     out_BO: Tensor = _PartlyLearned.apply(encoded.flat_BE, weight_OE, bias_O, learned)  # type: ignore[no-untyped-call]
     return out_BO
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _PartlyLearned(torch.autograd.Function):

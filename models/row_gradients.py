@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from models.joined import joined
+
 _ATTRIBUTE = "row_gradients"
 
 
@@ -92,7 +94,7 @@ class RowGradients:
         if not self._found:
             return None
         found = sorted(self._found, key=lambda lookup: lookup[0])
-        ids_N = _joined([ids_NK.flatten() for _, ids_NK, _ in found])
+        ids_N = joined([ids_NK.flatten() for _, ids_NK, _ in found])
         source_N = torch.arange(len(ids_N), device=ids_N.device)
         if any(ids_NK.shape[1] > 1 for _, ids_NK, _ in found):
             sources, first = [], 0
@@ -105,14 +107,10 @@ class RowGradients:
         if not torch.equal(ids_N, read.ids_N):  # rows were looked up in another order, or more than once
             slot_N = position_V.index_select(0, ids_N)
             order_N, count_R = _sorted(slot_N, len(count_R))[1], torch.bincount(slot_N, minlength=len(count_R))
-        gradients = _joined([gradient_ND for _, _, gradient_ND in found])
+        gradients = joined([gradient_ND for _, _, gradient_ND in found])
         # A lookup of sums, read backwards: every row sums the vectors that are for it.
         begin_R = count_R.cumsum(0) - count_R
         return functional.embedding_bag(source_N.index_select(0, order_N), gradients, begin_R, mode="sum")
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def read_sums(table: Tensor, ids_NK: Tensor) -> Tensor:

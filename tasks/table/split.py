@@ -1,7 +1,7 @@
 """Encodes the rows of some days to the columns of one split, a chunk at a time."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from tasks.core.contract import KEY
 from tasks.core.labels import LABELS
 from tasks.features.state import history_file
 from tasks.table.columns import ColumnsWriter
-from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories
+from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories, HistoryLoader
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
@@ -83,35 +83,59 @@ class SplitEncoder:
         source, preprocessor = self.encoding.source, self.encoding.preprocessor
         read = tuple(dict.fromkeys([*_READ, *TASKS, *SEGMENTS, *preprocessor.row_columns]))
         counted = []
-        next_index = 1
-        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / HISTORY) as sequences:
-            if preprocessor.history_fields:
-                sequences.append(preprocessor.empty_history())
+        with RowsWriter(folder, preprocessor) as writer:
             for day in days:
                 rows = late = 0
-                histories = DayHistories(source.histories_of(day), preprocessor, next_index)
+                writer.begin_day(source.histories_of(day))
                 for chunk in source.chunks(day, read, self.chunk_rows):
                     known = chunk if self.cutoff_ms is None else chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms)
                     late += chunk.height - known.height
                     rows += known.height
-                    inputs, fresh = encode_inputs(known, preprocessor, histories, str(source.rows(day)))
-                    columns.append(inputs | context_columns(known) | label_columns(known, preprocessor.truncate_watch))
-                    if fresh is not None:
-                        sequences.append(fresh)
-                next_index = histories.next_index
+                    writer.append(known, label_columns(known, preprocessor.truncate_watch), str(source.rows(day)))
                 counted.append((rows, late))
         return counted
 
 
-def encode_inputs(
-    frame: pl.DataFrame, preprocessor: Preprocessor, histories: DayHistories, where: str
-) -> tuple[dict[str, Array], dict[str, Array] | None]:
-    """Return a model's inputs of rows, and the sequences among them that are not stored yet."""
-    encoded = preprocessor.encode(frame, where)
-    if not preprocessor.history_fields:
-        return encoded, None
-    encoded[HISTORY_INDEX], fresh = histories.index(frame["user_id"], frame["state_day"])
-    return encoded, fresh
+class RowsWriter:
+    """Writes the columns of encoded rows, day by day, and beside them each sequence that rows of a day read, once.
+
+    Args:
+        folder: to write.
+        preprocessor: encodes.
+    """
+
+    def __init__(self, folder: Path, preprocessor: Preprocessor) -> None:
+        self._preprocessor = preprocessor
+        self._columns, self._sequences = ColumnsWriter(folder), ColumnsWriter(folder / HISTORY)
+        if preprocessor.history_fields:
+            self._sequences.append(preprocessor.empty_history())
+        self._histories: DayHistories | None = None
+
+    def begin_day(self, load: HistoryLoader) -> None:
+        """Go on with another day, whose rows read the histories that are loaded so."""
+        next_index = 1 if self._histories is None else self._histories.next_index
+        self._histories = DayHistories(load, self._preprocessor, next_index)
+
+    def append(self, rows: pl.DataFrame, further: Mapping[str, Array], where: str) -> None:
+        """Write rows of the day: inputs, context and further columns.
+
+        Raises:
+            ContractError: as `Preprocessor.encode` does of rows that came from `where`.
+        """
+        assert self._histories is not None
+        inputs = self._preprocessor.encode(rows, where)
+        if self._preprocessor.history_fields:
+            inputs[HISTORY_INDEX], fresh = self._histories.index(rows["user_id"], rows["state_day"])
+            if fresh is not None:
+                self._sequences.append(fresh)
+        self._columns.append({**inputs, **context_columns(rows), **further})
+
+    def __enter__(self) -> "RowsWriter":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._columns.close()
+        self._sequences.close()
 
 
 def context_columns(frame: pl.DataFrame) -> dict[str, Array]:

@@ -20,10 +20,8 @@ from tasks.core.contract import context_names
 from tasks.core.layout import partition
 from tasks.features.candidates import candidates
 from tasks.table.candidate_log import CandidateLog, draw_candidates
-from tasks.table.columns import ColumnsWriter
-from tasks.table.history import HISTORY, DayHistories
 from tasks.table.pairs import DayPairs
-from tasks.table.split import Encoding, context_columns, encode_inputs
+from tasks.table.split import Encoding, RowsWriter
 
 FOLDER = "unobserved"
 """Folder of the sample below that of its split."""
@@ -111,23 +109,15 @@ class UnobservedSampler:
 
     def write(self, drawn: Sequence[tuple[dt.date, int]], folder: Path) -> list[int]:
         """Draw so many pairs of each of some days and write their columns; return the numbers."""
-        source, preprocessor = self.encoding.source, self.encoding.preprocessor
-        next_index = 1
-        with ColumnsWriter(folder) as columns, ColumnsWriter(folder / HISTORY) as sequences:
-            if preprocessor.history_fields:
-                sequences.append(preprocessor.empty_history())
+        source = self.encoding.source
+        with RowsWriter(folder, self.encoding.preprocessor) as writer:
             for day, count in drawn:
                 if not count:
                     continue
-                load = source.histories_of(day) if self.log is None else source.history
-                histories = DayHistories(load, preprocessor, next_index)
+                writer.begin_day(source.histories_of(day) if self.log is None else source.history)
                 for rows in self._with_features(self._draw(day, count)):
-                    inputs, fresh = encode_inputs(rows, preprocessor, histories, f"unobserved pairs of {day}")
                     rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}
-                    columns.append(inputs | context_columns(rows) | rate)
-                    if fresh is not None:
-                        sequences.append(fresh)
-                next_index = histories.next_index
+                    writer.append(rows, rate, f"unobserved pairs of {day}")
         return [count for _, count in drawn]
 
     def _draw(self, day: dt.date, count: int) -> pl.DataFrame:

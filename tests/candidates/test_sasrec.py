@@ -11,7 +11,7 @@ from tasks.candidates.audience import Audience
 from tasks.candidates.config import PopularityConfig, SasRecConfig
 from tasks.candidates.proposers.base import Proposer
 from tasks.candidates.registry import PROPOSERS
-from tests.candidates.test_seater import USERS, judge_of, recall, world
+from tests.candidates.circle import USERS, judge_of, recall, world
 
 CONFIG = SasRecConfig(width=16, history=8, dropouts=(0.0, 0.9), learning_rate=0.01, max_epochs=25, patience=25)
 
