@@ -4,8 +4,8 @@ import datetime as dt
 import hashlib
 import io
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -60,16 +60,20 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 def write_parts(frames: Iterable[pl.DataFrame], path: Path) -> None:
     """Write at least one frame to a file, one after the other; a single one as `write_parquet` does."""
-    remaining = iter(frames)
-    first, second = next(remaining), next(remaining, None)
-    if second is None:
-        write_parquet(first, path)
-        return
-    table = as_arrow(first)
-    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP)
-        for frame in chain([second], remaining):
-            writer.write_table(as_arrow(frame), row_group_size=ROW_GROUP)
+    writer: pq.ParquetWriter | None = None
+    with ExitStack() as stack:
+        pending: pl.DataFrame | None = None
+        for frame in frames:
+            if pending is not None:
+                table = as_arrow(pending)
+                writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd"))
+                writer.write_table(table, row_group_size=ROW_GROUP)
+            pending = frame
+        assert pending is not None
+        if writer is None:
+            write_parquet(pending, path)
+        else:
+            writer.write_table(as_arrow(pending), row_group_size=ROW_GROUP)
 
 
 def as_arrow(frame: pl.DataFrame) -> pa.Table:

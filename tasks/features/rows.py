@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tasks.core.contract import CONTENT_VECTOR, context_names
+from tasks.core.days import midnight_ms
 from tasks.core.files import hash_file, hash_value
 from tasks.core.layout import partition
 from tasks.core.partition_cache import MANIFEST, making, stored
@@ -93,8 +94,13 @@ def _blocks(task: RowsTask, rows: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
     State days ascend with event time, so taking one after the other keeps the order.
     """
     for state_day in sorted({day for day, _ in task.states.values()}) or [task.day]:
-        event_days = [day for day, (state, _) in task.states.items() if state == state_day]
-        for some in _whole_blocks(rows.filter(pl.col("event_day").is_in(event_days))):
+        event_days = [day for day, (state, _) in task.states.items() if state == state_day] or [task.day]
+        begin_ms, end_ms = (
+            midnight_ms(day, task.sources.timezone) for day in (min(event_days), max(event_days) + dt.timedelta(days=1))
+        )
+        # by time and not by its day: Parquet is then read where it holds such times alone
+        mine = rows.filter(pl.col("event_time_ms").is_between(begin_ms, end_ms, closed="left"))
+        for some in _whole_blocks(mine):
             state = State.scan(task.features, state_day, task.config).restricted_to(some, task.config)
             for start in range(0, max(some.height, 1), ROW_GROUP):
                 block = some.slice(start, ROW_GROUP).drop("author_id", "music_id", "tag", "duration_bucket")
@@ -106,12 +112,16 @@ def _whole_blocks(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     rest = rows.clear().collect()
     *before, last = ranges(rows, BY_TIME)
     for inside in before:
-        some = pl.concat([rest, rows.filter(inside).collect(engine="streaming").sort(*ORDER)])
+        some = pl.concat([rest, _sorted(rows.filter(inside))])
         whole = some.height // ROW_GROUP * ROW_GROUP
         rest = some.slice(whole)
         if whole:
             yield some.slice(0, whole)
-    yield pl.concat([rest, rows.filter(last).collect(engine="streaming").sort(*ORDER)])
+    yield pl.concat([rest, _sorted(rows.filter(last))])
+
+
+def _sorted(rows: pl.LazyFrame) -> pl.DataFrame:
+    return rows.collect(engine="streaming").sort(*ORDER, maintain_order=True)
 
 
 def _inputs(task: RowsTask) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _write_groups(task: StateTask, past: Past, folder: Path) -> None:
 
 
 def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: Path) -> None:
-    """Write the state of one group; where users are among its keys for some of them at a time."""
+    """Write the state of one group, sorted by its keys; where users are among them range by range of users, and so within each."""
     group = task.config.groups[name]
     files = [daily / f"{name}.parquet" for daily in past.folders]
     pools_tags = "tag" in group.keys and task.config.tags == "each"

@@ -48,12 +48,13 @@ def predict_days(
     torch.set_num_threads(threads)
     model, source = load_model(bundle, seeds), FeatureFolder.open(rows.features)
     columns = tuple(dict.fromkeys([*SOURCE_COLUMNS, "state_day", *model.row_columns]))
+    of_any_day = lru_cache(maxsize=4)(source.history)
     written = 0
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
         for day in rows.days:
             wanted = columns_of_rows(source.columns(day)) if older_state else columns
-            histories = lru_cache(maxsize=4)(source.history if older_state else source.histories_of(day))
+            histories = of_any_day if older_state else lru_cache(maxsize=4)(source.histories_of(day))
             for chunk in source.chunks(day, wanted):
                 frame = on_older_state(rows.features, chunk) if older_state else chunk
                 table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()

@@ -62,10 +62,6 @@ class ColumnsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Complete all columns."""
         for column in self._columns.values():
             column.close()
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,10 +107,13 @@ class RowsWriter:
 
     def __init__(self, folder: Path, preprocessor: Preprocessor) -> None:
         self._preprocessor = preprocessor
-        self._columns, self._sequences = ColumnsWriter(folder), ColumnsWriter(folder / HISTORY)
-        if preprocessor.history_fields:
-            self._sequences.append(preprocessor.empty_history())
         self._histories: DayHistories | None = None
+        with ExitStack() as stack:
+            self._columns = stack.enter_context(ColumnsWriter(folder))
+            self._sequences = stack.enter_context(ColumnsWriter(folder / HISTORY))
+            if preprocessor.history_fields:
+                self._sequences.append(preprocessor.empty_history())
+            self._opened = stack.pop_all()
 
     def begin_day(self, load: HistoryLoader) -> None:
         """Go on with another day, whose rows read the histories that are loaded so."""
@@ -134,8 +138,7 @@ class RowsWriter:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._columns.close()
-        self._sequences.close()
+        self._opened.close()
 
 
 def context_columns(frame: pl.DataFrame) -> dict[str, Array]:

@@ -17,6 +17,7 @@ from tasks.table.build import build_table
 from tasks.table.columns import open_columns
 from tasks.table.config import TableConfig
 from tasks.table.preprocessor import Preprocessor
+from tasks.table.source import FeatureFolder
 from tasks.table.split import TASKS
 from tests.table.small_night import DAYS, FEATURES, rewrite_rows
 from tests.tolerance import ulps
@@ -94,6 +95,21 @@ def test_every_row_reads_the_history_its_user_had(features: Path, table: Path) -
         assert stored["feedback"][index].tolist() == [0] * (length - len(feedback)) + feedback
         expected = (vocabulary.encode(pl.Series(videos, dtype=pl.Int64)) + offset).tolist()
         assert stored["video_id"][index].tolist() == [offset] * (length - len(videos)) + expected
+
+
+def test_histories_of_a_day_are_those_that_its_rows_read(features: Path) -> None:
+    source, (day,) = FeatureFolder.open(features), DAYS.judge
+    rows = rows_of(features, DAYS.judge)
+    assert rows["state_day"].n_unique() > 1
+    left_out = 0
+    for (state_day,), of_state in rows.group_by("state_day"):
+        assert isinstance(state_day, dt.date)
+        everybody, found = source.history(state_day), source.histories_of(day)(state_day)
+        assert everybody is not None and found is not None
+        left_out += everybody.height - found.height
+        assert found.equals(everybody.filter(pl.col("user_id").is_in(of_state["user_id"].implode())))
+        assert found["user_id"].is_sorted()
+    assert left_out
 
 
 def test_sequences_are_stored_once_per_user_and_day(table: Path) -> None:
