@@ -51,7 +51,9 @@ def test_every_control_belongs_to_the_arm_whose_codes_it_replaces() -> None:
     own = [arm for arm, items in coded.items() if isinstance(items, CodedItems) and items.control is None]
     assert {arm: controls(protocol, arm) for arm in own} == {
         "rq": ["rq_shuffled", "rq_random"],
+        "prefix": [],
         "bigram": [],
+        "bpe": ["bpe_shuffled"],
         "tree": ["tree_shuffled"],
         "cluster": ["cluster_shuffled"],
         "collaborative": [],

@@ -24,7 +24,8 @@ from tasks.table.items.controls import CONTROLS, Ids
 from tasks.table.items.fsq import Fsq
 from tasks.table.items.rq_kmeans import RqKMeans
 from tasks.table.items.rq_vae import RqVae
-from tasks.table.items.schemes import ID_SCHEMES, IdScheme
+from tasks.table.items.scheme import IdScheme
+from tasks.table.items.schemes import ID_SCHEMES
 from tasks.table.items.tokenizer import Codes, Doubles, Tokenizer
 from tasks.table.items.tree import Tree
 from tasks.table.items.watched import LearnedVectors

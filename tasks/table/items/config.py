@@ -110,8 +110,9 @@ VectorsConfig = Annotated[ContentVectors | CollaborativeVectors | CoWatchVectors
 class CodedItems(Block):
     """Codes of content, or of who watched what, learned from videos of the past, beside the video's own row."""
 
-    kind: Literal["rq", "prefix", "bigram"]
-    """what is looked up: every level's code (rq), the first code, the first two ... (prefix), or two levels at a time (bigram)"""
+    kind: Literal["rq", "prefix", "bigram", "bpe"]
+    """what is looked up: every level's code (rq), the first code, the first two ... (prefix), two levels at a time (bigram), or the pieces
+    that codes of videos of the fit days often make together (bpe)"""
     control: Literal["shuffled", "random"] | None = Field(default=None, exclude_if=lambda control: control is None)
     """codes to look up in place of a video's own, to hold a gain against: those of another video, drawn at random (shuffled), or codes
     drawn at random (random); null: its own"""
@@ -150,8 +151,10 @@ class CodedItems(Block):
             raise ValueError(
                 "kind 'prefix' looks up paths, and the chunks of fsq lead nowhere: set kind to 'rq', or another tokenizer"
             )
-        if self.kind == "bigram" and self.tokenizer.kind == "tree":
-            raise ValueError("kind 'bigram' joins levels, and a node of a tree says those above it: set kind to 'rq'")
+        if self.kind in ("bigram", "bpe") and self.tokenizer.kind == "tree":
+            raise ValueError(
+                f"kind {self.kind!r} joins levels, and a node of a tree says those above it: set kind to 'rq'"
+            )
         if self.tokenizer.kind == "cluster" and self.levels != 1:
             raise ValueError(
                 f"tokenizer 'cluster' makes one code, not {self.levels}: leave levels out, or set another tokenizer"

@@ -132,6 +132,7 @@ def test_what_content_does_not_hold_is_not_rounded(planted: tuple[np.ndarray, np
     [
         ({"kind": "prefix", "tokenizer": {"kind": "fsq"}}, "the chunks of fsq lead nowhere"),
         ({"kind": "bigram", "tokenizer": {"kind": "tree"}}, "a node of a tree says those above it"),
+        ({"kind": "bpe", "tokenizer": {"kind": "tree"}}, "'bpe' joins levels"),
         ({"kind": "rq", "levels": 2, "tokenizer": {"kind": "cluster"}}, "'cluster' makes one code, not 2"),
         ({"kind": "rq", "until": "2026-01-10", "vectors": {"kind": "co_watch"}}, "learned anew from the fit days"),
     ],
