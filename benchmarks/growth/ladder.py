@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.feedback.differences import known_ends
 from benchmarks.parts.part import Options, Table
 from tasks.config import Params, load_params
+from tasks.core.files import read_json, write_json
 from tasks.core.layout import Workspace
 from tasks.evaluate.catalogue import metric
 from tasks.evaluate.compare import compare
@@ -50,40 +51,51 @@ class Measured:
     cpu_s: Mapping[str, float]
 
 
-def ladder(options: Options, sizes: Sequence[int], world_of: WorldOf, title: str) -> Table:
+def ladder(options: Options, sizes: Sequence[int], world_of: WorldOf, title: str, threads: int = 1) -> Table:
     """Fit and compare on one log after another; only what was compared is kept.
+
+    With a scratch of the caller's, a run that was ended goes on with what it had finished of a log: data, table, recipes.
 
     Args:
         options: seeds and scratch.
         sizes: impressions a day.
         world_of: what grows.
         title: of the table.
+        threads: of every fit.
     """
     params = load_params(REPOSITORY / "params.yaml")
     measured = []
     for size in [QUICK] if options.quick else sizes:
         root = options.scratch / str(size)
-        measured.append(_measured(_protocol(params, world_of, size, options), Workspace(root)))
+        measured.append(_measured(_protocol(params, world_of, size, options, threads), Workspace(root)))
         shutil.rmtree(root)
-    return _table(title, measured, params.evaluation.confidence)
+    return _table(title, measured, params.evaluation.confidence, threads)
 
 
 def _measured(protocol: Protocol, workspace: Workspace) -> Measured:
-    run, cpu_s = ProtocolRun(protocol, workspace), dict[str, float]()
-    run.prepare()
-    run.table(VARIANT)
-    for recipe in RECIPES:
-        began = time.process_time()
-        run.fit(VARIANT, recipe)
-        cpu_s[recipe] = time.process_time() - began
+    run = ProtocolRun(protocol, workspace)
     place, world = run.place(VARIANT), protocol.params.sources[protocol.params.default_source]
+    run.prepare()
+    if not place.table.is_dir():
+        run.table(VARIANT)
+    cpu_s = {recipe: _cpu_s_of_fits(run, recipe, place) for recipe in RECIPES}
     assert isinstance(world, SimulatorConfig)
     network, trees = ([place.judge_table(recipe)] for recipe in RECIPES)
     rows = TrainingTable.open(place.table).metadata.rows["fit"]
     return Measured(rows, world, compare(network, trees, protocol.params.evaluation), cpu_s)
 
 
-def _protocol(params: Params, world_of: WorldOf, size: int, options: Options) -> Protocol:
+def _cpu_s_of_fits(run: ProtocolRun, recipe: str, place: Workspace) -> float:
+    """Fit a recipe, unless that was finished before, and return the CPU-seconds it took."""
+    taken = place.root / f"{recipe}.cpu_s.json"
+    if not taken.is_file():
+        began = time.process_time()
+        run.fit(VARIANT, recipe)
+        write_json(taken, time.process_time() - began)
+    return float(read_json(taken))
+
+
+def _protocol(params: Params, world_of: WorldOf, size: int, options: Options, threads: int) -> Protocol:
     """Return the default night's recipes and settings on the world of one size; trees are fitted on all its rows."""
     world, quick = params.sources["simulator"], options.quick
     assert isinstance(world, SimulatorConfig)
@@ -94,7 +106,7 @@ def _protocol(params: Params, world_of: WorldOf, size: int, options: Options) ->
         "sources": {"simulator": world_of(world, size).model_copy(update={"seed": SEED})},
         "recipes": dict(zip(RECIPES, (network, trees), strict=True)),
         "training": params.training.model_copy(
-            update={"seeds": tuple(options.seeds)} | ({"max_epochs": 1} if quick else {})
+            update={"seeds": tuple(options.seeds), "threads": threads} | ({"max_epochs": 1} if quick else {})
         ),
     }
     first = world.start_day + dt.timedelta(days=params.window.lookback_days)
@@ -110,7 +122,7 @@ def _protocol(params: Params, world_of: WorldOf, size: int, options: Options) ->
     )
 
 
-def _table(title: str, measured: Sequence[Measured], level: float) -> Table:
+def _table(title: str, measured: Sequence[Measured], level: float, threads: int) -> Table:
     """Return a row per log and a column per metric: network, trees, and the difference with its interval."""
     worlds = "; ".join(
         f"{one.rows:,} rows: {one.world.users:,} users and {one.world.videos:,} videos at first, "
@@ -125,6 +137,7 @@ def _table(title: str, measured: Sequence[Measured], level: float) -> Table:
             "`{}` / `{}` of the default night, means over fits; then their difference with its 95 % interval (users of the judge "
             "day, paired, and fits of both sides; of one fit, users alone).".format(*RECIPES),
             "Lower is better of MAE (seconds) and of RMSE, whose difference is relative.",
+            *([f"Every fit has {threads} threads."] if threads > 1 else []),
             "Both read one table, with features of every morning; the trees are fitted on all its rows and read no identifier and no "
             f"history. Six fit days, a day of early stopping and calibration, one judge day. {worlds}.",
         ],
