@@ -15,7 +15,7 @@ from tasks.core.remote import Files
 from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
 from tasks.features.partitions import ROW_GROUP, Built, code_key, slice_hash, write_parts
-from tasks.features.ranges import BY_USER, ranges
+from tasks.features.ranges import BY_USER, ranges_of_files
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
 """Integers per unit of a statistic (ratio 1, rank 1, one second); flags count 1."""
@@ -131,7 +131,7 @@ def _parts(task: DailyTask, scratch: Path) -> list[_Events]:
     """
     scanned = events.scan_events(task.sources.impressions, task.sources.videos)
     measured = events.with_measures(scanned, events.watch_percentiles(scanned).lazy())
-    inside = ranges(scanned, BY_USER)
+    inside = ranges_of_files([task.sources.impressions], scanned, BY_USER)
     where: Path | pl.PartitionBy = scratch / "part=0/rows.parquet"
     if len(inside) > 1:
         part = pl.coalesce(pl.when(some).then(number) for number, some in enumerate(inside))

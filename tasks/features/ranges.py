@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -31,6 +32,12 @@ class Key:
 BY_USER = (Key("user_id"),)
 BY_TIME = (Key("event_time_ms", 60_000), Key("event_time_ms"), Key("user_id"))
 """Minutes; within a minute that holds too many rows milliseconds, and within such a millisecond users."""
+
+
+def ranges_of_files(files: Sequence[Path], rows: pl.LazyFrame, keys: Sequence[Key]) -> list[pl.Expr]:
+    """Return `ranges` of rows that are scanned from some files, which are not read where they hold few."""
+    held: int = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.len()).collect().item()
+    return [EVERY] if held <= MOST_ROWS else ranges(rows, keys)
 
 
 def ranges(rows: pl.LazyFrame, keys: Sequence[Key]) -> list[pl.Expr]:

@@ -1,7 +1,7 @@
 """Third partition function: the examples of one arrival day, each joined with the state of its event day."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
 from tasks.features.partitions import ROW_GROUP, Built, as_arrow, code_key, slice_hash
-from tasks.features.ranges import BY_TIME, ranges
+from tasks.features.ranges import BY_TIME, ranges_of_files
 from tasks.features.schema import row_columns
 
 ORDER = ("event_time_ms", "user_id", "video_id", "known_at_ms")
@@ -100,17 +100,17 @@ def _blocks(task: RowsTask, rows: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
         )
         # by time and not by its day: Parquet is then read where it holds such times alone
         mine = rows.filter(pl.col("event_time_ms").is_between(begin_ms, end_ms, closed="left"))
-        for some in _whole_blocks(mine):
+        for some in _whole_blocks(mine, ranges_of_files([task.sources.impressions], mine, BY_TIME)):
             state = State.scan(task.features, state_day, task.config).restricted_to(some, task.config)
             for start in range(0, max(some.height, 1), ROW_GROUP):
                 block = some.slice(start, ROW_GROUP).drop("author_id", "music_id", "tag", "duration_bucket")
                 yield join_features(block.lazy(), state, task.config, task.sources.timezone)
 
 
-def _whole_blocks(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Yield rows in their order, some blocks of them at a time; only the last may end within one."""
+def _whole_blocks(rows: pl.LazyFrame, parts: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+    """Yield rows in their order, those of ascending ranges one after the other; only the last may end within a block."""
     rest = rows.clear().collect()
-    *before, last = ranges(rows, BY_TIME)
+    *before, last = parts
     for inside in before:
         some = pl.concat([rest, _sorted(rows.filter(inside))])
         whole = some.height // ROW_GROUP * ROW_GROUP

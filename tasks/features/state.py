@@ -16,7 +16,7 @@ from tasks.features import history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Window
 from tasks.features.daily import HISTORY_FILE, NEWEST_FILE, UNIT
 from tasks.features.partitions import Built, code_key, write_parquet, write_parts
-from tasks.features.ranges import BY_USER, EVERY, ranges
+from tasks.features.ranges import BY_USER, EVERY, ranges_of_files
 
 POPULARITY_DAYS = 7
 WEIGHT_ONE = 1 << 20
@@ -181,7 +181,7 @@ def _write_group(task: StateTask, past: Past, name: str, priors: Priors, path: P
 
 def _ranges_of_users(files: Sequence[Path]) -> list[pl.Expr]:
     """Return filters of users that part the rows of some files."""
-    return ranges(pl.scan_parquet(list(files), hive_partitioning=False), BY_USER) if files else [EVERY]
+    return ranges_of_files(files, pl.scan_parquet(list(files), hive_partitioning=False), BY_USER) if files else [EVERY]
 
 
 def _last_events(past: Past, joined_tags: pl.LazyFrame | None, users: pl.Expr) -> pl.DataFrame:
