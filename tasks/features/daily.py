@@ -137,10 +137,10 @@ def _parts(task: DailyTask, scratch: Path) -> list[_Events]:
         part = pl.coalesce(pl.when(some).then(number) for number, some in enumerate(inside))
         where = pl.PartitionBy(scratch, key=part.alias("part"), include_key=False)
     measured.sink_parquet(where, compression="lz4", row_group_size=ROW_GROUP, mkdir=True, engine="streaming")
-    return [_read(scratch / f"part={number}", task.config.has_recency) for number in range(len(inside))]
+    return [_events_of(scratch / f"part={number}", task.config.has_recency) for number in range(len(inside))]
 
 
-def _read(folder: Path, has_recency: bool) -> _Events:
+def _events_of(folder: Path, has_recency: bool) -> _Events:
     measured = pl.scan_parquet(folder, hive_partitioning=False)
     if not has_recency:
         return _Events(measured, None)
