@@ -14,7 +14,7 @@ from tasks.core.partition_cache import MANIFEST, Manifest, making, stored
 from tasks.core.remote import Files
 from tasks.features import events, history, recency
 from tasks.features.config import FeatureConfig, FeatureGroup, Statistic
-from tasks.features.partitions import ROW_GROUP, Built, code_key, slice_hash, write_parts
+from tasks.features.partitions import ROW_GROUP, Built, code_key, count_rows, slice_hash, write_parts
 from tasks.features.ranges import BY_USER, ranges_of_files
 
 UNIT: Mapping[Statistic, int] = {"ratio": events.FIXED_POINT, "percentile": events.FIXED_POINT, "watch": 1_000}
@@ -114,7 +114,7 @@ def _write_sums(task: DailyTask, folder: Path) -> dict[str, Any]:
         )
         total = totals.collect(engine="streaming").row(0, named=True)
         days = whole.measured.select(events.event_day(task.sources.timezone)).unique().collect(engine="streaming")
-    rows_in = pl.scan_parquet(task.sources.impressions, hive_partitioning=False).select(pl.len()).collect().item()
+    rows_in = count_rows(task.sources.impressions)
     return {
         "rows_in": rows_in,
         "rows_out": total["n"],

@@ -53,6 +53,11 @@ def slice_hash(table: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> str:
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
+def count_rows(*files: Path) -> int:
+    """Return how many rows Parquet files say they hold."""
+    return int(pl.scan_parquet(list(files), hive_partitioning=False).select(pl.len()).collect().item())
+
+
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame with settings that give equal bytes for equal rows."""
     frame.write_parquet(path, compression="zstd", statistics=True, row_group_size=ROW_GROUP)

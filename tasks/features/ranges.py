@@ -6,6 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.features.partitions import count_rows
+
 MOST_ROWS = 1_000_000
 """Rows of the log, or of daily sums, that are held at a time."""
 EVERY = pl.lit(True)
@@ -36,8 +38,7 @@ BY_TIME = (Key("event_time_ms", 60_000), Key("event_time_ms"), Key("user_id"))
 
 def ranges_of_files(files: Sequence[Path], rows: pl.LazyFrame, keys: Sequence[Key]) -> list[pl.Expr]:
     """Return `ranges` of rows that are scanned from some files, which are not read where they hold few."""
-    held: int = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.len()).collect().item()
-    return [EVERY] if held <= MOST_ROWS else ranges(rows, keys)
+    return [EVERY] if count_rows(*files) <= MOST_ROWS else ranges(rows, keys)
 
 
 def ranges(rows: pl.LazyFrame, keys: Sequence[Key]) -> list[pl.Expr]:

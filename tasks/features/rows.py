@@ -19,7 +19,7 @@ from tasks.core.remote import Files
 from tasks.features import events
 from tasks.features.config import FeatureConfig
 from tasks.features.join import State, join_features
-from tasks.features.partitions import ROW_GROUP, Built, as_arrow, code_key, slice_hash
+from tasks.features.partitions import ROW_GROUP, Built, as_arrow, code_key, count_rows, slice_hash
 from tasks.features.ranges import BY_TIME, ranges_of_files
 from tasks.features.schema import row_columns
 
@@ -61,10 +61,10 @@ def build_rows(task: RowsTask) -> Built:
     inputs = _inputs(task)
     key = hash_value(inputs)
     if stored(task.folder / MANIFEST, key) is not None:
-        return Built(task.day, key, reused=True, rows=_count(task.folder / "part.parquet"))
+        return Built(task.day, key, reused=True, rows=count_rows(task.folder / "part.parquet"))
     with making(task.folder, task.day, key) as (temporary, manifest):
         rows_out = _write_blocks(task, temporary / "part.parquet")
-        rows_in = _count(task.sources.impressions)
+        rows_in = count_rows(task.sources.impressions)
         manifest |= {"inputs": inputs, "rows_in": rows_in, "rows_out": rows_out}
         manifest["dropped"] = {"no_duration": rows_in - rows_out}
     return Built(task.day, key, rows=rows_out)
@@ -137,7 +137,3 @@ def _inputs(task: RowsTask) -> dict[str, Any]:
         "config": hash_value(task.config.model_dump()),
         "code": code_key(),
     }
-
-
-def _count(part: Path) -> int:
-    return int(pl.scan_parquet(part, hive_partitioning=False).select(pl.len()).collect().item())

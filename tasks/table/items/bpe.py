@@ -1,7 +1,7 @@
 """Pieces of neighbouring codes by byte-pair encoding: codes that often stand together become one row
 (docs/methods/representation.md#pieces-of-codes).
 
-Shapes: V videos, L levels, P pieces, M joins.
+Shapes: V videos, L levels, P pieces.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from tasks.table.items.tokenizer import Codes
 
 _INSIDE = -1
 """Of a level at which no piece begins, since one that began before reaches over it."""
-_UNKNOWN_ROW, _INSIDE_ROW, _FIRST_ROW = 0, 1, 2
+_INSIDE_ROW, _FIRST_ROW = 1, 2
+"""Rows of a field: 0 is unknown, 1 inside a piece, and then come pieces."""
 _OFTEN = 2
 """Videos of the fit days in which two pieces stand together, before they are joined."""
 
