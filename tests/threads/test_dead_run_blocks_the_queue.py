@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from uuid import UUID
 
 import pytest
@@ -76,8 +77,11 @@ def test_a_dead_night_blocks_the_next_one_until_it_is_tended(client: SyncPrefect
 def test_a_night_that_lives_here_is_let_be(client: SyncPrefectClient) -> None:
     (run,) = due(client, "thread-here")
     bring(client, run, Pending(), Running())
-    process = subprocess.Popen(["sleep", "600"], env=os.environ | {"PREFECT__FLOW_RUN_ID": str(run)})
+    environment = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
+    process = subprocess.Popen(["sh", "-c", "echo begun; read end"], env=environment, stdin=PIPE, stdout=PIPE)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then Linux may not say a process's environment yet
         assert tend(client, ["thread-here"], patience=AT_ONCE) == []
         bring(client, run, Crashed())
         assert tend(client, ["thread-here"], patience=AT_ONCE) == [], (
@@ -85,7 +89,7 @@ def test_a_night_that_lives_here_is_let_be(client: SyncPrefectClient) -> None:
         )
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert len(tend(client, ["thread-here"], patience=AT_ONCE)) == 1
 
 
