@@ -93,5 +93,5 @@ def test_a_category_may_have_any_name_in_every_table(tmp_path: Path) -> None:
         assert dict(users.select("user_id", f"context_{name}").iter_rows()) == known, "what the user's last event had"
     pairs = users.with_columns(video_id=pl.lit(7, pl.Int64), event_time_ms=pl.lit(1_709_900_000_000, pl.Int64))
     rows = candidates(tmp_path / "features", pairs.lazy(), served).collect()
-    scores = model.predict(rows, FeatureFolder.open(tmp_path / "features").history, "pairs")["score"]
+    scores = model.predict(rows, FeatureFolder.open(tmp_path / "features").past(), "pairs")["score"]
     assert len(scores) == users.height and np.isfinite(scores).all()

@@ -60,7 +60,7 @@ def _day(source: FeatureFolder, day: dt.date, world: SimulatorConfig) -> pl.Data
     columns = (*KEY, "tag", "watch_ms", "duration_ms")
     rows = pl.concat(source.chunks(day, columns)).with_columns(topic)
     is_bored = bored(world, day_index(world, day), rows["user_id"].to_numpy(), rows["topic"].to_numpy())
-    history = source.history(day)
+    history = source.past().histories(day)
     assert history is not None
     events = history.select("user_id", "tag", "feedback").explode("tag", "feedback").with_columns(topic)
     skipped = pl.col("feedback") == SKIP

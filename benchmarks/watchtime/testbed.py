@@ -5,7 +5,7 @@ Shapes: B rows of the judge days.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +70,12 @@ class Testbed:
         """Return what every seed of a bundle predicts for the rows of the judge days."""
         torch.set_num_threads(self.training.threads)
         model, source = load_model(bundle), FeatureFolder.open(self.features)
-        histories = lru_cache(maxsize=4)(source.history)
+        past = source.past(kept=4)
         columns = tuple(dict.fromkeys(["user_id", "video_id", "state_day", *model.row_columns]))
         parts: dict[int, list[Outputs]] = {seed: [] for seed in model.seeds}
         for day in self.days.judge:
             for frame in source.chunks(day, columns):
-                encoded = model.encode(frame, histories, str(day))
+                encoded = model.encode(frame, past, str(day))
                 for seed in model.seeds:
                     parts[seed].append(Outputs.of(model, encoded, seed))
         return {seed: Outputs.join(found) for seed, found in parts.items()}

@@ -14,7 +14,7 @@ from models.attribution.integrated_gradients import integrated_gradients
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError
 from tasks.predict import Bundle
-from tasks.table.history import HistoryLoader
+from tasks.table.past import Past
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
 
@@ -34,17 +34,17 @@ class Explainer:
         baseline_W: mean of the fields over the validation day.
         deviation: standard deviation of watch time there, in seconds.
         groups: aggregates that count as one field.
-        histories: returns the histories of a state day.
+        past: what users did.
     """
 
     bundle: Bundle
     baseline_W: Tensor
     deviation: float
     groups: Mapping[str, tuple[str, ...]]
-    histories: HistoryLoader
+    past: Past
 
     @classmethod
-    def of(cls, bundle: Bundle, source: FeatureFolder, days: Days, histories: HistoryLoader) -> "Explainer":
+    def of(cls, bundle: Bundle, source: FeatureFolder, days: Days, past: Past) -> "Explainer":
         """Read the baseline from the validation day of the night.
 
         Raises:
@@ -55,13 +55,13 @@ class Explainer:
         frame = pl.concat(source.chunks(days.validation, columns))
         frame = frame.sample(min(_BACKGROUND_ROWS, frame.height), seed=_SEED)
         groups = {name: tuple(group.columns) for name, group in source.groups.items()}
-        rows = _fields(bundle, frame, histories, groups, str(source.rows(days.validation)))
+        rows = _fields(bundle, frame, past, groups, str(source.rows(days.validation)))
         try:
             rows.seconds(rows.x_BW)
         except ValueError as error:
             raise ConfigError(f"{bundle.manifest.name} cannot be explained: {error}") from error
         deviation = float(watch_seconds(frame, bundle.truncate_watch).std())
-        return cls(bundle, rows.mean(), deviation, groups, histories)
+        return cls(bundle, rows.mean(), deviation, groups, past)
 
     def __call__(self, frame: pl.DataFrame) -> dict[str, NDArray[Any]]:
         """Return `seconds` before calibration, `baseline_seconds`, `complete`, and `ig_<field>`, the seconds that each adds, [rows] each.
@@ -69,7 +69,7 @@ class Explainer:
         Args:
             frame: feature rows.
         """
-        rows = _fields(self.bundle, frame, self.histories, self.groups, "the rows given")
+        rows = _fields(self.bundle, frame, self.past, self.groups, "the rows given")
         found = integrated_gradients(rows.seconds_at, rows.x_BW, self.baseline_W, rows.layout, self.deviation)
         of_fields = {OF_FIELD + name: found.field_BF[:, place].numpy() for place, name in enumerate(rows.layout.names)}
         named = {SECONDS: found.value_B, BASELINE: found.baseline_B, COMPLETE: found.complete_B}
@@ -77,7 +77,7 @@ class Explainer:
 
 
 def _fields(
-    bundle: Bundle, frame: pl.DataFrame, histories: HistoryLoader, groups: Mapping[str, tuple[str, ...]], where: str
+    bundle: Bundle, frame: pl.DataFrame, past: Past, groups: Mapping[str, tuple[str, ...]], where: str
 ) -> FieldRows:
-    encoded = bundle.encode(frame, histories, where)
+    encoded = bundle.encode(frame, past, where)
     return FieldRows.of(bundle.rankers[bundle.serving_seed], encoded.batch(0, len(encoded)), groups)

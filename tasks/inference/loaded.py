@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tasks.inference.raw_rows import RawRows
 from tasks.night.belonging import refuse_others
 from tasks.predict import Bundle, Model, load_model
 from tasks.stages import Night
-from tasks.table.history import HistoryLoader
+from tasks.table.past import Past
 from tasks.table.source import CHUNK_ROWS, FeatureFolder
 
 Rows = pl.DataFrame | Mapping[str, Sequence[Any]]
@@ -91,7 +91,7 @@ class LoadedModel:
                 no state for the day of a row.
         """
         table = _table(rows)
-        predicted = self._in_order(table, lambda frame: self.model.predict(frame, self._histories, _WHERE))
+        predicted = self._in_order(table, lambda frame: self.model.predict(frame, self._past, _WHERE))
         return table.with_columns(pl.Series(name, values) for name, values in predicted.items())
 
     def embed(self, rows: Rows) -> NDArray[np.float32]:
@@ -106,7 +106,7 @@ class LoadedModel:
         """
         model = self._network("embeds")
         embedded = self._in_order(
-            _table(rows), lambda frame: {"rows": model.embed(model.encode(frame, self._histories, _WHERE))}
+            _table(rows), lambda frame: {"rows": model.embed(model.encode(frame, self._past, _WHERE))}
         )
         return embedded["rows"]
 
@@ -129,7 +129,7 @@ class LoadedModel:
 
     @cached_property
     def _explainer(self) -> Explainer:
-        return Explainer.of(self._network("explains"), self.source, self.days, self._histories)
+        return Explainer.of(self._network("explains"), self.source, self.days, self._past)
 
     def _network(self, does: str) -> Bundle:
         if not isinstance(self.model, Bundle):
@@ -137,8 +137,8 @@ class LoadedModel:
         return self.model
 
     @cached_property
-    def _histories(self) -> HistoryLoader:
-        return lru_cache(maxsize=4)(self.source.history)
+    def _past(self) -> Past:
+        return self.source.past(kept=4)
 
     def _in_order(
         self, table: pl.DataFrame, asked: Callable[[pl.DataFrame], Mapping[str, NDArray[Any]]]

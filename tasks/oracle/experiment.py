@@ -1,6 +1,5 @@
 """Expose everything at random on the judge day, and measure a bundle on what happened."""
 
-from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -54,7 +53,7 @@ def measure_bundle(night: MeasuredNight, name: str, bundle: Path, rows: pl.DataF
         folder: where to write.
     """
     model, opened = load_model(bundle), FeatureFolder.open(night.features)
-    table = predicted_rows(model, rows, lru_cache(maxsize=2)(opened.history), "the uniformly exposed rows")
+    table = predicted_rows(model, rows, opened.past(kept=2), "the uniformly exposed rows")
     assert table.select(KEY).equals(rows.select(KEY))
     path = folder / f"{name}.parquet"
     table.write_parquet(path, metadata=bound_metadata(model.truncate_watch))

@@ -1,7 +1,6 @@
 """The prediction table of whole days."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tasks.core.predictions import SOURCE_COLUMNS, bound_metadata, prediction_ro
 from tasks.features.candidates import columns_of_rows, on_older_state
 from tasks.predict.load import load_model
 from tasks.predict.model import Model
-from tasks.table.history import HistoryLoader
+from tasks.table.past import Past
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureDays, FeatureFolder
 
@@ -48,16 +47,16 @@ def predict_days(
     torch.set_num_threads(threads)
     model, source = load_model(bundle, seeds), FeatureFolder.open(rows.features)
     columns = tuple(dict.fromkeys([*SOURCE_COLUMNS, "state_day", *model.row_columns]))
-    of_any_day = lru_cache(maxsize=4)(source.history)
+    of_any_day = source.past(kept=4)
     written = 0
     with writing(out) as temporary:
         writer: pq.ParquetWriter | None = None
         for day in rows.days:
             wanted = columns_of_rows(source.columns(day)) if older_state else columns
-            histories = of_any_day if older_state else lru_cache(maxsize=4)(source.histories_of(day))
+            past = of_any_day if older_state else source.past(day, kept=4)
             for chunk in source.chunks(day, wanted):
                 frame = on_older_state(rows.features, chunk) if older_state else chunk
-                table = predicted_rows(model, frame, histories, str(source.rows(day))).to_arrow()
+                table = predicted_rows(model, frame, past, str(source.rows(day))).to_arrow()
                 schema = table.schema.with_metadata(bound_metadata(model.truncate_watch))
                 writer = writer or pq.ParquetWriter(temporary, schema, compression="zstd")
                 writer.write_table(table)
@@ -82,16 +81,16 @@ def lacking(bundle: Path, rows: FeatureDays) -> tuple[str, ...]:
     return (*gone, *past)
 
 
-def predicted_rows(model: Model[Any], frame: pl.DataFrame, histories: HistoryLoader, where: str) -> pl.DataFrame:
+def predicted_rows(model: Model[Any], frame: pl.DataFrame, past: Past, where: str) -> pl.DataFrame:
     """Return keys, labels and segments of rows beside every seed's predictions, as `predict_days` lays them out.
 
     Args:
         model: what predicts.
         frame: feature rows with keys, labels and exposure; hold only as many as fit in memory.
-        histories: returns the histories of a state day.
+        past: what users did.
         where: where the rows came from, for messages.
     """
     y_s = watch_seconds(frame, model.truncate_watch)
-    encoded = model.encode(frame, histories, where)
+    encoded = model.encode(frame, past, where)
     predicted = [series for seed in model.seeds for series in seed_columns(model.predict_encoded(encoded, seed), seed)]
     return prediction_rows(frame, y_s).with_columns(predicted)

@@ -23,7 +23,7 @@ from tasks.predict.fitted import FittedModel, encode_rows, read_calibrations
 from tasks.predict.load_fitted import load_fitted
 from tasks.predict.manifest import ServableEnsemble, read_manifest
 from tasks.predict.model import Floats, Model, Predictions
-from tasks.table.history import HistoryLoader
+from tasks.table.past import Past
 from tasks.train.batches import EncodedRows
 
 MEMBERS = "members"
@@ -66,7 +66,7 @@ class Ensemble(Model[MemberRows]):
 
     @property
     def history_columns(self) -> tuple[str, ...]:
-        """Fields of past events that any member reads."""
+        """Columns of past events that any member reads."""
         return tuple(dict.fromkeys(column for member in self.members.values() for column in member.history_columns))
 
     @property
@@ -74,13 +74,13 @@ class Ensemble(Model[MemberRows]):
         """Whether the label was min(play, duration), as it was for every member."""
         return next(iter(self.members.values())).truncate_watch
 
-    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> MemberRows:
+    def encode(self, frame: pl.DataFrame, past: Past, where: str) -> MemberRows:
         """Return feature rows as each member reads them."""
         rows: MemberRows = {}
         for names in self.encoders:
             with_history = any(self.members[name].reads_history for name in names)
             preprocessor = self.members[names[0]].preprocessor
-            rows |= dict.fromkeys(names, encode_rows(preprocessor, frame, histories, where, with_history=with_history))
+            rows |= dict.fromkeys(names, encode_rows(preprocessor, frame, past, where, with_history=with_history))
         return {name: rows[name] for name in self.members}
 
     def duration_s(self, rows: MemberRows) -> Floats:

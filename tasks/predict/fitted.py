@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from tasks.core.errors import TrainingError
 from tasks.core.files import read_json
 from tasks.predict.model import Floats, Model
-from tasks.table.history import DayHistories, HistoryLoader
+from tasks.table.history import DayHistories
+from tasks.table.past import Past
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.training_table import PREPROCESSOR
 from tasks.train.batches import EncodedRows
@@ -46,17 +47,17 @@ class FittedModel(Model[EncodedRows]):
 
     @property
     def history_columns(self) -> tuple[str, ...]:
-        """Fields of past events; none for a recipe without history."""
-        return self.preprocessor.history_fields if self.reads_history else ()
+        """Columns of past events; none for a recipe without history."""
+        return self.preprocessor.event_columns if self.reads_history else ()
 
     @property
     def truncate_watch(self) -> bool:
         """Whether the label was min(play, duration)."""
         return self.preprocessor.truncate_watch
 
-    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> EncodedRows:
+    def encode(self, frame: pl.DataFrame, past: Past, where: str) -> EncodedRows:
         """Return feature rows as the recipe's inputs."""
-        return encode_rows(self.preprocessor, frame, histories, where, with_history=self.reads_history)
+        return encode_rows(self.preprocessor, frame, past, where, with_history=self.reads_history)
 
     def duration_s(self, rows: EncodedRows) -> Floats:
         """Return durations in seconds, [rows]."""
@@ -64,13 +65,13 @@ class FittedModel(Model[EncodedRows]):
 
 
 def encode_rows(
-    preprocessor: Preprocessor, frame: pl.DataFrame, histories: HistoryLoader, where: str, *, with_history: bool
+    preprocessor: Preprocessor, frame: pl.DataFrame, past: Past, where: str, *, with_history: bool
 ) -> EncodedRows:
     """Return feature rows as a preprocessor encodes them; a recipe without history may be given rows with one."""
     columns = preprocessor.encode(frame, where)
     if not with_history:
         return EncodedRows(columns, {})
-    sequences = DayHistories(histories, preprocessor, first_index=1)
+    sequences = DayHistories(past, preprocessor, first_index=1)
     columns["history_index"], fresh = sequences.index(frame["user_id"], frame["state_day"])
     empty = preprocessor.empty_history()
     parts = [empty] if fresh is None else [empty, fresh]

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.core.predictions import MEAN, MEAN_UNIFORM, MEDIAN, SCORE, probability
-from tasks.table.history import HistoryLoader
+from tasks.table.past import Past
 from tasks.train.calibrate import Calibration
 from tasks.train.manifest import BundleManifest
 
@@ -64,7 +64,7 @@ class Model(ABC, Generic[Encoded]):
     @property
     @abstractmethod
     def history_columns(self) -> tuple[str, ...]:
-        """Fields of past events that `encode` reads."""
+        """Columns of past events that `encode` reads."""
 
     @property
     @abstractmethod
@@ -72,7 +72,7 @@ class Model(ABC, Generic[Encoded]):
         """Whether the label was min(play, duration)."""
 
     @abstractmethod
-    def encode(self, frame: pl.DataFrame, histories: HistoryLoader, where: str) -> Encoded:
+    def encode(self, frame: pl.DataFrame, past: Past, where: str) -> Encoded:
         """Return feature rows as the model's inputs; arguments as in `predict`."""
 
     @abstractmethod
@@ -93,20 +93,18 @@ class Model(ABC, Generic[Encoded]):
         uniform = (MEAN_UNIFORM,) if self.calibrations[seed].mean.knows_uniform else ()
         return (SCORE, MEAN, MEDIAN, *uniform, *map(probability, self.tasks))
 
-    def predict(
-        self, frame: pl.DataFrame, histories: HistoryLoader, where: str, seed: int | None = None
-    ) -> Predictions:
+    def predict(self, frame: pl.DataFrame, past: Past, where: str, seed: int | None = None) -> Predictions:
         """Return `score`, `watch_mean`, `watch_median` (seconds), one `p_<task>` per binary task, and
         `watch_mean_uniform` where it is known, float64 [rows].
 
         Args:
             frame: feature rows; hold only as many as fit in memory, the forward pass takes them in parts.
-            histories: returns the histories of a state day (`FeatureFolder.history`); unused by recipes without.
+            past: what users did (`FeatureFolder.past`); unused by recipes without.
             where: where the rows came from, for messages.
             seed: whose predictions; None: the serving seed.
 
         Raises:
             ContractError: if a column that the model was trained with is missing.
         """
-        rows = self.encode(frame, histories, where)
+        rows = self.encode(frame, past, where)
         return self.predict_encoded(rows, self.serving_seed if seed is None else seed)

@@ -69,7 +69,10 @@ def network_inputs(preprocessor: Preprocessor, *, with_history: bool) -> dict[st
     if with_history:
         inputs["history"] = {
             "length": schema.history_length,
-            "fields": [{"name": name, "offset": offsets[name]} for name in schema.history_fields],
+            "fields": [
+                {"name": name, "offset": offsets[name]} | (made[name] if made[name]["kind"] == "item" else {})
+                for name in schema.history_fields
+            ],
             "codes": list(HISTORY_CODES.values()),
         }
     return inputs

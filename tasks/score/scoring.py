@@ -6,7 +6,7 @@ import platform
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,10 @@ class Scoring:
     def parts(self, model: Model[Any], users: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the scores of some users' pairs, part by part (a part holds whole users)."""
         source = FeatureFolder.open(self.features)
-        histories, traits = lru_cache(maxsize=1)(source.history), source.traits_told(model.row_columns)
+        past, traits = source.past(kept=1), source.traits_told(model.row_columns)
         for pairs in self._pairs(users):
             rows = candidates(self.features, pairs.lazy(), self.state_day, traits).collect()
-            predicted = model.predict(rows, histories, "the candidates of the next day")
+            predicted = model.predict(rows, past, "the candidates of the next day")
             if self.fusion is not None:
                 predicted["fused"] = self.fusion(predicted, rows["duration_ms"].to_numpy() / 1000)
             predicted = served_seconds(predicted, self.config.serve_population)

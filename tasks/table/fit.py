@@ -37,7 +37,7 @@ def fit_preprocessor(
 
     Raises:
         ConfigError: if the configuration names a field or feature that the features stage does not offer, or asks for codes
-            of content that it does not carry.
+            of content, or of past events, that it does not carry.
         ContractError: if too few videos of `days` have content, or were watched.
     """
     traits = _chosen("traits", config.traits, sorted(features.traits))
@@ -96,6 +96,11 @@ def _fit_items(
     """Learn codes from the content of the videos that teach, or from who watched what."""
     items, where = config.items, str(features.path)
     assert not isinstance(items, NoItems)
+    if items.history and "video_id" not in features.history_fields:
+        raise ConfigError(
+            f"table.items.history reads the video_id of past events, and those of {where} carry {', '.join(features.history_fields) or 'nothing'}: "
+            "run the features stage again, or leave table.items.history out"
+        )
     if found.watches is None:
         shown = found.levels["video_id"].vocabulary(1).keys
         codes = ItemCodes.fit(teaching_videos(features, items, shown, last_fit_day), items, where)

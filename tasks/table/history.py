@@ -1,17 +1,17 @@
 """Stores every (user, state day) sequence that rows of an arrival day read once, and numbers the rows' sequences."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.table.past import Past
 from tasks.table.preprocessor import Preprocessor
 
 Array = NDArray[Any]
-HistoryLoader = Callable[[dt.date], pl.DataFrame | None]
 EMPTY = 0
 """Sequence of users without history."""
 HISTORY = "history"
@@ -24,13 +24,13 @@ class DayHistories:
     """The sequences that the rows of one arrival day may read.
 
     Args:
-        load: returns the histories of a state day, sorted by user_id, or None.
+        past: what users did, and the catalogue of the videos.
         preprocessor: encodes them.
         first_index: number that the first sequence stored here gets.
     """
 
-    def __init__(self, load: HistoryLoader, preprocessor: Preprocessor, first_index: int) -> None:
-        self._load, self._preprocessor = load, preprocessor
+    def __init__(self, past: Past, preprocessor: Preprocessor, first_index: int) -> None:
+        self._past, self._preprocessor = past, preprocessor
         self._next = first_index
         self._frames: dict[dt.date, pl.DataFrame | None] = {}
         self._stored: dict[dt.date, NDArray[np.int32]] = {}
@@ -59,14 +59,14 @@ class DayHistories:
         place = np.minimum(np.searchsorted(known, users), len(known) - 1)
         found = known[place] == users
         new = np.unique(place[found & (stored[place] == EMPTY)])
-        encoded = [self._preprocessor.encode_history(frame[new])] if len(new) else []
+        encoded = [self._preprocessor.encode_history(frame[new], self._past)] if len(new) else []
         stored[new] = np.arange(self._next, self._next + len(new), dtype=np.int32)
         self._next += len(new)
         return np.where(found, stored[place], EMPTY), encoded
 
     def _frame(self, day: dt.date) -> pl.DataFrame | None:
         if day not in self._frames:
-            frame = self._frames[day] = self._load(day)
+            frame = self._frames[day] = self._past.histories(day)
             self._stored[day] = np.full(0 if frame is None else frame.height, EMPTY, dtype=np.int32)
         return self._frames[day]
 

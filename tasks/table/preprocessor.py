@@ -15,6 +15,7 @@ from models.schema import InputSchema
 from tasks.core.files import read_json, write_json
 from tasks.table.items.codes import ItemCodes
 from tasks.table.normalisation import Normalisation
+from tasks.table.past import Past
 from tasks.table.rows import Array, PaddedSlots, dense_matrix, require, seconds
 from tasks.table.vocabulary import Vocabulary, pack
 
@@ -33,7 +34,7 @@ class Preprocessor:
         vocabularies: one per categorical field, in packed order; the duration buckets come after them, then the code fields.
         duration_edges_s: inner edges of the duration buckets, float64, increasing.
         normalisation: of the dense features.
-        history_fields: categorical fields that history events carry.
+        history_fields: vocabularies that history events are encoded by; the schema names codes of their videos beside them.
         history_length: events per sequence.
         truncate_watch: whether the label is min(play, duration).
         timezone: of the source; a row reads the history of its local day.
@@ -60,8 +61,8 @@ class Preprocessor:
             fields=(*fields, (DURATION_BUCKET, len(self.duration_edges_s) + 2), *codes),
             num_dense=len(self.normalisation.names),
             dense_names=tuple(self.normalisation.names),
-            history_fields=self.history_fields,
-            history_length=self.history_length if self.history_fields else 0,
+            history_fields=(*self.history_fields, *(name for name, _ in self._event_codes)),
+            history_length=self.history_length if self.event_columns else 0,
             sensitive=tuple(self.sensitive.items()),
         )
 
@@ -76,6 +77,16 @@ class Preprocessor:
         names = (v.field for v in self.vocabularies)
         of_items = () if self.items is None else self.items.reads
         return tuple(dict.fromkeys([*names, "duration_ms", *self.normalisation.names, *of_items]))
+
+    @property
+    def event_columns(self) -> tuple[str, ...]:
+        """Columns of past events that `encode_history` reads, beside what the user did."""
+        return tuple(dict.fromkeys([*self.history_fields, *(["video_id"] if self._event_codes else [])]))
+
+    @property
+    def _event_codes(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of rows of every code field of past events."""
+        return () if self.items is None or not self.items.of_events else self.items.fields
 
     def encode(self, frame: pl.DataFrame, where: str) -> dict[str, Array]:
         """Return `ids` [rows, F] int32, `dense` [rows, N] float32 and `duration_s` float32 of rows.
@@ -108,25 +119,45 @@ class Preprocessor:
         column = self.schema.names.index(field)
         return ids[:, column].astype(np.int64) - self.schema.offsets[column]
 
-    def encode_history(self, frame: pl.DataFrame) -> dict[str, Array]:
-        """Return sequences [rows, L], left-padded: `feedback`, `ratio`, `gap` (uint8, 0 = pad) and one int32 per field."""
+    def encode_history(self, frame: pl.DataFrame, past: Past) -> dict[str, Array]:
+        """Return sequences [rows, L], left-padded: `feedback`, `ratio`, `gap` (uint8, 0 = pad) and one int32 per field.
+
+        Args:
+            frame: histories.
+            past: that they were read from, for the codes of their videos.
+
+        Raises:
+            ConfigError: if codes are of content and the night carries none.
+            ContractError: if content has another width than that of the fit days.
+        """
         slots = PaddedSlots.of(frame["feedback"], self.history_length)
         encoded: dict[str, Array] = {
             name: slots.place(frame[column].explode().to_numpy().astype(np.uint8), pad=0)
             for name, column in HISTORY_CODES.items()
         }
-        offsets, by_field = pack(self.vocabularies), {v.field: v for v in self.vocabularies}
-        for name in self.history_fields:
-            codes = by_field[name].encode(frame[name].explode()) + np.int32(offsets[name])
-            encoded[name] = slots.place(codes, pad=offsets[name])
+        by_field = {v.field: v for v in self.vocabularies}
+        local = {name: by_field[name].encode(frame[name].explode()) for name in self.history_fields}
+        if self.items is not None and self._event_codes:
+            code_EF = self.items.encode_events(frame["video_id"].explode(), past.catalogue)
+            local |= {name: code_EF[:, place] for place, (name, _) in enumerate(self._event_codes)}
+        for name, begin in self._history_offsets.items():
+            encoded[name] = slots.place(local[name] + np.int32(begin), pad=begin)
         return encoded
 
     def empty_history(self) -> dict[str, Array]:
         """Return the one sequence of users without history: all padding."""
-        offsets = pack(self.vocabularies)
         shape = (1, self.history_length)
         codes: dict[str, Array] = {name: np.zeros(shape, dtype=np.uint8) for name in HISTORY_CODES}
-        return codes | {field: np.full(shape, offsets[field], dtype=np.int32) for field in self.history_fields}
+        return codes | {name: np.full(shape, begin, dtype=np.int32) for name, begin in self._history_offsets.items()}
+
+    @property
+    def _history_offsets(self) -> dict[str, int]:
+        """First packed row of every field of past events: that of unknown values and of padding."""
+        schema = self.schema
+        return {
+            name: schema.offsets[column]
+            for name, column in zip(schema.history_fields, schema.history_columns, strict=True)
+        }
 
     def save(self, folder: Path) -> None:
         """Write the preprocessor as JSON and one Parquet file, and codebooks into a folder of their own."""

@@ -1,9 +1,9 @@
 """What the table reads of the features stage: rows per arrival day, histories per state day, and what columns mean."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tasks.features.history import CODES
 from tasks.features.state import history_file
 from tasks.features.traits import FILE as TRAITS_FILE
 from tasks.features.traits import join_traits, told_by
+from tasks.table.past import Past
 
 CHUNK_ROWS = 65_536
 """Rows encoded at a time: bounds memory."""
@@ -223,14 +224,19 @@ class FeatureFolder:
     def _videos(self) -> Path:
         return self.path / "videos.parquet"
 
-    def history(self, day: dt.date) -> pl.DataFrame | None:
-        """Return the histories as known before a state day, sorted by user_id, or None where there is none."""
-        return self._histories(day, None)
+    def past(self, day: dt.date | None = None, kept: int = 0) -> Past:
+        """Return what users did as known before a state day, and the catalogue of its videos.
 
-    def histories_of(self, day: dt.date) -> Callable[[dt.date], pl.DataFrame | None]:
-        """Return what `history` tells of a state day to those users alone whose rows of an arrival day read it."""
-        rows = pl.scan_parquet(self.rows(day), hive_partitioning=False)
-        return lambda state_day: self._histories(state_day, rows.filter(pl.col("state_day") == state_day))
+        Args:
+            day: arrival day whose rows read it: then the histories are those of their users alone; None: of everybody.
+            kept: state days whose histories are held once they were read.
+        """
+        rows = None if day is None else pl.scan_parquet(self.rows(day), hive_partitioning=False)
+
+        def histories(state_day: dt.date) -> pl.DataFrame | None:
+            return self._histories(state_day, None if rows is None else rows.filter(pl.col("state_day") == state_day))
+
+        return Past(lru_cache(maxsize=kept)(histories), self.catalogue)
 
     def _histories(self, day: dt.date, readers: pl.LazyFrame | None) -> pl.DataFrame | None:
         path = history_file(self.path, day)

@@ -16,7 +16,8 @@ from tasks.core.contract import KEY
 from tasks.core.labels import LABELS
 from tasks.features.state import history_file
 from tasks.table.columns import ColumnsWriter
-from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories, HistoryLoader
+from tasks.table.history import HISTORY, HISTORY_INDEX, DayHistories
+from tasks.table.past import Past
 from tasks.table.preprocessor import Preprocessor
 from tasks.table.rows import watch_seconds
 from tasks.table.source import FeatureFolder
@@ -52,7 +53,7 @@ class Encoding:
 
     def files(self, day: dt.date) -> tuple[Path, ...]:
         """Return what rows of an arrival day, and pairs that could have been among them, are encoded from."""
-        days = self.source.state_days(day) if self.preprocessor.history_fields else []
+        days = self.source.state_days(day) if self.preprocessor.event_columns else []
         histories = (history_file(self.features, state_day) for state_day in days)
         return *self.source.files(day, self.preprocessor.row_columns), *histories, self.folder
 
@@ -87,7 +88,7 @@ class SplitEncoder:
         with RowsWriter(folder, preprocessor) as writer:
             for day in days:
                 rows = late = 0
-                writer.begin_day(source.histories_of(day))
+                writer.begin_day(source.past(day))
                 for chunk in source.chunks(day, read, self.chunk_rows):
                     known = chunk if self.cutoff_ms is None else chunk.filter(pl.col("known_at_ms") <= self.cutoff_ms)
                     late += chunk.height - known.height
@@ -111,14 +112,14 @@ class RowsWriter:
         with ExitStack() as stack:
             self._columns = stack.enter_context(ColumnsWriter(folder))
             self._sequences = stack.enter_context(ColumnsWriter(folder / HISTORY))
-            if preprocessor.history_fields:
+            if preprocessor.event_columns:
                 self._sequences.append(preprocessor.empty_history())
             self._opened = stack.pop_all()
 
-    def begin_day(self, load: HistoryLoader) -> None:
-        """Go on with another day, whose rows read the histories that are loaded so."""
+    def begin_day(self, past: Past) -> None:
+        """Go on with another day, whose rows read a past."""
         next_index = 1 if self._histories is None else self._histories.next_index
-        self._histories = DayHistories(load, self._preprocessor, next_index)
+        self._histories = DayHistories(past, self._preprocessor, next_index)
 
     def append(self, rows: pl.DataFrame, further: Mapping[str, Array], where: str) -> None:
         """Write rows of the day: inputs, context and further columns.
@@ -128,7 +129,7 @@ class RowsWriter:
         """
         assert self._histories is not None
         inputs = self._preprocessor.encode(rows, where)
-        if self._preprocessor.history_fields:
+        if self._preprocessor.event_columns:
             inputs[HISTORY_INDEX], fresh = self._histories.index(rows["user_id"], rows["state_day"])
             if fresh is not None:
                 self._sequences.append(fresh)

@@ -114,7 +114,7 @@ class UnobservedSampler:
             for day, count in drawn:
                 if not count:
                     continue
-                writer.begin_day(source.histories_of(day) if self.log is None else source.history)
+                writer.begin_day(source.past(day if self.log is None else None))
                 for rows in self._with_features(self._draw(day, count)):
                     rate = {CANDIDATE_RATE: rows[CANDIDATE_RATE].to_numpy().astype(np.float32)}
                     writer.append(rows, rate, f"unobserved pairs of {day}")

@@ -9,7 +9,6 @@ Shapes: B rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +117,11 @@ def _measured(table: PredictionTable, config: EvaluationConfig, duration_edges_s
 def _predict(model: Bundle, rows: FeatureDays) -> dict[float, list[Point]]:
     """Return t -> one set of raw predictions per seed; every row is encoded once."""
     source = FeatureFolder.open(rows.features)
-    histories = lru_cache(maxsize=4)(source.history)
+    past = source.past(kept=4)
     parts: dict[float, list[list[Point]]] = {t: [[] for _ in model.rankers] for t in GRID}
     for day in rows.days:
         for frame in source.chunks(day, model.preprocessor.row_columns):
-            encoded = model.encode(frame, histories, str(source.rows(day)))
+            encoded = model.encode(frame, past, str(source.rows(day)))
             for t in GRID:
                 for number, seed in enumerate(model.rankers):
                     _turn(model, seed, t)

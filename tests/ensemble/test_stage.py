@@ -51,7 +51,7 @@ def judge(features: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def histories(features: Path):
-    return FeatureFolder.open(features).history
+    return FeatureFolder.open(features).past()
 
 
 def test_the_score_is_the_mean_percentile_in_the_validation_day(

@@ -104,7 +104,7 @@ def test_histories_of_a_day_are_those_that_its_rows_read(features: Path) -> None
     left_out = 0
     for (state_day,), of_state in rows.group_by("state_day"):
         assert isinstance(state_day, dt.date)
-        everybody, found = source.history(state_day), source.histories_of(day)(state_day)
+        everybody, found = source.past().histories(state_day), source.past(day).histories(state_day)
         assert everybody is not None and found is not None
         left_out += everybody.height - found.height
         assert found.equals(everybody.filter(pl.col("user_id").is_in(of_state["user_id"].implode())))

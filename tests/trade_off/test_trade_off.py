@@ -69,7 +69,7 @@ def raw(bundle: Bundle, rows: pl.DataFrame, features: Path, seed: int, t: float)
     for objective in bundle.rankers[seed].objectives.values():
         assert isinstance(objective, ProxyPriors)
         objective.trade_off = t
-    return bundle.predict_raw(bundle.encode(rows, FeatureFolder.open(features).history, "judge"), seed)
+    return bundle.predict_raw(bundle.encode(rows, FeatureFolder.open(features).past(), "judge"), seed)
 
 
 @pytest.mark.parametrize("exposure", ["logged", "random"])

@@ -105,7 +105,7 @@ def test_the_rows_in_the_files_are_what_every_reader_predicts_from(
 def exported_scores(bundle: Bundle, features: Path, program: Path) -> np.ndarray:
     """Return what an exported program says of the first 200 rows of the judge day, in the batch that predicted them."""
     frame = pl.read_parquet(partition(features / "rows", DAYS.judge[0]), hive_partitioning=False)
-    batch = bundle.encode(frame, FeatureFolder.open(features).history, "judge").batch(0, len(frame))
+    batch = bundle.encode(frame, FeatureFolder.open(features).past(), "judge").batch(0, len(frame))
     run = torch.export.load(program).module()
     found = run(batch.ids_BF, batch.dense_BN, batch.duration_B, history_tensors(bundle.rankers[0], batch))
     return found["score"].detach().numpy()[:200]
@@ -153,7 +153,7 @@ def test_a_level_that_was_never_seen_reads_the_unseen_row_of_its_field(
     bundle = load_bundle(bundles["int8_row"])
     judge = pl.read_parquet(partition(features / "rows", DAYS.judge[0]), hive_partitioning=False)
     strangers = judge.head(3).with_columns(video_id=pl.col("video_id") + 10**9)
-    ids = bundle.encode(strangers, FeatureFolder.open(features).history, "judge").columns["ids"]
+    ids = bundle.encode(strangers, FeatureFolder.open(features).past(), "judge").columns["ids"]
     column = [name for name, _ in bundle.preprocessor.schema.fields].index("video_id")
     unseen = {field["field"]: field["unseen"] for field in manifest_of(bundles["int8_row"])["fields"]}["video_id"]
     assert unseen > 0

@@ -73,7 +73,7 @@ def test_a_correction_travels_in_the_bundle_beside_the_weights_it_leaves_alone(
     for file in path.glob("weights-*"):
         assert hash_file(tmp_path / "small" / file.name) == hash_file(file)
     bundle, plain = load_bundle(tmp_path / "small"), load_bundle(path)
-    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    rows = bundle.encode(judge, FeatureFolder.open(features).past(), "judge")
     raw, duration_s = bundle.predict_raw(rows, 0), bundle.duration_s(rows)
     calibration_0 = bundle.calibrations[0]
     assert calibration_0.correction is not None
@@ -120,7 +120,7 @@ def test_predictions_repeat_byte_for_byte(path: Path, features: Path, tmp_path: 
 
 
 def test_predictions_do_not_depend_on_the_rows_beside(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
-    histories = FeatureFolder.open(features).history
+    histories = FeatureFolder.open(features).past()
     whole = bundle.predict(judge, histories, "judge")
     for begin, end in ((0, 1), (100, 240)):
         part = bundle.predict(judge[begin:end], histories, "judge")
@@ -129,7 +129,7 @@ def test_predictions_do_not_depend_on_the_rows_beside(bundle: Bundle, features: 
 
 
 def test_the_serving_seed_is_the_default(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
-    histories = FeatureFolder.open(features).history
+    histories = FeatureFolder.open(features).past()
     served = bundle.predict(judge, histories, "judge")
     chosen = bundle.predict(judge, histories, "judge", seed=bundle.serving_seed)
     other = bundle.predict(judge, histories, "judge", seed=1 - bundle.serving_seed)
@@ -138,7 +138,7 @@ def test_the_serving_seed_is_the_default(bundle: Bundle, features: Path, judge: 
 
 
 def test_unseen_ids_are_predicted_as_unknown(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
-    histories = FeatureFolder.open(features).history
+    histories = FeatureFolder.open(features).past()
     strangers = judge.with_columns(user_id=pl.col("user_id") + 10**9, tag=pl.lit("never seen"))
     found = bundle.predict(strangers, histories, "judge")
     assert all(np.isfinite(values).all() for values in found.values())
@@ -148,7 +148,7 @@ def test_unseen_ids_are_predicted_as_unknown(bundle: Bundle, features: Path, jud
 
 
 def test_an_empty_frame_gives_empty_predictions(bundle: Bundle, features: Path, judge: pl.DataFrame) -> None:
-    found = bundle.predict(judge.head(0), FeatureFolder.open(features).history, "nowhere")
+    found = bundle.predict(judge.head(0), FeatureFolder.open(features).past(), "nowhere")
     assert {len(values) for values in found.values()} == {0}
 
 
@@ -207,7 +207,7 @@ def test_the_exported_program_computes_what_is_served(
 ) -> None:
     export_model(path, tmp_path / "model")
     program = torch.export.load(tmp_path / "model/program.pt2").module()
-    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    rows = bundle.encode(judge, FeatureFolder.open(features).past(), "judge")
     served = bundle.predict_encoded(rows, bundle.serving_seed)
     assert list(read_json(tmp_path / "model" / FILE)["outputs"]) == sorted(served)
     for end in (1, 2, 333):
@@ -247,7 +247,7 @@ def test_the_onnx_model_computes_what_is_served_and_another_is_refused(
         write_onnx(tmp_path / "model0", tmp_path)
     assert hash_tree(tmp_path / "onnx") == hash_tree(tmp_path / "again")
     assert not (tmp_path / "onnx/program.pt2").exists() and (tmp_path / "onnx" / FILE).is_file()
-    rows = bundle.encode(judge, FeatureFolder.open(features).history, "judge")
+    rows = bundle.encode(judge, FeatureFolder.open(features).past(), "judge")
     batch, served = rows.batch(0, len(rows)), bundle.predict_encoded(rows, 0)
     session = runtime.InferenceSession(tmp_path / "onnx" / ONNX)
     inputs = [batch.ids_BF, batch.dense_BN, batch.duration_B, *history_tensors(bundle.rankers[0], batch)]
@@ -281,7 +281,7 @@ def test_the_documented_reader_needs_no_dwell(
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", start], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
     found = pl.read_parquet(tmp_path / "scored.parquet")
-    served = bundle.predict(rows, FeatureFolder.open(features).history, "judge")
+    served = bundle.predict(rows, FeatureFolder.open(features).past(), "judge")
     assert found.columns == list(served)
     for name, values in served.items():
         np.testing.assert_allclose(found[name].to_numpy(), values, rtol=1e-5)

@@ -6,6 +6,7 @@ Shapes: V videos, C numbers of a vector, L levels, F code fields.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +51,7 @@ class ItemCodes:
         fitted_VL: codes of the videos that taught them, by ascending identifier; drawn ones under the control `random`.
         control: `table.items.control`.
         learned: vectors of videos; None: their content.
+        of_events: whether past events carry the codes of their videos too.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class ItemCodes:
     fitted_VL: Codes
     control: str | None = None
     learned: LearnedVectors | None = None
+    of_events: bool = False
 
     @classmethod
     def fit(cls, videos: pl.DataFrame, config: CodedItems, where: str) -> Self:
@@ -95,7 +98,7 @@ class ItemCodes:
         codes_VL = tokenizer.encode(vector_VC)
         if config.control == "random":
             codes_VL = CONTROLS[config.control](video_id_V, tokenizer.sizes, codes_VL)
-        return cls(config.kind, tokenizer, codes_VL, config.control, learned)
+        return cls(config.kind, tokenizer, codes_VL, config.control, learned, config.history)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -150,14 +153,38 @@ class ItemCodes:
         Raises:
             ContractError: if content has another width than that of the fit days.
         """
-        videos = frame.select(self.reads).unique("video_id", keep="first").sort("video_id", nulls_last=True)
+        return self._looked_up(frame["video_id"], frame.select(self.reads).unique("video_id", keep="first"), where)
+
+    def encode_events(self, video_id: pl.Series, catalogue: Callable[[Sequence[str]], pl.DataFrame]) -> Array:
+        """Return what `encode` does of rows of some videos, [events, F]: 0 too where the catalogue does not know one.
+
+        Args:
+            video_id: of past events.
+            catalogue: returns columns of every video of the night that is read.
+
+        Raises:
+            ContractError: as `encode` does.
+        """
+        videos = pl.DataFrame({"video_id": video_id.unique()})
+        described = videos.join(catalogue(self.reads), on="video_id", how="left")
+        return self._looked_up(video_id, described, "the catalogue of videos")
+
+    def _looked_up(self, video_id: pl.Series, videos: pl.DataFrame, where: str) -> Array:
+        """Return the local rows of the videos of some rows.
+
+        Args:
+            video_id: of the rows.
+            videos: the columns of `reads`, each video once.
+            where: they came from, for messages.
+        """
+        videos = videos.sort("video_id", nulls_last=True)
         has_vector_V, codes_VL = self.tokens(videos, where)
         rows_VF = np.full((videos.height, len(self.fields)), UNKNOWN, dtype=np.int32)
         known = videos["video_id"].to_numpy()
         if self.control is not None:
             codes_VL = CONTROLS[self.control](known[has_vector_V], self.tokenizer.sizes, self.fitted_VL)
         rows_VF[has_vector_V] = self.scheme.lookup(codes_VL)
-        return rows_VF[np.searchsorted(known, frame["video_id"].to_numpy())]
+        return rows_VF[np.searchsorted(known, video_id.to_numpy())]
 
     def save(self, folder: Path) -> None:
         """Write what `load` reads: two Parquet files and one of JSON, and a third of vectors where they were learned."""
@@ -169,6 +196,8 @@ class ItemCodes:
             about |= {"tokenizer": tokenizer.kind, "arrays": arrays}
         if self.control is not None:
             about["control"] = self.control
+        if self.of_events:
+            about["history"] = True
         if self.learned is not None:
             about["vectors"] = self.learned.kind
             self.learned.save(folder / _VECTORS)
@@ -191,7 +220,8 @@ class ItemCodes:
         )
         fitted_VL = pl.read_parquet(folder / _FITTED).to_numpy().astype(np.int32)
         learned = LearnedVectors.load(about["vectors"], folder / _VECTORS) if "vectors" in about else None
-        return cls(about["kind"], tokenizer, fitted_VL, about.get("control"), learned)
+        of_events = about.get("history", False)
+        return cls(about["kind"], tokenizer, fitted_VL, about.get("control"), learned, of_events)
 
 
 def _codewords(videos: int, what: str, config: CodedItems, where: str) -> int:

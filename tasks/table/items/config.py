@@ -116,6 +116,8 @@ class CodedItems(Block):
     control: Literal["shuffled", "random"] | None = Field(default=None, exclude_if=lambda control: control is None)
     """codes to look up in place of a video's own, to hold a gain against: those of another video, drawn at random (shuffled), or codes
     drawn at random (random); null: its own"""
+    history: bool = Field(default=False, exclude_if=lambda read: not read)
+    """whether past events carry the codes of their videos too, beside those of the row's own"""
     vectors: VectorsConfig = Field(
         default=ContentVectors(), exclude_if=lambda vectors: isinstance(vectors, ContentVectors)
     )

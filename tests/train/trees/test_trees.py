@@ -106,7 +106,7 @@ def test_its_judge_table_is_what_evaluation_reads(path: Path, features: Path, tm
 
 
 def test_rows_are_predicted_alone_unseen_and_none_at_all(model: TreeBundle, features: Path) -> None:
-    judge, histories = rows_of(features, DAYS.judge[0]), FeatureFolder.open(features).history
+    judge, histories = rows_of(features, DAYS.judge[0]), FeatureFolder.open(features).past()
     whole = model.predict(judge, histories, "judge")
     for name, values in model.predict(judge[100:101], histories, "judge").items():
         np.testing.assert_allclose(values, whole[name][100:101])
@@ -137,7 +137,7 @@ def test_lightgbm_alone_computes_the_score_from_what_is_exported(
     found = np.mean([fit.predict(matrix.astype(np.float32)) for fit in fits], axis=0)
     state = {name: np.asarray(value) for name, value in about["target_state"].items()}
     score = TARGETS[about["target"]].restored(state).decode(found, duration_s)
-    rows = model.encode(judge, FeatureFolder.open(features).history, "judge")
+    rows = model.encode(judge, FeatureFolder.open(features).past(), "judge")
     raw = model.predict_raw(rows, model.serving_seed)
     np.testing.assert_allclose(score, raw["score"], rtol=1e-4)
 
