@@ -139,6 +139,9 @@ class SasRecConfig(Block):
     kind: Literal["sasrec"] = "sasrec"
     width: Width = 64
     """numbers of a video's vector and of a state"""
+    items: Literal["none", "joined", "alone"] = Field(default="none", exclude_if=lambda items: items == "none")
+    """what a video's vector is made of: a row of its own (none), the rows of its codes under table.items beside it (joined), or these
+    alone; with codes videos that came after the fit days are proposed too"""
     blocks: Copies = 2
     """layers of attention"""
     history: Whole = Field(default=50, ge=1, le=200)

@@ -16,6 +16,7 @@ from tasks.candidates.document import JUDGED_FILE, PROPOSALS_FILE, ProposerMetri
 from tasks.candidates.measure import Proposed, estimates, ndcg, statistics
 from tasks.candidates.proposers.base import USERS_AT_A_TIME, Judge, Proposer
 from tasks.candidates.registry import PROPOSERS
+from tasks.core.errors import ConfigError
 from tasks.core.files import write_json, writing
 from tasks.core.layout import METRICS_FILE
 from tasks.evaluate.night import MeasuredNight
@@ -64,11 +65,14 @@ def fit_proposer(
 
     Raises:
         TrainingError: if nothing was watched on the fit days.
+        ConfigError: if it reads codes of videos and the table has none.
     """
     proposer = PROPOSERS[named.config.kind]
     watches = Watches.of_table(table, config.watched, servable_videos(features))
-    if proposer.reaches_new:
+    if proposer.reaches_new(named.config):
         watches = with_new_videos(watches, table, features)
+    if proposer.reads_codes(named.config):
+        watches = with_item_codes(watches, table, features, f"proposers.{named.name}")
     judge = validation_judge(watches, table, config.watched)
     return FittedProposer(proposer.fit(watches, named.config, judge), watches)
 
@@ -82,6 +86,26 @@ def with_new_videos(watches: Watches, table: TrainingTable, features: Path) -> W
     uploaded = folder.uploaded(None, table.validation_day)
     servable = pl.Series(servable_videos(features)).implode()
     return watches.with_new(uploaded.filter(pl.col("video_id").is_in(servable)), str(features))
+
+
+def with_item_codes(watches: Watches, table: TrainingTable, features: Path, asked_by: str) -> Watches:
+    """Return watches whose videos, new ones too, have the codes of the night's tokenizer, which learns nothing anew.
+
+    Args:
+        watches: on the finished catalogue.
+        table: whose tokenizer.
+        features: what videos hold.
+        asked_by: the block that reads codes, for messages.
+
+    Raises:
+        ConfigError: if the table encodes none.
+    """
+    codes = table.preprocessor.items
+    if codes is None:
+        raise ConfigError(
+            f"params.yaml: {asked_by}.items reads the codes of videos, and table.items.kind is none: set it, or leave items out"
+        )
+    return watches.with_codes(codes, FeatureFolder.open(features).catalogue)
 
 
 def validation_judge(watches: Watches, table: TrainingTable, watched: str) -> Judge:
@@ -112,6 +136,7 @@ def candidates(
 
     Raises:
         TrainingError: if nothing was watched on the fit days.
+        ConfigError: if the proposer reads codes of videos and the table has none.
     """
     torch.set_num_threads(night.threads)
     opened = TrainingTable.open(table)

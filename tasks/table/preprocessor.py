@@ -138,7 +138,7 @@ class Preprocessor:
         by_field = {v.field: v for v in self.vocabularies}
         local = {name: by_field[name].encode(frame[name].explode()) for name in self.history_fields}
         if self.items is not None and self._event_codes:
-            code_EF = self.items.encode_events(frame["video_id"].explode(), past.catalogue)
+            code_EF = self.items.encode_videos(frame["video_id"].explode(), past.catalogue)
             local |= {name: code_EF[:, place] for place, (name, _) in enumerate(self._event_codes)}
         for name, begin in self._history_offsets.items():
             encoded[name] = slots.place(local[name] + np.int32(begin), pad=begin)

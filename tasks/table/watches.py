@@ -3,7 +3,7 @@
 Shapes: U users and V videos of the fit days, P pairs, N any users or videos, B rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -15,10 +15,30 @@ from scipy import sparse
 
 from models.retrieval.watched import NONE, Ids, Shown, Watched
 from tasks.core.errors import TrainingError
-from tasks.table.items.codes import content_matrix
+from tasks.table.items.codes import ItemCodes, content_matrix
 from tasks.table.training_table import TrainingTable
+from tasks.table.vocabulary import UNKNOWN
 
 Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoCodes:
+    """Codes of videos as rows of one table, field after field.
+
+    Attributes:
+        row_VF: rows of every video; of a field that does not know it, the field's first.
+        num_rows: of all fields.
+        has_V: which videos any field knows.
+    """
+
+    row_VF: Ids
+    num_rows: int
+    has_V: Flags
+
+    def first(self, videos: int) -> "VideoCodes":
+        """Return those of the first so many videos."""
+        return VideoCodes(self.row_VF[:videos], self.num_rows, self.has_V[:videos])
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +50,11 @@ class Watches(Watched):
         video_id_V: the catalogue: videos with such a row, those watched by most users first, of equal ones the smaller identifier.
             A code says how popular a video is: of equal scores the smaller one comes first.
         num_new: videos at the end of the catalogue that have no row of the fit days; `with_new` adds them.
+        codes: of all videos; None where nothing asked for them. `with_codes` adds them.
     """
 
     num_new: int = field(default=0, kw_only=True)
+    codes: VideoCodes | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(
@@ -114,7 +136,7 @@ class Watches(Watched):
         Raises:
             ContractError: if content has another width than that of the fit days' videos.
         """
-        assert self.content_VC is not None
+        assert self.content_VC is not None and self.codes is None, "codes are of a finished catalogue"
         new = videos.drop_nulls().filter(~pl.col("video_id").is_in(pl.Series(self.video_id_V).implode()))
         content_NC = content_matrix(new, self.content_VC.shape[1], where).astype(np.float32)
         return replace(
@@ -124,13 +146,28 @@ class Watches(Watched):
             num_new=self.num_new + new.height,
         )
 
+    def with_codes(self, items: ItemCodes, catalogue: Callable[[Sequence[str]], pl.DataFrame]) -> "Watches":
+        """Return the same watches with the codes of their videos, as rows of the table have them.
+
+        Args:
+            items: the tokenizer, fitted.
+            catalogue: returns some columns of every video.
+        """
+        local_VF = items.encode_videos(pl.Series("video_id", self.video_id_V), catalogue).astype(np.int64)
+        sizes_F = np.array([size for _, size in items.fields])
+        row_VF = local_VF + np.cumsum(sizes_F) - sizes_F
+        return replace(self, codes=VideoCodes(row_VF, int(sizes_F.sum()), (local_VF != UNKNOWN).any(axis=1)))
+
     @property
     def of_fit_days(self) -> "Watches":
         """The same without new videos; codes stay what they are."""
         if not self.num_new:
             return self
         content_VC = None if self.content_VC is None else self.content_VC[: self.num_known]
-        return replace(self, video_id_V=self.video_id_V[: self.num_known], content_VC=content_VC, num_new=0)
+        codes = None if self.codes is None else self.codes.first(self.num_known)
+        return replace(
+            self, video_id_V=self.video_id_V[: self.num_known], content_VC=content_VC, num_new=0, codes=codes
+        )
 
     @property
     def num_known(self) -> int:

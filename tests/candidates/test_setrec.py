@@ -1,11 +1,8 @@
 """SETRec in a world of planted taste whose last videos are new: content finds them, other videos' content does not."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -15,10 +12,8 @@ from tasks.candidates.config import LightGcnConfig, SetRecConfig
 from tasks.candidates.proposers.setrec import Mixing, SetRecSlots, dealt
 from tasks.candidates.registry import PROPOSERS
 from tasks.core.errors import TrainingError
-from tasks.table.watches import Watches
-from tests.candidates.world import USERS, VIDEOS, Planted
+from tests.candidates.world import NEW, USERS, VIDEOS, WithNew
 
-NEW = 24
 CONFIG = SetRecConfig(
     vectors=LightGcnConfig(loss="bpr", width=8, batch_size=512, max_epochs=8, patience=8),
     semantic=2,
@@ -31,27 +26,6 @@ CONFIG = SetRecConfig(
     max_epochs=15,
     patience=15,
 )
-
-
-@dataclass(frozen=True)
-class WithNew(Planted):
-    """The fit days do not know the last videos."""
-
-    @cached_property
-    def watches(self) -> Watches:
-        user, video, watched = (column[self.fitted[1] < VIDEOS - NEW] for column in self.fitted)
-        known = Watches.of(user, video, watched, np.arange(user.size), np.arange(VIDEOS))
-        known = replace(known, content_VC=self._drawn[1][known.video_id_V].astype(np.float32))
-        content = pl.Series("content_vector", self._drawn[1].tolist(), dtype=pl.List(pl.Float32))
-        return known.with_new(pl.DataFrame({"video_id": np.arange(VIDEOS)}).with_columns(content), "here")
-
-    def recalls(self, proposer: SetRecSlots) -> Mapping[str, float]:
-        """Recall@20 on the judge day of all videos, of videos that the fit days know, and of new ones: pairs, not users."""
-        proposed = self.proposed(proposer)
-        later = proposed.later
-        found = (proposed.video_NK[later.row_P] == later.video_P[:, None]).any(axis=1)
-        new = later.video_P >= self.watches.num_known
-        return {"all": float(found.mean()), "known": float(found[~new].mean()), "new": float(found[new].mean())}
 
 
 WORLD = WithNew()

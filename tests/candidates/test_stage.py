@@ -27,7 +27,7 @@ from tasks.core.cluster import HERE, ClusterConfig, LocalCluster
 from tasks.core.contract import CONTENT_VECTOR
 from tasks.core.days import midnight_ms
 from tasks.core.document import read_document
-from tasks.core.errors import ContractError
+from tasks.core.errors import ConfigError, ContractError
 from tasks.core.files import hash_tree
 from tasks.core.identities import SCHEMA
 from tasks.evaluate.config import EvaluationConfig
@@ -37,6 +37,7 @@ from tasks.score.config import ScoreConfig
 from tasks.score.stage import Serving, score
 from tasks.table.build import build_table
 from tasks.table.config import TableConfig
+from tasks.table.items.config import CodedItems
 from tasks.table.training_table import TrainingTable
 from tasks.table.watches import Watches
 from tasks.train.config import TrainingConfig
@@ -184,6 +185,22 @@ def test_only_videos_uploaded_before_the_judge_day_join_the_catalogue(
     fitted = fit_proposer(opened, tmp_path / "features", NamedProposer("slots", PROPOSED["slots"]), CONFIG)
     everybody = Audience.of(fitted.watches, fitted.watches.user_id_U, np.empty(0, np.int64), np.empty(0, np.int64))
     assert (fitted.proposer.propose(everybody, VIDEOS) == known.num_videos).any()
+
+
+def test_codes_of_videos_are_those_of_the_nights_table(table: Path, features: Path, tmp_path: Path) -> None:
+    coded = NamedProposer("order", SasRecConfig(width=8, history=5, dropouts=(0.0,), max_epochs=1, items="joined"))
+    with pytest.raises(
+        ConfigError, match=r"proposers\.order\.items reads the codes of videos, and table\.items\.kind is none: set it"
+    ):
+        fit_proposer(TrainingTable.open(table), features, coded, CONFIG)
+    items = CodedItems(kind="rq", levels=2, codewords=8, videos_per_codeword=5)
+    build_table(features, TableConfig(items=items), DAYS, tmp_path / "t")
+    opened = TrainingTable.open(tmp_path / "t")
+    watches = fit_proposer(opened, features, coded, CONFIG).watches
+    assert watches.codes is not None and watches.codes.num_rows == 18
+    rows_BF = watches.codes.row_VF[watches.videos(np.asarray(opened.column("fit", "video_id")))]
+    expected = opened.column("fit", "ids")[:, -2:] - opened.schema.offsets[-2]
+    np.testing.assert_array_equal(rows_BF, expected)
 
 
 def test_what_the_validation_day_chose_is_written_and_nothing_where_it_chooses_nothing(proposers: Path) -> None:

@@ -1,9 +1,11 @@
 """A world of planted low rank, in memory: what users watch of videos shown at random follows from a few factors of both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from tasks.candidates.audience import Audience, Later
 from tasks.candidates.measure import Proposed, ndcg
@@ -12,6 +14,8 @@ from tasks.candidates.registry import PROPOSERS
 from tasks.table.watches import Watches
 
 USERS, VIDEOS, RANK = 300, 120, 3
+NEW = 24
+"""Videos at the end that the fit days of `WithNew` do not know."""
 SHOWN, LATER = 12_000, 5_000
 
 
@@ -75,3 +79,29 @@ class Planted:
         user, video = random.integers(0, USERS, rows), random.integers(0, VIDEOS, rows)
         likes = (taste[user] * nature[video]).sum(axis=1) + appeal[video] + 0.5 * random.normal(size=rows)
         return user, video, likes > 1.5
+
+
+@dataclass(frozen=True)
+class WithNew(Planted):
+    """The fit days do not know the last videos."""
+
+    @cached_property
+    def watches(self) -> Watches:
+        user, video, watched = (column[self.fitted[1] < VIDEOS - NEW] for column in self.fitted)
+        known = Watches.of(user, video, watched, np.arange(user.size), np.arange(VIDEOS))
+        known = replace(known, content_VC=self._drawn[1][known.video_id_V].astype(np.float32))
+        return known.with_new(self.catalogue, "here")
+
+    @cached_property
+    def catalogue(self) -> pl.DataFrame:
+        """Every video and its content."""
+        content = pl.Series("content_vector", self._drawn[1].tolist(), dtype=pl.List(pl.Float32))
+        return pl.DataFrame({"video_id": np.arange(VIDEOS)}).with_columns(content)
+
+    def recalls(self, proposer: Proposer) -> Mapping[str, float]:
+        """Recall@20 on the judge day of all videos, of videos that the fit days know, and of new ones: pairs, not users."""
+        proposed = self.proposed(proposer)
+        later = proposed.later
+        found = (proposed.video_NK[later.row_P] == later.video_P[:, None]).any(axis=1)
+        new = later.video_P >= self.watches.num_known
+        return {"all": float(found.mean()), "known": float(found[~new].mean()), "new": float(found[new].mean())}

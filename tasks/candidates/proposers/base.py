@@ -5,7 +5,7 @@ Shapes: U users and V videos of the fit days, N users proposed to, K places.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,14 +22,18 @@ Judge = Callable[["Proposer"], float]
 
 
 class Proposer(ABC):
-    """Proposes videos that a user has not been shown.
+    """Proposes videos that a user has not been shown."""
 
-    Attributes:
-        reaches_new: whether it proposes videos by their content alone: then the catalogue ends with those that came after the fit
-            days and before the judge day.
-    """
+    @classmethod
+    def reaches_new(cls, config: Any) -> bool:
+        """Tell whether it proposes videos by their content alone: then the catalogue ends with those that came after the fit days
+        and before the judge day."""
+        return False
 
-    reaches_new: ClassVar[bool] = False
+    @classmethod
+    def reads_codes(cls, config: Any) -> bool:
+        """Tell whether watches have to carry the codes of videos."""
+        return False
 
     @classmethod
     @abstractmethod

@@ -17,14 +17,31 @@ from tasks.candidates.config import SasRecConfig
 from tasks.candidates.proposers.base import Judge, ScoringProposer
 from tasks.candidates.proposers.fitting import Epochs, fit_network
 from tasks.candidates.top_k import Scores
-from tasks.table.watches import Watches
+from tasks.table.watches import Flags, Watches
 
 
 class SasRecTopK(ScoringProposer):
-    """Knows the order of a user's watches, and scores the whole catalogue for it."""
+    """Knows the order of a user's watches, and scores the whole catalogue for it.
 
-    def __init__(self, model: SasRec, past_UH: Ids, dropout: float) -> None:
-        self._model, self._past_UH, self._dropout = model, past_UH, dropout
+    Args:
+        model: fitted.
+        past_UH: videos that each user watched last.
+        dropout: that it was fitted with.
+        strange_V: which videos have neither a row of their own nor a code: they are not proposed.
+    """
+
+    def __init__(self, model: SasRec, past_UH: Ids, dropout: float, strange_V: Flags) -> None:
+        self.model, self._past_UH, self._dropout, self._strange_V = model, past_UH, dropout, strange_V
+
+    @classmethod
+    def reaches_new(cls, config: SasRecConfig) -> bool:
+        """By their codes."""
+        return cls.reads_codes(config)
+
+    @classmethod
+    def reads_codes(cls, config: SasRecConfig) -> bool:
+        """Where they are asked for."""
+        return config.items != "none"
 
     @classmethod
     def fit(cls, watches: Watches, config: SasRecConfig, judge: Judge) -> Self:
@@ -37,14 +54,14 @@ class SasRecTopK(ScoringProposer):
         # Dropout and layers draw from torch's own generator; what ran before must not show.
         torch.manual_seed(config.seed)
         size = CausalSize(dropout=dropout, num_blocks=config.blocks, num_heads=1)
-        model = SasRec(watches.num_videos, config.width, size, config.history)
+        model, strange_V = _begin(watches, config, size)
         line_UH = past_of_users(watches, config.history + 1)
         # who watched one video has nothing that came next
         past_BH, next_BH = (
             torch.from_numpy(line_UH[line_UH[:, -2] != NONE][:, cut]) for cut in (np.s_[:-1], np.s_[1:])
         )
         next_BH = next_BH.where(past_BH != NONE, NONE)
-        proposer = cls(model, line_UH[:, 1:], dropout)
+        proposer = cls(model, line_UH[:, 1:], dropout, strange_V)
         optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         generator = torch.Generator().manual_seed(config.seed)
         fit_network(
@@ -67,7 +84,21 @@ class SasRecTopK(ScoringProposer):
         """Return logits; 0 for all of a user without a watch."""
         past_NH = np.where((audience.user_N == NONE)[:, None], NONE, self._past_UH[audience.user_N])
         knows_N = past_NH[:, -1] != NONE
-        score_NV = np.zeros((len(audience), self._model.videos.num_embeddings), dtype=np.float32)
+        score_NV = np.zeros((len(audience), len(self._strange_V)), dtype=np.float32)
         if knows_N.any():
-            score_NV[knows_N] = self._model.logits(torch.from_numpy(past_NH[knows_N])).numpy()
+            score_NV[knows_N] = self.model.logits(torch.from_numpy(past_NH[knows_N])).numpy()
+        score_NV[:, self._strange_V] = -np.inf
         return score_NV
+
+
+def _begin(watches: Watches, config: SasRecConfig, size: CausalSize) -> tuple[SasRec, Flags]:
+    """Draw the first weights, and tell which videos nothing is known of, [V]."""
+    if config.items == "none":
+        model = SasRec(watches.num_videos, config.width, size, config.history)
+        return model, np.zeros(watches.num_videos, dtype=np.bool_)
+    assert watches.codes is not None
+    codes, taught, own_rows = watches.codes, watches.num_known, config.items == "joined"
+    row_VF = torch.from_numpy(codes.row_VF)
+    model = SasRec(taught, config.width, size, config.history, row_VF, codes.num_rows, own_rows)
+    has_row_V = own_rows & (np.arange(watches.num_videos) < taught)
+    return model, ~(codes.has_V | has_row_V)

@@ -53,7 +53,10 @@ class SetRecSlots(ScoringProposer):
     past_UH: Ids
     mixing: Mixing
 
-    reaches_new = True
+    @classmethod
+    def reaches_new(cls, config: SetRecConfig) -> bool:
+        """By slots of content."""
+        return True
 
     @classmethod
     def fit(cls, watches: Watches, config: SetRecConfig, judge: Judge) -> Self:

@@ -155,11 +155,11 @@ class ItemCodes:
         """
         return self._looked_up(frame["video_id"], frame.select(self.reads).unique("video_id", keep="first"), where)
 
-    def encode_events(self, video_id: pl.Series, catalogue: Callable[[Sequence[str]], pl.DataFrame]) -> Array:
-        """Return what `encode` does of rows of some videos, [events, F]: 0 too where the catalogue does not know one.
+    def encode_videos(self, video_id: pl.Series, catalogue: Callable[[Sequence[str]], pl.DataFrame]) -> Array:
+        """Return what `encode` does of rows of some videos, [videos, F]: 0 too where the catalogue does not know one.
 
         Args:
-            video_id: of past events.
+            video_id: of past events, or of whatever else is no feature row; each as often as it comes.
             catalogue: returns columns of every video of the night that is read.
 
         Raises:
