@@ -7,21 +7,14 @@ The rule of the verdict stands in `RULE`, written before anything was run that i
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.parts.cells import mean_sd
 from benchmarks.parts.part import Options, Table
 from benchmarks.parts.protocol import protocol_of
-from benchmarks.representation.slices import Sliced, heading, sliced, slices_of
-from benchmarks.watchtime.testbed import Testbed
+from benchmarks.representation.arms import Arms, control_of, controls, said
 from tasks.core.document import read_document
-from tasks.core.layout import Workspace
 from tasks.protocol.config import Protocol
-from tasks.protocol.run import ProtocolRun
-from tasks.table.items.config import CodedItems, ItemsConfig
 from tasks.table.items.report import FOLDER, REPORT, CodebookReport
-from tasks.table.training_table import TrainingTable
 
 FILE = Path(__file__).resolve().parent / "cold_start.yaml"
-RECIPE = "network"
 PLAIN = "none"
 COLD = "0"
 RULE = (
@@ -39,66 +32,25 @@ _QUICK_ARMS = (PLAIN, "tree", "tree_shuffled", "collaborative")
 def run(options: Options) -> list[Table]:
     """Fit every arm on the same days and measure it by slices."""
     protocol = _protocol(options)
-    night = ProtocolRun(protocol, Workspace(options.scratch / "night"))
-    night.prepare()
-    found: dict[str, dict[str, Sliced]] = {}
-    sizes: dict[str, int] = {}
-    reports: dict[str, CodebookReport] = {}
-    for arm in protocol.variants:
-        table = night.table(arm)
-        training = protocol.params.training_of(RECIPE)
-        testbed = Testbed(night.workspace.features, table, night.days, options.scratch / "fits" / arm, training)
-        outputs = testbed.judged(testbed.outputs(testbed.fit(RECIPE, protocol.params.recipe(RECIPE))))
-        slices = slices_of(testbed, TrainingTable.open(table))
-        found[arm] = {name: sliced(testbed, outputs, index) for name, index in slices.items()}
-        sizes[arm] = TrainingTable.open(table).schema.num_rows
-        if _control(protocol, arm) is None and arm != PLAIN:
-            reports[arm] = read_document(table / FOLDER / REPORT, CodebookReport, "table")
-    verdicts = [_verdict(arm, controls(protocol, arm), found) for arm, of in reports.items() if of.vectors == "content"]
-    return [
-        *(_table(name, index.size, found, sizes) for name, index in slices.items()),
-        _codebooks(reports, verdicts),
-    ]
+    arms = Arms.fitted(protocol, options)
+    reports = {
+        arm: read_document(table / FOLDER / REPORT, CodebookReport, "table")
+        for arm, table in arms.tables.items()
+        if control_of(protocol, arm) is None and arm != PLAIN
+    }
+    verdicts = [_verdict(arm, controls(protocol, arm), arms) for arm, of in reports.items() if of.vectors == "content"]
+    return [*(arms.table(name, {PLAIN: "the own row"}) for name in arms.rows), _codebooks(reports, verdicts)]
 
 
-def _control(protocol: Protocol, arm: str) -> str | None:
-    """Return the control that an arm is; None: its codes are its videos' own."""
-    items = protocol.variants[arm].table.items
-    return items.control if isinstance(items, CodedItems) else None
-
-
-def controls(protocol: Protocol, arm: str) -> list[str]:
-    """Return the arms that are one with another control."""
-
-    def uncontrolled(name: str) -> ItemsConfig:
-        return protocol.variants[name].table.items.model_copy(update={"control": None})
-
-    controlled = [name for name in protocol.variants if _control(protocol, name) is not None]
-    return [name for name in controlled if uncontrolled(name) == protocol.variants[arm].table.items]
-
-
-def _verdict(arm: str, controls: Sequence[str], found: Mapping[str, Mapping[str, Sliced]]) -> str:
-    over = {name: found[name][COLD].over(found[PLAIN][COLD]) for name in (arm, *controls)}
+def _verdict(arm: str, controls: Sequence[str], arms: Arms) -> str:
+    over = {name: arms.over(name, PLAIN, COLD) for name in (arm, *controls)}
     gain = over[arm]["users"][0]
     holds = {
         "cold gain above both intervals": all(low > 0 for _, low, _ in over[arm].values()),
         **{f"{name} keeps less than a fifth": over[name]["users"][0] < gain / 5 for name in controls},
-        "overall not lower": found[arm]["all"].over(found[PLAIN]["all"])["users"][0] >= 0,
+        "overall not lower": arms.over(arm, PLAIN, "all")["users"][0] >= 0,
     }
-    return (
-        f"Verdict on {arm}: " + "; ".join(f"{what}: {'yes' if is_so else 'no'}" for what, is_so in holds.items()) + "."
-    )
-
-
-def _table(name: str, rows: int, found: Mapping[str, Mapping[str, Sliced]], sizes: Mapping[str, int]) -> Table:
-    lines, numbers = [], {}
-    for arm, of in found.items():
-        against = of[name].over(found[PLAIN][name])
-        cells = ["" if arm == PLAIN else "{:+.4f} [{:+.4f}, {:+.4f}]".format(*against[unit]) for unit in against]
-        lines.append([arm, f"{sizes[arm]:,}", mean_sd(of[name].per_seed, 4), *cells])
-        numbers[arm] = {"per_seed": of[name].per_seed, **against}
-    columns = ["arm", "embedding rows", "XAUC", "against the own row (users)", "against the own row (videos)"]
-    return Table(heading(name), columns, lines, [f"{rows:,} judge rows."], numbers)
+    return f"Verdict on {arm}: {said(holds)}"
 
 
 def _codebooks(reports: Mapping[str, CodebookReport], verdicts: Sequence[str]) -> Table:

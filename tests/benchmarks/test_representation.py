@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.part import Options
-from benchmarks.representation import distillation, gacn, pretraining, setrec
-from benchmarks.representation.cold_start import FILE, controls, run
+from benchmarks.representation import distillation, gacn, history_codes, pretraining, setrec
+from benchmarks.representation.arms import controls
+from benchmarks.representation.cold_start import FILE, run
 from benchmarks.representation.retrieval import ARMS, SHOWN, WALK, Retrieval, branching_of, recall_of, short, shuffled
 from benchmarks.watchtime.testbed import Testbed
 from tasks.candidates.config import CandidatesConfig
@@ -43,6 +44,20 @@ def test_a_quick_run_measures_codes_beside_their_control(tmp_path: Path) -> None
     assert [codebooks.numbers[arm]["later"] > 0 for arm in found] == [True, False]
     (verdict,) = (note for note in codebooks.notes if note.startswith("Verdict on"))
     assert verdict.startswith("Verdict on tree: ") and "tree_shuffled keeps less than a fifth: " in verdict
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_codes_of_past_events_beside_those_of_the_row_alone(tmp_path: Path) -> None:
+    tables = history_codes.run(Options(Path("no data"), (0,), tmp_path, quick=True))
+    assert [table.title for table in tables[:2]] == ["All judge rows", "Videos with 0 fit rows"]
+    for table in tables:
+        assert list(table.numbers) == ["none", "rq", "rq_history", "rq_history_shuffled"]
+        assert len({tuple(arm["per_seed"]) for arm in table.numbers.values()}) == 4
+        assert len({row[1] for row in table.rows}) == 2, (
+            "an arm with codes of past events has the embedding rows of one without"
+        )
+    assert tables[0].notes[1].startswith("Verdict: cold gain over codes of the row alone")
+    assert controls(load_protocol(history_codes.FILE), "rq_history") == ["rq_history_shuffled"]
 
 
 def test_every_control_belongs_to_the_arm_whose_codes_it_replaces() -> None:
