@@ -11,17 +11,8 @@ BENCHMARK = Benchmark(
     title="Item codes, proposers and vectors learned before a fit",
     package="benchmarks.representation",
     parts=(
-        *(
-            "cold_start",
-            "cold_start_kuairand",
-            "history_codes",
-            "retrieval",
-            "retrieval_kuairand",
-            "setrec",
-            "gacn",
-            "pretraining",
-        ),
-        *("distillation", "distillation_kuairand"),
+        *("cold_start", "cold_start_kuairand", "history_codes", "retrieval", "retrieval_kuairand", "setrec", "gacn"),
+        *("pretraining", "distillation", "distillation_kuairand"),
     ),
     seeds=(0, 1, 2),
     about="Own rows of videos alone, beside codes of their content, and beside codes of other videos, in a world of known effect; "
