@@ -13,16 +13,22 @@ by sqrt(beta2^k)) and rounding this is dense AdamW; where every row is read at e
 On the CPU a step works on the rows that differ, however many there are. Elsewhere their number is not known without waiting
 for the device, so it works on as many slots as there could be: those left over repeat the last row, and write what it writes.
 
-Shapes: N ids of the batch, R its unique rows or the slots for them, D embedding width, V rows of a table.
+A row may keep one second moment, of the mean square of its gradient, in the place of D: row-wise Adam, as FBGEMM's `PARTIAL_ROWWISE_ADAM`.
+All of the above holds for it.
+
+Shapes: N ids of the batch, R its unique rows or the slots for them, D embedding width, V rows of a table, S second moments of a row:
+D or 1.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.row_gradients import ReadRows, RowGradients
 
+SecondMoment = Literal["number", "row"]
 _WINDOW = 256  # r^256 < 1e-11 at the default betas: later momentum no longer moves a float32
 
 
@@ -38,6 +44,7 @@ class RowSparseAdamW:
         weight_decay: decoupled decay, applied as in AdamW.
         betas: decay of the first and second moment.
         eps: added to the root of the second moment.
+        second_moment: whether every number of a row has one, or every row.
         counted: whether the unique rows are counted, for which a device must be waited for; None: on the CPU only.
     """
 
@@ -48,6 +55,7 @@ class RowSparseAdamW:
         weight_decay: float = 1e-2,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        second_moment: SecondMoment = "number",
         counted: bool | None = None,
     ) -> None:
         if not tables or len({len(table) for table in tables}) != 1:
@@ -59,7 +67,8 @@ class RowSparseAdamW:
         self.steps = 0
         self._decay = 1 - lr * weight_decay
         self._first = [torch.zeros_like(table) for table in self.tables]
-        self._second = [torch.zeros_like(table) for table in self.tables]
+        self._by_row = second_moment == "row"
+        self._second = [torch.zeros_like(table[:, :1] if self._by_row else table) for table in self.tables]
         num_rows, device = len(self.tables[0]), self.tables[0].device
         self._updated = torch.zeros(num_rows, dtype=torch.int64, device=device)
         self._moved = torch.zeros(num_rows, dtype=torch.bool, device=device)
@@ -92,21 +101,21 @@ class RowSparseAdamW:
                 table.index_copy_(0, rows_R, values_RD)
 
     def _caught_up(self, index: int, rows_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return values and both moments of rows [R, D] as they stand after `self.steps` steps."""
+        """Return values [R, D] and both moments [R, D], [R, S] of rows as they stand after `self.steps` steps."""
         values_RD = self.tables[index].index_select(0, rows_R)
         first_RD = self._first[index].index_select(0, rows_R)
-        second_RD = self._second[index].index_select(0, rows_R)
+        second_RS = self._second[index].index_select(0, rows_R)
         if self.steps == 0:
-            return values_RD, first_RD, second_RD
+            return values_RD, first_RD, second_RS
         since_R = self._updated.index_select(0, rows_R)
         decay_R1, beta1_R1, beta2_R1, beyond_R1 = (
             self._by_idle.index_select(0, self.steps - since_R).unsqueeze(-1).unbind(1)
         )
         drift_R1 = self._drift.index_select(0, since_R).float()[:, None] * beyond_R1
         eps_R1 = self._eps_by_step.index_select(0, since_R)[:, None]
-        moved_RD = first_RD / second_RD.sqrt().add_(eps_R1)
+        moved_RD = first_RD / second_RS.sqrt().add_(eps_R1)
         values_RD.mul_(decay_R1).sub_(moved_RD.mul_(drift_R1))
-        return values_RD, first_RD.mul_(beta1_R1), second_RD.mul_(beta2_R1)
+        return values_RD, first_RD.mul_(beta1_R1), second_RS.mul_(beta2_R1)
 
     def _grow(self) -> None:
         """Double the room for steps, and tabulate the powers that `_caught_up` looks up."""
@@ -180,13 +189,17 @@ class RowSparseAdamW:
         root = (1 - beta2**self.steps) ** 0.5
         rate = self.lr * root / (1 - beta1**self.steps)
         for index, (grad_RD, state) in enumerate(zip(gradients, self._state, strict=True)):
-            values_RD, first_RD, second_RD = state
+            values_RD, first_RD, second_RS = state
             if not self._counted:
                 grad_RD = grad_RD.index_select(0, self._slot)
             first_RD.mul_(beta1).add_(grad_RD, alpha=1 - beta1)
-            second_RD.mul_(beta2).addcmul_(grad_RD, grad_RD, value=1 - beta2)
-            values_RD.mul_(self._decay).addcdiv_(first_RD, second_RD.sqrt().add_(self.eps * root), value=-rate)
-            self._store(index, self._rows, values_RD, first_RD, second_RD)
+            second_RS.mul_(beta2)
+            if self._by_row:
+                second_RS.add_(grad_RD.square().mean(dim=1, keepdim=True), alpha=1 - beta2)
+            else:
+                second_RS.addcmul_(grad_RD, grad_RD, value=1 - beta2)
+            values_RD.mul_(self._decay).addcdiv_(first_RD, second_RS.sqrt().add_(self.eps * root), value=-rate)
+            self._store(index, self._rows, values_RD, first_RD, second_RS)
         self._updated.index_fill_(0, self._rows, self.steps)
         self._moved.index_fill_(0, self._rows, True)
         self._state = []

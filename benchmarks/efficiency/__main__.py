@@ -10,10 +10,11 @@ from benchmarks.parts.command import Benchmark
 BENCHMARK = Benchmark(
     title="Efficiency",
     package="benchmarks.efficiency",
-    parts=("fields", "compression", "widths", "selection"),
+    parts=("fields", "compression", "widths", "selection", "second_moment"),
     seeds=range(3),
     about="What the nightly network reads: ranks against permutation, planted noise, pruning against chance. Compressed embedding "
-    "tables: bytes, memory, speed, and what the gate sees of them. Widths by group of rows: XAUC against bytes. Selected rows: XAUC and level against rows read.",
+    "tables: bytes, memory, speed, and what the gate sees of them. Widths by group of rows: XAUC against bytes. Selected rows: XAUC and level against rows read. "
+    "One second moment a row: memory of a fit, and what metrics see.",
 )
 
 if __name__ == "__main__":

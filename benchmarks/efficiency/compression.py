@@ -98,7 +98,7 @@ class Measured:
 def run(options: Options) -> list[Table]:
     """Return bytes, metrics, deciles, the controls of the priority, and what reading takes."""
     torch.set_num_threads(1)
-    arms = Arms(_testbed(options), RECIPE)
+    arms = Arms(quick_or_r0(options), RECIPE)
     bed, orders = arms.testbed, arms.orders()
     found = {kind: Measured.of(bed, arms.product(kind)) for kind in (MASTER, *KINDS)}
     # The quick variant shows one arm of each sort.
@@ -110,7 +110,7 @@ def run(options: Options) -> list[Table]:
         for order in [*orders][last]
     }
     deciled = {name: arm for name, arm in found.items() if name in (MASTER, *DECILED)}
-    planted = _planted(options)
+    planted = planted_arms(options)
     known = {kind: Measured.of(planted.testbed, planted.product(kind)) for kind in (MASTER, "int8_row")}
     known |= {name: Measured.of(planted.testbed, planted.coarse(name, form)) for name, form in [*COARSE.items()][last]}
     rows = READ_ROWS // (100 if options.quick else 1)
@@ -124,13 +124,14 @@ def run(options: Options) -> list[Table]:
     ]
 
 
-def _testbed(options: Options) -> Testbed:
+def quick_or_r0(options: Options) -> Testbed:
+    """Return KuaiRand R0, or a small simulated night in the quick variant."""
     if options.quick:
         return Night.of(options.scratch / "night", options.seeds[0], 0, quick=True).testbed
     return ids_testbed(options)
 
 
-def _planted(options: Options) -> Arms:
+def planted_arms(options: Options) -> Arms:
     """Return the planted world in which the same users come every day."""
     protocol, root = load_protocol(PLANTED), options.scratch / "planted"
     root.mkdir(parents=True, exist_ok=True)

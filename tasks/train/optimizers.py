@@ -48,9 +48,9 @@ class Optimizers:
         sharded = [table for table in packed_tables(ranker).values() if isinstance(table, ShardedTable)]
         rates_of_rows = learning_rate, config.weight_decay
         self._sparse: RowSparseAdamW | ShardedAdamW = (
-            ShardedAdamW(sharded, group, *rates_of_rows)
+            ShardedAdamW(sharded, group, *rates_of_rows, config.second_moment)
             if sharded
-            else RowSparseAdamW(ranker.embedding_parameters(), *rates_of_rows)
+            else RowSparseAdamW(ranker.embedding_parameters(), *rates_of_rows, second_moment=config.second_moment)
         )
 
     def prepare(self, batch: Batch) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.encoders.sharded import ShardedTable
-from models.row_sparse import RowSparseAdamW
+from models.row_sparse import RowSparseAdamW, SecondMoment
 from tasks.train.group import Group
 
 
@@ -42,12 +42,21 @@ class ShardedAdamW:
         group: the processes.
         lr: learning rate.
         weight_decay: decoupled decay, applied as in AdamW.
+        second_moment: as for `RowSparseAdamW`.
     """
 
-    def __init__(self, tables: Sequence[ShardedTable], group: Group, lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        tables: Sequence[ShardedTable],
+        group: Group,
+        lr: float,
+        weight_decay: float,
+        second_moment: SecondMoment = "number",
+    ) -> None:
         self.tables, self.group = list(tables), group
         # Rows are counted on a card too: it is waited for all the same, to know how many go where.
-        self._own = RowSparseAdamW([p for table in tables for p in table.parameters()], lr, weight_decay, counted=True)
+        own = [p for table in tables for p in table.parameters()]
+        self._own = RowSparseAdamW(own, lr, weight_decay, second_moment=second_moment, counted=True)
         self._widths = [table.embedding_dim for table in tables]
         self._route: _Route | None = None
 

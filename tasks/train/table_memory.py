@@ -3,8 +3,9 @@
 from tasks.core.errors import TrainingError
 from tasks.train.config import TrainingConfig
 
-_BYTES_OF_NUMBER = 4 * 4
-"""Of every number of a row: itself, both moments, and its value after the best epoch, in single precision."""
+_BYTES_OF_NUMBER = 3 * 4
+"""Of every number of a row: itself, its first moment, and its value after the best epoch, in single precision."""
+_BYTES_OF_SECOND_MOMENT = 4
 _BYTES_OF_ROW = 2 * 8 + 1
 """Step of its last update, place among the rows of a step, and whether a step was ever taken of it."""
 
@@ -20,6 +21,11 @@ class TableMemory:
         self._config = config
         self._bytes = 0
 
+    @property
+    def mib(self) -> float:
+        """What the tables take."""
+        return self._bytes / 2**20
+
     def admit(self, rows: int, width: int) -> None:
         """Count a table that is going to be made.
 
@@ -30,13 +36,13 @@ class TableMemory:
         Raises:
             TrainingError: if the tables need more than `training.table_mib`.
         """
-        self._bytes += rows * (_BYTES_OF_NUMBER * width + _BYTES_OF_ROW)
+        second_moments = 1 if self._config.second_moment == "row" else width
+        self._bytes += rows * (_BYTES_OF_NUMBER * width + _BYTES_OF_SECOND_MOMENT * second_moments + _BYTES_OF_ROW)
         limit, processes = self._config.table_mib, self._config.processes
-        if limit is not None and self._bytes > limit * 2**20:
-            needed = self._bytes / 2**20
-            enough = int(needed * processes // limit) + 1
+        if limit is not None and self.mib > limit:
+            enough = int(self.mib * processes // limit) + 1
             raise TrainingError(
-                f"the embedding tables and their optimizer take {needed:.2f} MiB in each of {processes} process(es), more than "
-                f"training.table_mib {limit:g}: set training.processes to {enough} or more, raise table.min_count or lower "
-                "encoder.embedding_dim"
+                f"the embedding tables and their optimizer take {self.mib:.2f} MiB in each of {processes} process(es), more than "
+                f"training.table_mib {limit:g}: set training.processes to {enough} or more or training.second_moment to row, raise table.min_count "
+                "or lower encoder.embedding_dim"
             )

@@ -15,10 +15,15 @@ def losses(table: nn.Parameter, ids: Tensor, target: Tensor, *, sparse: bool) ->
     return (functional.embedding(ids, table, sparse=sparse) - target[ids]).square().mean()
 
 
+def _first_tables(num_rows: int) -> tuple[Tensor, Tensor]:
+    """Return a table and what its rows are to be."""
+    torch.manual_seed(0)
+    return torch.randn(num_rows, 4), torch.randn(num_rows, 4)
+
+
 def train_both(batches: list[Tensor], num_rows: int) -> tuple[Tensor, Tensor]:
     """Return the tables that dense and row-sparse AdamW reach on the same batches."""
-    torch.manual_seed(0)
-    start, target = torch.randn(num_rows, 4), torch.randn(num_rows, 4)
+    start, target = _first_tables(num_rows)
     dense, packed = nn.Parameter(start.clone()), nn.Parameter(start.clone())
     reference = torch.optim.AdamW([dense], lr=LR, weight_decay=DECAY)
     optimizer = RowSparseAdamW([packed], lr=LR, weight_decay=DECAY)
@@ -36,6 +41,44 @@ def train_both(batches: list[Tensor], num_rows: int) -> tuple[Tensor, Tensor]:
 def test_it_is_dense_adamw_when_every_row_is_read_at_every_step() -> None:
     dense, packed = train_both([torch.arange(20).repeat(2)] * 50, 20)
     torch.testing.assert_close(packed, dense, rtol=ulps(16), atol=1e-6)
+
+
+def dense_row_wise(start: Tensor, target: Tensor, batches: list[Tensor]) -> Tensor:
+    """Return the table that Adam with one second moment a row reaches when all rows move at every step, in double precision."""
+    table = nn.Parameter(start.double())
+    first, second = torch.zeros_like(table), torch.zeros(len(table), 1, dtype=torch.float64)
+    for step, ids in enumerate(batches, start=1):
+        table.grad = None
+        losses(table, ids, target.double(), sparse=False).backward()
+        assert table.grad is not None
+        first = 0.9 * first + 0.1 * table.grad
+        second = 0.999 * second + 0.001 * table.grad.square().mean(dim=1, keepdim=True)
+        moved = first / (1 - 0.9**step) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+        table.data = table.data * (1 - LR * DECAY) - LR * moved
+    return table.detach().float()
+
+
+def test_one_second_moment_a_row_is_row_wise_adam_and_is_kept_as_such() -> None:
+    g = torch.Generator().manual_seed(4)
+    start, target = torch.randn(50, 4, generator=g), torch.randn(50, 4, generator=g)
+    batches = [torch.randint(0, 50, (7,), generator=g) for _ in range(150)]
+    optimizer = RowSparseAdamW([nn.Parameter(start.clone())], LR, DECAY, second_moment="row")
+    for step, ids in enumerate(batches):
+        if step == 100:
+            kept = optimizer.state_tensors()
+            assert kept["second.0"].shape == (int(kept["moved"].sum()), 1)
+            (table,) = optimizer.tables
+            optimizer = RowSparseAdamW([nn.Parameter(table.detach().clone())], LR, DECAY, second_moment="row")
+            optimizer.load_state_tensors(kept)
+        optimizer.prepare(ids)
+        losses(optimizer.tables[0], ids, target, sparse=True).backward()
+        optimizer.step(optimizer.gradients())
+    optimizer.catch_up_all()
+    torch.testing.assert_close(
+        optimizer.tables[0].detach(), dense_row_wise(start, target, batches), rtol=ulps(64), atol=1e-5
+    )
+    by_number, _ = train_both(batches[:20], 50)
+    assert not torch.allclose(dense_row_wise(*_first_tables(50), batches[:20]), by_number, atol=1e-3)
 
 
 @pytest.mark.slow
