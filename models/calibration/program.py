@@ -1,11 +1,13 @@
 """Calibrators as modules, so that they travel with an exported program; in double precision, as the calibrators compute.
 
-Shape legend: B rows, K knots, G duration groups.
+Shape legend: B rows, K knots, G duration groups, C cells between the knots of all groups (C - 1 of them cut), L lines.
 """
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.calibration.curve import Curve
@@ -35,24 +37,42 @@ class CurveProgram(nn.Module):
 
 
 class GroupCurvesProgram(nn.Module):
-    """`GroupCurves.apply` on tensors."""
+    """`GroupCurves.apply` on tensors.
+
+    The knots of all curves together cut the values into cells, in each of which a curve is one line: a row's cell and group
+    look its line up, so a program has no more operations for twenty groups than for one.
+    """
 
     def __init__(self, curves: GroupCurves) -> None:
         super().__init__()
         self.bounded = curves.bounded
+        drawn = [curves.overall if curve is None else curve for curve in curves.groups]
+        cut_C = np.unique(np.concatenate([curve.x for curve in drawn]))
+        lines = [_lines(curve) for curve in drawn]
+        first_G = np.cumsum([0, *(len(of_curve) for of_curve in lines[:-1])])
+        line_GC = [
+            first + np.append(0, np.searchsorted(curve.x, cut_C, side="right"))
+            for first, curve in zip(first_G, drawn, strict=True)
+        ]
+        start_L, height_L, slope_L, constant_L = np.concatenate(lines).T
         self.register_buffer("edges_G", torch.tensor(curves.edges, dtype=torch.float64))
-        self.overall = _curve(curves.overall)
-        groups = [(index, curve) for index, curve in enumerate(curves.groups) if curve is not None]
-        self.own = tuple(index for index, _ in groups)
-        self.groups = nn.ModuleList(_curve(curve) for _, curve in groups)
+        self.register_buffer("cut_C", torch.from_numpy(cut_C))
+        self.register_buffer("line_GC", torch.from_numpy(np.stack(line_GC)))
+        for name, values_L in (("start_L", start_L), ("height_L", height_L), ("slope_L", slope_L)):
+            self.register_buffer(name, torch.from_numpy(values_L.copy()))
+        self.register_buffer("constant_L", torch.from_numpy(constant_L.astype(bool)))
 
     def forward(self, value_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return seconds, float64 [B]; arguments float64."""
-        seconds_B = self.overall(value_B)
         group_B = torch.bucketize(duration_B, self.get_buffer("edges_G"), right=True)
-        for index, curve in zip(self.own, self.groups, strict=True):
-            seconds_B = torch.where(group_B == index, curve(value_B), seconds_B)
-        return self.clip(seconds_B, duration_B)
+        cell_B = torch.bucketize(value_B, self.get_buffer("cut_C"), right=True)
+        line_B = self.get_buffer("line_GC")[group_B, cell_B]
+        start_B, height_B, slope_B, constant_B = (
+            self.get_buffer(name)[line_B] for name in ("start_L", "height_L", "slope_L", "constant_L")
+        )
+        inside_B = slope_B * (value_B - start_B) + height_B
+        # Beyond the knots a value may be infinite, which no slope of 0 takes back; one that is no number stays none.
+        return self.clip(torch.where(constant_B & ~value_B.isnan(), height_B, inside_B), duration_B)
 
     def clip(self, seconds_B: Tensor, duration_B: Tensor) -> Tensor:
         """Return seconds as the label can be."""
@@ -85,6 +105,17 @@ class MedianProgram(GroupCurvesProgram):
 
     def __init__(self, calibrator: MedianCalibrator) -> None:
         super().__init__(calibrator.curves)
+
+
+def _lines(curve: Curve) -> NDArray[np.float64]:
+    """Return the lines of a curve from left to right, the constants outside its knots among them.
+
+    Returns:
+        [knots + 1, 4]: where a line starts, its height there, its slope, and 1 for a constant.
+    """
+    x, y = np.array(curve.x), np.array(curve.y)
+    inner = np.stack([x[:-1], y[:-1], np.diff(y) / np.diff(x), np.zeros(len(x) - 1)], axis=1)
+    return np.concatenate([[[x[0], y[0], 0, 1]], inner, [[x[-1], y[-1], 0, 1]]])
 
 
 def _curve(curve: Curve) -> CurveProgram:
