@@ -119,6 +119,8 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if operation is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
+            return args[0].fake_device  # the larger part of all calls, and known to the host
         kwargs = kwargs or {}
         tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         if not any(isinstance(value, FakeTensor) for value in tensors) and not _asks_for_card(kwargs):
