@@ -27,8 +27,9 @@ VARIANT = "night"
 METRICS = ("xauc", "xgauc", "gauc_long_view", "auc_skip", "mae", "rmse_ratio", "xauc_new_user", "xauc_new_video")
 SEED = 20261130
 """Of the worlds: none that a setting was chosen on."""
-QUICK = 1_200
+QUICK = 1_400
 """Impressions a day of the quick variant."""
+QUICK_FIT_DAYS = 3
 
 WorldOf = Callable[[SimulatorConfig, int], SimulatorConfig]
 """Returns the world of so many impressions a day, made of the default night's."""
@@ -101,16 +102,18 @@ def _protocol(params: Params, world_of: WorldOf, size: int, options: Options, th
     assert isinstance(world, SimulatorConfig)
     network, trees = (params.recipes[recipe] for recipe in RECIPES)
     trees = trees | {"max_fit_rows": 10 * size} | ({"fits": 1, "max_rounds": 10} if quick else {})
+    window = params.window.model_copy(update={"fit_days": QUICK_FIT_DAYS} if quick else {})
     changed = {
         "default_source": "simulator",
+        "window": window,
         "sources": {"simulator": world_of(world, size).model_copy(update={"seed": SEED})},
         "recipes": dict(zip(RECIPES, (network, trees), strict=True)),
         "training": params.training.model_copy(
             update={"seeds": tuple(options.seeds), "threads": threads} | ({"max_epochs": 1} if quick else {})
         ),
     }
-    first = world.start_day + dt.timedelta(days=params.window.lookback_days)
-    days = tuple(first + dt.timedelta(days=number) for number in range(params.window.fit_days + 2))
+    first = world.start_day + dt.timedelta(days=window.lookback_days)
+    days = tuple(first + dt.timedelta(days=number) for number in range(window.fit_days + 2))
     return Protocol(
         title="growth",
         about="",

@@ -15,6 +15,7 @@ _QUICK = {
     "evaluation": {"replicates": 100},
     "recipes": {"trees": {"fits": 1, "max_rounds": 20}},
 }  # fmt: skip
+_QUICK_DAYS = {"fit": ["2026-01-08", "2026-01-09"], "validation": "2026-01-10", "judge": ["2026-01-11"]}
 
 
 def run(options: Options) -> list[Table]:
@@ -22,7 +23,7 @@ def run(options: Options) -> list[Table]:
     tables = []
     for name, (strength, arms) in list(WORLDS.items())[: 1 if options.quick else None]:
         world = {"sources": {"simulator": {"strengths": {"relation": strength}}}}
-        protocol = protocol_of(FILE, options, _QUICK, world)
+        protocol = protocol_of(FILE, options, _QUICK, world, quick_days=_QUICK_DAYS)
         tried = RelationRun(protocol, options.scratch / name.replace(" ", "_"))
         found = {recipe: differences(of, protocol.params.evaluation) for recipe, of in tried.measured(arms).items()}
         title = f"{name.capitalize()}: users' own taste for authors, {strength:g} s.d. on preference"
