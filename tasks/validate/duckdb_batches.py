@@ -6,6 +6,7 @@ Imports Great Expectations; see `tasks.validate.expectations`.
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -101,26 +102,31 @@ class SuiteRunner:
 
 @contextlib.contextmanager
 def _configured_once() -> Iterator[None]:
-    """Let every expectation say once how it is configured.
+    """Let every expectation say once how it is configured, in this thread.
 
     Great Expectations asks each of them sixty times, key by key, and it puts the answer together anew: a quarter of the work
     on a table.
     """
-    kind: Any = Expectation
-    configured = kind.configuration
-    known: dict[int, tuple[Any, Any]] = {}
-
-    def configuration(expectation: Any) -> Any:
-        if id(expectation) not in known:
-            # Held, lest another one takes its place in memory.
-            known[id(expectation)] = expectation, configured.fget(expectation)
-        return known[id(expectation)][1]
-
-    kind.configuration = property(configuration)
+    token = _CONFIGURED.set({})
     try:
         yield
     finally:
-        kind.configuration = configured
+        _CONFIGURED.reset(token)
+
+
+def _configuration(expectation: Any) -> Any:
+    known = _CONFIGURED.get()
+    if known is None:
+        return _CONFIGURATION.fget(expectation)
+    if id(expectation) not in known:
+        # Held, lest another one takes its place in memory.
+        known[id(expectation)] = expectation, _CONFIGURATION.fget(expectation)
+    return known[id(expectation)][1]
+
+
+_CONFIGURED: ContextVar[dict[int, tuple[Any, Any]] | None] = ContextVar("configured", default=None)
+_CONFIGURATION: Any = Expectation.configuration
+Expectation.configuration = property(_configuration)  # type: ignore[method-assign, assignment]
 
 
 def _literal(path: Path) -> str:
