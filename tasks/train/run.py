@@ -41,6 +41,8 @@ from tasks.train.validate import predict_split
 from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
 
 log = logging.getLogger(__name__)
+CHECKPOINTS = "checkpoints"
+"""Folder of what a killed fit goes on from, below the scratch."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
     """
     name, recipe, config = named.name, named.recipe, named.training
     if isinstance(recipe, TreesRecipe):
-        return train_trees(table, name, recipe, config, out)
+        return train_trees(table, name, recipe, config, out, scratch / CHECKPOINTS)
     refuse_undivided(name, recipe, config.processes)
     with together(config, partial(_assist, table, name, recipe, config, scratch)) as group:
         return _train(_Fit.open(table, name, recipe, config, scratch), out, group)
@@ -126,7 +128,7 @@ class _Fit:
         torch.set_num_threads(config.threads)
         opened = TrainingTable.open(table)
         hashes = input_hashes(opened, recipe, config)
-        checkpoints = scratch / "checkpoints" / hash_value([name, hashes])[:32]
+        checkpoints = scratch / CHECKPOINTS / hash_value([name, hashes])[:32]
         return cls(name, open_problem(opened, recipe), config, hashes, checkpoints)
 
     def of(self, seed: int, group: Group) -> Fitted:

@@ -11,7 +11,7 @@ validation.json             metrics on the validation day per seed
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ from tasks.train.result import TrainResult
 from tasks.train.trees.boosting import Boosted, TreeTrainer
 from tasks.train.trees.columns import TreeColumns
 from tasks.train.trees.config import TargetName, TreesRecipe
+from tasks.train.trees.finished import FinishedFits
 from tasks.train.trees.forest import Forest, seed_folder
 from tasks.train.trees.manifest import TreesManifest, TreesSettings
 from tasks.train.trees.rows import MATRIX_COLUMNS, TreeRows
@@ -54,7 +55,9 @@ CURVE_STEP = 10
 """Trees between two lines of `curves.csv`."""
 
 
-def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, out: Path) -> TrainResult:
+def train_trees(
+    table: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, out: Path, checkpoints: Path | None = None
+) -> TrainResult:
     """Fit one recipe of trees and write its bundle.
 
     Args:
@@ -63,12 +66,14 @@ def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingCon
         recipe: what to fit.
         config: seeds, calibration and threads; the rest is for networks.
         out: bundle to write; replaced as a whole.
+        checkpoints: every booster is kept below it while the recipe is fitted, so that a killed run goes on with those it had
+            not finished; None: it begins anew.
 
     Raises:
         ContractError: if there is no table, or it cannot be read.
         TrainingError: if the table encodes no column that trees read, or lacks a label.
     """
-    problem = TreeProblem.open(table, recipe, config)
+    problem = TreeProblem.open(table, name, recipe, config, checkpoints)
     score, chosen_by = problem.chosen()
     forests = {seed: problem.forest(score, seed) for seed in config.seeds}
     rows = ValidationRows.of(problem.table)
@@ -89,7 +94,8 @@ def train_trees(table: Path, name: str, recipe: TreesRecipe, config: TrainingCon
         write_calibrators(folder, calibrations)
         curves.write_curves(folder / curves.FILE, [row for seed in forests for row in problem.curve(score, seed)])
         write_json(folder / validation_metrics.FILE, {str(seed): found.as_json() for seed, found in metrics.items()})
-        _manifest(name, problem, score, chosen_by, forests, serving, calibrations).write(folder / MANIFEST)
+        _manifest(problem, score, chosen_by, forests, serving, calibrations).write(folder / MANIFEST)
+    problem.finished.clear()
     refused = tuple(seed for seed, calibration in calibrations.items() if calibration.refused)
     num_rows = len(problem.table.column(problem.table.stepped, "ids"))
     return TrainResult(name, num_rows, serving, metrics[serving].xauc, problem.frozen, refused)
@@ -100,13 +106,17 @@ class TreeProblem:
     """A recipe of trees on an opened table.
 
     Attributes:
+        hashes: of what fits depend on.
         positives: task -> positive rows of the fit days.
         validation: encoded rows of the validation day.
         labels: split -> labels of the rows that are fitted or stopped on.
         pool: labels that targets and calibrators learn their cuts from: those of `labels`, or of all fit rows where some were selected.
         tasks: split -> task -> its 0/1 labels.
+        finished: what is fitted.
     """
 
+    name: str
+    hashes: InputHashes
     table: TrainingTable
     recipe: TreesRecipe
     config: TrainingConfig
@@ -117,10 +127,12 @@ class TreeProblem:
     labels: Mapping[str, TrainLabels]
     pool: TrainLabels
     tasks: Mapping[str, Mapping[str, Floats]]
-    _fits: dict[tuple[TargetName, int, int], Boosted]
+    finished: FinishedFits
 
     @classmethod
-    def open(cls, folder: Path, recipe: TreesRecipe, config: TrainingConfig) -> "TreeProblem":
+    def open(
+        cls, folder: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, checkpoints: Path | None
+    ) -> "TreeProblem":
         """Read the rows, at most `max_fit_rows` of the fit days, and bin them."""
         table = TrainingTable.open(folder)
         if unknown := [task for task in recipe.tasks if task not in table.tasks]:
@@ -146,7 +158,12 @@ class TreeProblem:
         trainer = TreeTrainer(rows["fit"], rows["validation"], columns.categorical, recipe, config.threads, weights)
         pool = labels["fit"] if weights is None else watch_labels(table, "fit")
         positives: dict[str, int] = {task: int(tasks["fit"][task].sum()) for task in recipe.tasks}
-        return cls(table, recipe, config, columns, trainer, positives, validation, labels, pool, tasks, {})
+        hashes = _hashes(table, recipe, config)
+        key = hash_value([name, hashes.model_dump(mode="json")])[:32]
+        finished = FinishedFits(None if checkpoints is None else checkpoints / key)
+        return cls(
+            name, hashes, table, recipe, config, columns, trainer, positives, validation, labels, pool, tasks, finished
+        )
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -175,17 +192,32 @@ class TreeProblem:
             if task not in self.frozen:
                 further[probability(task)] = ("binary", {split: self.tasks[split][task] for split in LEARNED})
         for name, (loss, of) in further.items():
-            boosters[name] = (self.trainer.train(loss, of["fit"], of["validation"], _seed(seed, 0)).booster,)
+            boosters[name] = (self._fitted(name, loss, of.__getitem__, seed, 0).booster,)
         return Forest(self.columns, score[1], boosters, self.labels["fit"].truncated)
 
     def score(self, score: tuple[TargetName, Target], seed: int, number: int) -> Boosted:
         """Return one fit of the score, made once."""
         name, target = score
-        key = (name, seed, number)
-        if key not in self._fits:
-            of = {split: target.encode(self.labels[split].watch_s, self.labels[split].duration_s) for split in LEARNED}
-            self._fits[key] = self.trainer.train(target.loss, of["fit"], of["validation"], _seed(seed, number))
-        return self._fits[key]
+
+        def encoded(split: str) -> Floats:
+            return target.encode(self.labels[split].watch_s, self.labels[split].duration_s)
+
+        return self._fitted(f"score_{name}", target.loss, encoded, seed, number)
+
+    def _fitted(self, what: str, loss: str, of: Callable[[str], Floats], seed: int, number: int) -> Boosted:
+        """Return one fit of a seed, made once.
+
+        Args:
+            what: it predicts.
+            loss: LightGBM's name of it.
+            of: split -> what it learns, one value a row.
+            seed: of the recipe.
+            number: of the fit among those that are averaged.
+        """
+        key = f"{what}-seed{seed}-{number}"
+        if (found := self.finished.get(key)) is not None:
+            return found
+        return self.finished.put(key, self.trainer.train(loss, of("fit"), of("validation"), _seed(seed, number)))
 
     def curve(self, score: tuple[TargetName, Target], seed: int) -> list[dict[str, Any]]:
         """Return how the first fit of a seed's score went, every few trees up to those kept."""
@@ -223,8 +255,19 @@ def _evenly(rows: int, limit: int) -> Any:
     return slice(None) if rows <= limit else np.linspace(0, rows - 1, limit).astype(np.int64)
 
 
+def _hashes(table: TrainingTable, recipe: TreesRecipe, config: TrainingConfig) -> InputHashes:
+    return InputHashes(
+        data=hash_value(table.learned_hashes),
+        code=hash_value([code_hash("train", "table"), recipe_code(recipe)]),
+        config=hash_value([recipe.model_dump(mode="json"), _settings(config).as_json()]),
+    )
+
+
+def _settings(config: TrainingConfig) -> TreesSettings:
+    return TreesSettings(seeds=config.seeds, calibration=config.calibration, threads=config.threads)
+
+
 def _manifest(
-    name: str,
     problem: TreeProblem,
     score: tuple[TargetName, Target],
     chosen_by: Mapping[TargetName, float],
@@ -233,11 +276,10 @@ def _manifest(
     calibrations: Mapping[int, Calibration],
 ) -> TreesManifest:
     metadata, config, recipe = problem.table.metadata, problem.config, problem.recipe
-    settings = TreesSettings(seeds=config.seeds, calibration=config.calibration, threads=config.threads)
     return TreesManifest(
-        name=name,
+        name=problem.name,
         recipe=recipe,
-        training=settings,
+        training=_settings(config),
         target=score[0],
         chosen_by=dict(chosen_by),
         numbers=problem.columns.numbers,
@@ -254,11 +296,7 @@ def _manifest(
         frozen_tasks=problem.frozen,
         calibration_refused={seed: found.refused for seed, found in calibrations.items() if found.refused},
         most_important=forests[serving].important(),
-        hashes=InputHashes(
-            data=hash_value(problem.table.learned_hashes),
-            code=hash_value([code_hash("train", "table"), recipe_code(recipe)]),
-            config=hash_value([recipe.model_dump(mode="json"), settings.as_json()]),
-        ),
+        hashes=problem.hashes,
         tokenizer=problem.table.preprocessor.tokenizer,
         selection=metadata.selection,
     )

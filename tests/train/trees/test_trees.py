@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -23,6 +24,7 @@ from tasks.table.build import build_table
 from tasks.table.config import TableConfig
 from tasks.table.source import FeatureDays, FeatureFolder
 from tasks.train.run import NamedRecipe, train
+from tasks.train.trees.boosting import Boosted, TreeTrainer
 from tasks.train.trees.config import TargetName, TreesRecipe
 from tasks.train.trees.manifest import TreesManifest
 from tasks.train.trees.targets import TARGETS
@@ -84,6 +86,32 @@ def test_fits_and_seeds_differ_and_bytes_repeat(table: Path, path: Path, tmp_pat
     texts = {file.read_text() for file in path.glob("trees/seed*/score-*.txt")}
     assert len(texts) == 2 * RECIPE.fits
     assert hash_tree(fit(table, tmp_path)) == hash_tree(path)
+
+
+def test_a_fit_that_was_killed_goes_on_with_the_boosters_it_had_not_finished(
+    table: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boost, begun = TreeTrainer.train, list[str]()
+
+    def train_some(self: TreeTrainer, loss: str, *rest: Any) -> Boosted:
+        begun.append(loss)
+        if len(begun) == 7:
+            raise KeyboardInterrupt
+        return boost(self, loss, *rest)
+
+    monkeypatch.setattr(TreeTrainer, "train", train_some)
+    with pytest.raises(KeyboardInterrupt):
+        fit(table, tmp_path)
+    assert hash_tree(fit(table, tmp_path)) == hash_tree(path)
+    assert len(begun) == 1 + len(list(path.glob("trees/seed*/*.txt"))) + len(RECIPE.candidates) - 1, "each once"
+    assert not list((tmp_path / "scratch").rglob("*.json")), "the bundle holds them"
+    other = RECIPE.model_copy(update={"num_leaves": 5})
+    begun.clear()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TreeTrainer, "train", train_some)
+        fit(table, tmp_path / "other")
+    assert hash_tree(fit(table, tmp_path / "other", other)) != hash_tree(path)
+    assert len(begun) > 7 + len(RECIPE.candidates), "what another recipe left is not taken"
 
 
 @pytest.mark.slow
