@@ -10,6 +10,8 @@ from models.recipe import Recipe
 from tasks.core.errors import TrainingError
 from tasks.core.files import hash_tree, read_json
 from tasks.predict import load_bundle
+from tasks.table.past import Past
+from tasks.table.source import FeatureFolder
 from tasks.train.optimizers import Optimizers
 from tasks.train.run import NamedRecipe, train
 from tests.table.small_night import DAYS
@@ -48,8 +50,9 @@ def test_a_recipe_that_learns_from_candidates_leaves_a_bundle_that_predicts(bund
     assert curves["validation_xauc"].max() > 0.55
     rows = pl.read_parquet(features / f"rows/day={DAYS.judge[0]}/part.parquet", hive_partitioning=False)
     model = load_bundle(bundle)
-    with_slot = model.predict(rows, lambda day: None, "test")["score"]
-    without = model.predict(rows.with_columns(position=pl.lit(None, pl.Int16)), lambda day: None, "test")["score"]
+    nothing = Past(lambda day: None, FeatureFolder.open(features).catalogue)
+    with_slot = model.predict(rows, nothing, "test")["score"]
+    without = model.predict(rows.with_columns(position=pl.lit(None, pl.Int16)), nothing, "test")["score"]
     assert (with_slot == without).all(), "what moves exposure only is not read by a task"
 
 

@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 from models.heads.base import TrainLabels
 from tests.models.heads.conftest import ROWS_PER_CELL, Cells
-from tests.models.heads.test_contract import EVERY, MEDIAN_LIKE, STEPS, decodes, fit_cells, make
+from tests.models.heads.test_contract import EVERY, MEDIAN_LIKE, decodes, fit_cells, make
 
+STEPS = 500
 DURATIONS_S, SHARES = (10.0, 30.0, 90.0), (0.15, 0.4)
 OFF = {
     "tr_log": (-8, 18),
@@ -52,7 +53,7 @@ def test_every_such_head_is_listed() -> None:
 @pytest.mark.parametrize("kind", sorted(OFF))
 def test_how_far_off_the_median_is(kind: str, lognormal: Cells) -> None:
     head = make(kind, lognormal.labels)
-    out_CO = fit_cells(head, lognormal, STEPS.get(kind, 500), EVERY.get(kind, 10))
+    out_CO = fit_cells(head, lognormal, STEPS, EVERY.get(kind, 10))
     found = decodes(head, out_CO, torch.from_numpy(lognormal.duration).float())["median"].detach().numpy()
     off = 100 * (found / lognormal.median - 1)
     np.testing.assert_allclose((off.min(), off.max()), OFF[kind], atol=1.5)
