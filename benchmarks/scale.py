@@ -24,6 +24,7 @@ from tasks.protocol.record import circumstances
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DAYS = 15
+PREPARE = (sys.executable, "-m", "flows.cli", "prepare")
 DATA_STAGES = ("ingest", "validate", "features", "table")
 STAGES = (
     *DATA_STAGES,
@@ -34,6 +35,15 @@ STAGES = (
 
 def night(rows: int, root: Path, stages: Sequence[str]) -> dict[str, dict[str, float]]:
     """Run one simulated night of `rows` impressions in `root`; return stage -> its cost (`tasks.main.timings`)."""
+    make_workspace(rows, root)
+    for command in (PREPARE, *map(stage_command, stages)):
+        run_in(root, command)
+    folder = root / ".dwell/timings"
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def make_workspace(rows: int, root: Path) -> None:
+    """Write the configuration of a night that reads so many rows, of one cheap recipe; stages run in it by `run_in`."""
     from pydantic import TypeAdapter
 
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
@@ -45,12 +55,21 @@ def night(rows: int, root: Path, stages: Sequence[str]) -> dict[str, dict[str, f
     params["gate"] |= {"minimum_rows": 1, "minimum_users": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     shutil.copy(REPOSITORY / "dvc.yaml", root)
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    for stage in ("prepare", *stages):
-        module = ["flows.cli", "prepare"] if stage == "prepare" else ["tasks", *stage.split()]
-        subprocess.run([sys.executable, "-m", *module], cwd=root, env=environment, check=True)
-    folder = root / ".dwell/timings"
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def stage_command(stage: str) -> tuple[str, ...]:
+    """Return the command of a stage, which may end with its recipe."""
+    return (sys.executable, "-m", "tasks", *stage.split())
+
+
+def environment() -> dict[str, str]:
+    """Return what a process needs that runs this repository's code in another folder."""
+    return os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+def run_in(root: Path, command: Sequence[str]) -> None:
+    """Run a command of this repository's code in a workspace."""
+    subprocess.run(command, cwd=root, env=environment(), check=True)
 
 
 def exponent(sizes: list[int], values: list[float]) -> float:

@@ -27,6 +27,7 @@ class Benchmark:
         parts: their names, in order.
         seeds: fits of every model unless the caller says otherwise.
         about: what `--help` says.
+        rows: of the log that is simulated, unless the caller says otherwise; None: the parts say how many.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Benchmark:
     parts: Sequence[str]
     seeds: Sequence[int]
     about: str
+    rows: int | None = None
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Run the parts that are named, or all; return the exit status."""
@@ -45,7 +47,7 @@ class Benchmark:
             began = time.perf_counter()
             try:
                 with self._scratch(asked.scratch, name) as scratch:
-                    tables = self._part(name)(Options(asked.data, tuple(asked.seeds), scratch, asked.quick))
+                    tables = self._part(name)(Options(asked.data, tuple(asked.seeds), scratch, asked.quick, asked.rows))
             except SourceError as error:
                 print(f"error: part {name}: {error}", file=sys.stderr)
                 return 1
@@ -56,6 +58,7 @@ class Benchmark:
                 _show(tables)
             else:
                 command = f"python -m {self.package} {name} --data DATA --seeds {' '.join(map(str, asked.seeds))}"
+                command += f" --rows {asked.rows}" if self.rows else ""
                 print(write_part(f"{self.title}: {name}", name, tables, asked.seeds, command, seconds, asked.out))
         return 0
 
@@ -66,6 +69,9 @@ class Benchmark:
             "--data", type=Path, default=Path("../shared/data"), help="folder that holds KuaiRand-Pure/, coat/ ..."
         )
         parser.add_argument("--seeds", type=int, nargs="+", default=list(self.seeds), help="one fit each")
+        parser.set_defaults(rows=None)
+        if self.rows is not None:
+            parser.add_argument("--rows", type=int, default=self.rows, help="of the simulated log")
         results = _ROOT.joinpath(*self.package.split("."), "results")
         parser.add_argument("--out", type=Path, default=results, help="folder of the results")
         parser.add_argument("--scratch", type=Path, help="keep finished fits here and take those that are; default: a "

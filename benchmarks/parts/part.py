@@ -17,12 +17,14 @@ class Options:
         seeds: one fit each.
         scratch: folder for intermediate files; removed afterwards.
         quick: a small variant that shows that the part runs; its figures are not recorded.
+        rows: of the simulated log, where the benchmark lets the caller choose; a quick run has its own.
     """
 
     data: Path
     seeds: Sequence[int]
     scratch: Path
     quick: bool = False
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu import batches
+from benchmarks.parts.turns import DWELL, Arm, take_turns
 from benchmarks.training.plain import BATCH, arms, schema_of
 from benchmarks.training.rivals import RIVALS
-from benchmarks.training.turns import DWELL, Arm, take_turns
 
 _BATCHES = 64
 

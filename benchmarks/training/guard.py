@@ -7,8 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from benchmarks.parts.turns import DWELL
 from benchmarks.training.plain import DENSE, IDS, pace, schema_of
-from benchmarks.training.turns import DWELL
 
 RECORD = Path(__file__).parent / "results/plain.md"
 MOST = 1.3

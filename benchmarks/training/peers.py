@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmarks.gpu import REPOSITORY
 from benchmarks.parts.part import Options, Table
+from benchmarks.parts.turns import DWELL, Pace
 from benchmarks.training import environment
-from benchmarks.training.plain import BATCH, IDS, times
+from benchmarks.training.plain import BATCH, IDS
 from benchmarks.training.rivals import RIVALS
-from benchmarks.training.turns import DWELL, Pace
 from tasks.core import arithmetic
 from tasks.core.errors import SourceError
 
@@ -44,7 +44,7 @@ def _table(python: Path, ids: int, kernels: Sequence[str], quick: bool) -> Table
             found, products = contest(python, rival, ids, turns, steps, kernel)
             numbers[f"{rival}, {kernel}"] = {name: list(values) for name, values in found.samples.items()}
             paces = [f"{statistics.median(found.samples[name]):,.0f}" for name in (rival, DWELL)]
-            rows.append([rival, kernel, f"{products:.2f}", *paces, times(found, rival)])
+            rows.append([rival, kernel, f"{products:.2f}", *paces, found.times(rival)])
     return Table(
         title=f"Steps of an MMoE over {ids:,} packed rows",
         columns=[

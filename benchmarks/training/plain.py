@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.gpu import SCHEMA, batches, built, encoded_rows, labels_of
 from benchmarks.parts.part import Options, Table
-from benchmarks.training.turns import DWELL, Pace, take_turns
+from benchmarks.parts.turns import DWELL, Pace, take_turns
 from models.batch import Batch
 from models.recipe import Recipe
 from models.schema import InputSchema
@@ -145,12 +145,6 @@ def pace(schema: InputSchema, names: Sequence[str], turns: int, steps: int, rows
     return take_turns({name: partial(on_the_next, step, given) for name, step in taking.items()}, turns, steps, BATCH)
 
 
-def times(found: Pace, arm: str) -> str:
-    """Return how many times as fast dwell is, with the interval."""
-    low, high = found.interval(arm)
-    return f"{found.ratio(arm):.2f} [{low:.2f}, {high:.2f}]"
-
-
 def run(options: Options) -> list[Table]:
     """Return the table of both sizes."""
     rows, numbers = [], {}
@@ -161,7 +155,7 @@ def run(options: Options) -> list[Table]:
         numbers[str(ids)] = {name: list(values) for name, values in found.samples.items()}
         for name, values in found.samples.items():
             pace_of = f"{statistics.median(values):,.0f} [{min(values):,.0f}, {max(values):,.0f}]"
-            rows.append([f"{ids:,}", name, pace_of, "" if name == DWELL else times(found, name)])
+            rows.append([f"{ids:,}", name, pace_of, "" if name == DWELL else found.times(name)])
     return [
         Table(
             title="Steps of an MMoE",

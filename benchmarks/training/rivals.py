@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
+from benchmarks.parts.turns import Arm
 from benchmarks.training.plain import DROPOUT, EXPERTS, HIDDEN, RECIPE, WIDTH, MixedExperts, labels
-from benchmarks.training.turns import Arm
 from models.batch import Batch
 from models.schema import InputSchema
 

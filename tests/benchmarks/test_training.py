@@ -9,10 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu import SCHEMA, batches
 from benchmarks.parts.part import Options
+from benchmarks.parts.turns import DWELL, Pace
 from benchmarks.training import environment, guard, peers
 from benchmarks.training.plain import BATCH, DENSE, EXPERTS, FORGETFUL, HIDDEN, RECIPE, StepOn, arms, schema_of
 from benchmarks.training.rivals import RIVALS
-from benchmarks.training.turns import DWELL, Pace
 from models.batch import Batch
 
 

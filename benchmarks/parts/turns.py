@@ -1,4 +1,4 @@
-"""Steps of several arms, in turns in one process, so that what else the machine does slows all of them."""
+"""Several arms that work in turns, so that what else the machine does slows all of them."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Pace:
-    """CPU time of steps that were taken in turns.
+    """Rows for a second of CPU time, measured in turns.
 
     Attributes:
         samples: arm -> rows for each second of CPU time, one of each turn.
@@ -36,6 +36,11 @@ class Pace:
             outside += 1
         first = max(outside - 1, 0)
         return ratios[first], ratios[number - 1 - first]
+
+    def times(self, arm: str) -> str:
+        """Return how many times as fast dwell is, with the interval, as tables print it."""
+        low, high = self.interval(arm)
+        return f"{self.ratio(arm):.2f} [{low:.2f}, {high:.2f}]"
 
     def _ratios(self, arm: str) -> list[float]:
         return [mine / other for mine, other in zip(self.samples[DWELL], self.samples[arm], strict=True)]
