@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-training benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-features benchmark-night benchmark-training benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -96,6 +96,12 @@ benchmark-r0: $(STAMP) ## KuaiRand-Pure, protocol R0 (DATA=path/to/KuaiRand-Pure
 
 benchmark-scale: $(STAMP) ## time and memory of every stage for growing simulated nights (ROWS="100000 1000000")
 	$(BIN)/python -m benchmarks.scale $(ROWS)
+
+benchmark-features: $(STAMP) ## CPU time and memory of the features stage, beside Polars and DuckDB, and of a day more (ROWS=3000000)
+	$(BIN)/python -m benchmarks.features $(if $(ROWS),--rows $(ROWS))
+
+benchmark-night: $(STAMP) ## a second night by who spends its CPU time: stages, DVC, Prefect's server, the run (PART="small default"; small)
+	$(BIN)/python -m benchmarks.night $(or $(PART),small)
 
 benchmark-training: $(STAMP) ## samples a CPU-second trains on, beside the same network in plain torch and in packages (DWELL_PEERS=their environment)
 	$(BIN)/python -m benchmarks.training
