@@ -15,13 +15,14 @@ NIGHT ?=
 # of tests/flows would come last and alone.
 PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 NUMERIC := tests/models tests/evaluate tests/train tests/gate
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+# Python compiles what it imports; the rest of the packages, a minute of work, nobody does.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled modules are kept, whatever the shell says: a night starts dozens of interpreters of the same code.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-features benchmark-night benchmark-training benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency clean
+.PHONY: help setup hooks nightly check test test-vectors coverage trace lint format lock audit sbom docs serve deploy benchmark-r0 benchmark-scale benchmark-features benchmark-night benchmark-training benchmark-gpu benchmark-debias benchmark-watchtime benchmark-feedback benchmark-sequence benchmark-gate benchmark-techjam benchmark-kuaivideo benchmark-within-user benchmark-backbones benchmark-efficiency benchmark-representation clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
