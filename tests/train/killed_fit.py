@@ -1,29 +1,33 @@
-"""A train stage that kills itself (SIGKILL) after some steps: killed_fit.py TABLE OUT SCRATCH STEPS small|candidate|..."""
+"""A train stage that kills itself (SIGKILL) after some steps."""
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tasks.train.fit import SeedFit
 from tasks.train.run import NamedRecipe, train
+from tests.train.forked import started
 from tests.train.settings import RECIPES, training
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def train_until_killed(table: Path, folder: Path, steps: int, name: str) -> None:
-    """Run the stage in a process of its own, which kills itself; the bundle would be `b` below the folder, scratch is `s`."""
-    places = [table, folder / "b", folder / "s"]
-    command = [sys.executable, "-m", "tests.train.killed_fit", *places, str(steps), name]
-    assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
+    """Run the stage in a process of its own, which kills itself; the bundle would be `b` below the folder, scratch is `s`.
+
+    Args:
+        table: a training table.
+        folder: where the stage works.
+        steps: to take.
+        name: of the recipe, in `RECIPES`.
+    """
+    process = started(train_and_die, table, folder / "b", folder / "s", steps, name)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
-def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
+def train_and_die(table: Path, out: Path, scratch: Path, steps: int, name: str) -> None:
     """Train until the given number of steps is taken."""
-    steps_left, take_step = int(steps), SeedFit._step
+    steps_left, take_step = steps, SeedFit._step
 
     def step(self: SeedFit, batch: Any) -> Any:
         nonlocal steps_left
@@ -34,8 +38,4 @@ def main(table: str, out: str, scratch: str, steps: str, name: str) -> None:
 
     SeedFit._step = step
     config = training(seeds=(0, 1)) if name == "small" else training()
-    train(Path(table), NamedRecipe(name, RECIPES[name], config), Path(out), Path(scratch))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    train(table, NamedRecipe(name, RECIPES[name], config), out, scratch)

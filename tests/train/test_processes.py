@@ -4,8 +4,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,11 +28,11 @@ from tasks.train.launch import together
 from tasks.train.manifest import RecipeManifest
 from tasks.train.problem import FitProblem, open_problem
 from tasks.train.run import NamedRecipe, assist, train
+from tests.train.forked import started
 from tests.train.settings import RECIPE, training
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 DRY = Recipe.model_validate(
     RECIPE.model_dump()
     | {
@@ -131,6 +129,11 @@ def fits(table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[st
     return found, steps, str(lost.value)
 
 
+def as_rank_1(told: dict[str, str], table: Path, scratch: Path) -> None:
+    os.environ.update(told, RANK="1", LOCAL_RANK="1")
+    assist(table, NamedRecipe("dry", DRY, TOGETHER), scratch)
+
+
 @pytest.fixture(scope="module")
 def by_two(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the bundle of two processes that find each other as torchrun tells them."""
@@ -139,15 +142,15 @@ def by_two(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-m", "tests.train.test_processes", str(table), str(folder / "scratch")]
-    other = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **told, "RANK": "1", "LOCAL_RANK": "1"})
+    other = started(as_rank_1, told, table, folder / "scratch")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**told, "RANK": "0", "LOCAL_RANK": "0"}.items():
             patch.setenv(name, value)
         with pytest.raises(ConfigError, match=r"torchrun started 2 process\(es\), but training.processes is 1: set"):
             train(table, NamedRecipe("dry", DRY, training()), folder / "none", folder / "scratch")
         train(table, NamedRecipe("dry", DRY, TOGETHER), folder / "bundle", folder / "scratch")
-    assert other.wait(60) == 0
+    other.join(60)
+    assert other.exitcode == 0
     return folder / "bundle"
 
 
@@ -219,7 +222,3 @@ def test_a_fit_elsewhere_than_in_the_stage_does_not_pass_for_one_by_several(tabl
     problem = open_problem(TrainingTable.open(table), DRY)
     with pytest.raises(ConfigError, match=r"training\.processes is 2, but here 1 fit"):
         SeedFit(problem, 0, TOGETHER, tmp_path)
-
-
-if __name__ == "__main__":
-    assist(Path(sys.argv[1]), NamedRecipe("dry", DRY, TOGETHER), Path(sys.argv[2]))
