@@ -202,7 +202,11 @@ class FeatureFolder:
 
     def catalogue(self, columns: Sequence[str]) -> pl.DataFrame:
         """Return `video_id`, ascending, and, if asked for, `content_vector` of every video; errors as for `contents`."""
-        return self.contents if CONTENT_VECTOR in columns else pl.read_parquet(self._videos, columns=["video_id"])
+        return self.contents if CONTENT_VECTOR in columns else self._video_ids
+
+    @cached_property
+    def _video_ids(self) -> pl.DataFrame:
+        return pl.read_parquet(self._videos, columns=["video_id"])
 
     def uploaded(self, after: dt.date | None, until: dt.date) -> pl.DataFrame:
         """Return `contents` of the videos whose upload time is known and lies in some days of the source.

@@ -4,6 +4,7 @@ One folder per seed below a key made of everything the fit depends on, so a stal
 together write what each holds, and go on from the last step that all of them had written.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tasks.core.files import read_json, remove, write_json, writing
+from tasks.core.files import hash_value, read_json, remove, write_json, writing
 from tasks.train.group import Group
 
 _COMPLETE = "complete.json"
 """Names the checkpoint that every process has written."""
+
+
+def checkpoints_of(scratch: Path, name: str, hashes: Mapping[str, str]) -> Path:
+    """Return where the fits of a recipe leave what a killed one goes on from: a name made of all that they depend on.
+
+    Args:
+        scratch: folder of the workspace.
+        name: of the recipe.
+        hashes: of table, code and settings.
+    """
+    return scratch / "checkpoints" / hash_value([name, hashes])[:32]
 
 
 @dataclass(frozen=True)

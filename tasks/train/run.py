@@ -20,6 +20,7 @@ from tasks.train import curves, learned_numbers, overlap_summary, validation_met
 from tasks.train.bundle import write_arrays, write_calibrators, write_weights
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
+from tasks.train.checkpoint import checkpoints_of
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.curves import write_curves
@@ -41,8 +42,6 @@ from tasks.train.validate import predict_split
 from tasks.train.validation_metrics import CalibratedMetrics, FittedMetrics
 
 log = logging.getLogger(__name__)
-CHECKPOINTS = "checkpoints"
-"""Folder of what a killed fit goes on from, below the scratch."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def train(table: Path, named: NamedRecipe, out: Path, scratch: Path) -> TrainRes
     """
     name, recipe, config = named.name, named.recipe, named.training
     if isinstance(recipe, TreesRecipe):
-        return train_trees(table, name, recipe, config, out, scratch / CHECKPOINTS)
+        return train_trees(table, name, recipe, config, out, scratch)
     refuse_undivided(name, recipe, config.processes)
     with together(config, partial(_assist, table, name, recipe, config, scratch)) as group:
         return _train(_Fit.open(table, name, recipe, config, scratch), out, group)
@@ -128,7 +127,7 @@ class _Fit:
         torch.set_num_threads(config.threads)
         opened = TrainingTable.open(table)
         hashes = input_hashes(opened, recipe, config)
-        checkpoints = scratch / CHECKPOINTS / hash_value([name, hashes])[:32]
+        checkpoints = checkpoints_of(scratch, name, hashes)
         return cls(name, open_problem(opened, recipe), config, hashes, checkpoints)
 
     def of(self, seed: int, group: Group) -> Fitted:

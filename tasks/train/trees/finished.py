@@ -19,19 +19,19 @@ class FinishedFits:
 
     def get(self, name: str) -> Boosted | None:
         """Return a fit by name; None where it was not finished."""
-        if name not in self._found and self._folder is not None and self._file(self._folder, name).is_file():
+        file = self._file(name)
+        if name not in self._found and file is not None and file.is_file():
             import lightgbm
 
-            kept = read_json(self._file(self._folder, name))
+            kept = read_json(file)
             self._found[name] = Boosted(lightgbm.Booster(model_str=kept["trees"]), kept["losses"])
         return self._found.get(name)
 
     def put(self, name: str, fit: Boosted) -> Boosted:
         """Keep a fit, and return it."""
         self._found[name] = fit
-        if self._folder is not None:
-            kept = {"trees": fit.booster.model_to_string(), "losses": fit.losses}
-            write_json(self._file(self._folder, name), kept)
+        if (file := self._file(name)) is not None:
+            write_json(file, {"trees": fit.booster.model_to_string(), "losses": fit.losses})
         return fit
 
     def clear(self) -> None:
@@ -39,6 +39,5 @@ class FinishedFits:
         if self._folder is not None:
             remove(self._folder)
 
-    @staticmethod
-    def _file(folder: Path, name: str) -> Path:
-        return folder / f"{name}.json"
+    def _file(self, name: str) -> Path | None:
+        return None if self._folder is None else self._folder / f"{name}.json"

@@ -32,6 +32,7 @@ from tasks.train import curves, validation_metrics
 from tasks.train.bundle import write_arrays, write_calibrators
 from tasks.train.calibrate import Calibration, ValidationRows, calibrate
 from tasks.train.calibrated import calibrated_metrics
+from tasks.train.checkpoint import checkpoints_of
 from tasks.train.code import recipe_code
 from tasks.train.config import TrainingConfig
 from tasks.train.labels import watch_labels
@@ -56,7 +57,7 @@ CURVE_STEP = 10
 
 
 def train_trees(
-    table: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, out: Path, checkpoints: Path | None = None
+    table: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, out: Path, scratch: Path | None = None
 ) -> TrainResult:
     """Fit one recipe of trees and write its bundle.
 
@@ -66,14 +67,14 @@ def train_trees(
         recipe: what to fit.
         config: seeds, calibration and threads; the rest is for networks.
         out: bundle to write; replaced as a whole.
-        checkpoints: every booster is kept below it while the recipe is fitted, so that a killed run goes on with those it had
+        scratch: every booster is kept below it while the recipe is fitted, so that a killed run goes on with those it had
             not finished; None: it begins anew.
 
     Raises:
         ContractError: if there is no table, or it cannot be read.
         TrainingError: if the table encodes no column that trees read, or lacks a label.
     """
-    problem = TreeProblem.open(table, name, recipe, config, checkpoints)
+    problem = TreeProblem.open(table, name, recipe, config, scratch)
     score, chosen_by = problem.chosen()
     forests = {seed: problem.forest(score, seed) for seed in config.seeds}
     rows = ValidationRows.of(problem.table)
@@ -131,7 +132,7 @@ class TreeProblem:
 
     @classmethod
     def open(
-        cls, folder: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, checkpoints: Path | None
+        cls, folder: Path, name: str, recipe: TreesRecipe, config: TrainingConfig, scratch: Path | None
     ) -> "TreeProblem":
         """Read the rows, at most `max_fit_rows` of the fit days, and bin them."""
         table = TrainingTable.open(folder)
@@ -159,8 +160,7 @@ class TreeProblem:
         pool = labels["fit"] if weights is None else watch_labels(table, "fit")
         positives: dict[str, int] = {task: int(tasks["fit"][task].sum()) for task in recipe.tasks}
         hashes = _hashes(table, recipe, config)
-        key = hash_value([name, hashes.model_dump(mode="json")])[:32]
-        finished = FinishedFits(None if checkpoints is None else checkpoints / key)
+        finished = FinishedFits(None if scratch is None else checkpoints_of(scratch, name, hashes.model_dump()))
         return cls(
             name, hashes, table, recipe, config, columns, trainer, positives, validation, labels, pool, tasks, finished
         )
