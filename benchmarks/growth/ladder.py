@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from benchmarks.feedback.differences import known_ends
 from benchmarks.parts.part import Options, Table
@@ -52,7 +54,15 @@ class Measured:
     cpu_s: Mapping[str, float]
 
 
-def ladder(options: Options, sizes: Sequence[int], world_of: WorldOf, title: str, threads: int = 1) -> Table:
+def ladder(
+    options: Options,
+    sizes: Sequence[int],
+    world_of: WorldOf,
+    title: str,
+    threads: int = 1,
+    trees: Mapping[str, Any] = MappingProxyType({}),
+    said: str = "",
+) -> Table:
     """Fit and compare on one log after another; only what was compared is kept.
 
     With a scratch of the caller's, a run that was ended goes on with what it had finished of a log: data, table, recipes.
@@ -63,14 +73,16 @@ def ladder(options: Options, sizes: Sequence[int], world_of: WorldOf, title: str
         world_of: what grows.
         title: of the table.
         threads: of every fit.
+        trees: settings of the recipe of trees that differ from the default night's.
+        said: of that, among the table's notes.
     """
     params = load_params(REPOSITORY / "params.yaml")
     measured = []
     for size in [QUICK] if options.quick else sizes:
         root = options.scratch / str(size)
-        measured.append(_measured(_protocol(params, world_of, size, options, threads), Workspace(root)))
+        measured.append(_measured(_protocol(params, world_of, size, options, threads, trees), Workspace(root)))
         shutil.rmtree(root)
-    return _table(title, measured, params.evaluation.confidence, threads)
+    return _table(title, measured, params.evaluation.confidence, threads, said)
 
 
 def _measured(protocol: Protocol, workspace: Workspace) -> Measured:
@@ -96,12 +108,14 @@ def _cpu_s_of_fits(run: ProtocolRun, recipe: str, place: Workspace) -> float:
     return float(read_json(taken))
 
 
-def _protocol(params: Params, world_of: WorldOf, size: int, options: Options, threads: int) -> Protocol:
+def _protocol(
+    params: Params, world_of: WorldOf, size: int, options: Options, threads: int, changed_trees: Mapping[str, Any]
+) -> Protocol:
     """Return the default night's recipes and settings on the world of one size; trees are fitted on all its rows."""
     world, quick = params.sources["simulator"], options.quick
     assert isinstance(world, SimulatorConfig)
     network, trees = (params.recipes[recipe] for recipe in RECIPES)
-    trees = trees | {"max_fit_rows": 10 * size} | ({"fits": 1, "max_rounds": 10} if quick else {})
+    trees = trees | {"max_fit_rows": 10 * size} | dict(changed_trees) | ({"fits": 1, "max_rounds": 10} if quick else {})
     window = params.window.model_copy(update={"fit_days": QUICK_FIT_DAYS} if quick else {})
     changed = {
         "default_source": "simulator",
@@ -125,7 +139,7 @@ def _protocol(params: Params, world_of: WorldOf, size: int, options: Options, th
     )
 
 
-def _table(title: str, measured: Sequence[Measured], level: float, threads: int) -> Table:
+def _table(title: str, measured: Sequence[Measured], level: float, threads: int, said: str) -> Table:
     """Return a row per log and a column per metric: network, trees, and the difference with its interval."""
     worlds = "; ".join(
         f"{one.rows:,} rows: {one.world.users:,} users and {one.world.videos:,} videos at first, "
@@ -141,6 +155,7 @@ def _table(title: str, measured: Sequence[Measured], level: float, threads: int)
             "day, paired, and fits of both sides; of one fit, users alone).".format(*RECIPES),
             "Lower is better of MAE (seconds) and of RMSE, whose difference is relative.",
             *([f"Every fit has {threads} threads."] if threads > 1 else []),
+            *([said] if said else []),
             "Both read one table, with features of every morning; the trees are fitted on all its rows and read no identifier and no "
             f"history. Six fit days, a day of early stopping and calibration, one judge day. {worlds}.",
         ],
