@@ -109,13 +109,21 @@ class StoredTable:
         if len(self.rows) == 1:
             return self.formats[self.kind].read(arrays(self.kind), ids)
         which, position = places(arrays(DIRECTORY), ids)
-        found = ids.new_zeros((*ids.shape, self.width), dtype=torch.float32)
-        for number, (kind, form) in enumerate(self.formats.items()):
-            if kind in self.rows:
+        present = [(number, kind) for number, kind in enumerate(self.formats) if kind in self.rows]
+        if ids.device.type != "cpu" or torch.compiler.is_compiling():
+            # How many rows have a format is not known to a program, and to the host only once it has waited: all are read as each.
+            found = ids.new_zeros((*ids.shape, self.width), dtype=torch.float32)
+            for number, kind in present:
                 here = which == number
-                read = form.read(arrays(kind), torch.where(here, position, 0))
+                read = self.formats[kind].read(arrays(kind), torch.where(here, position, 0))
                 found = torch.where(here.unsqueeze(-1), read, found)
-        return found
+            return found
+        found = torch.empty((ids.numel(), self.width))
+        which, position = which.reshape(-1), position.reshape(-1)
+        for number, kind in present:
+            here = (which == number).nonzero().squeeze(-1)
+            found.index_copy_(0, here, self.formats[kind].read(arrays(kind), position[here]))
+        return found.view(*ids.shape, self.width)
 
 
 class CompressedTable(nn.Module):
