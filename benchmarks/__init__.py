@@ -3,3 +3,4 @@
 from tasks.core import arithmetic
 
 arithmetic.pin_default()
+arithmetic.limit_threads()

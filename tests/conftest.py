@@ -19,6 +19,7 @@ from tests.s3_server import store_server as store_server
 
 # Before a test loads numpy: what is computed here then has the bytes of what child processes compute.
 arithmetic.pin_default()
+arithmetic.limit_threads()
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WITH = {"tests/threads": "tests/flows"}

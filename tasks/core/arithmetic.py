@@ -1,7 +1,11 @@
-"""Which instructions of the CPU sums are made with.
+"""Which instructions of the CPU sums are made with, and by how many threads of NumPy's library.
 
 The order in which a kernel adds numbers follows the width of its vectors, so the last bits of a fit depend on the machine
 unless its kernels are named. They are chosen when numpy and torch are loaded: this module imports neither.
+
+NumPy's library of matrix products takes all cores for products of a millisecond, and its threads wait for one another by turning in
+circles. Beside another stage, or anything else on the machine, that took an evaluation several times the CPU time that one thread takes. Stages
+that have more to do than that are told how many threads they have, and torch and LightGBM by them.
 """
 
 import os
@@ -15,6 +19,8 @@ DEFAULT: Arithmetic = "avx2"
 
 CAPABILITY = "ATEN_CPU_CAPABILITY"
 """Environment variable that names the vectors of torch's own kernels."""
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+"""Environment variable that says how many threads NumPy's and SciPy's matrix products have."""
 _AVX2 = {
     CAPABILITY: "avx2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -32,14 +38,20 @@ _VARIABLES: dict[Arithmetic, dict[str, str]] = {
 
 def pin(arithmetic: Arithmetic) -> None:
     """Name the kernels in the environment; what this process starts inherits it. Call it before numpy or torch is loaded."""
+    limit_threads()
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.update(_VARIABLES[arithmetic])
 
 
 def pin_default() -> None:
-    """Name the default kernels, unless whoever started this process has named some."""
+    """Name the default kernels, unless whoever started this process has named some. It may be a process of somebody else's."""
     if CAPABILITY not in os.environ:
         pin(DEFAULT)
+
+
+def limit_threads() -> None:
+    """Let NumPy's products of matrices have one thread, in a process of dwell's own. Call it before numpy is loaded."""
+    os.environ[BLAS_THREADS] = "1"
 
 
 def pin_for_night(root: Path) -> None:
