@@ -1,11 +1,11 @@
-"""Which instructions of the CPU sums are made with, and by how many threads of NumPy's library.
+"""Which instructions of the CPU sums are made with, and by how many threads.
 
 The order in which a kernel adds numbers follows the width of its vectors, so the last bits of a fit depend on the machine
 unless its kernels are named. They are chosen when numpy and torch are loaded: this module imports neither.
 
-NumPy's library of matrix products takes all cores for products of a millisecond, and its threads wait for one another by turning in
-circles. Beside another stage, or anything else on the machine, that took an evaluation several times the CPU time that one thread takes. Stages
-that have more to do than that are told how many threads they have, and torch and LightGBM by them.
+The libraries take all cores unless they are told otherwise, NumPy's for products of a millisecond, and threads wait for one another by
+turning in circles. Beside another stage, or anything else on the machine, that took an evaluation several times the CPU time that one thread
+takes. So there is one thread, but where a stage is told to have more and tells torch and LightGBM.
 """
 
 import os
@@ -19,8 +19,8 @@ DEFAULT: Arithmetic = "avx2"
 
 CAPABILITY = "ATEN_CPU_CAPABILITY"
 """Environment variable that names the vectors of torch's own kernels."""
-BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-"""Environment variable that says how many threads NumPy's and SciPy's matrix products have."""
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""Environment variables that say how many threads the matrix products of NumPy and SciPy have, and torch unless it is told."""
 _AVX2 = {
     CAPABILITY: "avx2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -50,8 +50,8 @@ def pin_default() -> None:
 
 
 def limit_threads() -> None:
-    """Let NumPy's products of matrices have one thread, in a process of dwell's own. Call it before numpy is loaded."""
-    os.environ[BLAS_THREADS] = "1"
+    """Let libraries have one thread unless they are told, in a process of dwell's own. Call it before numpy or torch is loaded."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
 def pin_for_night(root: Path) -> None:
