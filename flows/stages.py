@@ -24,7 +24,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import tasks.__main__ as stage_command
 from flows import dvc_command
 from flows.artifacts import show
 from flows.cluster_log import ClusterLog
@@ -50,8 +49,8 @@ _LOGGED = 60
 
 
 def warm_processes(root: Path) -> AbstractContextManager[None]:
-    """Let stages that run inside, and DVC, be forked from one process that has their libraries loaded."""
-    return fork_server(root, (*dvc_command.LIBRARIES, *stage_command.LIBRARIES))
+    """Let stages that run inside, and DVC, be forked from one process that has their libraries loaded: those of stages once one runs."""
+    return fork_server(root, dvc_command.LIBRARIES)
 
 
 class StageFailed(DwellError):

@@ -17,9 +17,9 @@ LIBRARIES = (
 )
 """What stages need of that which starts no thread; the last two are what torch loads at a first fit and a first export.
 
-A server loads them while nobody asks; only what every stage needs is waited for.
+A server loads them while nobody asks, once a first stage has run; only what every stage needs is waited for.
 """
 
 if __name__ == "__main__":
     arithmetic.pin_for_night(Path.cwd())
-    sys.exit(call("tasks.main:main", sys.argv[1:], _EVERY_STAGE))
+    sys.exit(call("tasks.main:main", sys.argv[1:], _EVERY_STAGE, LIBRARIES))

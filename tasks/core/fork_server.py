@@ -51,6 +51,7 @@ class _Request:
         entry: `module:function` that takes the arguments and returns the exit status.
         arguments: for it.
         libraries: modules to have been loaded before.
+        expected: modules that such processes need too, to be loaded for the next ones.
         folder: the working directory.
         environment: all of it.
     """
@@ -58,6 +59,7 @@ class _Request:
     entry: str
     arguments: Sequence[str]
     libraries: Sequence[str]
+    expected: Sequence[str]
     folder: str
     environment: dict[str, str]
 
@@ -68,7 +70,7 @@ class _Request:
         return function(self.arguments) or 0
 
 
-def call(entry: str, arguments: Sequence[str], libraries: Sequence[str]) -> int:
+def call(entry: str, arguments: Sequence[str], libraries: Sequence[str], expected: Sequence[str] = ()) -> int:
     """Run a function in a process that has libraries loaded, if this run has a server, else in this one.
 
     This process stands for it: it has its exit status, and when it is killed so is that.
@@ -77,8 +79,9 @@ def call(entry: str, arguments: Sequence[str], libraries: Sequence[str]) -> int:
         entry: `module:function`; it takes the arguments and returns an exit status.
         arguments: for it.
         libraries: modules that it needs and that start no thread when they are loaded.
+        expected: further such modules, which it may load itself: the server loads them for who asks next, while nobody does.
     """
-    request = _Request(entry, arguments, libraries, str(Path.cwd()), dict(os.environ))
+    request = _Request(entry, arguments, libraries, expected, str(Path.cwd()), dict(os.environ))
     address = os.environ.get(ADDRESS)
     status = _forked(address, request) if address else None
     return request.run() if status is None else status
@@ -215,6 +218,7 @@ def _serve(listener: socket.socket, expected: Sequence[str]) -> _Request:
                 return _attended(connection, request, streams)
             for stream in streams:
                 os.close(stream)
+            waiting.extend(name for name in request.expected if name not in sys.modules and name not in waiting)
 
 
 def _attended(connection: socket.socket, request: _Request, streams: Sequence[int]) -> _Request:

@@ -43,7 +43,7 @@ def sleep(arguments):
 """
 CALL = (
     "import os, sys; from tasks.core.fork_server import call; os.environ['CALLER'] = str(os.getppid());"
-    "sys.exit(call('toy:' + sys.argv[1], sys.argv[2:-1], sys.argv[-1].split(',')))"
+    "sys.exit(call('toy:' + sys.argv[1], sys.argv[2:-1], sys.argv[-1].split(','), ['expected_library']))"
 )
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -54,6 +54,7 @@ def root(tmp_path: Path) -> Path:
     (root / "below").mkdir(parents=True)
     (root / "toy.py").write_text(TOY)
     (root / "slow_library.py").write_text("")
+    (root / "expected_library.py").write_text("")
     (root / "threads.py").write_text(
         "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
     )
@@ -106,6 +107,13 @@ def test_it_is_what_a_process_of_its_own_would_be(start: Start) -> None:
     assert status == 1 and err.startswith("Traceback") and err.endswith("ArithmeticError: the cause")
     assert said(start("loaded", "slow_library")) == (0, "True forked", "")
     assert said(start("leave")) == (1, "", "said at the end")
+
+
+def test_what_the_next_ones_need_is_loaded_once_one_has_asked(start: Start) -> None:
+    assert said(start("loaded", "expected_library"))[1] == "False forked"
+    until = time.monotonic() + 30
+    while said(start("loaded", "expected_library"))[1] != "True forked":
+        assert time.monotonic() < until
 
 
 def test_it_dies_with_who_asked_for_it(start: Start, tmp_path: Path) -> None:
