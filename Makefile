@@ -49,7 +49,7 @@ check: lint ## lint, types and the fast tests: the loop while one writes
 
 # A worker more than cores: nights wait for servers and for what they start.
 test: lint ## lint, types and all tests
-	$(PYTEST) -n 3
+	$(PYTEST) -n 2
 
 test-vectors: $(STAMP) ## the fast numeric tests without vector kernels; `make test` runs them with those of AVX2
 	ATEN_CPU_CAPABILITY=default $(PYTEST) -n 2 -m "not slow" $(NUMERIC)
