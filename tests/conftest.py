@@ -12,7 +12,6 @@ from xdist.scheduler import LoadFileScheduling
 
 from tasks.core import arithmetic
 from tests.browser import browser as browser
-from tests.dask_workers import workers as workers
 from tests.prefect_server import embedded_home as embedded_home
 from tests.prefect_server import prefect_server as prefect_server
 from tests.s3_server import bucket as bucket

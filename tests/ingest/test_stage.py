@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.core.cluster import ClusterAddress
+from tasks.core.cluster import LocalCluster
 from tasks.core.days import Days
 from tasks.core.errors import ConfigError, SourceError, StorageError
 from tasks.core.files import hash_file, hash_tree, read_json
@@ -41,9 +41,9 @@ def test_the_next_night_equals_a_full_rebuild(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_bytes(workers: ClusterAddress, tmp_path: Path) -> None:
+def test_a_dask_cluster_gives_the_same_bytes(tmp_path: Path) -> None:
     ingest(SMALL, night(6), tmp_path / "here")
-    ingest(SMALL, night(6), tmp_path / "there", workers)
+    ingest(SMALL, night(6), tmp_path / "there", LocalCluster(workers=2))
     assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
 
 

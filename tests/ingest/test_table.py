@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.core import cluster
-from tasks.core.cluster import ClusterAddress
+from tasks.core.cluster import ClusterAddress, LocalCluster
 from tasks.core.contract import candidates_schema
 from tasks.core.days import Days
 from tasks.core.errors import ContractError, SourceError
@@ -111,10 +111,10 @@ def test_every_format_gives_the_same_rows(folder: Path, tmp_path: Path, kind: st
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_bytes(folder: Path, workers: ClusterAddress, tmp_path: Path) -> None:
+def test_a_dask_cluster_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     write_as("parquet per day", folder, log())
     ingest(source(folder), NIGHT, tmp_path / "here")
-    ingest(source(folder), NIGHT, tmp_path / "there", workers)
+    ingest(source(folder), NIGHT, tmp_path / "there", LocalCluster(workers=2))
     assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
 
 

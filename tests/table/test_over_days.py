@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.core.cluster import HERE, ClusterAddress, LocalCluster, one_after_the_other
+from tasks.core.cluster import HERE, LocalCluster, one_after_the_other
 from tasks.core.files import hash_tree
 from tasks.core.layout import partition
 from tasks.features.config import FeatureConfig
@@ -41,9 +41,9 @@ def long_histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_bytes(long_histories: Path, workers: ClusterAddress, tmp_path: Path) -> None:
+def test_a_dask_cluster_gives_the_same_bytes(long_histories: Path, tmp_path: Path) -> None:
     """Chunks are small, so that days have several and moments are merged across the bounds of days."""
-    for name, cluster in (("here", HERE), ("there", workers)):
+    for name, cluster in (("here", HERE), ("there", LocalCluster(workers=2))):
         build_table(long_histories, CONFIG, DAYS, tmp_path / name, chunk_rows=97, cluster=cluster)
     assert hash_tree(tmp_path / "there") == hash_tree(tmp_path / "here")
     assert len(open_columns(tmp_path / "there/fit/history")["gap"]) > 100

@@ -93,14 +93,13 @@ def fused(scored: Callable[..., Path]) -> Path:
     return scored("fused", {"kind": "additive", "k": 2, "trials": 30, "caution": 0.0, "sweep": [0.0, 1.0]})
 
 
-def test_workers_of_a_cluster_give_the_same_bytes(
-    scored: Callable[..., Path], workers: ClusterAddress, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_of_a_cluster_give_the_same_bytes(scored: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Several parts to a share, and several shares, of which the last is smaller."""
     monkeypatch.setattr(scoring, "PARTS_OF_A_SHARE", 2)
     fusion = {"kind": "additive", "k": 2, "trials": 30, "caution": 0.0, "sweep": [0.0, 1.0]}
     here, there = (
-        scored(name, fusion, cluster=cluster, chunk_pairs=70) for name, cluster in (("here", HERE), ("there", workers))
+        scored(name, fusion, cluster=cluster, chunk_pairs=70)
+        for name, cluster in (("here", HERE), ("there", LocalCluster(workers=2)))
     )
     assert pq.ParquetFile(here / "scores.parquet").num_row_groups > 4
     assert hash_tree(there) == hash_tree(here)
