@@ -47,7 +47,6 @@ nightly: $(STAMP) ## run one night and print its decision (SOURCE=kuairand DATA=
 check: lint ## lint, types and the fast tests: the loop while one writes
 	$(PYTEST) -n 2 -m "not slow"
 
-# A worker more than cores: nights wait for servers and for what they start.
 test: lint ## lint, types and all tests
 	$(PYTEST) -n 2
 

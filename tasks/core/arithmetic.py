@@ -38,7 +38,6 @@ _VARIABLES: dict[Arithmetic, dict[str, str]] = {
 
 def pin(arithmetic: Arithmetic) -> None:
     """Name the kernels in the environment; what this process starts inherits it. Call it before numpy or torch is loaded."""
-    limit_threads()
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.update(_VARIABLES[arithmetic])
 
@@ -55,7 +54,7 @@ def limit_threads() -> None:
 
 
 def pin_for_night(root: Path) -> None:
-    """Name the kernels that the night in a workspace asks for, before anything is loaded that reads them.
+    """Name the kernels that the night in a workspace asks for, and limit threads, before anything is loaded that reads them.
 
     A run.yaml that is missing or damaged is somebody else's to report: then the default holds.
     """
@@ -66,6 +65,7 @@ def pin_for_night(root: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         asked = DEFAULT
     pin(asked if asked in get_args(Arithmetic) else DEFAULT)
+    limit_threads()
 
 
 def named() -> dict[str, str]:

@@ -65,13 +65,15 @@ def test_a_stage_has_one_thread_unless_it_is_told_and_a_process_of_somebody_else
 ) -> None:
     """Threads that wait turn in circles: beside another stage, that is most of what an evaluation would take."""
     code = (
-        "import sys; from tasks.core import arithmetic; from pathlib import Path\n"
-        "arithmetic.pin_for_night(Path.cwd()) if sys.argv[1] == 'stage' else arithmetic.pin_default()\n"
+        "import sys; from pathlib import Path\n"
+        "if sys.argv[1] == 'stage': from tasks.core import arithmetic; arithmetic.pin_for_night(Path.cwd())\n"
+        "else: import dwell\n"
         "import numpy, torch, threadpoolctl\n"
         "print(torch.get_num_threads(), max(pool['num_threads'] for pool in threadpoolctl.threadpool_info()))"
     )
     two = dict.fromkeys(arithmetic.THREADS, "2")
-    untold = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    told = (*arithmetic.THREADS, "MKL_NUM_THREADS", *arithmetic.named())
+    untold = {name: value for name, value in os.environ.items() if name not in told}
     environment = untold | two | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     for kind, threads in (("stage", ["1", "1"]), ("api", ["2", "2"])):
         command = [sys.executable, "-c", code, kind]
